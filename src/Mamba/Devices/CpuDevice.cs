@@ -1,0 +1,96 @@
+using System.Runtime.CompilerServices;
+using Mamba.Simd;
+
+namespace Mamba.Devices;
+
+/// <summary>Computes on this machine's processors, with the widest registers that they have.</summary>
+/// <remarks>
+/// Every operation is split into pieces that do not depend on the number of threads, so the same input gives the same
+/// bits with one thread or many. Results may differ in the last bits between processors of different register widths.
+/// </remarks>
+public sealed unsafe partial class CpuDevice : Device
+{
+    private readonly Workers _workers;
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="threads">Number of threads, the calling one included; by default one per processor.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Fewer than one thread is asked for.</exception>
+    public CpuDevice(int? threads = null) => _workers = new(threads ?? Environment.ProcessorCount);
+
+    /// <summary>Number of threads, the calling one included.</summary>
+    public int Threads => _workers.Count;
+
+    /// <inheritdoc/>
+    public override string Description
+    {
+        get
+        {
+            int bits = Width.Has512 ? 512 : Width.Has256 ? 256 : Width.Has128 ? 128 : 32;
+            return $"CPU, {Threads} thread{(Threads == 1 ? "" : "s")}, {bits}-bit registers";
+        }
+    }
+
+    private protected override Storage CreateStorage(nint length) => new CpuStorage(this, length);
+
+    private protected override void Close() => _workers.Dispose();
+
+    internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
+    {
+        Rows rows = RowsOf(target);
+        int width = target.Shape.Width;
+        for (nint row = 0; row < target.Shape.Rows; row++)
+        {
+            source.Slice((int)(row * width), width).CopyTo(new(rows[row], width));
+        }
+    }
+
+    internal override void Download(DeviceArray source, Span<float> target)
+    {
+        Rows rows = RowsOf(source);
+        int width = source.Shape.Width;
+        for (nint row = 0; row < source.Shape.Rows; row++)
+        {
+            new ReadOnlySpan<float>(rows[row], width).CopyTo(target[(int)(row * width)..]);
+        }
+    }
+
+    internal override void UploadIndices(ReadOnlySpan<int> source, Storage target) =>
+        source.CopyTo(new(((CpuStorage)target).Pointer, source.Length));
+
+    /// <summary>The array's memory; null where it is absent.</summary>
+    /// <exception cref="ArgumentException">The array is on another device.</exception>
+    private Rows RowsOf(DeviceArray array)
+    {
+        if (!array.Exists)
+        {
+            return default;
+        }
+
+        return array.Storage is CpuStorage storage && storage.Device == this
+            ? new(storage.Pointer + array.Offset, array.Pitch)
+            : throw new ArgumentException($"An array on \"{array.Device}\" was given to \"{this}\".");
+    }
+
+    /// <summary>The start of a contiguous array; null where it is absent.</summary>
+    /// <exception cref="ArgumentException">The array is a slice, or on another device.</exception>
+    private float* StartOf(DeviceArray array)
+    {
+        if (array.Exists && !array.IsContiguous)
+        {
+            throw new ArgumentException($"Expected a contiguous array; found a slice {array.Shape}.");
+        }
+
+        return RowsOf(array).Origin;
+    }
+
+    private static int* StartOf(IndexArray indices) => (int*)((CpuStorage)indices.Storage).Pointer;
+
+    /// <summary>Runs every item of a job, shared out over the threads.</summary>
+    private void Run<TJob>(TJob job, int items)
+        where TJob : struct, IJob =>
+        _workers.Run(&RunItem<TJob>, Unsafe.AsPointer(ref job), items);
+
+    private static void RunItem<TJob>(void* job, int item)
+        where TJob : struct, IJob =>
+        Unsafe.AsRef<TJob>(job).Run(item);
+}

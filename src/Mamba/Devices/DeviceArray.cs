@@ -1,0 +1,132 @@
+using System.Numerics.Tensors;
+
+namespace Mamba.Devices;
+
+/// <summary>
+/// A float32 array in a device's memory: row-major, the last axis fastest. A handle, cheap to copy; the memory belongs
+/// to the scope in which it was allocated, or to whoever allocated it outside of any.
+/// </summary>
+/// <remarks>
+/// Contiguous, with one exception: <see cref="Slice"/> gives a view of some columns of the last axis, whose rows stand
+/// <see cref="Pitch"/> elements apart. Every operation accepts both.
+/// </remarks>
+public readonly struct DeviceArray
+{
+    private readonly Storage? _storage;
+    private readonly int _generation;
+
+    internal DeviceArray(Storage storage, nint offset, Shape shape, nint pitch)
+    {
+        _storage = storage;
+        _generation = storage.Generation;
+        Offset = offset;
+        Shape = shape;
+        Pitch = pitch;
+    }
+
+    /// <summary>The sizes.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>Elements from the start of one row to the start of the next.</summary>
+    public nint Pitch { get; }
+
+    /// <summary>Whether the elements stand one behind the other.</summary>
+    public bool IsContiguous => Pitch == Shape.Width || Shape.Rows <= 1;
+
+    /// <summary>The device that holds the elements.</summary>
+    /// <exception cref="ObjectDisposedException">The array's scope has ended.</exception>
+    public Device Device => Storage.Device;
+
+    /// <summary>Whether this is an array at all; false for <c>default</c>, an optional argument that is absent.</summary>
+    public bool Exists => _storage is not null;
+
+    /// <summary>Whether a tape follows this array.</summary>
+    public bool RequiresGradient => Exists && Storage.RequiresGradient;
+
+    /// <summary>First element, counted from the start of the storage.</summary>
+    internal nint Offset { get; }
+
+    internal Storage Storage
+    {
+        get
+        {
+            Storage storage = _storage ?? throw new InvalidOperationException("This array is empty (default).");
+            ObjectDisposedException.ThrowIf(storage.Generation != _generation, typeof(DeviceArray));
+            return storage;
+        }
+    }
+
+    /// <summary>The same elements under another shape.</summary>
+    /// <param name="shape">The new shape, of as many elements; of the same last axis when this array is a slice.</param>
+    /// <returns>A view.</returns>
+    /// <exception cref="ArgumentException">The number of elements differs, or a slice's rows would break.</exception>
+    public DeviceArray Reshape(Shape shape)
+    {
+        if (shape.Count != Shape.Count)
+        {
+            throw new ArgumentException($"Cannot reshape {Shape} to {shape}: {Shape.Count} and {shape.Count} elements.");
+        }
+
+        if (!IsContiguous && shape.Width != Shape.Width)
+        {
+            throw new ArgumentException($"Cannot reshape a slice {Shape} to {shape}: its last axis must stay.");
+        }
+
+        return new(Storage, Offset, shape, shape.Width == Shape.Width ? Pitch : shape.Width);
+    }
+
+    /// <summary>Some columns of the last axis, as a view.</summary>
+    /// <param name="start">First column.</param>
+    /// <param name="width">Number of columns.</param>
+    /// <returns>A view whose rows keep this array's pitch.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The columns lie outside the last axis.</exception>
+    public DeviceArray Slice(int start, int width)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(width);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(width, Shape.Width - start);
+        return new(Storage, Offset + start, Shape.WithWidth(width), Pitch);
+    }
+
+    /// <summary>Copies the elements to the host, row by row.</summary>
+    /// <param name="target">At least <c>Shape.Count</c> floats.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="target"/> is too short.</exception>
+    public void CopyTo(Span<float> target)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(target.Length, Shape.Count, nameof(target));
+        Device.Download(this, target[..(int)Shape.Count]);
+    }
+
+    /// <summary>Copies elements from the host, row by row.</summary>
+    /// <param name="source">Exactly <c>Shape.Count</c> floats.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="source"/> has another length.</exception>
+    public void CopyFrom(ReadOnlySpan<float> source)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(source.Length, Shape.Count, nameof(source));
+        Device.Upload(source, this);
+    }
+
+    /// <summary>Copies the elements into a new array on the host.</summary>
+    /// <returns>The elements, row by row.</returns>
+    public float[] ToArray()
+    {
+        float[] values = new float[Shape.Count];
+        CopyTo(values);
+        return values;
+    }
+
+    /// <summary>Copies the elements into a new tensor on the host.</summary>
+    /// <returns>A dense tensor of the same shape.</returns>
+    public Tensor<float> ToTensor() =>
+        Tensor.Create(ToArray(), Array.ConvertAll(Shape.ToArray(), size => (nint)size));
+
+    /// <inheritdoc/>
+    public override string ToString() => Exists ? $"{Shape} on {_storage!.Device}" : "no array";
+
+    /// <summary>Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> as a matrix.</summary>
+    internal DeviceArray RowRange(nint start, int count) =>
+        new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
+
+    /// <summary>The same view of another storage of the same layout.</summary>
+    internal DeviceArray Over(Storage storage) => new(storage, Offset, Shape, Pitch);
+}

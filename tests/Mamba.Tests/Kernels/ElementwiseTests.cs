@@ -1,0 +1,122 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.Tests.Reference;
+
+namespace Mamba.Tests.Kernels;
+
+public sealed class ElementwiseTests
+{
+    // Three roundings of float32, relative to the largest value; GELU's error function is good to 1.5e-7 itself.
+    private const double Tolerance = 4e-7;
+
+    // The derivatives hold 1 - σ, which is good to half a unit in the last place of 1, not of itself.
+    private const double GradientTolerance = 2e-6;
+
+    public static TheoryData<string> Names =>
+        ["Sigmoid", "Silu", "Softplus", "SquaredRelu", "Gelu", "Add", "Multiply", "Gate"];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Matches_the_reference_at_every_length(string name)
+    {
+        for (int length = 0; length < 70; length++)
+        {
+            float[] a = Samples.Normal(length, length, 3), b = Samples.Normal(length + 1000, length, 3);
+            using CpuDevice cpu = new(1);
+            using ReferenceDevice reference = new();
+
+            (DeviceArray y, DeviceArray[] gradients) = Run(cpu, name, a, b);
+            (DeviceArray expected, DeviceArray[] expectedGradients) = Run(reference, name, a, b);
+
+            y.ToArray().ShouldBeClose(ReferenceDevice.Exact(expected), Tolerance, $"{name} of {length}");
+            for (int i = 0; i < gradients.Length; i++)
+            {
+                gradients[i].ToArray().ShouldBeClose(
+                    ReferenceDevice.Exact(expectedGradients[i]), GradientTolerance, $"gradient {i} of {name} of {length}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(80f)]
+    [InlineData(-80f)]
+    [InlineData(0f)]
+    public void Extreme_values_stay_finite(float x)
+    {
+        using CpuDevice cpu = new(1);
+        DeviceArray array = cpu.Array([1], [x]);
+
+        DeviceArray[] results =
+            [Functions.Sigmoid(array), Functions.Silu(array), Functions.Softplus(array), Functions.Gelu(array)];
+
+        results.Should().OnlyContain(y => float.IsFinite(y.ToArray()[0]));
+    }
+
+    [Fact]
+    public void NaN_stays_NaN()
+    {
+        using CpuDevice cpu = new(1);
+        DeviceArray array = cpu.Array([1], [float.NaN]);
+
+        DeviceArray[] results =
+            [Functions.Sigmoid(array), Functions.Silu(array), Functions.Softplus(array), Functions.Gelu(array)];
+
+        results.Should().OnlyContain(y => float.IsNaN(y.ToArray()[0]));
+    }
+
+    [Fact]
+    public void A_slice_gives_what_its_copy_gives()
+    {
+        using CpuDevice cpu = new(2);
+        DeviceArray whole = cpu.Array([500, 100], Samples.Normal(1, 50_000));
+        DeviceArray slice = whole.Slice(3, 67);
+
+        float[] fromSlice = Functions.Silu(slice).ToArray();
+
+        fromSlice.ShouldHaveTheBitsOf(Functions.Silu(cpu.Array([500, 67], slice.ToArray())).ToArray());
+    }
+
+    [Fact]
+    public void Thread_count_changes_no_bit()
+    {
+        float[] x = Samples.Normal(1, 100_003);
+        using CpuDevice one = new(1), five = new(5);
+
+        float[] expected = Functions.Silu(one.Array([x.Length], x)).ToArray();
+
+        Functions.Silu(five.Array([x.Length], x)).ToArray().ShouldHaveTheBitsOf(expected);
+    }
+
+    [Fact]
+    public void Different_shapes_are_refused()
+    {
+        using CpuDevice cpu = new(1);
+        DeviceArray a = cpu.Zeros([2, 3]), b = cpu.Zeros([3, 2]);
+
+        Action add = () => Functions.Add(a, b);
+
+        add.Should().Throw<ArgumentException>().WithMessage("*[2, 3]*[3, 2]*");
+    }
+
+    private static (DeviceArray Y, DeviceArray[] Gradients) Run(Device device, string name, float[] a, float[] b)
+    {
+        DeviceArray first = device.Array([a.Length], a), second = device.Array([b.Length], b);
+        using Tape tape = new(device);
+        tape.Watch(first);
+        tape.Watch(second);
+        DeviceArray y = name switch
+        {
+            "Sigmoid" => Functions.Sigmoid(first),
+            "Silu" => Functions.Silu(first),
+            "Softplus" => Functions.Softplus(first),
+            "SquaredRelu" => Functions.SquaredRelu(first),
+            "Gelu" => Functions.Gelu(first),
+            "Add" => Functions.Add(first, second),
+            "Multiply" => Functions.Multiply(first, second),
+            "Gate" => Functions.Gate(first, second),
+            _ => throw new ArgumentException($"No function is called {name}."),
+        };
+        tape.Backward((y, device.Array([a.Length], Samples.Normal(7, a.Length))));
+        return (y, [tape.GradientOf(first), tape.GradientOf(second)]);
+    }
+}

@@ -1,0 +1,106 @@
+using Mamba.Devices;
+
+namespace Mamba.Tests.Reference;
+
+/// <summary>
+/// The specification of every operation: plain loops in double, as the papers write them. Slow; the oracle of every
+/// kernel, layer and model, and the proof that layers need nothing of a particular backend.
+/// </summary>
+internal sealed partial class ReferenceDevice : Device
+{
+    public override string Description => "float64 reference";
+
+    /// <summary>Copies values into a new array without rounding them to float32.</summary>
+    public DeviceArray ExactArray(Shape shape, ReadOnlySpan<double> values)
+    {
+        DeviceArray array = Allocate(shape);
+        View view = ViewOf(array);
+        for (int i = 0; i < values.Length; i++)
+        {
+            view[i] = values[i];
+        }
+
+        return array;
+    }
+
+    /// <summary>Copies the elements out without rounding them to float32.</summary>
+    public static double[] Exact(DeviceArray array)
+    {
+        View view = ViewOf(array);
+        double[] values = new double[array.Shape.Count];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = view[i];
+        }
+
+        return values;
+    }
+
+    /// <summary>Sets one element, counted row by row, without rounding.</summary>
+    public static void Set(DeviceArray array, int index, double value)
+    {
+        View view = ViewOf(array);
+        view[index] = value;
+    }
+
+    private protected override Storage CreateStorage(nint length) => new DoubleStorage(this, length);
+
+    private protected override void Close()
+    {
+    }
+
+    internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
+    {
+        View view = ViewOf(target);
+        for (int i = 0; i < source.Length; i++)
+        {
+            view[i] = source[i];
+        }
+    }
+
+    internal override void Download(DeviceArray source, Span<float> target)
+    {
+        View view = ViewOf(source);
+        for (int i = 0; i < source.Shape.Count; i++)
+        {
+            target[i] = (float)view[i];
+        }
+    }
+
+    internal override void UploadIndices(ReadOnlySpan<int> source, Storage target)
+    {
+        for (int i = 0; i < source.Length; i++)
+        {
+            ((DoubleStorage)target).Values[i] = source[i];
+        }
+    }
+
+    /// <summary>The elements of an array, counted row by row, whatever its pitch.</summary>
+    private static View ViewOf(DeviceArray array) =>
+        array.Exists
+            ? new(((DoubleStorage)array.Storage).Values, (int)array.Offset, array.Shape.Width, (int)array.Pitch)
+            : default;
+
+    private static int IndexAt(IndexArray indices, int i) => (int)((DoubleStorage)indices.Storage).Values[i];
+
+    private readonly struct View(double[] values, int offset, int width, int pitch)
+    {
+        /// <summary>False where an optional argument is absent.</summary>
+        public bool Exists => values is not null;
+
+        /// <summary>The element <paramref name="i"/> of all, row by row.</summary>
+        public ref double this[int i] => ref values[offset + (i / width * pitch) + (i % width)];
+
+        /// <summary>The element at a row and a column.</summary>
+        public ref double this[int row, int column] => ref values[offset + (row * pitch) + column];
+    }
+
+    private sealed class DoubleStorage(Device device, nint length) : Storage(device, length)
+    {
+        public double[] Values { get; } = new double[length];
+
+        public override void Free()
+        {
+        }
+    }
+}
