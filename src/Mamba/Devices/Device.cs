@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Mamba.Autograd;
 
 namespace Mamba.Devices;
@@ -23,6 +24,9 @@ public abstract partial class Device : IDisposable
 
     /// <summary>What computes, in words.</summary>
     public abstract string Description { get; }
+
+    /// <summary>Memory of all arrays that live, and of those that are kept for the next scope.</summary>
+    public long AllocatedBytes { get; private set; }
 
     /// <summary>The tape that records, if any.</summary>
     internal Tape? Tape { get; set; }
@@ -73,6 +77,23 @@ public abstract partial class Device : IDisposable
         return array;
     }
 
+    /// <summary>Copies a tensor of the host into a new array of the same shape.</summary>
+    /// <param name="values">A tensor of one to four axes.</param>
+    /// <returns>The array.</returns>
+    /// <exception cref="ArgumentException">The tensor has no axes, or more than four.</exception>
+    public DeviceArray Array(in ReadOnlyTensorSpan<float> values)
+    {
+        Span<int> sizes = stackalloc int[values.Rank];
+        for (int i = 0; i < sizes.Length; i++)
+        {
+            sizes[i] = checked((int)values.Lengths[i]);
+        }
+
+        float[] flat = new float[values.FlattenedLength];
+        values.FlattenTo(flat);
+        return Array(Shape.Create(sizes), flat);
+    }
+
     /// <summary>Copies integers of the host into a new index array.</summary>
     /// <param name="values">The integers.</param>
     /// <returns>The index array.</returns>
@@ -96,12 +117,10 @@ public abstract partial class Device : IDisposable
 
         if (storage.Gradient is { } gradient && _owned.Remove(gradient))
         {
-            gradient.Retire();
-            gradient.Free();
+            Discard(gradient);
         }
 
-        storage.Retire();
-        storage.Free();
+        Discard(storage);
     }
 
     /// <summary>Frees everything that was allocated on this device.</summary>
@@ -109,8 +128,7 @@ public abstract partial class Device : IDisposable
     {
         foreach (Storage storage in _scoped.Concat(_owned).Concat(_pool.Values.SelectMany(free => free)))
         {
-            storage.Retire();
-            storage.Free();
+            Discard(storage);
         }
 
         _scoped.Clear();
@@ -126,7 +144,7 @@ public abstract partial class Device : IDisposable
     /// <summary>Allocates an array that no scope frees: parameters, their gradients, states.</summary>
     internal DeviceArray AllocateOwned(Shape shape)
     {
-        Storage storage = CreateStorage(shape.Count);
+        Storage storage = Create(shape.Count);
         _owned.Add(storage);
         return new(storage, 0, shape, shape.Width);
     }
@@ -205,7 +223,20 @@ public abstract partial class Device : IDisposable
             _pool.Add(size, free = new());
         }
 
-        return free.Count > 0 ? free.Pop() : CreateStorage(size);
+        return free.Count > 0 ? free.Pop() : Create(size);
+    }
+
+    private Storage Create(nint length)
+    {
+        AllocatedBytes += length * sizeof(float);
+        return CreateStorage(length);
+    }
+
+    private void Discard(Storage storage)
+    {
+        AllocatedBytes -= storage.Length * sizeof(float);
+        storage.Retire();
+        storage.Free();
     }
 
     /// <summary>Rounds up to a quarter of a power of two, so that lengths that differ a little share memory.</summary>

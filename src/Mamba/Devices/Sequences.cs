@@ -46,7 +46,20 @@ internal readonly struct Sequences
     /// <summary>Number of tokens of all sequences.</summary>
     public int Tokens { get; }
 
-    public bool ArePacked => _segments is not null;
+    /// <summary>Length of the longest sequence.</summary>
+    public int LongestLength
+    {
+        get
+        {
+            int longest = 0;
+            for (int i = 0; i < Count; i++)
+            {
+                longest = Math.Max(longest, Length(i));
+            }
+
+            return longest;
+        }
+    }
 
     /// <summary>Index of a sequence's first token, counted through the whole batch.</summary>
     public int Start(int sequence) => _segments is null ? sequence * _length : _segments.Offsets[sequence];

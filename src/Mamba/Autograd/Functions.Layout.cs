@@ -1,0 +1,96 @@
+using Mamba.Devices;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>Puts two arrays side by side along the last axis.</summary>
+    /// <param name="a">Shape [.., m].</param>
+    /// <param name="b">Shape [.., n], the other axes as in <paramref name="a"/>.</param>
+    /// <returns>Shape [.., m + n].</returns>
+    /// <exception cref="ArgumentException">An axis other than the last differs.</exception>
+    public static DeviceArray Concat(DeviceArray a, DeviceArray b)
+    {
+        (int left, int right) = (a.Shape.Width, b.Shape.Width);
+        if (a.Shape.WithWidth(right) != b.Shape)
+        {
+            throw new ArgumentException($"Only the last axes may differ; found {a.Shape} and {b.Shape}.");
+        }
+
+        DeviceArray y = a.Device.Allocate(a.Shape.WithWidth(left + right));
+        a.Device.Copy(a, y.Slice(0, left));
+        a.Device.Copy(b, y.Slice(left, right));
+        if (Tape.Follows(a, b))
+        {
+            RecordConcat(a.Device.Tape!, a, b, y);
+        }
+
+        return y;
+    }
+
+    /// <summary>The array itself where its rows stand one behind the other, or else a copy of which that is true.</summary>
+    /// <param name="x">Any array.</param>
+    /// <returns>A contiguous array of the same shape.</returns>
+    public static DeviceArray Contiguous(DeviceArray x)
+    {
+        if (x.IsContiguous)
+        {
+            return x;
+        }
+
+        DeviceArray y = x.Device.Allocate(x.Shape);
+        x.Device.Copy(x, y);
+        if (Tape.Follows(x))
+        {
+            RecordContiguous(x.Device.Tape!, x, y);
+        }
+
+        return y;
+    }
+
+    /// <summary>Repeats an array along a new first axis.</summary>
+    /// <param name="x">Shape [..].</param>
+    /// <param name="count">How often.</param>
+    /// <returns>Shape [count, ..].</returns>
+    internal static DeviceArray Repeat(DeviceArray x, int count)
+    {
+        int width = checked((int)x.Shape.Count);
+        DeviceArray row = x.Reshape([1, width]);
+        DeviceArray rows = x.Device.Allocate([count, width]);
+        for (int i = 0; i < count; i++)
+        {
+            x.Device.Copy(row, rows.RowRange(i, 1));
+        }
+
+        if (Tape.Follows(x))
+        {
+            RecordRepeat(x.Device.Tape!, row, rows);
+        }
+
+        return rows.Reshape(Shape.Create([count, .. x.Shape.ToArray()]));
+    }
+
+    private static void RecordConcat(Tape tape, DeviceArray a, DeviceArray b, DeviceArray y) =>
+        tape.Record(
+            () =>
+            {
+                DeviceArray gy = tape.GradientOf(y);
+                AddTo(tape.Wanted(a), gy.Slice(0, a.Shape.Width));
+                AddTo(tape.Wanted(b), gy.Slice(a.Shape.Width, b.Shape.Width));
+            },
+            y);
+
+    private static void RecordContiguous(Tape tape, DeviceArray x, DeviceArray y) =>
+        tape.Record(() => AddTo(tape.GradientOf(x), tape.GradientOf(y)), y);
+
+    private static void RecordRepeat(Tape tape, DeviceArray row, DeviceArray rows) =>
+        tape.Record(() => rows.Device.AddColumnSums(tape.GradientOf(rows), tape.GradientOf(row)), rows);
+
+    private static void AddTo(DeviceArray gradient, DeviceArray term)
+    {
+        if (gradient.Exists)
+        {
+            gradient.Device.AddScaled(term, 1f, gradient);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+namespace Mamba.Devices;
+
+/// <summary>What attention is computed from.</summary>
+public readonly record struct AttentionInputs
+{
+    /// <summary>Queries, shape [batch, length, heads·headDim].</summary>
+    public required DeviceArray Queries { get; init; }
+
+    /// <summary>Keys, shape [batch, length, keyValueHeads·headDim].</summary>
+    public required DeviceArray Keys { get; init; }
+
+    /// <summary>Values, shape [batch, length, keyValueHeads·headDim].</summary>
+    public required DeviceArray Values { get; init; }
+
+    /// <summary>Keys before the first token, shape [sequences, past, keyValueHeads·headDim]; optional.</summary>
+    public DeviceArray PastKeys { get; init; }
+
+    /// <summary>Values before the first token, of the shape of <see cref="PastKeys"/>; optional.</summary>
+    public DeviceArray PastValues { get; init; }
+
+    /// <summary>Heads of the queries.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>Heads of the keys and values; each serves as many query heads in a row.</summary>
+    public required int KeyValueHeads { get; init; }
+
+    internal int HeadDim => Queries.Shape.Width / Heads;
+
+    internal int Past => PastKeys.Exists ? PastKeys.Shape[1] : 0;
+
+    /// <summary>Throws unless the shapes fit each other.</summary>
+    internal void Validate(Sequences sequences)
+    {
+        if (Heads < 1 || KeyValueHeads < 1 || Heads % KeyValueHeads != 0 || Queries.Shape.Width % Heads != 0)
+        {
+            throw new ArgumentException(
+                $"Expected queries of whole heads, as many for each key head; found {Queries.Shape} with {Heads} and " +
+                $"{KeyValueHeads} heads.");
+        }
+
+        Shape keys = Queries.Shape.WithWidth(KeyValueHeads * HeadDim);
+        Shape past = [sequences.Count, Past, KeyValueHeads * HeadDim];
+        Require("keys", Keys, keys);
+        Require("values", Values, keys);
+        Require("past keys", PastKeys, past);
+        Require("past values", PastValues, past);
+        if (PastKeys.Exists != PastValues.Exists)
+        {
+            throw new ArgumentException("Past keys and past values come together.");
+        }
+    }
+
+    private static void Require(string what, DeviceArray array, Shape expected)
+    {
+        if (array.Exists && array.Shape != expected)
+        {
+            throw new ArgumentException($"Expected {what} of shape {expected}; found {array.Shape}.");
+        }
+    }
+}

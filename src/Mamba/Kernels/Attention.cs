@@ -1,0 +1,130 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>Causal attention of one head of one sequence, a query at a time.</summary>
+/// <remarks>
+/// Vaswani et al., arXiv:1706.03762, eq. 1, with keys that several query heads share (Ainslie et al., arXiv:2305.13245).
+/// Rows 0..past-1 of the keys come from the past, the others from the sequence itself.
+/// </remarks>
+internal static unsafe class Attention
+{
+    /// <summary>Computes every query's output.</summary>
+    /// <param name="sizes">Lengths and width.</param>
+    /// <param name="q">Queries, [length, headDim].</param>
+    /// <param name="k">Keys.</param>
+    /// <param name="v">Values.</param>
+    /// <param name="y">Outputs, [length, headDim].</param>
+    /// <param name="weights">Scratch, [past + length].</param>
+    public static void Forward(AttentionSizes sizes, Rows q, PastRows k, PastRows v, Rows y, float* weights)
+    {
+        for (int t = 0; t < sizes.Length; t++)
+        {
+            int seen = sizes.Past + t + 1;
+            Softmax(sizes, q[t], k, seen, weights);
+            new Span<float>(y[t], sizes.HeadDim).Clear();
+            for (int j = 0; j < seen; j++)
+            {
+                Elementwise.AddScaled(v[j], weights[j], y[t], sizes.HeadDim);
+            }
+        }
+    }
+
+    /// <summary>Adds to the gradients; weights are computed again.</summary>
+    /// <param name="sizes">Lengths and width.</param>
+    /// <param name="q">Queries.</param>
+    /// <param name="k">Keys.</param>
+    /// <param name="v">Values.</param>
+    /// <param name="gy">Gradient of the outputs.</param>
+    /// <param name="gq">Gradient of the queries; may be null.</param>
+    /// <param name="gk">Gradient of the keys; either part may be null.</param>
+    /// <param name="gv">Gradient of the values; either part may be null.</param>
+    /// <param name="weights">Scratch, [2·(past + length)].</param>
+    public static void Backward(
+        AttentionSizes sizes,
+        Rows q,
+        PastRows k,
+        PastRows v,
+        Rows gy,
+        Rows gq,
+        PastRows gk,
+        PastRows gv,
+        float* weights)
+    {
+        int dim = sizes.HeadDim;
+        float* gradients = weights + sizes.Past + sizes.Length;
+        for (int t = 0; t < sizes.Length; t++)
+        {
+            int seen = sizes.Past + t + 1;
+            Softmax(sizes, q[t], k, seen, weights);
+            float mean = 0;
+            for (int j = 0; j < seen; j++)
+            {
+                gradients[j] = Dot(gy[t], v[j], dim);
+                mean += weights[j] * gradients[j];
+            }
+
+            for (int j = 0; j < seen; j++)
+            {
+                // ∂s_j = p_j·(∂p_j - Σ p·∂p)
+                float score = weights[j] * (gradients[j] - mean) * sizes.Scale;
+                AddTo(gq.IsNull ? null : gq[t], k[j], score, dim);
+                AddTo(gk[j], q[t], score, dim);
+                AddTo(gv[j], gy[t], weights[j], dim);
+            }
+        }
+    }
+
+    /// <summary>Computes <c>softmax(q·k / √P)</c> over the keys that a query sees.</summary>
+    private static void Softmax(AttentionSizes sizes, float* q, PastRows k, int seen, float* weights)
+    {
+        float largest = float.NegativeInfinity;
+        for (int j = 0; j < seen; j++)
+        {
+            weights[j] = Dot(q, k[j], sizes.HeadDim) * sizes.Scale;
+            largest = MathF.Max(largest, weights[j]);
+        }
+
+        float sum = 0;
+        for (int j = 0; j < seen; j++)
+        {
+            weights[j] = LaneMath.Exp(new Lane(weights[j] - largest)).Value;
+            sum += weights[j];
+        }
+
+        for (int j = 0; j < seen; j++)
+        {
+            weights[j] /= sum;
+        }
+    }
+
+    private static void AddTo(float* target, float* source, float scale, int length)
+    {
+        if (target != null)
+        {
+            Elementwise.AddScaled(source, scale, target, length);
+        }
+    }
+
+    private static float Dot(float* a, float* b, int length)
+    {
+        int i = 0;
+        float sum = 0;
+        if (Width.Has512) { sum += Dot<Lanes512>(a, b, ref i, length); }
+        if (Width.Has256) { sum += Dot<Lanes256>(a, b, ref i, length); }
+        if (Width.Has128) { sum += Dot<Lanes128>(a, b, ref i, length); }
+        return sum + Dot<Lane>(a, b, ref i, length);
+    }
+
+    private static float Dot<TLanes>(float* a, float* b, ref int i, int length)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes sum = TLanes.Broadcast(0f);
+        for (; i <= length - TLanes.Count; i += TLanes.Count)
+        {
+            sum = TLanes.MultiplyAdd(TLanes.Load(a + i), TLanes.Load(b + i), sum);
+        }
+
+        return TLanes.Sum(sum);
+    }
+}

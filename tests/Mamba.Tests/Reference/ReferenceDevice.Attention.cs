@@ -1,0 +1,161 @@
+using Mamba.Devices;
+
+namespace Mamba.Tests.Reference;
+
+internal sealed partial class ReferenceDevice
+{
+    internal override void Attention(in AttentionInputs inputs, Segments? segments, DeviceArray y)
+    {
+        Sequences sequences = new(inputs.Queries.Shape, segments);
+        View v = ViewOf(inputs.Values), pastV = ViewOf(inputs.PastValues), target = ViewOf(y);
+        (int dim, int past) = (inputs.HeadDim, inputs.Past);
+        for (int s = 0; s < sequences.Count; s++)
+        {
+            for (int head = 0; head < inputs.Heads; head++)
+            {
+                int shared = head * inputs.KeyValueHeads / inputs.Heads;
+                for (int t = 0; t < sequences.Length(s); t++)
+                {
+                    double[] p = Weights(inputs, sequences, s, head, t);
+                    for (int i = 0; i < dim; i++)
+                    {
+                        double sum = 0;
+                        for (int j = 0; j < p.Length; j++)
+                        {
+                            sum += p[j] * At(pastV, v, past, sequences, s, j, (shared * dim) + i);
+                        }
+
+                        target[sequences.Start(s) + t, (head * dim) + i] = sum;
+                    }
+                }
+            }
+        }
+    }
+
+    internal override void AttentionBackward(
+        in AttentionInputs inputs, Segments? segments, DeviceArray gy, in AttentionGradients gradients)
+    {
+        Sequences sequences = new(inputs.Queries.Shape, segments);
+        View q = ViewOf(inputs.Queries), k = ViewOf(inputs.Keys), v = ViewOf(inputs.Values);
+        View pastK = ViewOf(inputs.PastKeys), pastV = ViewOf(inputs.PastValues), from = ViewOf(gy);
+        View gq = ViewOf(gradients.Queries), gk = ViewOf(gradients.Keys), gv = ViewOf(gradients.Values);
+        View gPastK = ViewOf(gradients.PastKeys), gPastV = ViewOf(gradients.PastValues);
+        (int dim, int past) = (inputs.HeadDim, inputs.Past);
+        double scale = 1 / Math.Sqrt(dim);
+        for (int s = 0; s < sequences.Count; s++)
+        {
+            for (int head = 0; head < inputs.Heads; head++)
+            {
+                int shared = head * inputs.KeyValueHeads / inputs.Heads;
+                for (int t = 0; t < sequences.Length(s); t++)
+                {
+                    int row = sequences.Start(s) + t;
+                    double[] p = Weights(inputs, sequences, s, head, t);
+                    double[] gp = new double[p.Length];
+                    double mean = 0;
+                    for (int j = 0; j < p.Length; j++)
+                    {
+                        for (int i = 0; i < dim; i++)
+                        {
+                            gp[j] += from[row, (head * dim) + i]
+                                * At(pastV, v, past, sequences, s, j, (shared * dim) + i);
+                        }
+
+                        mean += p[j] * gp[j];
+                    }
+
+                    for (int j = 0; j < p.Length; j++)
+                    {
+                        double gs = p[j] * (gp[j] - mean) * scale;
+                        for (int i = 0; i < dim; i++)
+                        {
+                            (int own, int common) = ((head * dim) + i, (shared * dim) + i);
+                            AddAt(gq, row, own, gs * At(pastK, k, past, sequences, s, j, common));
+                            AddAt(gPastK, gk, past, sequences, s, j, common, gs * q[row, own]);
+                            AddAt(gPastV, gv, past, sequences, s, j, common, p[j] * from[row, own]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    internal override void Rotary(
+        DeviceArray x, RotaryOptions options, Segments? segments, bool inverse, DeviceArray y)
+    {
+        Sequences sequences = new(x.Shape, segments);
+        View source = ViewOf(x), target = ViewOf(y);
+        int half = options.RotaryDim / 2;
+        for (int s = 0; s < sequences.Count; s++)
+        {
+            for (int t = 0; t < sequences.Length(s); t++)
+            {
+                int row = sequences.Start(s) + t;
+                for (int column = 0; column < x.Shape.Width; column++)
+                {
+                    int i = column % options.HeadDim;
+                    if (i >= options.RotaryDim)
+                    {
+                        target[row, column] = source[row, column];
+                        continue;
+                    }
+
+                    // Which pair, and whether this is its first entry.
+                    int pair = options.Interleaved ? i / 2 : i % half;
+                    bool first = options.Interleaved ? i % 2 == 0 : i < half;
+                    int apart = options.Interleaved ? 1 : half;
+                    double angle = (options.Offset + t) * Math.Pow(options.Base, -2.0 * pair / options.RotaryDim);
+                    double sin = inverse ? -Math.Sin(angle) : Math.Sin(angle);
+                    target[row, column] = (source[row, column] * Math.Cos(angle))
+                        + (first ? -sin * source[row, column + apart] : sin * source[row, column - apart]);
+                }
+            }
+        }
+    }
+
+    /// <summary>The softmax of a query's scores over its past and itself.</summary>
+    private static double[] Weights(in AttentionInputs inputs, Sequences sequences, int s, int head, int t)
+    {
+        View q = ViewOf(inputs.Queries), k = ViewOf(inputs.Keys), pastK = ViewOf(inputs.PastKeys);
+        (int dim, int past) = (inputs.HeadDim, inputs.Past);
+        int shared = head * inputs.KeyValueHeads / inputs.Heads;
+        double[] scores = new double[past + t + 1];
+        for (int j = 0; j < scores.Length; j++)
+        {
+            for (int i = 0; i < dim; i++)
+            {
+                scores[j] += q[sequences.Start(s) + t, (head * dim) + i]
+                    * At(pastK, k, past, sequences, s, j, (shared * dim) + i) / Math.Sqrt(dim);
+            }
+        }
+
+        double largest = scores.Max();
+        double[] weights = System.Array.ConvertAll(scores, score => Math.Exp(score - largest));
+        double sum = weights.Sum();
+        return System.Array.ConvertAll(weights, weight => weight / sum);
+    }
+
+    private static double At(View past, View present, int count, Sequences sequences, int s, int j, int column) =>
+        j < count ? past[(s * count) + j, column] : present[sequences.Start(s) + j - count, column];
+
+    private static void AddAt(View view, int row, int column, double value)
+    {
+        if (view.Exists)
+        {
+            view[row, column] += value;
+        }
+    }
+
+    private static void AddAt(
+        View past, View present, int count, Sequences sequences, int s, int j, int column, double value)
+    {
+        if (j < count)
+        {
+            AddAt(past, (s * count) + j, column, value);
+        }
+        else
+        {
+            AddAt(present, sequences.Start(s) + j - count, column, value);
+        }
+    }
+}
