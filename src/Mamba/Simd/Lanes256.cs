@@ -71,5 +71,5 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
         new(Vector256.ConditionalSelect(Vector256.LessThan(x._value, limit._value), then._value, otherwise._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Lanes256 value) => Vector256.Sum(value._value);
+    public static float Sum(Lanes256 value) => Vector128.Sum(value._value.GetLower() + value._value.GetUpper());
 }

@@ -77,5 +77,6 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
         new(Vector512.ConditionalSelect(Vector512.LessThan(x._value, limit._value), then._value, otherwise._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Lanes512 value) => Vector512.Sum(value._value);
+    public static float Sum(Lanes512 value) =>
+        Lanes256.Sum(new(value._value.GetLower() + value._value.GetUpper())); // Vector512.Sum takes thrice as long
 }

@@ -1,0 +1,160 @@
+using Mamba.Kernels;
+using Mamba.Simd;
+
+namespace Mamba.Devices;
+
+public sealed unsafe partial class CpuDevice
+{
+    internal override void MatMul(
+        DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate)
+    {
+        (nint m, nint n, nint k) = MatMulSizes(a, transposeA, b, transposeB, c);
+        Rows target = RowsOf(c);
+        MultiplyPacked(
+            new(RowsOf(a), alongDepth: !transposeA),
+            new(RowsOf(b), alongDepth: transposeB),
+            m,
+            n,
+            k,
+            accumulate ? target : default,
+            target);
+    }
+
+    internal override void Linear(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
+    {
+        RequireLinearShapes(x, weight, bias, y);
+        Rows input = RowsOf(x), w = RowsOf(weight);
+        float* b = StartOf(bias);
+        nint rows = x.Shape.Rows;
+
+        // The length decides, not the number of rows: a sequence gives the same bits alone and in a batch.
+        int length = x.Shape.Rank == 1 ? 1 : x.Shape[^2];
+        if (length <= MatMulFewRows.MostRows)
+        {
+            MatMulFewRows product = new(input, rows, x.Shape.Width, w, weight.Shape[0], b, RowsOf(y));
+            Run(new FewRowsJob(product), product.Items);
+            return;
+        }
+
+        MultiplyPacked(
+            new(input, alongDepth: true),
+            new(w, alongDepth: true),
+            rows,
+            weight.Shape[0],
+            x.Shape.Width,
+            new(b, 0),
+            RowsOf(y));
+    }
+
+    private void MultiplyPacked(MatMulFactor a, MatMulFactor b, nint m, nint n, nint k, Rows start, Rows target)
+    {
+        if (m == 0 || n == 0)
+        {
+            return;
+        }
+
+        if (k == 0)
+        {
+            SetRows(start, target, m, (int)n);
+        }
+        else if (Width.Has512)
+        {
+            MultiplyPacked<Lanes512>(a, b, m, n, k, start, target);
+        }
+        else if (Width.Has256)
+        {
+            MultiplyPacked<Lanes256>(a, b, m, n, k, start, target);
+        }
+        else if (Width.Has128)
+        {
+            MultiplyPacked<Lanes128>(a, b, m, n, k, start, target);
+        }
+        else
+        {
+            MultiplyPacked<Lane>(a, b, m, n, k, start, target);
+        }
+    }
+
+    private void MultiplyPacked<TLanes>(
+        MatMulFactor a, MatMulFactor b, nint m, nint n, nint k, Rows start, Rows target)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        MatMulPlan plan = new(m, n, k, MatMulSlab<TLanes>.PanelWidth);
+        using DeviceScope scope = Scope();
+        float* packed = StartOf(Allocate([checked((int)plan.SlabFloats)]));
+        nint slabColumns = plan.SlabPanels * plan.PanelWidth;
+        for (nint first = 0; first < k; first += plan.SlabDepth)
+        {
+            for (nint column = 0; column < n; column += slabColumns)
+            {
+                MultiplySlab<TLanes>(new()
+                {
+                    Plan = plan,
+                    A = a,
+                    B = b,
+                    Rows = m,
+                    Column = column,
+                    Columns = Math.Min(slabColumns, n - column),
+                    K = first,
+                    Depth = Math.Min(plan.SlabDepth, k - first),
+                    Start = first == 0 ? start : target,
+                    Target = target,
+                    Packed = packed,
+                });
+            }
+        }
+    }
+
+    private void MultiplySlab<TLanes>(MatMulSlab<TLanes> slab)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        if (slab.RowGroups == 1)
+        {
+            // Every panel is used by one item: it packs them itself, and finds them in its cache.
+            Run(new PackAndMultiplyJob<TLanes>(slab), (int)slab.PanelGroups);
+            return;
+        }
+
+        Run(new PackJob<TLanes>(slab), (int)(slab.Panels * slab.Blocks));
+        Run(new MultiplyJob<TLanes>(slab), checked((int)(slab.RowGroups * slab.PanelGroups)));
+    }
+
+    /// <summary>The empty sum: what the sums begin with.</summary>
+    private static void SetRows(Rows start, Rows target, nint rows, int width)
+    {
+        for (nint row = 0; row < rows; row++)
+        {
+            if (start.IsNull)
+            {
+                new Span<float>(target[row], width).Clear();
+            }
+            else
+            {
+                new ReadOnlySpan<float>(start[row], width).CopyTo(new(target[row], width));
+            }
+        }
+    }
+
+    private readonly struct PackJob<TLanes>(MatMulSlab<TLanes> slab) : IJob
+        where TLanes : struct, ILanes<TLanes>
+    {
+        public void Run(int item) => slab.Pack(item / slab.Blocks, item % slab.Blocks);
+    }
+
+    private readonly struct MultiplyJob<TLanes>(MatMulSlab<TLanes> slab) : IJob
+        where TLanes : struct, ILanes<TLanes>
+    {
+        public void Run(int item) => slab.Multiply(item % slab.RowGroups, item / slab.RowGroups);
+    }
+
+    private readonly struct PackAndMultiplyJob<TLanes>(MatMulSlab<TLanes> slab) : IJob
+        where TLanes : struct, ILanes<TLanes>
+    {
+        public void Run(int item) => slab.PackAndMultiply(0, item);
+    }
+
+    private readonly struct FewRowsJob(MatMulFewRows product) : IJob
+    {
+        public void Run(int item) => product.Run(item);
+    }
+}

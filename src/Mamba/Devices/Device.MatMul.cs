@@ -1,0 +1,67 @@
+namespace Mamba.Devices;
+
+public abstract partial class Device
+{
+    /// <summary>
+    /// Computes <c>C = op(A)·op(B)</c>, or adds it to C; op transposes where it is asked to. Leading axes count as rows.
+    /// </summary>
+    /// <param name="a">A, [M, K]; [K, M] where it is transposed.</param>
+    /// <param name="transposeA">Whether A is transposed.</param>
+    /// <param name="b">B, [K, N]; [N, K] where it is transposed.</param>
+    /// <param name="transposeB">Whether B is transposed.</param>
+    /// <param name="c">C, [M, N]; no part of A or B.</param>
+    /// <param name="accumulate">Whether to add to what C holds.</param>
+    internal abstract void MatMul(
+        DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate);
+
+    /// <summary>
+    /// Computes <c>y = x·Wᵀ + b</c> for every row of x. A row's bits do not depend on how many sequences there are; they
+    /// may on the length of a sequence.
+    /// </summary>
+    /// <param name="x">The input, [K], [length, K] or [.., length, K].</param>
+    /// <param name="weight">W, [N, K].</param>
+    /// <param name="bias">b, [N], or absent.</param>
+    /// <param name="y">The output, as x with N for K.</param>
+    internal abstract void Linear(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y);
+
+    /// <summary>The sizes of a matrix product.</summary>
+    /// <exception cref="ArgumentException">The matrices do not fit together.</exception>
+    private protected static (nint M, nint N, nint K) MatMulSizes(
+        DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c)
+    {
+        (nint m, nint k) = transposeA ? ((nint)a.Shape.Width, a.Shape.Rows) : (a.Shape.Rows, a.Shape.Width);
+        (nint depth, nint n) = transposeB ? ((nint)b.Shape.Width, b.Shape.Rows) : (b.Shape.Rows, b.Shape.Width);
+        if (depth != k)
+        {
+            throw new ArgumentException(
+                $"Expected as many rows of B as columns of A; found {depth} and {k}, " +
+                $"A of {a.Shape}{(transposeA ? " transposed" : "")} and B of {b.Shape}{(transposeB ? " transposed" : "")}.");
+        }
+
+        if (c.Shape.Rows != m || c.Shape.Width != n)
+        {
+            throw new ArgumentException($"Expected [{m}, {n}] for the product; found {c.Shape}.");
+        }
+
+        return (m, n, k);
+    }
+
+    /// <summary>Throws unless the arrays of a linear map fit together.</summary>
+    private protected static void RequireLinearShapes(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
+    {
+        if (weight.Shape.Rank != 2 || weight.Shape.Width != x.Shape.Width)
+        {
+            throw new ArgumentException($"Expected weights [N, {x.Shape.Width}] for {x.Shape}; found {weight.Shape}.");
+        }
+
+        if (bias.Exists && bias.Shape.Count != weight.Shape[0])
+        {
+            throw new ArgumentException($"Expected a bias [{weight.Shape[0]}]; found {bias.Shape}.");
+        }
+
+        if (y.Shape != x.Shape.WithWidth(weight.Shape[0]))
+        {
+            throw new ArgumentException($"Expected {x.Shape.WithWidth(weight.Shape[0])}; found {y.Shape}.");
+        }
+    }
+}

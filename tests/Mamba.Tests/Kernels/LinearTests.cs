@@ -1,0 +1,197 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.Tests.Reference;
+
+namespace Mamba.Tests.Kernels;
+
+public sealed class LinearTests
+{
+    // A sum of K products of float32 is off by about √K·6e-8 of its size, and the largest K here is 700.
+    private const double Tolerance = 2e-6;
+
+    public static TheoryData<int, int> LengthsAndDepths
+    {
+        get
+        {
+            TheoryData<int, int> data = [];
+            foreach (int length in new[] { 0, 1, 2, 5, 32, 33, 100 })
+            {
+                foreach (int depth in new[] { 0, 1, 15, 48, 79, 700 })
+                {
+                    data.Add(length, depth);
+                }
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(LengthsAndDepths))]
+    public void Matches_the_reference_with_every_gradient(int length, int depth)
+    {
+        foreach ((int width, bool hasBias) in new[] { (1, true), (6, false), (80, true), (101, false) })
+        {
+            using CpuDevice cpu = new(2);
+            using ReferenceDevice reference = new();
+
+            DeviceArray[] actual = Run(cpu, length, depth, width, hasBias);
+            DeviceArray[] expected = Run(reference, length, depth, width, hasBias);
+
+            for (int i = 0; i < actual.Length; i++)
+            {
+                actual[i].ToArray().ShouldBeClose(
+                    ReferenceDevice.Exact(expected[i]), Tolerance, $"array {i} of width {width}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(7)]
+    [InlineData(32)]
+    [InlineData(33)]
+    [InlineData(130)]
+    public void A_sequence_has_the_same_bits_alone_and_in_a_batch(int length)
+    {
+        const int batch = 5, depth = 300, width = 83;
+        using CpuDevice cpu = new(2);
+        float[] x = Samples.Normal(1, batch * length * depth);
+        DeviceArray weight = cpu.Array([width, depth], Samples.Normal(2, width * depth));
+        DeviceArray bias = cpu.Array([width], Samples.Normal(3, width));
+
+        float[] together = Functions.Linear(cpu.Array([batch, length, depth], x), weight, bias).ToArray();
+
+        for (int row = 0; row < batch; row++)
+        {
+            float[] one = x[(row * length * depth)..((row + 1) * length * depth)];
+            float[] alone = Functions.Linear(cpu.Array([1, length, depth], one), weight, bias).ToArray();
+            alone.ShouldHaveTheBitsOf(together[(row * length * width)..((row + 1) * length * width)], $"row {row}");
+        }
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(32)]
+    [InlineData(250)]
+    public void A_token_does_not_depend_on_those_beside_it(int length)
+    {
+        using CpuDevice cpu = new(2);
+        float[] x = Samples.Normal(1, length * 70), changed = [.. x];
+        changed.AsSpan(0, (length - 1) * 70).Fill(1000f);
+        DeviceArray weight = cpu.Array([90, 70], Samples.Normal(2, 90 * 70));
+
+        float[] y = Functions.Linear(cpu.Array([length, 70], x), weight).ToArray();
+
+        float[] other = Functions.Linear(cpu.Array([length, 70], changed), weight).ToArray();
+        other[^90..].ShouldHaveTheBitsOf(y[^90..]);
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(40)]
+    public void Slices_give_what_their_copies_give(int length)
+    {
+        using CpuDevice cpu = new(2);
+        DeviceArray x = cpu.Array([2, length, 100], Samples.Normal(1, 200 * length)).Slice(9, 50);
+        DeviceArray weight = cpu.Array([30, 80], Samples.Normal(2, 2400)).Slice(20, 50);
+        DeviceArray y = cpu.Zeros([2, length, 64]).Slice(31, 30);
+
+        cpu.Linear(x, weight, default, y);
+
+        DeviceArray expected = Functions.Linear(
+            cpu.Array(x.Shape, x.ToArray()), cpu.Array(weight.Shape, weight.ToArray()));
+        y.ToArray().ShouldHaveTheBitsOf(expected.ToArray());
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    [InlineData(300)]
+    public void Thread_count_changes_no_bit(int length)
+    {
+        float[] expected = Run(1);
+
+        Run(2).ShouldHaveTheBitsOf(expected);
+        Run(5).ShouldHaveTheBitsOf(expected);
+
+        float[] Run(int threads)
+        {
+            using CpuDevice cpu = new(threads);
+            return Functions.Linear(
+                cpu.Array([length, 300], Samples.Normal(1, length * 300)),
+                cpu.Array([500, 300], Samples.Normal(2, 500 * 300))).ToArray();
+        }
+    }
+
+    [Fact]
+    public void A_vector_gives_a_vector()
+    {
+        using CpuDevice cpu = new(1);
+
+        DeviceArray y = Functions.Linear(cpu.Array([2], [3, 4]), cpu.Array([1, 2], [10, 100]), cpu.Array([1], [5]));
+
+        Shape expected = [1];
+        y.Shape.Should().Be(expected);
+        y.ToArray().Should().Equal(435);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(64)]
+    public void Nothing_is_allocated_on_the_managed_heap_after_the_first_time(int length)
+    {
+        using CpuDevice cpu = new(2);
+        DeviceArray x = cpu.Zeros([length, 100]), weight = cpu.Zeros([200, 100]);
+        Multiply();
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Multiply();
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+
+        void Multiply()
+        {
+            using DeviceScope scope = cpu.Scope();
+            Functions.Linear(x, weight);
+        }
+    }
+
+    [Fact]
+    public void Shapes_that_do_not_fit_are_refused()
+    {
+        using CpuDevice cpu = new(1);
+        DeviceArray x = cpu.Zeros([2, 3, 4]);
+
+        Action depth = () => Functions.Linear(x, cpu.Zeros([6, 5]));
+        Action rank = () => Functions.Linear(x, cpu.Zeros([4]));
+        Action bias = () => Functions.Linear(x, cpu.Zeros([6, 4]), cpu.Zeros([5]));
+        Action output = () => cpu.Linear(x, cpu.Zeros([6, 4]), default, cpu.Zeros([2, 3, 5]));
+
+        depth.Should().Throw<ArgumentException>().WithMessage("Expected weights [N, 4]*[2, 3, 4]*found [6, 5]*");
+        rank.Should().Throw<ArgumentException>().WithMessage("Expected weights [N, 4]*found [4]*");
+        bias.Should().Throw<ArgumentException>().WithMessage("Expected a bias [6]; found [5]*");
+        output.Should().Throw<ArgumentException>().WithMessage("Expected [2, 3, 6]; found [2, 3, 5]*");
+    }
+
+    private static DeviceArray[] Run(Device device, int length, int depth, int width, bool hasBias)
+    {
+        // Of one sign, so that a gradient of a single element is a sum that does not cancel.
+        DeviceArray x = device.Array([2, length, depth], Samples.Uniform(1, 2 * length * depth, 0, 2));
+        DeviceArray weight = device.Array([width, depth], Samples.Normal(2, width * depth));
+        DeviceArray bias = hasBias ? device.Array([width], Samples.Normal(3, width)) : default;
+        using Tape tape = new(device);
+        tape.Watch(x);
+        tape.Watch(weight);
+        if (hasBias)
+        {
+            tape.Watch(bias);
+        }
+
+        DeviceArray y = Functions.Linear(x, weight, bias);
+        tape.Backward((y, device.Array([2, length, width], Samples.Uniform(4, 2 * length * width, 0, 2))));
+        DeviceArray[] arrays = [y, tape.GradientOf(x), tape.GradientOf(weight)];
+        return hasBias ? [.. arrays, tape.GradientOf(bias)] : arrays;
+    }
+}
