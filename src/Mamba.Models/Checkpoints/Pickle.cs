@@ -1,0 +1,239 @@
+namespace Mamba.Models.Checkpoints;
+
+/// <summary>
+/// Reads data from a Python pickle and executes nothing: of the pickle machine it knows the instructions for numbers,
+/// text, tuples, lists and dictionaries, and of the world what an <see cref="IPickleWorld"/> allows.
+/// </summary>
+/// <remarks>
+/// Integers become long, floats double; a tuple becomes object?[], a list List&lt;object?&gt;, a dictionary
+/// Dictionary&lt;string, object?&gt;. The machine has a stack of its own, so nesting cannot overflow the thread's, and
+/// makes at most one object for each byte that it reads.
+/// The format: <see href="https://github.com/python/cpython/blob/main/Lib/pickletools.py"/>.
+/// </remarks>
+internal sealed class Pickle
+{
+    private const int MaxProtocol = 5;
+
+    private readonly PickleBytes _bytes;
+    private readonly PickleStack _stack = new();
+    private readonly IPickleWorld _world;
+
+    private Pickle(byte[] bytes, IPickleWorld world) => (_bytes, _world) = (new(bytes), world);
+
+    /// <summary>Reads the value of a pickle.</summary>
+    /// <param name="bytes">The pickle.</param>
+    /// <param name="world">What it may name.</param>
+    /// <param name="source">Where it comes from, for messages.</param>
+    /// <exception cref="InvalidDataException">The pickle is damaged, or asks for what is not allowed.</exception>
+    public static object? Read(byte[] bytes, IPickleWorld world, string source)
+    {
+        Pickle pickle = new(bytes, world);
+        int start = 0;
+        try
+        {
+            byte opcode;
+            while ((opcode = pickle._bytes.U8()) != (byte)'.')
+            {
+                pickle.Execute(opcode);
+                start = pickle._bytes.Position;
+            }
+
+            return pickle._stack.Pop();
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"{source}: pickle instruction at byte {start}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The kind of a value, for messages.</summary>
+    public static string Describe(object? value) => value switch
+    {
+        null => "None",
+        string text => $"the text \"{(text.Length > 40 ? text[..40] + "…" : text)}\"",
+        bool truth => truth ? "True" : "False",
+        long number => $"the integer {number}",
+        double number => $"the float {number}",
+        object?[] tuple => $"a tuple of {tuple.Length}",
+        List<object?> => "a list",
+        Dictionary<string, object?> => "a dictionary",
+        _ => value.ToString()!,
+    };
+
+    private void Execute(byte opcode)
+    {
+        switch (opcode)
+        {
+            case 0x80: // PROTO
+                CheckProtocol(_bytes.U8());
+                break;
+            case 0x95: // FRAME: how much to read ahead
+                _bytes.Skip(sizeof(ulong));
+                break;
+            case (byte)'N': // NONE
+                _stack.Push(null);
+                break;
+            case 0x88: // NEWTRUE
+                _stack.Push(true);
+                break;
+            case 0x89: // NEWFALSE
+                _stack.Push(false);
+                break;
+            case (byte)'K': // BININT1
+                _stack.Push((long)_bytes.U8());
+                break;
+            case (byte)'M': // BININT2
+                _stack.Push((long)_bytes.U16());
+                break;
+            case (byte)'J': // BININT
+                _stack.Push((long)_bytes.I32());
+                break;
+            case 0x8a: // LONG1
+                _stack.Push(_bytes.Long());
+                break;
+            case (byte)'G': // BINFLOAT
+                _stack.Push(_bytes.F64());
+                break;
+            case 0x8c: // SHORT_BINUNICODE
+                _stack.Push(_bytes.Text(_bytes.U8()));
+                break;
+            case (byte)'X': // BINUNICODE
+                _stack.Push(_bytes.Text(_bytes.U32()));
+                break;
+            case 0x8d: // BINUNICODE8
+                _stack.Push(_bytes.Text(_bytes.U64()));
+                break;
+            default:
+                ExecuteOnCollections(opcode);
+                break;
+        }
+    }
+
+    private void ExecuteOnCollections(byte opcode)
+    {
+        switch (opcode)
+        {
+            case (byte)'(': // MARK
+                _stack.PushMark();
+                break;
+            case (byte)')': // EMPTY_TUPLE
+                _stack.Push(Array.Empty<object?>());
+                break;
+            case 0x85 or 0x86 or 0x87: // TUPLE1, TUPLE2, TUPLE3
+                _stack.Push(_stack.Pop(opcode - 0x84));
+                break;
+            case (byte)'t': // TUPLE
+                _stack.Push(_stack.PopToMark());
+                break;
+            case (byte)']': // EMPTY_LIST
+                _stack.Push(new List<object?>());
+                break;
+            case (byte)'a': // APPEND
+                Append(_stack.Pop(1));
+                break;
+            case (byte)'e': // APPENDS
+                Append(_stack.PopToMark());
+                break;
+            case (byte)'}': // EMPTY_DICT
+                _stack.Push(new Dictionary<string, object?>());
+                break;
+            case (byte)'s': // SETITEM
+                SetItems(_stack.Pop(2));
+                break;
+            case (byte)'u': // SETITEMS
+                SetItems(_stack.PopToMark());
+                break;
+            case (byte)'q': // BINPUT
+                _stack.Memoize(_bytes.U8());
+                break;
+            case (byte)'r': // LONG_BINPUT
+                _stack.Memoize(_bytes.U32());
+                break;
+            case 0x94: // MEMOIZE
+                _stack.Memoize(_stack.MemoCount);
+                break;
+            case (byte)'h': // BINGET
+                _stack.Recall(_bytes.U8());
+                break;
+            case (byte)'j': // LONG_BINGET
+                _stack.Recall(_bytes.U32());
+                break;
+            default:
+                ExecuteOnWorld(opcode);
+                break;
+        }
+    }
+
+    private void ExecuteOnWorld(byte opcode)
+    {
+        switch (opcode)
+        {
+            case (byte)'c': // GLOBAL
+                string module = _bytes.Line();
+                PushGlobal(module, _bytes.Line());
+                break;
+            case 0x93: // STACK_GLOBAL
+                object?[] names = _stack.Pop(2);
+                PushGlobal(Text(names[0]), Text(names[1]));
+                break;
+            case (byte)'R': // REDUCE
+                object?[] call = _stack.Pop(2);
+                Call(call[0], call[1]);
+                break;
+            case (byte)'b': // BUILD: attributes, such as the module versions that a state_dict carries; not needed
+                _stack.Pop();
+                _stack.Peek<Dictionary<string, object?>>("a dictionary to give attributes to");
+                break;
+            case (byte)'Q': // BINPERSID
+                object? id = _stack.Pop();
+                _stack.Push(_world.Persistent(id) ?? throw new InvalidDataException(
+                    $"expected the id of a storage; found {Describe(id)}."));
+                break;
+            default:
+                throw new InvalidDataException(
+                    $"expected an instruction for plain data; found opcode 0x{opcode:x2}" +
+                    (opcode is > 0x20 and < 0x7f ? $" '{(char)opcode}'." : "."));
+        }
+    }
+
+    private static void CheckProtocol(byte protocol)
+    {
+        if (protocol > MaxProtocol)
+        {
+            throw new InvalidDataException($"expected a protocol up to {MaxProtocol}; found {protocol}.");
+        }
+    }
+
+    private void Append(object?[] items) => _stack.Peek<List<object?>>("a list").AddRange(items);
+
+    private void SetItems(object?[] pairs)
+    {
+        Dictionary<string, object?> target = _stack.Peek<Dictionary<string, object?>>("a dictionary");
+        if (pairs.Length % 2 != 0)
+        {
+            throw new InvalidDataException($"expected keys and values in pairs; found {pairs.Length}.");
+        }
+
+        for (int i = 0; i < pairs.Length; i += 2)
+        {
+            if (!target.TryAdd(Text(pairs[i]), pairs[i + 1]))
+            {
+                throw new InvalidDataException($"expected each key once; found {Describe(pairs[i])} twice.");
+            }
+        }
+    }
+
+    private void PushGlobal(string module, string name) =>
+        _stack.Push(_world.Global(module, name) ?? throw new InvalidDataException(
+            $"expected a name that tensors are made of; found \"{module}.{name}\", which is not allowed."));
+
+    private void Call(object? callable, object? arguments)
+    {
+        object? result = arguments is object?[] values ? _world.Call(callable, values) : null;
+        _stack.Push(result ?? throw new InvalidDataException(
+            $"expected a call that makes a tensor; found {Describe(callable)} called with {Describe(arguments)}."));
+    }
+
+    private static string Text(object? value) =>
+        value as string ?? throw new InvalidDataException($"expected text; found {Describe(value)}.");
+}

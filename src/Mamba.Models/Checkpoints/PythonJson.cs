@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Mamba.Models.Checkpoints;
+
+/// <summary>
+/// JSON as Python's <c>json</c> module writes and reads it: numbers may be the bare words Infinity, -Infinity and NaN,
+/// which are no JSON.
+/// </summary>
+internal static class PythonJson
+{
+    /// <summary>Parses; the bare words become the strings of the same text.</summary>
+    /// <exception cref="JsonException">The text is not JSON otherwise.</exception>
+    public static JsonElement Parse(ReadOnlySpan<byte> utf8)
+    {
+        ReadOnlySpan<byte> byteOrderMark = [0xEF, 0xBB, 0xBF];
+        using JsonDocument document = JsonDocument.Parse(
+            QuoteBareWords(utf8.StartsWith(byteOrderMark) ? utf8[3..] : utf8),
+            new JsonDocumentOptions { AllowDuplicateProperties = false });
+        return document.RootElement.Clone();
+    }
+
+    /// <summary>Reads a number: a JSON number, or the text of one of the three words.</summary>
+    public static bool TryGetNumber(JsonElement element, out double number)
+    {
+        number = 0;
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Number:
+                return element.TryGetDouble(out number);
+            case JsonValueKind.String:
+                (number, bool known) = element.GetString() switch
+                {
+                    "Infinity" => (double.PositiveInfinity, true),
+                    "-Infinity" => (double.NegativeInfinity, true),
+                    "NaN" => (double.NaN, true),
+                    _ => (0, false),
+                };
+                return known;
+            default:
+                return false;
+        }
+    }
+
+    /// <summary>Writes a number as Python does: with a point, or as a bare word where it is not finite.</summary>
+    public static void WritePythonNumber(this Utf8JsonWriter json, double number)
+    {
+        string text = number switch
+        {
+            double.PositiveInfinity => "Infinity",
+            double.NegativeInfinity => "-Infinity",
+            double.NaN => "NaN",
+            _ => number.ToString("R", CultureInfo.InvariantCulture).Replace('E', 'e'),
+        };
+        bool isInteger = double.IsFinite(number) && !text.AsSpan().ContainsAny('.', 'e');
+        json.WriteRawValue(isInteger ? text + ".0" : text, skipInputValidation: true);
+    }
+
+    private static byte[] QuoteBareWords(ReadOnlySpan<byte> utf8)
+    {
+        List<byte> quoted = new(utf8.Length + 64);
+        bool inString = false;
+        for (int i = 0; i < utf8.Length; i++)
+        {
+            byte c = utf8[i];
+            int word = inString ? 0 : BareWord(utf8[i..]);
+            if (word > 0)
+            {
+                quoted.Add((byte)'"');
+                quoted.AddRange(utf8.Slice(i, word));
+                quoted.Add((byte)'"');
+                i += word - 1;
+                continue;
+            }
+
+            quoted.Add(c);
+            if (c == (byte)'"')
+            {
+                inString = !inString;
+            }
+            else if (inString && c == (byte)'\\' && i + 1 < utf8.Length)
+            {
+                quoted.Add(utf8[++i]); // an escaped quote does not end the string
+            }
+        }
+
+        return [.. quoted];
+    }
+
+    /// <summary>Length of the word that begins here; 0 if it is none of the three.</summary>
+    private static int BareWord(ReadOnlySpan<byte> utf8) => utf8 switch
+    {
+        _ when utf8.StartsWith("Infinity"u8) => 8,
+        _ when utf8.StartsWith("-Infinity"u8) => 9,
+        _ when utf8.StartsWith("NaN"u8) => 3,
+        _ => 0,
+    };
+}

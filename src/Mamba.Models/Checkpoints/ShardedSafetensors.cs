@@ -1,0 +1,114 @@
+using System.Text.Json;
+
+namespace Mamba.Models.Checkpoints;
+
+/// <summary>Several safetensors files, which an index lists (<c>weight_map</c>: tensor → file).</summary>
+internal sealed class ShardedSafetensors : ITensorSource
+{
+    private readonly Dictionary<string, SafetensorsFile> _shards = [];
+    private readonly Dictionary<string, SafetensorsFile> _places = [];
+    private readonly Dictionary<string, TensorInfo> _tensors = [];
+
+    private ShardedSafetensors(string path) => Path = path;
+
+    public string Path { get; }
+
+    public IReadOnlyDictionary<string, TensorInfo> Tensors => _tensors;
+
+    /// <summary>Opens the index and all files that it names; they stand in the same folder.</summary>
+    /// <exception cref="InvalidDataException">
+    /// The index or a file does not keep to its format, a file or tensor is missing, or a name leads out of the folder.
+    /// </exception>
+    public static ShardedSafetensors Open(string path)
+    {
+        ShardedSafetensors source = new(path);
+        try
+        {
+            foreach ((string tensor, string shard) in ReadIndex(path))
+            {
+                source.Add(tensor, shard);
+            }
+
+            return source;
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    public void Read(string name, Span<float> target) => Place(name).Read(name, target);
+
+    public void ReadRange(string name, long start, Span<float> target) => Place(name).ReadRange(name, start, target);
+
+    public void Dispose()
+    {
+        foreach (SafetensorsFile shard in _shards.Values)
+        {
+            shard.Dispose();
+        }
+    }
+
+    private static List<(string Tensor, string Shard)> ReadIndex(string path)
+    {
+        if (new FileInfo(path).Length > SafetensorsHeader.MaxLength)
+        {
+            throw new InvalidDataException(
+                $"{path}: expected an index of at most {SafetensorsHeader.MaxLength} bytes; found a longer one.");
+        }
+
+        try
+        {
+            using JsonDocument index = JsonDocument.Parse(
+                File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return index.RootElement.TryGetProperty("weight_map", out JsonElement map)
+                ? [.. map.EnumerateObject().Select(entry => (entry.Name, entry.Value.GetString() ?? ""))]
+                : throw new InvalidDataException($"{path}: expected a \"weight_map\"; found none.");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new InvalidDataException(
+                $"{path}: expected an object with a \"weight_map\" from tensors to file names; found: {e.Message}", e);
+        }
+    }
+
+    private void Add(string tensor, string shard)
+    {
+        if (!_shards.TryGetValue(shard, out SafetensorsFile? file))
+        {
+            file = OpenShard(tensor, shard);
+            _shards.Add(shard, file);
+        }
+
+        if (!file.Tensors.TryGetValue(tensor, out TensorInfo? info))
+        {
+            throw new InvalidDataException(
+                $"{Path}: tensor \"{tensor}\": expected in {shard}; found none of that name there.");
+        }
+
+        _tensors.Add(tensor, info);
+        _places.Add(tensor, file);
+    }
+
+    private SafetensorsFile OpenShard(string tensor, string shard)
+    {
+        // Every separator of every system: an index that was made to escape elsewhere must not work here either.
+        if (shard is "" or "." or ".." || shard.AsSpan().ContainsAny("/\\:\0"))
+        {
+            throw new InvalidDataException(
+                $"{Path}: tensor \"{tensor}\": expected the name of a file in the same folder; found \"{shard}\".");
+        }
+
+        string file = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path) ?? "", shard);
+        return File.Exists(file)
+            ? SafetensorsFile.Open(file)
+            : throw new InvalidDataException($"{Path}: tensor \"{tensor}\": expected in {shard}; found no such file.");
+    }
+
+    private SafetensorsFile Place(string name)
+    {
+        this.Find(name);
+        return _places[name];
+    }
+}

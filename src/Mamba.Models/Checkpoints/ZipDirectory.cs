@@ -1,0 +1,233 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Mamba.Models.Checkpoints;
+
+/// <summary>The directory of a zip archive, read from a mapped file and held against it.</summary>
+/// <remarks>
+/// Ours, because <see cref="ZipArchive"/> does not say where a stored entry's bytes stand, and those are used in place.
+/// The format is APPNOTE.TXT 6.3; split and encrypted archives are refused. Checksums are not verified.
+/// </remarks>
+internal sealed unsafe class ZipDirectory
+{
+    private const uint EntrySignature = 0x02014b50, LocalSignature = 0x04034b50;
+    private const int EntryLength = 46, LocalLength = 30;
+    private const int Stored = 0, Deflated = 8;
+    private const ushort Zip64Extra = 1;
+
+    // Deflate cannot shrink further: 258 bytes for two bits, and some bytes for the block.
+    private const ulong MaxRatio = 1032, RatioSlack = 1 << 16;
+
+    private const long MaxDirectory = 100_000_000;
+
+    private readonly Dictionary<string, ZipEntry> _entries = [];
+    private readonly MappedFile _file;
+
+    private ZipDirectory(MappedFile file) => _file = file;
+
+    public IReadOnlyDictionary<string, ZipEntry> Entries => _entries;
+
+    /// <summary>Reads and checks the directory.</summary>
+    /// <exception cref="InvalidDataException">The file is no zip archive, or damaged, or entries overlap.</exception>
+    public static ZipDirectory Read(MappedFile file)
+    {
+        ZipDirectory directory = new(file);
+        directory.ReadEntries(ZipEnd.Find(file));
+        directory.CheckOverlap();
+        return directory;
+    }
+
+    /// <summary>Gives an entry's bytes: in place if stored, else inflated into memory of their own.</summary>
+    /// <exception cref="InvalidDataException">The compressed bytes are damaged, or too few or many.</exception>
+    public BorrowedBytes Borrow(ZipEntry entry)
+    {
+        BorrowedBytes stored = _file.Borrow(entry.Offset, entry.StoredLength);
+        if (!entry.IsDeflated)
+        {
+            return stored;
+        }
+
+        byte* inflated = (byte*)NativeMemory.Alloc((nuint)entry.Length);
+        try
+        {
+            Inflate(entry, stored, inflated);
+            return new(inflated, entry.Length, owner: null);
+        }
+        catch
+        {
+            NativeMemory.Free(inflated);
+            throw;
+        }
+        finally
+        {
+            stored.Dispose();
+        }
+    }
+
+    private void ReadEntries(ZipEnd end)
+    {
+        if (end.Length > MaxDirectory)
+        {
+            throw Refuse($"a zip directory of at most {MaxDirectory} bytes", $"{end.Length}");
+        }
+
+        using BorrowedBytes borrowed = _file.Borrow(end.Start, end.Length);
+        ReadOnlySpan<byte> rest = borrowed.Span;
+        while (rest.Length > 0)
+        {
+            if (rest.Length < EntryLength || U32(rest, 0) != EntrySignature)
+            {
+                throw Refuse("an entry of the directory", $"none, {rest.Length} bytes before its end");
+            }
+
+            int nameLength = U16(rest, 28), extraLength = U16(rest, 30);
+            int total = EntryLength + nameLength + extraLength + U16(rest, 32);
+            if (total > rest.Length)
+            {
+                throw Refuse($"an entry of {total} bytes", $"the directory's end after {rest.Length}");
+            }
+
+            ZipEntry entry = ReadEntry(rest[..total], nameLength, extraLength, end.Start);
+            if (!_entries.TryAdd(entry.Name, entry))
+            {
+                throw Refuse($"one entry \"{entry.Name}\"", "two of that name");
+            }
+
+            rest = rest[total..];
+        }
+
+        if ((ulong)_entries.Count != end.Count)
+        {
+            throw Refuse($"{end.Count} entries, as the directory says", $"{_entries.Count}");
+        }
+    }
+
+    private ZipEntry ReadEntry(ReadOnlySpan<byte> record, int nameLength, int extraLength, long directoryStart)
+    {
+        string name = Encoding.UTF8.GetString(record.Slice(EntryLength, nameLength));
+        (int flags, int method) = (U16(record, 8), U16(record, 10));
+        if ((flags & 1) != 0 || method is not (Stored or Deflated))
+        {
+            throw Refuse($"\"{name}\" stored or deflated, and not encrypted", $"flags {flags}, method {method}");
+        }
+
+        (ulong stored, ulong length, ulong header) = (U32(record, 20), U32(record, 24), U32(record, 42));
+        ReadOnlySpan<byte> wide = Zip64Fields(record.Slice(EntryLength + nameLength, extraLength));
+        length = Widen(length, ref wide, name);
+        stored = Widen(stored, ref wide, name);
+        header = Widen(header, ref wide, name);
+
+        if (header > (ulong)Math.Max(0, directoryStart - LocalLength))
+        {
+            throw Refuse($"\"{name}\" before byte {directoryStart}", $"it at byte {header}");
+        }
+
+        using BorrowedBytes borrowed = _file.Borrow((long)header, LocalLength);
+        ReadOnlySpan<byte> local = borrowed.Span;
+        long offset = (long)header + LocalLength + U16(local, 26) + U16(local, 28);
+        if (U32(local, 0) != LocalSignature || U16(local, 26) != nameLength || U16(local, 8) != method)
+        {
+            throw Refuse($"a header of \"{name}\" at byte {header}", "another");
+        }
+
+        if (offset > directoryStart || stored > (ulong)(directoryStart - offset))
+        {
+            throw Refuse($"\"{name}\" within {directoryStart} bytes", $"{stored} bytes from byte {offset}");
+        }
+
+        bool plausible = method == Stored
+            ? length == stored
+            : length <= (stored * MaxRatio) + RatioSlack;
+        return plausible
+            ? new(name, (long)header, offset, (long)stored, (long)length, method == Deflated)
+            : throw Refuse($"\"{name}\" of a length that its {stored} bytes can hold", $"{length}");
+    }
+
+    /// <summary>The 64-bit sizes of an entry; those of the 32-bit ones that are too small are here, in order.</summary>
+    private static ReadOnlySpan<byte> Zip64Fields(ReadOnlySpan<byte> extra)
+    {
+        while (extra.Length >= 4)
+        {
+            int length = Math.Min(U16(extra, 2), extra.Length - 4);
+            if (U16(extra, 0) == Zip64Extra)
+            {
+                return extra.Slice(4, length);
+            }
+
+            extra = extra[(4 + length)..];
+        }
+
+        return [];
+    }
+
+    private ulong Widen(ulong value, ref ReadOnlySpan<byte> wide, string name)
+    {
+        if (value != uint.MaxValue)
+        {
+            return value;
+        }
+
+        if (wide.Length < sizeof(ulong))
+        {
+            throw Refuse($"\"{name}\" with 64-bit sizes", "none");
+        }
+
+        value = U64(wide, 0);
+        wide = wide[sizeof(ulong)..];
+        return value;
+    }
+
+    /// <summary>No two entries share bytes: else a small file could hold any number of large tensors.</summary>
+    private void CheckOverlap()
+    {
+        long end = 0;
+        foreach (ZipEntry entry in _entries.Values.OrderBy(entry => entry.Header))
+        {
+            if (entry.Header < end)
+            {
+                throw Refuse($"\"{entry.Name}\" at or after byte {end}", $"an overlap from byte {entry.Header}");
+            }
+
+            end = entry.Offset + entry.StoredLength;
+        }
+    }
+
+    private void Inflate(ZipEntry entry, BorrowedBytes stored, byte* target)
+    {
+        using UnmanagedMemoryStream source = new(stored.Start, stored.Length);
+        using DeflateStream inflater = new(source, CompressionMode.Decompress);
+        long done = 0;
+        bool more;
+        try
+        {
+            int read;
+            do
+            {
+                read = inflater.Read(new Span<byte>(target + done, (int)Math.Min(entry.Length - done, 1 << 20)));
+                done += read;
+            }
+            while (read > 0);
+            more = inflater.ReadByte() >= 0;
+        }
+        catch (InvalidDataException e)
+        {
+            throw Refuse($"deflated bytes in \"{entry.Name}\"", e.Message, e);
+        }
+
+        if (done != entry.Length || more)
+        {
+            throw Refuse($"{entry.Length} bytes in \"{entry.Name}\"", more ? "more" : $"{done}");
+        }
+    }
+
+    private InvalidDataException Refuse(string expected, string found, Exception? inner = null) =>
+        new($"{_file.Path}: expected {expected}; found {found}.", inner);
+
+    private static ushort U16(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
+
+    private static uint U32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
+
+    private static ulong U64(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt64LittleEndian(bytes[at..]);
+}

@@ -1,0 +1,81 @@
+namespace Mamba.Models.Generation;
+
+/// <summary>Ids in falling order of their keys, for equal keys in rising order; sorted only as far as asked.</summary>
+/// <remarks>
+/// A heap: making it takes time proportional to the ids, each rank a logarithm of them. The ids that have been ranked
+/// stand behind the heap in the same memory, the first at the very end.
+/// </remarks>
+internal ref struct Ranking
+{
+    private readonly ReadOnlySpan<float> _keys;
+    private readonly Span<int> _ids;
+    private int _unranked;
+
+    /// <summary>Begins a ranking of ids 0 to the number of keys.</summary>
+    /// <param name="keys">The keys; none is NaN.</param>
+    /// <param name="ids">Memory for as many ids.</param>
+    public Ranking(ReadOnlySpan<float> keys, Span<int> ids)
+    {
+        _keys = keys;
+        _ids = ids;
+        _unranked = ids.Length;
+        for (int id = 0; id < ids.Length; id++)
+        {
+            ids[id] = id;
+        }
+
+        for (int node = (ids.Length / 2) - 1; node >= 0; node--)
+        {
+            SiftDown(node);
+        }
+    }
+
+    /// <summary>The id of a rank; 0 is that of the largest key.</summary>
+    public int this[int rank]
+    {
+        get
+        {
+            while (_ids.Length - _unranked <= rank)
+            {
+                _unranked--;
+                (_ids[0], _ids[_unranked]) = (_ids[_unranked], _ids[0]);
+                SiftDown(0);
+            }
+
+            return _ids[^(rank + 1)];
+        }
+    }
+
+    /// <summary>The first ids, which must have been asked for, the last of them first.</summary>
+    public readonly ReadOnlySpan<int> First(int count) => _ids[^count..];
+
+    private readonly void SiftDown(int node)
+    {
+        int id = _ids[node];
+        while (true)
+        {
+            int child = (2 * node) + 1;
+            if (child >= _unranked)
+            {
+                break;
+            }
+
+            if (child + 1 < _unranked && Precedes(_ids[child + 1], _ids[child]))
+            {
+                child++;
+            }
+
+            if (!Precedes(_ids[child], id))
+            {
+                break;
+            }
+
+            _ids[node] = _ids[child];
+            node = child;
+        }
+
+        _ids[node] = id;
+    }
+
+    private readonly bool Precedes(int a, int b) => _keys[a] > _keys[b] || (_keys[a] == _keys[b] && a < b);
+}

@@ -1,0 +1,162 @@
+using System.Numerics.Tensors;
+
+namespace Mamba.Models.Generation;
+
+/// <summary>Chooses tokens from logits; one sampler for each sequence that is generated.</summary>
+/// <remarks>
+/// Among equal logits the lowest id comes first, in every filter: top-k keeps k tokens even where the next one is as
+/// likely as the last (Hugging Face keeps both then). Nothing is allocated after construction.
+/// </remarks>
+public sealed class Sampler
+{
+    private readonly SamplingOptions _options;
+    private readonly float _temperature;
+    private readonly int _topK;
+    private readonly float[] _logits;
+    private readonly float[] _weights;
+    private readonly int[] _ids;
+    private SplitMix64 _random;
+
+    /// <summary>Makes a sampler.</summary>
+    /// <param name="vocabulary">Number of logits.</param>
+    /// <param name="options">How to choose.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The vocabulary is empty, or an option is out of range.</exception>
+    public Sampler(int vocabulary, SamplingOptions options)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabulary);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options;
+        _temperature = (float)options.Temperature;
+        _topK = options.TopK == 0 ? vocabulary : Math.Min(options.TopK, vocabulary);
+        _logits = new float[vocabulary];
+        _weights = new float[vocabulary];
+        _ids = new int[vocabulary];
+        _random = new(options.Seed);
+    }
+
+    /// <summary>The state of the random source, to be saved with a sequence and set again when it goes on.</summary>
+    public ulong RandomState
+    {
+        get => _random.State;
+        set => _random = new(value);
+    }
+
+    /// <summary>Chooses the next token.</summary>
+    /// <param name="logits">Shape [vocabulary]; -∞ forbids a token.</param>
+    /// <param name="previous">Ids that the repetition penalty is for, in any order and number.</param>
+    /// <returns>The token's id.</returns>
+    /// <exception cref="ArgumentException">The logits are of another number, NaN, +∞, or -∞ all.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An id in <paramref name="previous"/> has no logit.</exception>
+    public int Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> previous = default)
+    {
+        if (logits.Length != _logits.Length)
+        {
+            throw new ArgumentException($"Expected {_logits.Length} logits; found {logits.Length}.", nameof(logits));
+        }
+
+        TensorPrimitives.Add(logits, 0f, _logits); // -0 becomes 0, so that the two are equal logits everywhere
+        Penalise(logits, previous);
+        int likeliest = Likeliest();
+        if (_temperature == 0)
+        {
+            return likeliest;
+        }
+
+        SetWeights(_logits[likeliest]);
+        return _topK < _logits.Length || _options.TopP < 1 ? DrawFromLikeliest() : DrawFromAll();
+    }
+
+    /// <summary>Applies the repetition penalty: once for each id, however often it came.</summary>
+    private void Penalise(ReadOnlySpan<float> logits, ReadOnlySpan<int> previous)
+    {
+        float penalty = (float)_options.RepetitionPenalty;
+        foreach (int id in previous)
+        {
+            if ((uint)id >= (uint)logits.Length)
+            {
+                throw new ArgumentOutOfRangeException(nameof(previous), id, $"Expected ids below {logits.Length}.");
+            }
+
+            _logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
+        }
+    }
+
+    /// <summary>Finds the largest logit, the first of several.</summary>
+    private int Likeliest()
+    {
+        int likeliest = TensorPrimitives.IndexOfMax<float>(_logits); // or the first NaN
+        float largest = _logits[likeliest];
+        return float.IsFinite(largest)
+            ? likeliest
+            : throw new ArgumentException(largest == float.NegativeInfinity
+                ? "Every logit is -∞: there is no token to choose."
+                : $"Logit {likeliest} is {largest}: the model's numbers overflowed.");
+    }
+
+    /// <summary>Computes the probabilities but for a factor: <c>exp((logit - largest)/temperature)</c>.</summary>
+    private void SetWeights(float largest)
+    {
+        // The largest is subtracted before the division, so that no temperature, however low, overflows.
+        TensorPrimitives.Subtract(_logits, largest, _weights);
+        TensorPrimitives.Divide(_weights, _temperature, _weights);
+        Exponential.Run(_weights);
+    }
+
+    /// <summary>Draws with no filter but min-p, which needs no order: the likeliest token's weight is 1.</summary>
+    private int DrawFromAll()
+    {
+        double total = 0;
+        for (int id = 0; id < _weights.Length; id++)
+        {
+            _weights[id] = _weights[id] >= _options.MinP ? _weights[id] : 0;
+            total += _weights[id];
+            _ids[id] = id;
+        }
+
+        return Draw(_ids, total);
+    }
+
+    /// <summary>Draws from the likeliest tokens: as many as top-k, top-p and min-p leave.</summary>
+    private int DrawFromLikeliest()
+    {
+        Ranking ranking = new(_logits, _ids);
+        double total = 0;
+        for (int i = 0; i < _topK; i++)
+        {
+            total += _weights[_topK < _logits.Length ? ranking[i] : i];
+        }
+
+        double enough = _options.TopP < 1 ? _options.TopP * total : double.PositiveInfinity;
+        double kept = 0;
+        int count = 0;
+        while (count < _topK && kept < enough && _weights[ranking[count]] >= _options.MinP)
+        {
+            kept += _weights[ranking[count]];
+            count++;
+        }
+
+        return Draw(ranking.First(count), kept);
+    }
+
+    /// <summary>Draws one of some ids, each as often as its weight says.</summary>
+    private int Draw(ReadOnlySpan<int> ids, double total)
+    {
+        double point = _random.NextUnit() * total, sum = 0;
+        int drawn = -1;
+        foreach (int id in ids)
+        {
+            if (_weights[id] > 0)
+            {
+                drawn = id; // the last one stands if rounding leaves the sum below the point
+                sum += _weights[id];
+                if (sum > point)
+                {
+                    break;
+                }
+            }
+        }
+
+        return drawn;
+    }
+}

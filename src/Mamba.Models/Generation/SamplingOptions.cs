@@ -1,0 +1,56 @@
+namespace Mamba.Models.Generation;
+
+/// <summary>How the next token is chosen from a model's logits.</summary>
+/// <remarks>
+/// The filters work in Hugging Face's order: repetition penalty, temperature, top-k, top-p, min-p. By default all are
+/// off, and a token is drawn with the model's own probabilities.
+/// </remarks>
+public sealed record SamplingOptions
+{
+    private const double Largest = 1e6; // beyond it float32 has no digits left for differences of logits
+
+    /// <summary>Always the likeliest token.</summary>
+    public static SamplingOptions Greedy { get; } = new() { Temperature = 0 };
+
+    /// <summary>Divides the logits: below 1 the likely become likelier; 0 takes the likeliest token always.</summary>
+    public double Temperature { get; init; } = 1;
+
+    /// <summary>Keeps this many of the likeliest tokens; 0 keeps all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Keeps the fewest of the likeliest tokens whose probabilities add up to this; 1 keeps all.</summary>
+    public double TopP { get; init; } = 1;
+
+    /// <summary>Keeps the tokens that are at least this likely, relative to the likeliest; 0 keeps all.</summary>
+    public double MinP { get; init; }
+
+    /// <summary>
+    /// Divides the logits of tokens that came before, multiplies them where negative: above 1 repetition becomes rarer.
+    /// </summary>
+    /// <remarks>Keskar et al., <see href="https://arxiv.org/abs/1909.05858"/>.</remarks>
+    public double RepetitionPenalty { get; init; } = 1;
+
+    /// <summary>Where the random numbers begin; the same seed, logits and options give the same tokens.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Throws on the first option that cannot be.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; it is named.</exception>
+    public void Validate()
+    {
+        Check(Temperature is >= 0 and <= Largest, nameof(Temperature), Temperature, $"from 0 to {Largest}");
+        Check(TopK >= 0, nameof(TopK), TopK, "0 or more");
+        Check(TopP is > 0 and <= 1, nameof(TopP), TopP, "above 0 and at most 1");
+        Check(MinP is >= 0 and <= 1, nameof(MinP), MinP, "from 0 to 1");
+        Check(
+            RepetitionPenalty is >= 1 / Largest and <= Largest, nameof(RepetitionPenalty), RepetitionPenalty,
+            $"from {1 / Largest} to {Largest}");
+    }
+
+    private static void Check(bool valid, string name, double value, string expected)
+    {
+        if (!valid)
+        {
+            throw new ArgumentOutOfRangeException(name, value, $"Expected {expected}.");
+        }
+    }
+}
