@@ -101,7 +101,7 @@ public abstract partial class Device : IDisposable
     {
         Storage storage = Allocate([values.Length]).Storage;
         UploadIndices(values, storage);
-        return new(storage, values.Length);
+        return new(storage, values);
     }
 
     /// <summary>Frees an array that was allocated outside of any scope.</summary>

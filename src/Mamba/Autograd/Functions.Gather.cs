@@ -1,0 +1,70 @@
+using Mamba.Devices;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>Looks up the vector of every token, <c>y[b, t] = table[ids[b·length + t]]</c>.</summary>
+    /// <param name="table">The vectors, shape [vocabulary, width].</param>
+    /// <param name="ids">The token ids, <c>batch·length</c> of them, row by row.</param>
+    /// <param name="batch">Number of rows.</param>
+    /// <param name="length">Tokens of a row.</param>
+    /// <returns>An array [batch, length, width].</returns>
+    /// <exception cref="ArgumentException">The table is not a matrix, or the number of ids differs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An id lies outside the vocabulary.</exception>
+    public static DeviceArray Embedding(DeviceArray table, IndexArray ids, int batch, int length)
+    {
+        if (table.Shape.Rank != 2)
+        {
+            throw new ArgumentException($"Expected a table [vocabulary, width]; found {table.Shape}.", nameof(table));
+        }
+
+        int vocabulary = table.Shape[0];
+        if (ids.Minimum < 0 || ids.Maximum >= vocabulary)
+        {
+            int wrong = ids.Minimum < 0 ? ids.Minimum : ids.Maximum;
+            throw new ArgumentOutOfRangeException(
+                nameof(ids), wrong, $"Token id {wrong} lies outside the vocabulary of {vocabulary}.");
+        }
+
+        return GatherRows(table, ids, 1, [batch, length, table.Shape.Width]);
+    }
+
+    /// <summary>Puts the tokens of every row into another order, <c>y[b, i] = x[b, order[i]]</c>.</summary>
+    /// <param name="x">The tokens, shape [batch, length, channels].</param>
+    /// <param name="order">
+    /// Positions 0 to length - 1, or -1 for padding, which is zeros. Positions may be left out or come several times.
+    /// </param>
+    /// <returns>An array [batch, <c>order.Length</c>, channels].</returns>
+    /// <exception cref="ArgumentException"><paramref name="x"/> has other axes.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A position lies outside the row.</exception>
+    /// <remarks>
+    /// For an order of each row's own, reshape to [1, batch·length, channels] and count positions through the batch.
+    /// </remarks>
+    public static DeviceArray Gather(DeviceArray x, IndexArray order)
+    {
+        if (x.Shape.Rank != 3)
+        {
+            throw new ArgumentException($"Expected [batch, length, channels]; found {x.Shape}.", nameof(x));
+        }
+
+        Shape shape = [x.Shape[0], order.Length, x.Shape.Width];
+        return x.Shape[0] == 0 ? x.Device.Allocate(shape) : GatherRows(x, order, x.Shape[0], shape);
+    }
+
+    private static DeviceArray GatherRows(DeviceArray x, IndexArray indices, int parts, Shape shape)
+    {
+        DeviceArray y = x.Device.Allocate(shape);
+        x.Device.GatherRows(x, indices, parts, y);
+        if (Tape.Follows(x))
+        {
+            RecordGather(x.Device.Tape!, x, indices, parts, y);
+        }
+
+        return y;
+    }
+
+    private static void RecordGather(Tape tape, DeviceArray x, IndexArray indices, int parts, DeviceArray y) =>
+        tape.Record(
+            () => x.Device.GatherRowsBackward(indices, parts, tape.GradientOf(y), tape.GradientOf(x)), y);
+}

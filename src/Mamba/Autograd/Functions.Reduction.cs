@@ -1,0 +1,50 @@
+using Mamba.Devices;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>Computes the sum of all elements.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of one element; 0 where there is nothing to add.</returns>
+    public static DeviceArray Sum(DeviceArray x) => ScaledSum(x, 1);
+
+    /// <summary>Computes the mean of all elements.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of one element; NaN where there is nothing to average.</returns>
+    public static DeviceArray Mean(DeviceArray x) => ScaledSum(x, 1 / (double)x.Shape.Count);
+
+    /// <summary>Computes <c>factor·x</c>.</summary>
+    /// <param name="x">The input.</param>
+    /// <param name="factor">The factor.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Scale(DeviceArray x, float factor)
+    {
+        DeviceArray y = x.Device.Allocate(x.Shape);
+        x.Device.Scale(x, factor, y);
+        if (Tape.Follows(x))
+        {
+            RecordScale(x.Device.Tape!, x, factor, y);
+        }
+
+        return y;
+    }
+
+    private static DeviceArray ScaledSum(DeviceArray x, double scale)
+    {
+        DeviceArray y = x.Device.Allocate([1]);
+        x.Device.Sum(x, scale, y);
+        if (Tape.Follows(x))
+        {
+            RecordSum(x.Device.Tape!, x, scale, y);
+        }
+
+        return y;
+    }
+
+    private static void RecordSum(Tape tape, DeviceArray x, double scale, DeviceArray y) =>
+        tape.Record(() => x.Device.SumBackward(scale, tape.GradientOf(y), tape.GradientOf(x)), y);
+
+    private static void RecordScale(Tape tape, DeviceArray x, float factor, DeviceArray y) =>
+        tape.Record(() => x.Device.AddScaled(tape.GradientOf(y), factor, tape.GradientOf(x)), y);
+}

@@ -1,0 +1,36 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>Rows picked by index: embeddings, and the orders in which a scan visits its tokens.</summary>
+internal static unsafe class Gather
+{
+    /// <summary>Computes <c>y[i] = x[indices[i]]</c> for <paramref name="count"/> rows; zeros where an index is -1.</summary>
+    public static void Forward(Rows x, int* indices, nint count, int width, Rows y)
+    {
+        for (nint i = 0; i < count; i++)
+        {
+            Span<float> target = new(y[i], width);
+            if (indices[i] < 0)
+            {
+                target.Clear();
+            }
+            else
+            {
+                new ReadOnlySpan<float>(x[indices[i]], width).CopyTo(target);
+            }
+        }
+    }
+
+    /// <summary>Computes <c>gx[indices[i]] += gy[i]</c> for <paramref name="count"/> rows, one after the other.</summary>
+    public static void Backward(int* indices, nint count, int width, Rows gy, Rows gx)
+    {
+        for (nint i = 0; i < count; i++)
+        {
+            if (indices[i] >= 0)
+            {
+                Elementwise.AddScaled(gy[i], 1f, gx[indices[i]], width);
+            }
+        }
+    }
+}
