@@ -1,0 +1,141 @@
+using Mamba.Devices;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>
+    /// Convolves every channel with a filter of its own that looks back: <c>y_t = f(bias + Σ_k w[k]·x_{t-(K-1)+k})</c>.
+    /// </summary>
+    /// <param name="x">The input, [batch, length, channels].</param>
+    /// <param name="weight">w, [K, channels]; the last row weighs the token itself.</param>
+    /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
+    /// <param name="silu">Whether f is SiLU; otherwise it is the identity.</param>
+    /// <param name="initialWindow">
+    /// The inputs before the first token, [sequences, K-1, channels], oldest first; zeros where <c>default</c>.
+    /// </param>
+    /// <param name="segments">Where packed sequences begin and end; each row of the batch is one where null.</param>
+    /// <returns>y, shaped as x, and the last K-1 inputs, with which the next tokens begin.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    /// <remarks>
+    /// The convolution of Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4. Gradients flow through
+    /// both windows, so a sequence may be cut anywhere.
+    /// </remarks>
+    public static (DeviceArray Y, DeviceArray FinalWindow) CausalConvolution(
+        DeviceArray x,
+        DeviceArray weight,
+        DeviceArray bias = default,
+        bool silu = false,
+        DeviceArray initialWindow = default,
+        Segments? segments = null)
+    {
+        Sequences sequences = new(x.Shape, segments);
+        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray finalWindow = x.Device.Allocate([sequences.Count, WindowLength(weight), x.Shape.Width]);
+        x.Device.CausalConvolution(x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
+        if (Tape.Follows(x, weight, bias, initialWindow))
+        {
+            RecordCausalConvolution(
+                x.Device.Tape!, x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
+        }
+
+        return (y, finalWindow);
+    }
+
+    /// <summary>Continues <see cref="CausalConvolution"/> by a token or a few, and moves the window on in place.</summary>
+    /// <param name="x">The new tokens, [batch, length, channels].</param>
+    /// <param name="weight">w, [K, channels].</param>
+    /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
+    /// <param name="silu">Whether f is SiLU; otherwise it is the identity.</param>
+    /// <param name="window">The last K-1 inputs, [batch, K-1, channels]; afterwards the last of these and x.</param>
+    /// <returns>y, shaped as x.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    /// <exception cref="InvalidOperationException">A tape follows an input: what is overwritten has no gradient.</exception>
+    public static DeviceArray CausalConvolutionStep(
+        DeviceArray x, DeviceArray weight, DeviceArray bias, bool silu, DeviceArray window)
+    {
+        if (Tape.Follows(x, weight, bias, window))
+        {
+            throw new InvalidOperationException("A step overwrites its window and has no gradient; use the sequence form.");
+        }
+
+        DeviceArray y = x.Device.Allocate(x.Shape);
+        x.Device.CausalConvolution(x, weight, bias, silu, window, new(x.Shape, null), y, window);
+        return y;
+    }
+
+    /// <summary>
+    /// Convolves every channel with a filter of its own that looks both ways, zeros beyond the ends:
+    /// <c>y_t = f(bias + Σ_k w[k]·x_{t-P+k})</c>, <c>P = ⌊(K-1)/2⌋</c>.
+    /// </summary>
+    /// <param name="x">The input, [batch, length, channels].</param>
+    /// <param name="weight">w, [K, channels].</param>
+    /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
+    /// <param name="silu">Whether f is SiLU; otherwise it is the identity.</param>
+    /// <param name="segments">Where packed sequences begin and end; each row of the batch is one where null.</param>
+    /// <returns>y, shaped as x.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    public static DeviceArray SameConvolution(
+        DeviceArray x, DeviceArray weight, DeviceArray bias = default, bool silu = false, Segments? segments = null)
+    {
+        Sequences sequences = new(x.Shape, segments);
+        DeviceArray y = x.Device.Allocate(x.Shape);
+        x.Device.SameConvolution(x, weight, bias, silu, sequences, y);
+        if (Tape.Follows(x, weight, bias))
+        {
+            RecordSameConvolution(x.Device.Tape!, x, weight, bias, silu, sequences, y);
+        }
+
+        return y;
+    }
+
+    private static int WindowLength(DeviceArray weight) => weight.Shape[0] - 1;
+
+    private static void RecordCausalConvolution(
+        Tape tape,
+        DeviceArray x,
+        DeviceArray weight,
+        DeviceArray bias,
+        bool silu,
+        DeviceArray initialWindow,
+        Sequences sequences,
+        DeviceArray y,
+        DeviceArray finalWindow) =>
+        tape.Record(
+            () => x.Device.CausalConvolutionBackward(
+                x,
+                weight,
+                bias,
+                silu,
+                initialWindow,
+                sequences,
+                tape.GradientOf(y),
+                tape.GradientOf(finalWindow),
+                tape.Wanted(x),
+                tape.Wanted(weight),
+                tape.Wanted(bias),
+                tape.Wanted(initialWindow)),
+            y,
+            finalWindow);
+
+    private static void RecordSameConvolution(
+        Tape tape,
+        DeviceArray x,
+        DeviceArray weight,
+        DeviceArray bias,
+        bool silu,
+        Sequences sequences,
+        DeviceArray y) =>
+        tape.Record(
+            () => x.Device.SameConvolutionBackward(
+                x,
+                weight,
+                bias,
+                silu,
+                sequences,
+                tape.GradientOf(y),
+                tape.Wanted(x),
+                tape.Wanted(weight),
+                tape.Wanted(bias)),
+            y);
+}

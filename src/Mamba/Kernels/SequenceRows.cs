@@ -1,0 +1,20 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>The rows of one sequence, as a convolution reads them.</summary>
+/// <param name="tokens">One row for each token; null where a gradient is not wanted.</param>
+/// <param name="length">Number of tokens.</param>
+/// <param name="window">The rows before the first token, oldest first; null for zeros, or where not wanted.</param>
+internal readonly struct SequenceRows(Rows tokens, int length, Rows window)
+{
+    public Rows Tokens { get; } = tokens;
+
+    public int Length { get; } = length;
+
+    public Rows Window { get; } = window;
+
+    /// <summary>Where to find a row that is counted from the start of a window of <paramref name="before"/> rows.</summary>
+    public (Rows Rows, int Row) FromWindowOn(int row, int before) =>
+        row < before ? (Window, row) : (Tokens, row - before);
+}

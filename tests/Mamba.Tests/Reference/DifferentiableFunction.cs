@@ -1,0 +1,145 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Tests.Reference;
+
+/// <summary>A function of arrays with its inputs, to be run with its gradients on one device and on another.</summary>
+/// <param name="apply">Computes the outputs.</param>
+/// <param name="inputs">The inputs; null where an optional one is absent.</param>
+internal sealed class DifferentiableFunction(
+    Func<DeviceArray[], DeviceArray[]> apply, params (Shape Shape, float[] Values)?[] inputs)
+{
+    // Differences of fourth order with this step are good to about 1e-10 for functions that change over a length of 1.
+    private const double Step = 1e-3;
+    private const double DifferenceTolerance = 1e-8;
+
+    /// <summary>An input of normal values.</summary>
+    public static (Shape Shape, float[] Values)? Input(int seed, Shape shape, double scale = 1) =>
+        (shape, Samples.Normal(seed, (int)shape.Count, scale));
+
+    /// <summary>Computes the outputs, and the gradients of the inputs from seeded ones of the outputs.</summary>
+    /// <param name="device">Where to compute.</param>
+    /// <param name="sliced">Whether arrays of three axes are given as slices of wider ones that hold NaN beside them.</param>
+    /// <param name="gradientsOfOne">Whether the outputs' gradients are all 1, the same wherever a row stands.</param>
+    public Results Run(Device device, bool sliced = false, bool gradientsOfOne = false)
+    {
+        DeviceArray[] arrays = [.. inputs.Select(input => Place(device, input, sliced))];
+        using Tape tape = new(device);
+        foreach (DeviceArray array in arrays.Where(array => array.Exists))
+        {
+            tape.Watch(array);
+        }
+
+        DeviceArray[] outputs = apply(arrays);
+        tape.Backward([.. outputs.Select((y, i) => (y, gradientsOfOne ? Ones(y) : UpstreamGradient(y, i)))]);
+        return new(
+            [.. outputs.Select(Values)],
+            [.. arrays.Where(array => array.Exists).Select(array => Values(tape.GradientOf(array)))]);
+    }
+
+    /// <summary>The gradients of the inputs by central differences of fourth order, in double.</summary>
+    private double[][] Differences()
+    {
+        using ReferenceDevice reference = new();
+        DeviceArray[] arrays = [.. inputs.Select(input => Place(reference, input, false))];
+        double Loss() => apply(arrays)
+            .Select((y, i) => ReferenceDevice.Exact(y).Zip(ReferenceDevice.Exact(UpstreamGradient(y, i)), (a, b) => a * b).Sum())
+            .Sum();
+
+        return [.. arrays.Where(array => array.Exists).Select(array => Differences(array, Loss))];
+    }
+
+    private static double[] Differences(DeviceArray x, Func<double> f)
+    {
+        double[] values = ReferenceDevice.Exact(x), gradient = new double[values.Length];
+        for (int i = 0; i < values.Length; i++)
+        {
+            double At(double offset)
+            {
+                ReferenceDevice.Set(x, i, values[i] + offset);
+                return f();
+            }
+
+            gradient[i] = ((8 * (At(Step) - At(-Step))) - (At(2 * Step) - At(-2 * Step))) / (12 * Step);
+            At(0);
+        }
+
+        return gradient;
+    }
+
+    /// <summary>Asserts that the CPU gives what the reference gives, forward and backward.</summary>
+    public void ShouldMatchTheReference(double tolerance, double gradientTolerance, string what)
+    {
+        using CpuDevice cpu = new(2);
+        using ReferenceDevice reference = new();
+        Results expected = Run(reference);
+        foreach (bool sliced in new[] { false, true })
+        {
+            Results actual = Run(cpu, sliced);
+            for (int i = 0; i < expected.Outputs.Length; i++)
+            {
+                actual.Outputs[i].ShouldBeClose(expected.Outputs[i], tolerance, $"output {i} of {what}");
+            }
+
+            for (int i = 0; i < expected.Gradients.Length; i++)
+            {
+                actual.Gradients[i].ShouldBeClose(expected.Gradients[i], gradientTolerance, $"gradient {i} of {what}");
+            }
+        }
+    }
+
+    /// <summary>Asserts that the reference's gradients are those of its outputs.</summary>
+    public void ReferenceShouldMatchDifferences(string what)
+    {
+        using ReferenceDevice reference = new();
+        double[][] expected = Differences(), actual = Run(reference).Gradients;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            actual[i].ShouldBeClose(expected[i], DifferenceTolerance, $"gradient {i} of {what}");
+        }
+    }
+
+    private static DeviceArray Place(Device device, (Shape Shape, float[] Values)? input, bool sliced)
+    {
+        if (input is not { } present)
+        {
+            return default;
+        }
+
+        if (!sliced || present.Shape.Rank != 3)
+        {
+            return device.Array(present.Shape, present.Values);
+        }
+
+        DeviceArray whole = device.Allocate(present.Shape.WithWidth(present.Shape.Width + 5));
+        device.Fill(whole, float.NaN);
+        DeviceArray slice = whole.Slice(3, present.Shape.Width);
+        slice.CopyFrom(present.Values);
+        return slice;
+    }
+
+    private static DeviceArray UpstreamGradient(DeviceArray y, int output) =>
+        y.Device.Array(y.Shape, Samples.Normal(1000 + output, (int)y.Shape.Count));
+
+    private static DeviceArray Ones(DeviceArray y) =>
+        y.Device.Array(y.Shape, [.. Enumerable.Repeat(1f, (int)y.Shape.Count)]);
+
+    private static double[] Values(DeviceArray array) =>
+        array.Device is ReferenceDevice
+            ? ReferenceDevice.Exact(array)
+            : Array.ConvertAll(array.ToArray(), value => (double)value);
+
+    internal sealed record Results(double[][] Outputs, double[][] Gradients)
+    {
+        /// <summary>Asserts that all outputs and gradients are the same to the bit.</summary>
+        public void ShouldHaveTheBitsOf(Results expected)
+        {
+            double[][] these = [.. Outputs, .. Gradients], those = [.. expected.Outputs, .. expected.Gradients];
+            for (int i = 0; i < those.Length; i++)
+            {
+                float[] actual = Array.ConvertAll(these[i], value => (float)value);
+                actual.ShouldHaveTheBitsOf(Array.ConvertAll(those[i], value => (float)value), $"output or gradient {i}");
+            }
+        }
+    }
+}
