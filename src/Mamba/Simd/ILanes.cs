@@ -46,6 +46,9 @@ internal unsafe interface ILanes<TSelf>
     /// <summary>Rounds to the nearest integer, ties to even.</summary>
     static abstract TSelf Round(TSelf value);
 
+    /// <summary>What rounding to the nearest integer takes away, <c>value - Round(value)</c>; 0 at infinity.</summary>
+    static abstract TSelf Fraction(TSelf value);
+
     /// <summary>Computes <c>value·2^exponent</c> with one rounding; <paramref name="exponent"/> holds integers.</summary>
     static abstract TSelf Scale(TSelf value, TSelf exponent);
 
@@ -54,4 +57,7 @@ internal unsafe interface ILanes<TSelf>
 
     /// <summary>Adds all lanes, in an order that is fixed for the width.</summary>
     static abstract float Sum(TSelf value);
+
+    /// <summary>Adds the sums of the lanes of four values to <c>target[0]</c> … <c>target[3]</c>, in a fixed order.</summary>
+    static abstract void AddSums(TSelf a, TSelf b, TSelf c, TSelf d, float* target);
 }

@@ -40,6 +40,13 @@ internal readonly unsafe struct Lane(float value) : ILanes<Lane>
     public static Lane Round(Lane value) => new(MathF.Round(value.Value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lane Fraction(Lane value)
+    {
+        float finite = MathF.Max(MathF.Min(value.Value, float.MaxValue), -float.MaxValue);
+        return new(finite - MathF.Round(finite));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lane Scale(Lane value, Lane exponent)
     {
         // 2^n in two factors, so that each is a normal number and only the last product rounds.
@@ -54,4 +61,12 @@ internal readonly unsafe struct Lane(float value) : ILanes<Lane>
         x.Value < limit.Value ? then : otherwise;
 
     public static float Sum(Lane value) => value.Value;
+
+    public static void AddSums(Lane a, Lane b, Lane c, Lane d, float* target)
+    {
+        target[0] += a.Value;
+        target[1] += b.Value;
+        target[2] += c.Value;
+        target[3] += d.Value;
+    }
 }

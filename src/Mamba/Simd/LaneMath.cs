@@ -14,10 +14,8 @@ internal static class LaneMath
     public static TLanes Exp2<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes>
     {
-        // Beyond ±300 the result is 0 or infinity; the clamp keeps x - n finite at ±infinity.
-        x = TLanes.Max(TLanes.Min(x, TLanes.Broadcast(300f)), TLanes.Broadcast(-300f));
-        TLanes n = TLanes.Round(x);
-        TLanes r = x - n;
+        TLanes r = TLanes.Fraction(x);
+        TLanes n = x - r;
 
         // 2^r on [-1/2, 1/2], 2.6e-9.
         TLanes p = TLanes.Broadcast(1.5594677e-4f);

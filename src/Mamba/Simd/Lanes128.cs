@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Simd;
 
@@ -54,6 +55,14 @@ internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes1
     public static Lanes128 Round(Lanes128 value) => new(Vector128.Round(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Fraction(Lanes128 value)
+    {
+        Vector128<float> finite = Vector128.Max(
+            Vector128.Min(value._value, Vector128.Create(float.MaxValue)), Vector128.Create(-float.MaxValue));
+        return new(finite - Vector128.Round(finite));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Scale(Lanes128 value, Lanes128 exponent)
     {
         // 2^n in two factors, so that each is a normal number and only the last product rounds.
@@ -72,4 +81,20 @@ internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes1
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes128 value) => Vector128.Sum(value._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddSums(Lanes128 a, Lanes128 b, Lanes128 c, Lanes128 d, float* target) =>
+        Vector128.Store(Vector128.Load(target) + Sums(a._value, b._value, c._value, d._value), target);
+
+    /// <summary>The sum of each of four registers: half of a transposition, with an addition after each step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Sums(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        if (Sse3.IsSupported)
+        {
+            return Sse3.HorizontalAdd(Sse3.HorizontalAdd(a, b), Sse3.HorizontalAdd(c, d));
+        }
+
+        return Vector128.Create(Vector128.Sum(a), Vector128.Sum(b), Vector128.Sum(c), Vector128.Sum(d));
+    }
 }

@@ -54,6 +54,14 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
     public static Lanes256 Round(Lanes256 value) => new(Vector256.Round(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Fraction(Lanes256 value)
+    {
+        Vector256<float> finite = Vector256.Max(
+            Vector256.Min(value._value, Vector256.Create(float.MaxValue)), Vector256.Create(-float.MaxValue));
+        return new(finite - Vector256.Round(finite));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Scale(Lanes256 value, Lanes256 exponent)
     {
         // 2^n in two factors, so that each is a normal number and only the last product rounds.
@@ -71,5 +79,16 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
         new(Vector256.ConditionalSelect(Vector256.LessThan(x._value, limit._value), then._value, otherwise._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Lanes256 value) => Vector128.Sum(value._value.GetLower() + value._value.GetUpper());
+    public static float Sum(Lanes256 value) => Lanes128.Sum(value.Folded);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddSums(Lanes256 a, Lanes256 b, Lanes256 c, Lanes256 d, float* target) =>
+        Lanes128.AddSums(a.Folded, b.Folded, c.Folded, d.Folded, target);
+
+    /// <summary>The upper half added to the lower.</summary>
+    private Lanes128 Folded
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(_value.GetLower() + _value.GetUpper());
+    }
 }

@@ -55,6 +55,19 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
     public static Lanes512 Round(Lanes512 value) => new(Vector512.Round(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Fraction(Lanes512 value)
+    {
+        if (Avx512DQ.IsSupported)
+        {
+            return new(Avx512DQ.Reduce(value._value, 0));
+        }
+
+        Vector512<float> finite = Vector512.Max(
+            Vector512.Min(value._value, Vector512.Create(float.MaxValue)), Vector512.Create(-float.MaxValue));
+        return new(finite - Vector512.Round(finite));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Scale(Lanes512 value, Lanes512 exponent)
     {
         if (Avx512F.IsSupported)
@@ -77,6 +90,16 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
         new(Vector512.ConditionalSelect(Vector512.LessThan(x._value, limit._value), then._value, otherwise._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Lanes512 value) =>
-        Lanes256.Sum(new(value._value.GetLower() + value._value.GetUpper())); // Vector512.Sum takes thrice as long
+    public static float Sum(Lanes512 value) => Lanes256.Sum(value.Folded); // Vector512.Sum takes thrice as long
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddSums(Lanes512 a, Lanes512 b, Lanes512 c, Lanes512 d, float* target) =>
+        Lanes256.AddSums(a.Folded, b.Folded, c.Folded, d.Folded, target);
+
+    /// <summary>The upper half added to the lower.</summary>
+    private Lanes256 Folded
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(_value.GetLower() + _value.GetUpper());
+    }
 }

@@ -1,0 +1,171 @@
+using Mamba.Kernels;
+using Mamba.Simd;
+
+namespace Mamba.Devices;
+
+public sealed unsafe partial class CpuDevice
+{
+    internal override void SelectiveScanBackward(
+        in ScanInputs inputs,
+        Segments? segments,
+        DeviceArray checkpoints,
+        DeviceArray gy,
+        DeviceArray gFinalState,
+        in ScanGradients gradients)
+    {
+        ScanSizes sizes = new(inputs, segments);
+        ScanSizes.Require("checkpoints", checkpoints, sizes.CheckpointShape);
+        ScanSizes.Require("the gradient of y", gy, inputs.X.Shape);
+        ScanSizes.Require("the gradient of the final state", gFinalState, sizes.StateShape);
+        RequireShapes(inputs, gradients);
+        using DeviceScope scope = Scope();
+        ScanTiles tiles = new(sizes, ScanChannels);
+
+        // Sums over the tokens of a sequence, and over the channels of a tile, to be added up below.
+        (int sequences, int channels) = (sizes.Sequences.Count, sizes.Channels);
+        DeviceArray carry = Allocate([sequences, sizes.StateRows, channels]);
+        DeviceArray a = Allocate([sequences, sizes.StateRows, channels]);
+        DeviceArray d = Allocate([sequences, channels]), deltaBias = Allocate([sequences, channels]);
+        DeviceArray b = AllocatePartial(inputs.B, inputs.HasConstantB, sizes, tiles);
+        DeviceArray c = AllocatePartial(inputs.C, inputs.HasConstantC, sizes, tiles);
+        ScanGradientTile whole = new()
+        {
+            Y = RowsOf(gy),
+            X = RowsOf(gradients.X),
+            Delta = RowsOf(gradients.Delta),
+            Z = RowsOf(gradients.Z),
+            A = StatesOf(a, sizes),
+            B = CouplingOf(b, inputs.HasConstantB, sizes),
+            C = CouplingOf(c, inputs.HasConstantC, sizes),
+            D = StartOf(d),
+            DeltaBias = StartOf(deltaBias),
+        };
+        RunScan(
+            new BackwardScan(
+                sizes,
+                tiles,
+                TileOf(inputs, sizes),
+                whole,
+                StatesOf(checkpoints, sizes),
+                StatesOf(gFinalState, sizes),
+                StatesOf(carry, sizes)),
+            tiles.Count,
+            inputs,
+            sizes);
+
+        AddSums(a, gradients.A);
+        AddSums(d, gradients.D);
+        AddSums(deltaBias, gradients.DeltaBias);
+        AddPartial(b, inputs.HasConstantB, gradients.B);
+        AddPartial(c, inputs.HasConstantC, gradients.C);
+        if (gradients.InitialState.Exists)
+        {
+            AddScaled(carry.Reshape(gradients.InitialState.Shape), 1f, gradients.InitialState);
+        }
+    }
+
+    private static void RequireShapes(in ScanInputs inputs, in ScanGradients gradients)
+    {
+        ScanSizes.Require("the gradient of x", gradients.X, inputs.X.Shape);
+        ScanSizes.Require("the gradient of Δ", gradients.Delta, inputs.Delta.Shape);
+        ScanSizes.Require("the gradient of A", gradients.A, inputs.A.Shape);
+        ScanSizes.Require("the gradient of B", gradients.B, inputs.B.Shape);
+        ScanSizes.Require("the gradient of C", gradients.C, inputs.C.Shape);
+        ScanSizes.Require("the gradient of D", gradients.D, inputs.D.Shape);
+        ScanSizes.Require("the gradient of z", gradients.Z, inputs.Z.Shape);
+        ScanSizes.Require("the gradient of the bias of Δ", gradients.DeltaBias, inputs.DeltaBias.Shape);
+        ScanSizes.Require("the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
+    }
+
+    /// <summary>Where the gradient of B or C is gathered: for every sequence, or for every tile of a group.</summary>
+    private DeviceArray AllocatePartial(DeviceArray array, bool constant, in ScanSizes sizes, in ScanTiles tiles) =>
+        constant
+            ? Allocate([sizes.Sequences.Count, sizes.StateRows, sizes.Channels])
+            : Allocate([tiles.BlocksPerGroup, sizes.Sequences.Tokens, array.Shape.Width]);
+
+    private void AddPartial(DeviceArray partial, bool constant, DeviceArray target)
+    {
+        if (constant || !target.Exists)
+        {
+            AddSums(partial, target);
+            return;
+        }
+
+        int tokens = partial.Shape[1];
+        Run(
+            new TokenSumsJob(RowsOf(partial), partial.Shape[0], tokens, partial.Shape.Width, RowsOf(target)),
+            (tokens + TokenSumsJob.Tokens - 1) / TokenSumsJob.Tokens);
+    }
+
+    /// <summary>Adds up what was gathered for every sequence.</summary>
+    private void AddSums(DeviceArray partial, DeviceArray target)
+    {
+        if (target.Exists)
+        {
+            int count = checked((int)target.Shape.Count);
+            AddColumnSums(partial.Reshape([partial.Shape[0], count]), target.Reshape([count]));
+        }
+    }
+
+    private readonly struct BackwardScan(
+        ScanSizes sizes,
+        ScanTiles tiles,
+        ScanTile whole,
+        ScanGradientTile gradients,
+        Rows checkpoints,
+        Rows gFinalState,
+        Rows carries) : IScan
+    {
+        public void Run<TRecurrence>(int item)
+            where TRecurrence : struct, SelectiveScan.IRecurrence
+        {
+            (int sequence, int group, _, int channel, int channels) = tiles[item];
+            nint first = sizes.Sequences.Start(sequence), length = sizes.Sequences.Length(sequence);
+            nint row = (nint)sequence * sizes.StateRows;
+            Rows carry = carries.At(row, channel);
+            Kernels.SelectiveScan.SetRows(carry, gFinalState.At(row, channel), sizes.StateRows, channels);
+            ScanGradientTile own = gradients.At(first, channel) with
+            {
+                A = gradients.A.At(row, channel),
+                B = Own(gradients.B, item),
+                C = Own(gradients.C, item),
+                D = gradients.D + ((nint)sequence * sizes.Channels) + channel,
+                DeltaBias = gradients.DeltaBias + ((nint)sequence * sizes.Channels) + channel,
+            };
+            Kernels.SelectiveScan.Backward<TRecurrence>(
+                Tile(whole, first, group, channel, channels),
+                length,
+                checkpoints.At(sizes.FirstCheckpoint(sequence) * sizes.StateRows, channel),
+                carry,
+                own,
+                sizes.StateRows);
+        }
+
+        /// <summary>A tile's own part of the gradient of B or C.</summary>
+        private Coupling Own(in Coupling all, int item)
+        {
+            (int sequence, int group, int block, int channel, _) = tiles[item];
+            return all.IsPerToken
+                ? all.At(((nint)block * sizes.Sequences.Tokens) + sizes.Sequences.Start(sequence), group * sizes.States, channel)
+                : all.At(0, (nint)sequence * sizes.StateRows, channel);
+        }
+    }
+
+    /// <summary>Adds up what was gathered for every tile of a group.</summary>
+    private readonly struct TokenSumsJob(Rows partial, int tiles, int tokens, int width, Rows target) : IJob
+    {
+        public const int Tokens = 128;
+
+        public void Run(int item)
+        {
+            int end = Math.Min((item + 1) * Tokens, tokens);
+            for (int token = item * Tokens; token < end; token++)
+            {
+                for (int tile = 0; tile < tiles; tile++)
+                {
+                    Elementwise.AddScaled(partial[((nint)tile * tokens) + token], 1f, target[token], width);
+                }
+            }
+        }
+    }
+}

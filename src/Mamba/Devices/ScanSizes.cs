@@ -1,0 +1,103 @@
+using Mamba.Kernels;
+
+namespace Mamba.Devices;
+
+/// <summary>The sizes of a selective scan, taken from its inputs.</summary>
+internal readonly struct ScanSizes
+{
+    /// <summary>Reads the sizes and checks every input against them.</summary>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    public ScanSizes(in ScanInputs inputs, Segments? segments)
+    {
+        Sequences = new(inputs.X.Shape, segments);
+        (int batch, int length, Channels) = (inputs.X.Shape[0], inputs.X.Shape[1], inputs.X.Shape.Width);
+        Shape a = inputs.A.Shape;
+        IsComplex = a.Rank == 3;
+        if (a.Rank is < 2 or > 3 || a.Width != Channels || (IsComplex && a[0] != 2))
+        {
+            throw new ArgumentException(
+                $"Expected A of [states, {Channels}], or of [2, states, {Channels}] where complex; found {a}.");
+        }
+
+        States = a[^2];
+        Groups = Math.Max(
+            GroupsOf("B", inputs.B, inputs.HasConstantB, batch, length, a),
+            GroupsOf("C", inputs.C, inputs.HasConstantC, batch, length, a));
+        RequireGroups("B", inputs.B, inputs.HasConstantB);
+        RequireGroups("C", inputs.C, inputs.HasConstantC);
+        Require("Δ", inputs.Delta, inputs.X.Shape);
+        Require("z", inputs.Z, inputs.X.Shape);
+        Require("D", inputs.D, [Channels]);
+        Require("the bias of Δ", inputs.DeltaBias, [Channels]);
+        Require("the initial state", inputs.InitialState, StateShape);
+    }
+
+    public Sequences Sequences { get; }
+
+    public int Channels { get; }
+
+    public int States { get; }
+
+    public int Groups { get; }
+
+    public bool IsComplex { get; }
+
+    /// <summary>Numbers of a state: two where it is complex.</summary>
+    public int Parts => IsComplex ? 2 : 1;
+
+    /// <summary>Rows of channels of a sequence's state.</summary>
+    public int StateRows => Parts * States;
+
+    /// <summary>Shape of the states of all sequences.</summary>
+    public Shape StateShape =>
+        IsComplex ? [Sequences.Count, 2, States, Channels] : [Sequences.Count, States, Channels];
+
+    /// <summary>Shape of the states at the start of every chunk of every sequence.</summary>
+    public Shape CheckpointShape =>
+        [(Sequences.Tokens / SelectiveScan.ChunkLength) + Sequences.Count, StateRows, Channels];
+
+    /// <summary>Where a sequence's first chunk stands among the checkpoints: room for its predecessors, each rounded up.</summary>
+    public nint FirstCheckpoint(int sequence) => (Sequences.Start(sequence) / SelectiveScan.ChunkLength) + sequence;
+
+    /// <summary>Throws unless an array is absent or has the expected shape.</summary>
+    public static void Require(string name, DeviceArray array, Shape expected)
+    {
+        if (array.Exists && array.Shape != expected)
+        {
+            throw new ArgumentException($"Expected {name} of {expected}; found {array.Shape}.");
+        }
+    }
+
+    private int GroupsOf(string name, DeviceArray array, bool constant, int batch, int length, Shape a)
+    {
+        Shape shape = array.Shape;
+        if (constant)
+        {
+            Require($"constant {name}", array, a);
+            return 1;
+        }
+
+        int group = StateRows;
+        if (shape.Rank != 3 || shape[0] != batch || shape[1] != length
+            || (group == 0 ? shape.Width != 0 : shape.Width == 0 || shape.Width % group != 0))
+        {
+            throw new ArgumentException(
+                $"Expected {name} of [{batch}, {length}, groups·{group}] for {States} states; found {shape}.");
+        }
+
+        return group == 0 ? 1 : shape.Width / group;
+    }
+
+    private void RequireGroups(string name, DeviceArray array, bool constant)
+    {
+        if (!constant && array.Shape.Width != Groups * StateRows)
+        {
+            throw new ArgumentException($"Expected B and C of equally many groups; {name} {array.Shape} has not {Groups}.");
+        }
+
+        if (Channels % Groups != 0)
+        {
+            throw new ArgumentException($"Expected a multiple of {Groups} channels, one share for each group; found {Channels}.");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+using System.Runtime.CompilerServices;
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>Where B or C of a scan stands, or its gradient: of every token, or the same for all tokens.</summary>
+internal readonly unsafe struct Coupling
+{
+    private readonly float* _origin;
+    private readonly nint _channelPitch;
+
+    /// <summary>What <see cref="PerToken"/> reads: rows of tokens, a number for each state.</summary>
+    public Coupling(Rows tokens, int parts)
+    {
+        _origin = tokens.Origin;
+        (TokenPitch, StatePitch, ImaginaryOffset) = (tokens.Pitch, parts, 1);
+    }
+
+    /// <summary>What <see cref="PerChannel"/> reads: rows of states, a number for each channel.</summary>
+    public Coupling(Rows states, nint imaginaryOffset)
+    {
+        _origin = states.Origin;
+        (StatePitch, ImaginaryOffset, _channelPitch) = (states.Pitch, imaginaryOffset, 1);
+    }
+
+    private Coupling(in Coupling other, float* origin)
+    {
+        this = other;
+        _origin = origin;
+    }
+
+    public nint TokenPitch { get; }
+
+    public nint StatePitch { get; }
+
+    /// <summary>From a real part to its imaginary part.</summary>
+    public nint ImaginaryOffset { get; }
+
+    /// <summary>Whether <see cref="PerToken"/> reads it.</summary>
+    public bool IsPerToken => _channelPitch == 0;
+
+    public float* this[nint token, int state] => _origin + (token * TokenPitch) + (state * StatePitch);
+
+    /// <summary>The same from a token, a state and a channel on.</summary>
+    public Coupling At(nint token, nint state, int channel) =>
+        new(this, _origin + (token * TokenPitch) + (state * StatePitch) + (channel * _channelPitch));
+
+    /// <summary>Sets all numbers of some tokens, or of some channels, to 0.</summary>
+    public void Clear(nint tokens, int channels, int stateRows)
+    {
+        (nint rows, nint pitch, int width) =
+            IsPerToken ? (tokens, TokenPitch, stateRows) : (stateRows, StatePitch, channels);
+        for (nint row = 0; row < rows; row++)
+        {
+            new Span<float>(_origin + (row * pitch), width).Clear();
+        }
+    }
+}
+
+/// <summary>How lanes of channels read B or C, and how its gradient is gathered from them.</summary>
+internal unsafe interface ICoupling
+{
+    static abstract TLanes Load<TLanes>(float* source)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>Adds the gradient of one state.</summary>
+    static abstract void Add<TLanes>(TLanes gradient, float* target)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>Adds the gradients of four states, the rows <paramref name="pitch"/> apart where they are rows.</summary>
+    static abstract void Add<TLanes>(TLanes a, TLanes b, TLanes c, TLanes d, float* target, nint pitch)
+        where TLanes : struct, ILanes<TLanes>;
+}
+
+/// <summary>B or C of a token: one number for all channels of a group.</summary>
+internal readonly unsafe struct PerToken : ICoupling
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Load<TLanes>(float* source)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(*source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add<TLanes>(TLanes gradient, float* target)
+        where TLanes : struct, ILanes<TLanes> => *target += TLanes.Sum(gradient);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add<TLanes>(TLanes a, TLanes b, TLanes c, TLanes d, float* target, nint pitch)
+        where TLanes : struct, ILanes<TLanes> => TLanes.AddSums(a, b, c, d, target);
+}
+
+/// <summary>B or C of a channel: one number for all tokens.</summary>
+internal readonly unsafe struct PerChannel : ICoupling
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Load<TLanes>(float* source)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add<TLanes>(TLanes gradient, float* target)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Store(TLanes.Load(target) + gradient, target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add<TLanes>(TLanes a, TLanes b, TLanes c, TLanes d, float* target, nint pitch)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        Add(a, target);
+        Add(b, target + pitch);
+        Add(c, target + (2 * pitch));
+        Add(d, target + (3 * pitch));
+    }
+}

@@ -1,0 +1,52 @@
+namespace Mamba.Kernels;
+
+/// <summary>
+/// Memory close by for the tokens of a chunk, one register of channels wide: a register for each token and quantity.
+/// </summary>
+internal readonly unsafe struct ScanChunk(float* memory, int length)
+{
+    /// <summary>States that go back through a chunk at the same time.</summary>
+    public const int StatesAtOnce = 4;
+
+    /// <summary>Floats of one quantity.</summary>
+    private const int Size = SelectiveScan.ChunkLength * WidestRegister;
+
+    private const int WidestRegister = 16;
+
+    /// <summary>Floats to allocate for a forward pass.</summary>
+    public const int ForwardSize = (3 * Size) + WidestRegister;
+
+    /// <summary>Floats to allocate for a backward pass.</summary>
+    public const int BackwardSize =
+        (6 * Size) + (StatesAtOnce * ((2 * Size) + WidestRegister)) + WidestRegister;
+
+    // A register that crosses a cache line costs two accesses.
+    private readonly float* _start = (float*)(((nint)memory + 63) & ~63);
+
+    /// <summary>Number of tokens.</summary>
+    public int Length { get; } = length;
+
+    /// <summary>Δ</summary>
+    public float* Delta => _start;
+
+    /// <summary>Δ·x</summary>
+    public float* Input => _start + Size;
+
+    /// <summary>y before the gate.</summary>
+    public float* Output => _start + (2 * Size);
+
+    /// <summary>Gradient of y before the gate.</summary>
+    public float* GradientOfOutput => _start + (3 * Size);
+
+    /// <summary>Gradient of Δ·x.</summary>
+    public float* GradientOfInput => _start + (4 * Size);
+
+    /// <summary>Gradient of Δ in exp(Δ·A).</summary>
+    public float* GradientOfDelta => _start + (5 * Size);
+
+    /// <summary>exp(Δ·A), <see cref="StatesAtOnce"/> for each token.</summary>
+    public float* Decays => _start + (6 * Size);
+
+    /// <summary>h before each token and after the last, <see cref="StatesAtOnce"/> for each.</summary>
+    public float* States => _start + ((6 + StatesAtOnce) * Size);
+}

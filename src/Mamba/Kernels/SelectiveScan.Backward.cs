@@ -1,0 +1,137 @@
+using System.Runtime.CompilerServices;
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+internal static unsafe partial class SelectiveScan
+{
+    /// <summary>Goes back through a sequence, chunk by chunk from the last.</summary>
+    /// <param name="tile">The inputs from the first token on.</param>
+    /// <param name="length">Number of tokens.</param>
+    /// <param name="checkpoints">h before every chunk.</param>
+    /// <param name="carry">The gradient of h after the last token; becomes that of h before the first.</param>
+    /// <param name="gradients">
+    /// The other gradients from the first token on: those of x, Δ and z are added to, the rest are this tile's own and set.
+    /// </param>
+    /// <param name="stateRows">Rows of h: twice as many as states where they are complex.</param>
+    [SkipLocalsInit]
+    public static void Backward<TRecurrence>(
+        in ScanTile tile, nint length, Rows checkpoints, Rows carry, in ScanGradientTile gradients, int stateRows)
+        where TRecurrence : struct, IRecurrence
+    {
+        SetRows(gradients.A, default, stateRows, tile.Channels);
+        gradients.B.Clear(length, tile.Channels, stateRows);
+        gradients.C.Clear(length, tile.Channels, stateRows);
+        new Span<float>(gradients.D, tile.Channels).Clear();
+        new Span<float>(gradients.DeltaBias, tile.Channels).Clear();
+        float* memory = stackalloc float[ScanChunk.BackwardSize];
+        for (nint start = (length - 1) / ChunkLength * ChunkLength; start >= 0 && length > 0; start -= ChunkLength)
+        {
+            ScanChunk chunk = new(memory, (int)Math.Min(ChunkLength, length - start));
+            Rows state = checkpoints.At(start / ChunkLength * stateRows, 0);
+            int column = 0;
+            if (Width.Has512)
+            {
+                column = Backward<TRecurrence, Lanes512>(tile, chunk, start, state, carry, gradients, column);
+            }
+
+            if (Width.Has256)
+            {
+                column = Backward<TRecurrence, Lanes256>(tile, chunk, start, state, carry, gradients, column);
+            }
+
+            if (Width.Has128)
+            {
+                column = Backward<TRecurrence, Lanes128>(tile, chunk, start, state, carry, gradients, column);
+            }
+
+            Backward<TRecurrence, Lane>(tile, chunk, start, state, carry, gradients, column);
+        }
+    }
+
+    private static int Backward<TRecurrence, TLanes>(
+        in ScanTile tile,
+        in ScanChunk chunk,
+        nint start,
+        Rows state,
+        Rows carry,
+        in ScanGradientTile gradients,
+        int column)
+        where TRecurrence : struct, IRecurrence
+        where TLanes : struct, ILanes<TLanes>
+    {
+        for (; column <= tile.Channels - TLanes.Count; column += TLanes.Count)
+        {
+            ScanTile lanes = tile.At(start, column);
+            ScanGradientTile laneGradients = gradients.At(start, column);
+            Prepare<TLanes>(lanes, chunk);
+            PrepareBackward<TLanes>(lanes, chunk, laneGradients);
+            TRecurrence.Backward<TLanes>(lanes, chunk, state.At(0, column), carry.At(0, column), laneGradients);
+            FinishBackward<TLanes>(lanes, chunk, laneGradients);
+        }
+
+        return column;
+    }
+
+    /// <summary>The gradient of y before the gate; those of Δ·x and Δ start at 0.</summary>
+    private static void PrepareBackward<TLanes>(in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes zero = TLanes.Broadcast(0f);
+        for (int t = 0; t < chunk.Length; t++)
+        {
+            TLanes gy = gradients.Y.IsNull ? zero : TLanes.Load(gradients.Y[t]);
+            if (!tile.Z.IsNull)
+            {
+                gy *= Elementwise.Silu.Apply(TLanes.Load(tile.Z[t]));
+            }
+
+            int i = t * TLanes.Count;
+            TLanes.Store(gy, chunk.GradientOfOutput + i);
+            TLanes.Store(zero, chunk.GradientOfInput + i);
+            TLanes.Store(zero, chunk.GradientOfDelta + i);
+        }
+    }
+
+    /// <summary>From the gradients of Δ·x, of Δ and of y to those of x, Δ, z, D and the bias.</summary>
+    private static void FinishBackward<TLanes>(in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
+        TLanes gd = TLanes.Load(gradients.D), gbias = TLanes.Load(gradients.DeltaBias);
+        for (int t = chunk.Length - 1; t >= 0; t--)
+        {
+            int i = t * TLanes.Count;
+            TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(chunk.Delta + i);
+            TLanes gy = TLanes.Load(chunk.GradientOfOutput + i), gInput = TLanes.Load(chunk.GradientOfInput + i);
+            TLanes gDelta = TLanes.MultiplyAdd(x, gInput, TLanes.Load(chunk.GradientOfDelta + i));
+            if (tile.Softplus)
+            {
+                gDelta *= LaneMath.Sigmoid(TLanes.Load(tile.Delta[t]) + bias);
+            }
+
+            gd = TLanes.MultiplyAdd(gy, x, gd);
+            gbias += gDelta;
+            AddTo(gradients.Delta, t, gDelta);
+            AddTo(gradients.X, t, TLanes.MultiplyAdd(delta, gInput, d * gy));
+            if (!gradients.Z.IsNull && !gradients.Y.IsNull)
+            {
+                TLanes slope = Elementwise.Silu.Derivative(TLanes.Load(tile.Z[t]));
+                AddTo(gradients.Z, t, TLanes.Load(gradients.Y[t]) * TLanes.Load(chunk.Output + i) * slope);
+            }
+        }
+
+        TLanes.Store(gd, gradients.D);
+        TLanes.Store(gbias, gradients.DeltaBias);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddTo<TLanes>(Rows target, nint row, TLanes value)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        if (!target.IsNull)
+        {
+            TLanes.Store(TLanes.Load(target[row]) + value, target[row]);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+internal static unsafe partial class SelectiveScan
+{
+    internal readonly partial struct Real<TB, TC>
+    {
+        public static void Backward<TLanes>(
+            in ScanTile tile, in ScanChunk chunk, Rows state, Rows carry, in ScanGradientTile gradients)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            int n = 0;
+            for (; n <= tile.States - 4; n += 4)
+            {
+                RecomputeFour<TLanes>(tile, chunk, state, n);
+                BackwardFour<TLanes>(tile, chunk, carry, gradients, n);
+            }
+
+            for (; n < tile.States; n++)
+            {
+                RecomputeOne<TLanes>(tile, chunk, state, n);
+                BackwardOne<TLanes>(tile, chunk, carry, gradients, n);
+            }
+        }
+
+        /// <summary>The forward pass again, keeping exp(Δ·A) and h of every token.</summary>
+        private static void RecomputeFour<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            TLanes log2E = TLanes.Broadcast(Log2E);
+            TLanes a0 = TLanes.Load(tile.A[n]) * log2E, a1 = TLanes.Load(tile.A[n + 1]) * log2E;
+            TLanes a2 = TLanes.Load(tile.A[n + 2]) * log2E, a3 = TLanes.Load(tile.A[n + 3]) * log2E;
+            TLanes h0 = TLanes.Load(state[n]), h1 = TLanes.Load(state[n + 1]);
+            TLanes h2 = TLanes.Load(state[n + 2]), h3 = TLanes.Load(state[n + 3]);
+            float* b = tile.B[0, n], c = tile.C[0, n];
+            nint bState = tile.B.StatePitch, cState = tile.C.StatePitch;
+            float* h = chunk.States, decay = chunk.Decays;
+            for (int t = 0; t < chunk.Length; t++)
+            {
+                int i = t * TLanes.Count;
+                StoreFour(h0, h1, h2, h3, h);
+                TLanes step = TLanes.Load(chunk.Delta + i), u = TLanes.Load(chunk.Input + i);
+                TLanes y = TLanes.Load(chunk.Output + i);
+                TLanes e0 = LaneMath.Exp2(step * a0), e1 = LaneMath.Exp2(step * a1);
+                TLanes e2 = LaneMath.Exp2(step * a2), e3 = LaneMath.Exp2(step * a3);
+                StoreFour(e0, e1, e2, e3, decay);
+                h0 = TLanes.MultiplyAdd(e0, h0, TB.Load<TLanes>(b) * u);
+                h1 = TLanes.MultiplyAdd(e1, h1, TB.Load<TLanes>(b + bState) * u);
+                h2 = TLanes.MultiplyAdd(e2, h2, TB.Load<TLanes>(b + (2 * bState)) * u);
+                h3 = TLanes.MultiplyAdd(e3, h3, TB.Load<TLanes>(b + (3 * bState)) * u);
+                y = TLanes.MultiplyAdd(TC.Load<TLanes>(c), h0, y);
+                y = TLanes.MultiplyAdd(TC.Load<TLanes>(c + cState), h1, y);
+                y = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (2 * cState)), h2, y);
+                y = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (3 * cState)), h3, y);
+                TLanes.Store(y, chunk.Output + i);
+                h += 4 * TLanes.Count;
+                decay += 4 * TLanes.Count;
+                b += tile.B.TokenPitch;
+                c += tile.C.TokenPitch;
+            }
+
+            StoreFour(h0, h1, h2, h3, h);
+        }
+
+        /// <summary>
+        /// <c>g_t = C_t·gy_t + exp(Δ_{t+1}·A)·g_{t+1}</c>, the gradient of h_t, from which all others follow.
+        /// </summary>
+        private static void BackwardFour<TLanes>(
+            in ScanTile tile, in ScanChunk chunk, Rows carry, in ScanGradientTile gradients, int n)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            TLanes a0 = TLanes.Load(tile.A[n]), a1 = TLanes.Load(tile.A[n + 1]);
+            TLanes a2 = TLanes.Load(tile.A[n + 2]), a3 = TLanes.Load(tile.A[n + 3]);
+            TLanes ga0 = TLanes.Load(gradients.A[n]), ga1 = TLanes.Load(gradients.A[n + 1]);
+            TLanes ga2 = TLanes.Load(gradients.A[n + 2]), ga3 = TLanes.Load(gradients.A[n + 3]);
+            TLanes carry0 = TLanes.Load(carry[n]), carry1 = TLanes.Load(carry[n + 1]);
+            TLanes carry2 = TLanes.Load(carry[n + 2]), carry3 = TLanes.Load(carry[n + 3]);
+            nint bState = tile.B.StatePitch, cState = tile.C.StatePitch;
+            for (int t = chunk.Length - 1; t >= 0; t--)
+            {
+                int i = t * TLanes.Count;
+                float* b = tile.B[t, n], c = tile.C[t, n];
+                float* h = chunk.States + (4 * i), decay = chunk.Decays + (4 * i);
+                float* after = h + (4 * TLanes.Count);
+                TLanes step = TLanes.Load(chunk.Delta + i), u = TLanes.Load(chunk.Input + i);
+                TLanes gy = TLanes.Load(chunk.GradientOfOutput + i);
+                TC.Add(
+                    gy * At<TLanes>(after, 0),
+                    gy * At<TLanes>(after, 1),
+                    gy * At<TLanes>(after, 2),
+                    gy * At<TLanes>(after, 3),
+                    gradients.C[t, n],
+                    gradients.C.StatePitch);
+
+                TLanes g0 = TLanes.MultiplyAdd(TC.Load<TLanes>(c), gy, carry0);
+                TLanes g1 = TLanes.MultiplyAdd(TC.Load<TLanes>(c + cState), gy, carry1);
+                TLanes g2 = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (2 * cState)), gy, carry2);
+                TLanes g3 = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (3 * cState)), gy, carry3);
+                TB.Add(g0 * u, g1 * u, g2 * u, g3 * u, gradients.B[t, n], gradients.B.StatePitch);
+
+                TLanes gInput = TLanes.Load(chunk.GradientOfInput + i);
+                gInput = TLanes.MultiplyAdd(TB.Load<TLanes>(b), g0, gInput);
+                gInput = TLanes.MultiplyAdd(TB.Load<TLanes>(b + bState), g1, gInput);
+                gInput = TLanes.MultiplyAdd(TB.Load<TLanes>(b + (2 * bState)), g2, gInput);
+                gInput = TLanes.MultiplyAdd(TB.Load<TLanes>(b + (3 * bState)), g3, gInput);
+                TLanes.Store(gInput, chunk.GradientOfInput + i);
+
+                carry0 = g0 * At<TLanes>(decay, 0);
+                carry1 = g1 * At<TLanes>(decay, 1);
+                carry2 = g2 * At<TLanes>(decay, 2);
+                carry3 = g3 * At<TLanes>(decay, 3);
+
+                // The gradient of Δ·A is q = g·exp(Δ·A)·h_{t-1}.
+                TLanes q0 = carry0 * At<TLanes>(h, 0), q1 = carry1 * At<TLanes>(h, 1);
+                TLanes q2 = carry2 * At<TLanes>(h, 2), q3 = carry3 * At<TLanes>(h, 3);
+                TLanes gDelta = TLanes.Load(chunk.GradientOfDelta + i);
+                gDelta = TLanes.MultiplyAdd(q0, a0, gDelta);
+                gDelta = TLanes.MultiplyAdd(q1, a1, gDelta);
+                gDelta = TLanes.MultiplyAdd(q2, a2, gDelta);
+                gDelta = TLanes.MultiplyAdd(q3, a3, gDelta);
+                TLanes.Store(gDelta, chunk.GradientOfDelta + i);
+                ga0 = TLanes.MultiplyAdd(q0, step, ga0);
+                ga1 = TLanes.MultiplyAdd(q1, step, ga1);
+                ga2 = TLanes.MultiplyAdd(q2, step, ga2);
+                ga3 = TLanes.MultiplyAdd(q3, step, ga3);
+            }
+
+            TLanes.Store(ga0, gradients.A[n]);
+            TLanes.Store(ga1, gradients.A[n + 1]);
+            TLanes.Store(ga2, gradients.A[n + 2]);
+            TLanes.Store(ga3, gradients.A[n + 3]);
+            TLanes.Store(carry0, carry[n]);
+            TLanes.Store(carry1, carry[n + 1]);
+            TLanes.Store(carry2, carry[n + 2]);
+            TLanes.Store(carry3, carry[n + 3]);
+        }
+
+        private static void RecomputeOne<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            TLanes a = TLanes.Load(tile.A[n]) * TLanes.Broadcast(Log2E);
+            TLanes h = TLanes.Load(state[n]);
+            for (int t = 0; t < chunk.Length; t++)
+            {
+                int i = t * TLanes.Count;
+                TLanes u = TLanes.Load(chunk.Input + i), y = TLanes.Load(chunk.Output + i);
+                TLanes decay = LaneMath.Exp2(TLanes.Load(chunk.Delta + i) * a);
+                TLanes.Store(h, chunk.States + i);
+                TLanes.Store(decay, chunk.Decays + i);
+                h = TLanes.MultiplyAdd(decay, h, TB.Load<TLanes>(tile.B[t, n]) * u);
+                TLanes.Store(TLanes.MultiplyAdd(TC.Load<TLanes>(tile.C[t, n]), h, y), chunk.Output + i);
+            }
+
+            TLanes.Store(h, chunk.States + (chunk.Length * TLanes.Count));
+        }
+
+        private static void BackwardOne<TLanes>(
+            in ScanTile tile, in ScanChunk chunk, Rows carry, in ScanGradientTile gradients, int n)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            TLanes a = TLanes.Load(tile.A[n]), ga = TLanes.Load(gradients.A[n]), g = TLanes.Load(carry[n]);
+            for (int t = chunk.Length - 1; t >= 0; t--)
+            {
+                int i = t * TLanes.Count;
+                TLanes step = TLanes.Load(chunk.Delta + i), u = TLanes.Load(chunk.Input + i);
+                TLanes gy = TLanes.Load(chunk.GradientOfOutput + i);
+                TC.Add(gy * TLanes.Load(chunk.States + i + TLanes.Count), gradients.C[t, n]);
+                g = TLanes.MultiplyAdd(TC.Load<TLanes>(tile.C[t, n]), gy, g);
+                TB.Add(g * u, gradients.B[t, n]);
+                TLanes gInput = TLanes.Load(chunk.GradientOfInput + i), gDelta = TLanes.Load(chunk.GradientOfDelta + i);
+                gInput = TLanes.MultiplyAdd(TB.Load<TLanes>(tile.B[t, n]), g, gInput);
+                TLanes.Store(gInput, chunk.GradientOfInput + i);
+                g *= TLanes.Load(chunk.Decays + i);
+                TLanes q = g * TLanes.Load(chunk.States + i);
+                TLanes.Store(TLanes.MultiplyAdd(q, a, gDelta), chunk.GradientOfDelta + i);
+                ga = TLanes.MultiplyAdd(q, step, ga);
+            }
+
+            TLanes.Store(ga, gradients.A[n]);
+            TLanes.Store(g, carry[n]);
+        }
+
+        private static TLanes At<TLanes>(float* source, int index)
+            where TLanes : struct, ILanes<TLanes> => TLanes.Load(source + (index * TLanes.Count));
+
+        private static void StoreFour<TLanes>(TLanes a, TLanes b, TLanes c, TLanes d, float* target)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            TLanes.Store(a, target);
+            TLanes.Store(b, target + TLanes.Count);
+            TLanes.Store(c, target + (2 * TLanes.Count));
+            TLanes.Store(d, target + (3 * TLanes.Count));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>
+/// The selective scan: <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·B_t·x_t</c>, <c>y_t = C_t·h_t + D·x_t</c>, gated by silu(z).
+/// </summary>
+/// <remarks>
+/// Channels stand in the lanes. A chunk of tokens is taken one register of channels at a time: first Δ and Δ·x of every
+/// token go into memory close by, then a few states at a time run over the tokens in registers and add to y, then y is
+/// gated. So the recurrence itself touches only the nearest cache and needs nothing but multiplications and exp2.
+/// </remarks>
+internal static unsafe partial class SelectiveScan
+{
+    /// <summary>Tokens of a chunk: the states of a few lie in the nearest cache while the backward pass needs them.</summary>
+    public const int ChunkLength = 32;
+
+    private const float Log2E = 1.44269504f;
+
+    /// <summary>What runs over the tokens of a chunk: real or complex states.</summary>
+    internal interface IRecurrence
+    {
+        /// <summary>Advances the states and adds C·h to y.</summary>
+        static abstract void Forward<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state)
+            where TLanes : struct, ILanes<TLanes>;
+
+        /// <summary>Recomputes the states of the chunk, then goes back through them.</summary>
+        static abstract void Backward<TLanes>(
+            in ScanTile tile, in ScanChunk chunk, Rows state, Rows carry, in ScanGradientTile gradients)
+            where TLanes : struct, ILanes<TLanes>;
+    }
+
+    /// <summary>Scans a sequence.</summary>
+    /// <param name="tile">The inputs from the first token on.</param>
+    /// <param name="length">Number of tokens.</param>
+    /// <param name="state">h, a row for each state; read and written.</param>
+    /// <param name="y">The output, a row for each token.</param>
+    /// <param name="checkpoints">Becomes h before every chunk, one after the other; optional.</param>
+    /// <param name="stateRows">Rows of h: twice as many as states where they are complex.</param>
+    [SkipLocalsInit]
+    public static void Forward<TRecurrence>(
+        in ScanTile tile, nint length, Rows state, Rows y, Rows checkpoints, int stateRows)
+        where TRecurrence : struct, IRecurrence
+    {
+        float* memory = stackalloc float[ScanChunk.ForwardSize];
+        for (nint start = 0; start < length; start += ChunkLength)
+        {
+            ScanChunk chunk = new(memory, (int)Math.Min(ChunkLength, length - start));
+            if (!checkpoints.IsNull)
+            {
+                SetRows(checkpoints.At(start / ChunkLength * stateRows, 0), state, stateRows, tile.Channels);
+            }
+
+            int column = 0;
+            if (Width.Has512) { column = Forward<TRecurrence, Lanes512>(tile, chunk, start, state, y, column); }
+            if (Width.Has256) { column = Forward<TRecurrence, Lanes256>(tile, chunk, start, state, y, column); }
+            if (Width.Has128) { column = Forward<TRecurrence, Lanes128>(tile, chunk, start, state, y, column); }
+            Forward<TRecurrence, Lane>(tile, chunk, start, state, y, column);
+        }
+    }
+
+    /// <summary>Copies rows, which may be the source itself; clears them where there is no source.</summary>
+    public static void SetRows(Rows target, Rows source, int rows, int width)
+    {
+        for (int row = 0; row < rows && target.Origin != source.Origin; row++)
+        {
+            Span<float> values = new(target[row], width);
+            if (source.IsNull)
+            {
+                values.Clear();
+            }
+            else
+            {
+                new ReadOnlySpan<float>(source[row], width).CopyTo(values);
+            }
+        }
+    }
+
+    private static int Forward<TRecurrence, TLanes>(
+        in ScanTile tile, in ScanChunk chunk, nint start, Rows state, Rows y, int column)
+        where TRecurrence : struct, IRecurrence
+        where TLanes : struct, ILanes<TLanes>
+    {
+        for (; column <= tile.Channels - TLanes.Count; column += TLanes.Count)
+        {
+            ScanTile lanes = tile.At(start, column);
+            Prepare<TLanes>(lanes, chunk);
+            TRecurrence.Forward<TLanes>(lanes, chunk, state.At(0, column));
+            Finish<TLanes>(lanes, chunk, y.At(start, column));
+        }
+
+        return column;
+    }
+
+    /// <summary>Δ, Δ·x and D·x of every token.</summary>
+    private static void Prepare<TLanes>(in ScanTile tile, in ScanChunk chunk)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
+        for (int t = 0; t < chunk.Length; t++)
+        {
+            // Rows stand further apart than the processor's own prefetching follows: fetch those of the next chunk.
+            Prefetch(tile.X[t + ChunkLength]);
+            Prefetch(tile.Delta[t + ChunkLength]);
+            TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(tile.Delta[t]) + bias;
+            if (tile.Softplus)
+            {
+                delta = LaneMath.Softplus(delta);
+            }
+
+            int i = t * TLanes.Count;
+            TLanes.Store(delta, chunk.Delta + i);
+            TLanes.Store(delta * x, chunk.Input + i);
+            TLanes.Store(d * x, chunk.Output + i);
+        }
+    }
+
+    /// <summary>The gate.</summary>
+    private static void Finish<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows y)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        for (int t = 0; t < chunk.Length; t++)
+        {
+            TLanes value = TLanes.Load(chunk.Output + (t * TLanes.Count));
+            if (!tile.Z.IsNull)
+            {
+                Prefetch(tile.Z[t + ChunkLength]);
+                TLanes z = TLanes.Load(tile.Z[t]);
+                value *= z * LaneMath.Sigmoid(z);
+            }
+
+            Prefetch(y[t + ChunkLength]);
+            TLanes.Store(value, y[t]);
+        }
+    }
+
+    private static TLanes LoadOrZero<TLanes>(float* source)
+        where TLanes : struct, ILanes<TLanes> => source == null ? TLanes.Broadcast(0f) : TLanes.Load(source);
+
+    /// <summary>Asks for memory that is needed soon; any address is allowed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(address);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.Tests.Reference;
+
+namespace Mamba.Tests.Kernels;
+
+/// <summary>A selective scan of random numbers: the same on every device.</summary>
+internal sealed record ScanCase(int Batch, int Length, int Channels, int States)
+{
+    private const int Padding = 3;
+
+    public int Groups { get; init; } = 1;
+
+    public bool IsComplex { get; init; }
+
+    public bool HasConstantB { get; init; }
+
+    public bool HasConstantC { get; init; }
+
+    /// <summary>Whether D, z, the bias of Δ, softplus and an initial state are used.</summary>
+    public bool HasOptions { get; init; } = true;
+
+    /// <summary>Whether what may be a slice is one.</summary>
+    public bool IsSliced { get; init; }
+
+    public int[]? SegmentLengths { get; init; }
+
+    public int Seed { get; init; } = 1;
+
+    public Segments? Segments => SegmentLengths is null ? null : Segments.FromLengths(SegmentLengths);
+
+    public int Sequences => SegmentLengths?.Length ?? Batch;
+
+    public Shape StateShape => IsComplex ? [Sequences, 2, States, Channels] : [Sequences, States, Channels];
+
+    private int Parts => IsComplex ? 2 : 1;
+
+    public ScanInputs Inputs(Device device) => new()
+    {
+        X = Rows(device, 1, Channels),
+        Delta = HasOptions ? Rows(device, 2, Channels) : Positive(device),
+        A = A(device),
+        B = Coupling(device, 4, HasConstantB),
+        C = Coupling(device, 5, HasConstantC),
+        D = HasOptions ? Normal(device, 6, [Channels]) : default,
+        Z = HasOptions ? Rows(device, 7, Channels) : default,
+        DeltaBias = HasOptions ? Normal(device, 8, [Channels]) : default,
+        InitialState = HasOptions ? Normal(device, 9, StateShape) : default,
+        HasConstantB = HasConstantB,
+        HasConstantC = HasConstantC,
+        Softplus = HasOptions,
+    };
+
+    /// <summary>Outputs, and the gradients of fixed random sums of both outputs.</summary>
+    public Dictionary<string, double[]> Run(Device device)
+    {
+        using DeviceScope scope = device.Scope();
+        using Tape tape = new(device);
+        ScanInputs inputs = Inputs(device);
+        foreach ((_, DeviceArray input) in Named(inputs))
+        {
+            tape.Watch(input);
+        }
+
+        (DeviceArray y, DeviceArray state) = Functions.SelectiveScan(inputs, Segments);
+        tape.Backward((y, Normal(device, 10, y.Shape)), (state, Normal(device, 11, state.Shape)));
+        Dictionary<string, double[]> results = new() { ["y"] = Values(y), ["final state"] = Values(state) };
+        foreach ((string name, DeviceArray input) in Named(inputs))
+        {
+            results.Add($"gradient of {name}", Values(tape.GradientOf(input)));
+        }
+
+        return results;
+    }
+
+    public static IEnumerable<(string Name, DeviceArray Array)> Named(ScanInputs inputs) =>
+        new (string, DeviceArray)[]
+        {
+            ("x", inputs.X), ("Δ", inputs.Delta), ("A", inputs.A), ("B", inputs.B), ("C", inputs.C), ("D", inputs.D),
+            ("z", inputs.Z), ("the bias", inputs.DeltaBias), ("the initial state", inputs.InitialState),
+        }.Where(pair => pair.Item2.Exists);
+
+    public static double[] Values(DeviceArray array) =>
+        array.Device is ReferenceDevice
+            ? ReferenceDevice.Exact(array)
+            : Array.ConvertAll(array.ToArray(), value => (double)value);
+
+    public DeviceArray Normal(Device device, int seed, Shape shape) =>
+        device.Array(shape, Samples.Normal((100 * Seed) + seed, (int)shape.Count));
+
+    private DeviceArray Rows(Device device, int seed, int width)
+    {
+        if (!IsSliced)
+        {
+            return Normal(device, seed, [Batch, Length, width]);
+        }
+
+        return Normal(device, seed, [Batch, Length, width + (2 * Padding)]).Slice(Padding, width);
+    }
+
+    private DeviceArray Positive(Device device) =>
+        device.Array([Batch, Length, Channels], Samples.Uniform(Seed, Batch * Length * Channels, 0.001, 0.8));
+
+    private DeviceArray A(Device device)
+    {
+        float[] real = Samples.Uniform((100 * Seed) + 3, States * Channels, -4, -0.05);
+        return IsComplex
+            ? device.Array([2, States, Channels], [.. real, .. Samples.Normal((100 * Seed) + 12, real.Length, 5)])
+            : device.Array([States, Channels], real);
+    }
+
+    private DeviceArray Coupling(Device device, int seed, bool constant) =>
+        !constant ? Rows(device, seed, Groups * States * Parts)
+            : Normal(device, seed, IsComplex ? [2, States, Channels] : [States, Channels]);
+}

@@ -1,0 +1,85 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Tests.Kernels;
+
+public sealed class SelectiveScanShapeTests
+{
+    public static TheoryData<string, string> Mistakes => new()
+    {
+        { "x", "*[batch, length, channels]*[4, 6]*" },
+        { "Δ", "*Δ*[2, 4, 6]*[2, 4, 5]*" },
+        { "A", "*A of [states, 6]*[3, 5]*" },
+        { "B", "*B of [2, 4, groups·3]*[2, 4, 4]*" },
+        { "C", "*C of [2, 4, groups·3]*[2, 3, 3]*" },
+        { "groups", "*equally many groups*C [2, 4, 3]*2*" },
+        { "channels", "*multiple of 4 channels*6*" },
+        { "constant B", "*constant B of [3, 6]*[6, 3]*" },
+        { "D", "*D of [6]*[7]*" },
+        { "z", "*z of [2, 4, 6]*[2, 4, 7]*" },
+        { "the bias", "*bias of Δ of [6]*[1]*" },
+        { "the initial state", "*initial state of [2, 3, 6]*[1, 3, 6]*" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Mistakes))]
+    public void Wrong_shapes_are_refused_with_what_was_expected(string what, string message)
+    {
+        using CpuDevice cpu = new(1);
+        ScanInputs good = new ScanCase(2, 4, 6, 3).Inputs(cpu);
+        ScanInputs wrong = what switch
+        {
+            "x" => good with { X = cpu.Zeros([4, 6]) },
+            "Δ" => good with { Delta = cpu.Zeros([2, 4, 5]) },
+            "A" => good with { A = cpu.Zeros([3, 5]) },
+            "B" => good with { B = cpu.Zeros([2, 4, 4]) },
+            "C" => good with { C = cpu.Zeros([2, 3, 3]) },
+            "groups" => good with { B = cpu.Zeros([2, 4, 6]) },
+            "channels" => good with { B = cpu.Zeros([2, 4, 12]), C = cpu.Zeros([2, 4, 12]) },
+            "constant B" => good with { B = cpu.Zeros([6, 3]), HasConstantB = true },
+            "D" => good with { D = cpu.Zeros([7]) },
+            "z" => good with { Z = cpu.Zeros([2, 4, 7]) },
+            "the bias" => good with { DeltaBias = cpu.Zeros([1]) },
+            _ => good with { InitialState = cpu.Zeros([1, 3, 6]) },
+        };
+
+        Action scan = () => Functions.SelectiveScan(wrong);
+
+        scan.Should().Throw<ArgumentException>().WithMessage(message);
+    }
+
+    [Fact]
+    public void A_step_from_two_states_is_refused()
+    {
+        using CpuDevice cpu = new(1);
+        ScanCase scan = new(2, 1, 6, 3);
+
+        Action step = () => Functions.SelectiveScanStep(scan.Inputs(cpu), cpu.Zeros(scan.StateShape));
+
+        step.Should().Throw<ArgumentException>().WithMessage("*state [2, 3, 6]*initial state*");
+    }
+
+    [Fact]
+    public void A_step_with_a_state_of_another_shape_is_refused()
+    {
+        using CpuDevice cpu = new(1);
+        ScanInputs inputs = new ScanCase(2, 1, 6, 3).Inputs(cpu) with { InitialState = default };
+
+        Action step = () => Functions.SelectiveScanStep(inputs, cpu.Zeros([2, 6, 3]));
+
+        step.Should().Throw<ArgumentException>().WithMessage("*[2, 3, 6]*[2, 6, 3]*");
+    }
+
+    [Fact]
+    public void A_step_that_a_tape_follows_is_refused()
+    {
+        using CpuDevice cpu = new(1);
+        ScanInputs inputs = new ScanCase(2, 1, 6, 3).Inputs(cpu) with { InitialState = default };
+        using Tape tape = new(cpu);
+        tape.Watch(inputs.X);
+
+        Action step = () => Functions.SelectiveScanStep(inputs, cpu.Zeros([2, 3, 6]));
+
+        step.Should().Throw<InvalidOperationException>().WithMessage("*no backward pass*");
+    }
+}

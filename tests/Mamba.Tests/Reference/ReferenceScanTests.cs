@@ -1,0 +1,82 @@
+using Mamba.Devices;
+using Mamba.Tests.Kernels;
+
+namespace Mamba.Tests.Reference;
+
+public sealed class ReferenceScanTests
+{
+    // A central difference of fourth order with steps of 1e-3: its error is about 1e-12 of the third derivatives here.
+    private const double Tolerance = 1e-8;
+
+    private const double Step = 1e-3;
+
+    [Theory]
+    [InlineData(false, false, false)]
+    [InlineData(false, true, false)]
+    [InlineData(false, false, true)]
+    [InlineData(true, false, false)]
+    [InlineData(true, true, true)]
+    public void Gradients_are_central_differences(bool complex, bool constantB, bool constantC)
+    {
+        using ReferenceDevice device = new();
+        ScanCase scan = new(2, 4, 4, 2)
+        {
+            IsComplex = complex, HasConstantB = constantB, HasConstantC = constantC,
+            Groups = constantB && constantC ? 1 : 2, SegmentLengths = [4, 1, 3],
+        };
+        Dictionary<string, double[]> analytic = scan.Run(device);
+        ScanInputs inputs = scan.Inputs(device);
+        foreach ((string name, DeviceArray array) in ScanCase.Named(inputs))
+        {
+            double[] values = ReferenceDevice.Exact(array);
+
+            double[] numeric = [.. Enumerable.Range(0, values.Length).Select(Difference)];
+
+            analytic[$"gradient of {name}"].ShouldBeClose(numeric, Tolerance, name);
+
+            double Difference(int i)
+            {
+                double near = At(i, Step) - At(i, -Step), far = At(i, 2 * Step) - At(i, -2 * Step);
+                ReferenceDevice.Set(array, i, values[i]);
+                return ((8 * near) - far) / (12 * Step);
+            }
+
+            double At(int i, double offset)
+            {
+                ReferenceDevice.Set(array, i, values[i] + offset);
+                return Loss(device, scan, inputs);
+            }
+        }
+    }
+
+    [Fact]
+    public void One_state_with_A_of_minus_one_is_a_leaky_sum()
+    {
+        using ReferenceDevice device = new();
+        double step = Math.Log(2);
+        ScanInputs inputs = new()
+        {
+            X = device.Array([1, 3, 1], [1, 2, 3]),
+            Delta = device.ExactArray([1, 3, 1], [step, step, step]),
+            A = device.Array([1, 1], [-1]),
+            B = device.Array([1, 3, 1], [1, 1, 1]),
+            C = device.Array([1, 3, 1], [1, 1, 1]),
+        };
+        DeviceArray y = device.Allocate([1, 3, 1]), state = device.Allocate([1, 1, 1]);
+
+        device.SelectiveScan(inputs, null, y, state, default);
+
+        ReferenceDevice.Exact(y).ShouldBeClose([step, 2.5 * step, 4.25 * step], 1e-15);
+    }
+
+    private static double Loss(ReferenceDevice device, ScanCase scan, ScanInputs inputs)
+    {
+        using DeviceScope scope = device.Scope();
+        DeviceArray y = device.Allocate(inputs.X.Shape), state = device.Allocate(scan.StateShape);
+        device.SelectiveScan(inputs, scan.Segments, y, state, default);
+        double[] gy = ReferenceDevice.Exact(scan.Normal(device, 10, y.Shape));
+        double[] gState = ReferenceDevice.Exact(scan.Normal(device, 11, state.Shape));
+        return ReferenceDevice.Exact(y).Zip(gy, (a, b) => a * b).Sum()
+            + ReferenceDevice.Exact(state).Zip(gState, (a, b) => a * b).Sum();
+    }
+}
