@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace Mamba.Devices;
 
@@ -9,45 +11,44 @@ namespace Mamba.Devices;
 /// Ours because a dispatch must cost microseconds and allocate nothing: a decoded token is some hundred of them. An idle
 /// worker spins for a moment, since the next job is usually near, and then sleeps. Which thread runs which item is not
 /// fixed; jobs are split so that it does not matter.
+/// <para>
+/// A job is published by its fields, then <c>Open</c>, then the round. A worker counts itself in <c>Inside</c> before it
+/// looks at <c>Open</c>, and the caller closes before it looks at <c>Inside</c>: so either the worker sees that it came
+/// too late, or the caller waits for it. Both sides cross a full fence between the two.
+/// </para>
 /// </remarks>
 internal sealed unsafe class Workers : IDisposable
 {
-    private const int SpinsBeforeSleep = 2000;
+    /// <summary>How long an idle worker spins: longer than what lies between the operations of one token.</summary>
+    private static readonly long SpinTicks = Stopwatch.Frequency * 50 / 1_000_000;
 
-    private readonly Thread[] _threads;
-    private readonly ManualResetEventSlim[] _wake;
+    private readonly Worker[] _workers;
     private delegate*<void*, int, void> _body;
     private void* _job;
     private int _items;
-    private int _next;
-    private int _open;
-    private int _inside;
     private int _busy;
-    private int _sleeping;
-    private volatile int _round;
-    private volatile bool _stopping;
     private Exception? _failure;
+    private volatile bool _stopping;
+    private Counters _counters;
 
     public Workers(int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
-        _threads = new Thread[threads - 1];
-        _wake = new ManualResetEventSlim[threads - 1];
-        for (int i = 0; i < _threads.Length; i++)
+        _workers = new Worker[threads - 1];
+        for (int i = 0; i < _workers.Length; i++)
         {
-            ManualResetEventSlim wake = _wake[i] = new(false, 0);
-            _threads[i] = new Thread(() => Work(wake)) { IsBackground = true, Name = $"Mamba worker {i + 1}" };
-            _threads[i].Start();
+            _workers[i] = new Worker(this, $"Mamba worker {i + 1}");
         }
     }
 
-    public int Count => _threads.Length + 1;
+    public int Count => _workers.Length + 1;
 
     /// <summary>Calls <paramref name="body"/> once for every item from 0 on, and returns when all are done.</summary>
+    /// <exception cref="Exception">What an item threw; the other items have run nevertheless, unless on one thread.</exception>
     public void Run(delegate*<void*, int, void> body, void* job, int items)
     {
         // One item, or a call from inside a job: no one to share with.
-        if (items <= 1 || _threads.Length == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        if (items <= 1 || _workers.Length == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
             for (int i = 0; i < items; i++)
             {
@@ -60,24 +61,12 @@ internal sealed unsafe class Workers : IDisposable
         _body = body;
         _job = job;
         _items = items;
-        _next = 0;
-        Interlocked.Exchange(ref _open, 1);
-        _round++;
-        Interlocked.MemoryBarrier();
-        if (Volatile.Read(ref _sleeping) > 0)
-        {
-            WakeAll();
-        }
-
+        _counters.Next = 0;
+        Interlocked.Exchange(ref _counters.Open, 1);
+        Interlocked.Increment(ref _counters.Round);
+        Wake(Math.Min(items - 1, _workers.Length));
         TakeItems();
-
-        // No worker may still hold the job when this frame ends.
-        Interlocked.Exchange(ref _open, 0);
-        SpinWait wait = default;
-        while (Volatile.Read(ref _inside) > 0)
-        {
-            wait.SpinOnce(sleep1Threshold: -1);
-        }
+        AwaitWorkers();
 
         Exception? failure = _failure;
         _failure = null;
@@ -90,67 +79,32 @@ internal sealed unsafe class Workers : IDisposable
 
     public void Dispose()
     {
+        if (_stopping)
+        {
+            return;
+        }
+
         _stopping = true;
-        _round++;
-        WakeAll();
-        for (int i = 0; i < _threads.Length; i++)
+        Interlocked.Increment(ref _counters.Round);
+        Wake(_workers.Length);
+        foreach (Worker worker in _workers)
         {
-            _threads[i].Join();
-            _wake[i].Dispose();
+            worker.Dispose();
         }
     }
 
-    private void WakeAll()
+    private void Wake(int count)
     {
-        foreach (ManualResetEventSlim wake in _wake)
+        for (int i = 0; i < count; i++)
         {
-            wake.Set();
+            _workers[i].Wake();
         }
-    }
-
-    private void Work(ManualResetEventSlim wake)
-    {
-        int seen = 0;
-        while (!_stopping)
-        {
-            seen = AwaitRoundAfter(seen, wake);
-            Interlocked.Increment(ref _inside);
-            if (Volatile.Read(ref _open) == 1)
-            {
-                TakeItems();
-            }
-
-            Interlocked.Decrement(ref _inside);
-        }
-    }
-
-    private int AwaitRoundAfter(int seen, ManualResetEventSlim wake)
-    {
-        for (int spins = 0; _round == seen; spins++)
-        {
-            if (spins < SpinsBeforeSleep)
-            {
-                Thread.SpinWait(20);
-                continue;
-            }
-
-            Interlocked.Increment(ref _sleeping);
-            wake.Reset();
-            if (_round == seen)
-            {
-                wake.Wait();
-            }
-
-            Interlocked.Decrement(ref _sleeping);
-        }
-
-        return _round;
     }
 
     private void TakeItems()
     {
         int item;
-        while ((item = Interlocked.Increment(ref _next) - 1) < _items)
+        while ((item = Interlocked.Increment(ref _counters.Next) - 1) < _items)
         {
             try
             {
@@ -160,6 +114,115 @@ internal sealed unsafe class Workers : IDisposable
             {
                 Interlocked.CompareExchange(ref _failure, exception, null);
             }
+        }
+    }
+
+    /// <summary>No worker may still hold the job when the caller's frame ends.</summary>
+    private void AwaitWorkers()
+    {
+        Interlocked.Exchange(ref _counters.Open, 0);
+        SpinWait wait = default;
+        while (Volatile.Read(ref _counters.Inside) > 0)
+        {
+            wait.SpinOnce(sleep1Threshold: -1); // yields to a worker that another process keeps from its processor
+        }
+    }
+
+    private void Work(Worker worker)
+    {
+        int seen = 0;
+        while (!_stopping)
+        {
+            seen = AwaitRoundAfter(seen, worker);
+            Interlocked.Increment(ref _counters.Inside);
+            if (Volatile.Read(ref _counters.Open) == 1)
+            {
+                TakeItems();
+            }
+
+            Interlocked.Decrement(ref _counters.Inside);
+        }
+    }
+
+    private int AwaitRoundAfter(int seen, Worker worker)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (Volatile.Read(ref _counters.Round) == seen)
+        {
+            if (Stopwatch.GetTimestamp() - start < SpinTicks)
+            {
+                Thread.SpinWait(10);
+            }
+            else
+            {
+                worker.SleepWhile(ref _counters.Round, seen);
+            }
+        }
+
+        return Volatile.Read(ref _counters.Round);
+    }
+
+    /// <summary>
+    /// What threads write while others read it, each in cache lines of its own, so that taking an item does not disturb
+    /// those who wait for a round.
+    /// </summary>
+    [StructLayout(LayoutKind.Explicit, Size = 640)]
+    private struct Counters
+    {
+        /// <summary>Counts the jobs.</summary>
+        [FieldOffset(128)]
+        public int Round;
+
+        /// <summary>The next item that nobody has taken.</summary>
+        [FieldOffset(256)]
+        public int Next;
+
+        /// <summary>1 while a job has a caller that waits for it.</summary>
+        [FieldOffset(384)]
+        public int Open;
+
+        /// <summary>Number of workers that may hold the job.</summary>
+        [FieldOffset(512)]
+        public int Inside;
+    }
+
+    private sealed class Worker : IDisposable
+    {
+        private readonly SemaphoreSlim _wake = new(0);
+        private readonly Thread _thread;
+        private int _asleep;
+
+        public Worker(Workers workers, string name)
+        {
+            _thread = new Thread(() => workers.Work(this)) { IsBackground = true, Name = name };
+            _thread.Start();
+        }
+
+        /// <summary>Sleeps until it is woken, unless the round has changed already.</summary>
+        public void SleepWhile(ref int round, int seen)
+        {
+            // Whoever turns 1 into 0 owns the wake-up: either this thread, which then goes on, or a caller, whose release
+            // is awaited. The exchange is a fence: a caller that does not see the 1 has changed the round before.
+            Interlocked.Exchange(ref _asleep, 1);
+            if (Volatile.Read(ref round) == seen || Interlocked.Exchange(ref _asleep, 0) == 0)
+            {
+                _wake.Wait();
+            }
+        }
+
+        public void Wake()
+        {
+            if (Volatile.Read(ref _asleep) == 1 && Interlocked.Exchange(ref _asleep, 0) == 1)
+            {
+                _wake.Release();
+            }
+        }
+
+        /// <summary>Waits for the thread, which has been told to stop.</summary>
+        public void Dispose()
+        {
+            _thread.Join();
+            _wake.Dispose();
         }
     }
 }
