@@ -1,0 +1,151 @@
+using Mamba.Devices;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>Divides every row by its root mean square: <c>y = x/√(mean(x²) + ε)·w</c>.</summary>
+    /// <param name="x">The input, [..., channels].</param>
+    /// <param name="weight">w, [channels], or <c>default</c>.</param>
+    /// <param name="epsilon">ε, inside the root.</param>
+    /// <returns>y, shaped as x.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    /// <remarks>Zhang and Sennrich, <see href="https://arxiv.org/abs/1910.07467"/>, eq. 4.</remarks>
+    public static DeviceArray RmsNorm(DeviceArray x, DeviceArray weight, float epsilon) =>
+        Norm(x, default, weight, default, epsilon, centered: false).Y;
+
+    /// <summary>Adds a residual and normalises the sum as <see cref="RmsNorm"/> does.</summary>
+    /// <param name="x">The input, [..., channels].</param>
+    /// <param name="residual">What is added, shaped as x.</param>
+    /// <param name="weight">w, [channels], or <c>default</c>.</param>
+    /// <param name="epsilon">ε, inside the root.</param>
+    /// <returns>y and x + residual, shaped as x.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    public static (DeviceArray Y, DeviceArray Sum) AddRmsNorm(
+        DeviceArray x, DeviceArray residual, DeviceArray weight, float epsilon) =>
+        Norm(x, residual, weight, default, epsilon, centered: false);
+
+    /// <summary>
+    /// Brings every row to mean 0 and variance 1: <c>y = (x - μ)/√(mean((x - μ)²) + ε)·w + b</c>, <c>μ = mean(x)</c>.
+    /// </summary>
+    /// <param name="x">The input, [..., channels].</param>
+    /// <param name="weight">w, [channels], or <c>default</c>.</param>
+    /// <param name="bias">b, [channels], or <c>default</c>.</param>
+    /// <param name="epsilon">ε, inside the root.</param>
+    /// <returns>y, shaped as x.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    /// <remarks>Ba et al., <see href="https://arxiv.org/abs/1607.06450"/>, eq. 3.</remarks>
+    public static DeviceArray LayerNorm(DeviceArray x, DeviceArray weight, DeviceArray bias, float epsilon) =>
+        Norm(x, default, weight, bias, epsilon, centered: true).Y;
+
+    /// <summary>Adds a residual and normalises the sum as <see cref="LayerNorm"/> does.</summary>
+    /// <param name="x">The input, [..., channels].</param>
+    /// <param name="residual">What is added, shaped as x.</param>
+    /// <param name="weight">w, [channels], or <c>default</c>.</param>
+    /// <param name="bias">b, [channels], or <c>default</c>.</param>
+    /// <param name="epsilon">ε, inside the root.</param>
+    /// <returns>y and x + residual, shaped as x.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    public static (DeviceArray Y, DeviceArray Sum) AddLayerNorm(
+        DeviceArray x, DeviceArray residual, DeviceArray weight, DeviceArray bias, float epsilon) =>
+        Norm(x, residual, weight, bias, epsilon, centered: true);
+
+    /// <summary>
+    /// RMS norm with a gate: <c>y = norm(x·silu(z))·w + b</c>, or <c>y = (norm(x)·w + b)·silu(z)</c> where the norm comes
+    /// first.
+    /// </summary>
+    /// <param name="x">The input, [..., channels].</param>
+    /// <param name="z">The gate, shaped as x.</param>
+    /// <param name="weight">w, [channels], or <c>default</c>.</param>
+    /// <param name="bias">b, [channels], or <c>default</c>.</param>
+    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="groupSize">Channels that are normalised together; all of them where null.</param>
+    /// <param name="normBeforeGate">Whether the norm comes first.</param>
+    /// <returns>y, shaped as x.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit, or the groups do not divide the channels.</exception>
+    /// <remarks>Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 7.3.</remarks>
+    public static DeviceArray GatedRmsNorm(
+        DeviceArray x,
+        DeviceArray z,
+        DeviceArray weight,
+        DeviceArray bias,
+        float epsilon,
+        int? groupSize = null,
+        bool normBeforeGate = false)
+    {
+        int size = groupSize ?? x.Shape.Width;
+        DeviceArray y = x.Device.Allocate(x.Shape);
+        x.Device.GatedRmsNorm(x, z, weight, bias, epsilon, size, normBeforeGate, y);
+        if (Tape.Follows(x, z, weight, bias))
+        {
+            RecordGatedRmsNorm(x.Device.Tape!, x, z, weight, bias, epsilon, size, normBeforeGate, y);
+        }
+
+        return y;
+    }
+
+    private static (DeviceArray Y, DeviceArray Sum) Norm(
+        DeviceArray x, DeviceArray residual, DeviceArray weight, DeviceArray bias, float epsilon, bool centered)
+    {
+        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray sum = residual.Exists ? x.Device.Allocate(x.Shape) : default;
+        x.Device.Norm(x, residual, weight, bias, epsilon, centered, y, sum);
+        if (Tape.Follows(x, residual, weight, bias))
+        {
+            RecordNorm(x.Device.Tape!, x, residual, weight, bias, epsilon, centered, y, sum);
+        }
+
+        return (y, sum);
+    }
+
+    private static void RecordNorm(
+        Tape tape,
+        DeviceArray x,
+        DeviceArray residual,
+        DeviceArray weight,
+        DeviceArray bias,
+        float epsilon,
+        bool centered,
+        DeviceArray y,
+        DeviceArray sum) =>
+        tape.Record(
+            () => x.Device.NormBackward(
+                sum.Exists ? sum : x,
+                weight,
+                epsilon,
+                centered,
+                tape.GradientOf(y),
+                tape.Wanted(sum),
+                tape.Wanted(x),
+                tape.Wanted(residual),
+                tape.Wanted(weight),
+                tape.Wanted(bias)),
+            y,
+            sum);
+
+    private static void RecordGatedRmsNorm(
+        Tape tape,
+        DeviceArray x,
+        DeviceArray z,
+        DeviceArray weight,
+        DeviceArray bias,
+        float epsilon,
+        int groupSize,
+        bool normBeforeGate,
+        DeviceArray y) =>
+        tape.Record(
+            () => x.Device.GatedRmsNormBackward(
+                x,
+                z,
+                weight,
+                bias,
+                epsilon,
+                groupSize,
+                normBeforeGate,
+                tape.GradientOf(y),
+                tape.Wanted(x),
+                tape.Wanted(z),
+                tape.Wanted(weight),
+                tape.Wanted(bias)),
+            y);
+}
