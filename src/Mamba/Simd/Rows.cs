@@ -17,4 +17,7 @@ internal readonly unsafe struct Rows(float* origin, nint pitch)
 
     /// <summary>The same rows from column <paramref name="column"/> on; null stays null.</summary>
     public Rows From(nint column) => IsNull ? this : new(Origin + column, Pitch);
+
+    /// <summary>The same rows from row <paramref name="row"/> on; null stays null.</summary>
+    public Rows Below(nint row) => IsNull ? this : new(this[row], Pitch);
 }
