@@ -1,0 +1,88 @@
+using Mamba.Devices;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>The state-space dual of Mamba-2 over every sequence.</summary>
+    /// <param name="inputs">What is computed from.</param>
+    /// <param name="segments">Packed sequences; null where the rows of the batch are the sequences.</param>
+    /// <returns>
+    /// The output, in the shape of x, and the states after the last tokens, [sequences, heads, headDim, states].
+    /// </returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    /// <remarks>Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 6.</remarks>
+    public static (DeviceArray Y, DeviceArray FinalState) Ssd(in SsdInputs inputs, Segments? segments = null)
+    {
+        SsdSizes sizes = new(inputs, segments);
+        Device device = inputs.X.Device;
+        DeviceArray y = device.Allocate(inputs.X.Shape), finalState = device.Allocate(sizes.StateShape);
+        if (!Follows(inputs))
+        {
+            device.Ssd(inputs, segments, y, finalState, checkpoints: default);
+            return (y, finalState);
+        }
+
+        DeviceArray checkpoints = device.Allocate(device.SsdCheckpointShape(inputs, segments));
+        device.Ssd(inputs, segments, y, finalState, checkpoints);
+        RecordSsd(device.Tape!, inputs, segments, checkpoints, y, finalState);
+        return (y, finalState);
+    }
+
+    /// <summary>One token of every sequence: what <see cref="Ssd"/> gives for length 1. No tape records it.</summary>
+    /// <param name="inputs">Rows of one token, [batch, channels]; without an initial state.</param>
+    /// <param name="state">h, read and written: [batch, heads, headDim, states].</param>
+    /// <returns>The output, in the shape of x.</returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    public static DeviceArray SsdStep(in SsdInputs inputs, DeviceArray state)
+    {
+        DeviceArray y = inputs.X.Device.Allocate(inputs.X.Shape);
+        inputs.X.Device.SsdStep(inputs, state, y);
+        return y;
+    }
+
+    private static bool Follows(in SsdInputs inputs) =>
+        Tape.Follows(
+            inputs.X,
+            inputs.Delta,
+            inputs.A,
+            inputs.B,
+            inputs.C,
+            inputs.D,
+            inputs.Z,
+            inputs.DeltaBias,
+            inputs.InitialState);
+
+    private static void RecordSsd(
+        Tape tape,
+        SsdInputs inputs,
+        Segments? segments,
+        DeviceArray checkpoints,
+        DeviceArray y,
+        DeviceArray finalState) =>
+        tape.Record(
+            () => inputs.X.Device.SsdBackward(
+                inputs,
+                segments,
+                checkpoints,
+                Arrived(tape, y),
+                Arrived(tape, finalState),
+                new SsdGradients
+                {
+                    X = tape.Wanted(inputs.X),
+                    Delta = tape.Wanted(inputs.Delta),
+                    A = tape.Wanted(inputs.A),
+                    B = tape.Wanted(inputs.B),
+                    C = tape.Wanted(inputs.C),
+                    D = tape.Wanted(inputs.D),
+                    Z = tape.Wanted(inputs.Z),
+                    DeltaBias = tape.Wanted(inputs.DeltaBias),
+                    InitialState = tape.Wanted(inputs.InitialState),
+                }),
+            y,
+            finalState);
+
+    /// <summary>The gradient of an output, or <c>default</c> when none has flowed into it.</summary>
+    private static DeviceArray Arrived(Tape tape, DeviceArray output) =>
+        output.Storage.Gradient is null ? default : tape.GradientOf(output);
+}

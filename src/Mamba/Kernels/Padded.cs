@@ -1,0 +1,85 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>Copies matrices into scratch memory whose rows and columns are rounded up; what is beyond becomes zero.</summary>
+internal static unsafe class Padded
+{
+    /// <summary>Rows of a source that are transposed together: what they write is a cache line.</summary>
+    private const int Strip = 16;
+
+    /// <summary>Copies a matrix [rows, columns], and fills up to whole tiles with zeros.</summary>
+    public static void Copy(Rows source, int rows, int columns, Rows target)
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            new ReadOnlySpan<float>(source[row], columns).CopyTo(new(target[row], columns));
+        }
+
+        Clear(rows, columns, target);
+    }
+
+    /// <summary>Copies a matrix [rows, columns] into [columns, rows], and fills up to whole tiles with zeros.</summary>
+    public static void CopyTransposed(Rows source, int rows, int columns, Rows target)
+    {
+        Transpose(source, rows, columns, target);
+        Clear(columns, rows, target);
+    }
+
+    /// <summary>Copies a matrix [rows, columns] into [columns, rows].</summary>
+    public static void Transpose(Rows source, int rows, int columns, Rows target)
+    {
+        for (int strip = 0; strip < rows; strip += Strip)
+        {
+            int end = Math.Min(strip + Strip, rows);
+            for (int column = 0; column < columns; column++)
+            {
+                float* from = source[strip] + column, to = target[column];
+                for (int row = strip; row < end; row++, from += source.Pitch)
+                {
+                    to[row] = *from;
+                }
+            }
+        }
+    }
+
+    /// <summary>Adds a matrix [rows, columns] to [columns, rows].</summary>
+    public static void AddTransposed(Rows source, int rows, int columns, Rows target)
+    {
+        for (int column = 0; column < columns; column++)
+        {
+            float* from = source.Origin + column, to = target[column];
+            for (int row = 0; row < rows; row++, from += source.Pitch)
+            {
+                to[row] += *from;
+            }
+        }
+    }
+
+    /// <summary>Sets a matrix [rows, columns] to zero, and what fills it up to whole tiles.</summary>
+    public static void Zero(int rows, int columns, Rows target)
+    {
+        for (int row = 0; row < SmallProduct.WholeColumns(rows); row++)
+        {
+            new Span<float>(target[row], SmallProduct.WholeColumns(columns)).Clear();
+        }
+    }
+
+    /// <summary>Sets to zero what lies beyond [rows, columns], up to whole tiles.</summary>
+    private static void Clear(int rows, int columns, Rows target)
+    {
+        int wholeRows = SmallProduct.WholeColumns(rows), wholeColumns = SmallProduct.WholeColumns(columns);
+        if (columns < wholeColumns)
+        {
+            for (int row = 0; row < rows; row++)
+            {
+                new Span<float>(target[row] + columns, wholeColumns - columns).Clear();
+            }
+        }
+
+        for (int row = rows; row < wholeRows; row++)
+        {
+            new Span<float>(target[row], wholeColumns).Clear();
+        }
+    }
+}

@@ -1,0 +1,189 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>The backward pass of <see cref="SsdChunked"/> for one head, chunk by chunk from the last to the first.</summary>
+/// <remarks>
+/// With the symbols of <see cref="SsdChunked"/>, a bar for a gradient, and <c>K_ts = exp(a_t - a_s)·(ȳ_t·U_s)</c> for s ≤ t:
+/// <code>
+/// Ū_s = exp(a_last - a_s)·h̄'·B_s + Σ_{t≥s} exp(a_t - a_s)·(C_t·B_s)·ȳ_t
+/// C̄_t = exp(a_t)·ȳ_t·h + Σ_{s≤t} K_ts·B_s
+/// B̄_s = exp(a_last - a_s)·U_s·h̄' + Σ_{t≥s} K_ts·C_t
+/// h̄   = exp(a_last)·h̄' + Σ_t exp(a_t)·ȳ_t ⊗ C_t
+/// </code>
+/// The gradient of Δ_r·A gathers every decay that spans r. It is summed from those terms alone: the shorter difference of
+/// C̄_t·C_t and B̄_t·B_t holds terms that do not decay and cancel, and with them the digits.
+/// C̄ and B̄ are computed transposed, [states, tokens], which leaves all products in the layouts that are at hand.
+/// </remarks>
+internal readonly unsafe partial struct SsdBackward
+{
+    private readonly SsdDecays _decays;
+    private readonly SsdChunked _forward;
+    private readonly Rows _u;
+    private readonly Rows _uTransposed;
+    private readonly Rows _ofY;
+    private readonly Rows _ofYTransposed;
+    private readonly Rows _ofU;
+    private readonly Rows _left;
+    private readonly Rows _scores;
+    private readonly Rows _k;
+    private readonly Rows _kTransposed;
+    private readonly Rows _state;
+    private readonly Rows _ofState;
+    private readonly float* _fromState;
+    private readonly float* _toState;
+    private readonly float* _within;
+    private readonly float* _pairs;
+
+    private SsdBackward(ref Arena arena, int chunk, int states, int headDim)
+    {
+        _decays = new(ref arena, chunk);
+        _forward = new(ref arena, chunk, states, headDim);
+        _u = arena.Matrix(chunk, headDim);
+        _uTransposed = arena.Matrix(headDim, chunk);
+        _ofY = arena.Matrix(chunk, headDim);
+        _ofYTransposed = arena.Matrix(headDim, chunk);
+        _ofU = arena.Matrix(chunk, headDim);
+        _left = arena.Matrix(chunk, states);
+        _scores = arena.Matrix(chunk, chunk);
+        _k = arena.Matrix(chunk, chunk);
+        _kTransposed = arena.Matrix(chunk, chunk);
+        _state = arena.Matrix(states, headDim);
+        _ofState = arena.Matrix(states, headDim);
+        _fromState = arena.Vector(chunk);
+        _toState = arena.Vector(chunk);
+        _within = arena.Vector(chunk + 1);
+        _pairs = arena.Vector(chunk);
+    }
+
+    /// <summary>Lays the scratch matrices out in memory of <see cref="Size"/>.</summary>
+    public static SsdBackward In(float* memory, int chunk, int states, int headDim)
+    {
+        Arena arena = new(memory);
+        return new(ref arena, chunk, states, headDim);
+    }
+
+    /// <summary>Number of floats of the scratch matrices.</summary>
+    public static nint Size(int chunk, int states, int headDim)
+    {
+        Arena arena = default;
+        _ = new SsdBackward(ref arena, chunk, states, headDim);
+        return arena.Used;
+    }
+
+    /// <summary>Goes back through one head over a span of chunks.</summary>
+    /// <param name="head">The head's inputs, from the sequence's first token on.</param>
+    /// <param name="gradients">What is added to, likewise; rows that are null are skipped, and B and C not looked at.</param>
+    /// <param name="span">The chunks.</param>
+    /// <param name="groups">What the head's group shares, one row for every chunk of the span.</param>
+    /// <param name="initial">The state before the sequence, [headDim, states]; null for zeros.</param>
+    /// <param name="checkpoints">The states before the second, third … chunk, [states, headDim] a row.</param>
+    /// <param name="gy">The gradient of the output, from the sequence's first token on; null for zeros.</param>
+    /// <param name="ofAfter">The gradient of the state after the span, [headDim, states]; null for zeros.</param>
+    /// <param name="ofBefore">Becomes the gradient of the state before the span; may be the one after it.</param>
+    /// <param name="shares">Become the shares of B's and C's gradients, one row for every chunk of the span.</param>
+    public void Run<TLanes>(
+        in SsdOperands head,
+        in SsdOperands gradients,
+        SsdSpan span,
+        Rows groups,
+        float* initial,
+        Rows checkpoints,
+        Rows gy,
+        float* ofAfter,
+        float* ofBefore,
+        Rows shares)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        int states = head.States, headDim = head.HeadDim;
+        if (ofAfter == null)
+        {
+            Padded.Zero(states, headDim, _ofState);
+        }
+        else
+        {
+            Padded.CopyTransposed(new(ofAfter, states), headDim, states, _ofState);
+        }
+
+        for (int chunk = span.End - 1; chunk >= span.First; chunk--)
+        {
+            int start = span.Start(chunk), tokens = span.Tokens(chunk);
+            if (tokens == 0)
+            {
+                continue;
+            }
+
+            if (chunk > 0)
+            {
+                Padded.Copy(new(checkpoints[chunk - 1], headDim), states, headDim, _state);
+            }
+            else if (initial != null)
+            {
+                Padded.CopyTransposed(new(initial, states), headDim, states, _state);
+            }
+
+            Run<TLanes>(
+                head.At(start, 0),
+                gradients.At(start, 0),
+                SsdGroup.In(groups[chunk - span.First], span.ChunkLength, states, forBackward: true),
+                tokens,
+                chunk > 0 || initial != null ? _state : default,
+                gy.At(start, 0),
+                SsdShare.In(shares[chunk - span.First], span.ChunkLength, states));
+        }
+
+        Padded.Transpose(_ofState, states, headDim, new(ofBefore, states));
+    }
+
+    private void Run<TLanes>(
+        in SsdOperands head,
+        in SsdOperands gradients,
+        in SsdGroup group,
+        int tokens,
+        Rows state,
+        Rows gy,
+        SsdShare share)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        _decays.Fill<TLanes>(head, tokens);
+        for (int t = 0; t < tokens; t++)
+        {
+            RowMath.Scale(head.X[t], _decays.Delta[t], _u[t], head.HeadDim);
+        }
+
+        LoadGradientOfY<TLanes>(head, gradients, group, tokens, state, gy);
+        Padded.CopyTransposed(_u, tokens, head.HeadDim, _uTransposed);
+        Padded.CopyTransposed(_ofY, tokens, head.HeadDim, _ofYTransposed);
+        BackToU<TLanes>(head, group, tokens);
+        BackToC(head, group, tokens, state, share.OfC);
+        BackToB(head, group, tokens, share.OfB);
+        Write(head, gradients, tokens);
+        BackToState(head, group, tokens);
+    }
+
+    /// <summary>Finds ȳ before the gate, and adds the gradient of the gate, for which y is computed once more.</summary>
+    private void LoadGradientOfY<TLanes>(
+        in SsdOperands head, in SsdOperands gradients, in SsdGroup group, int tokens, Rows state, Rows gy)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        if (gy.IsNull)
+        {
+            Padded.Zero(tokens, head.HeadDim, _ofY);
+            return;
+        }
+
+        if (head.Z.IsNull)
+        {
+            Padded.Copy(gy, tokens, head.HeadDim, _ofY);
+            return;
+        }
+
+        _forward.Recompute<TLanes>(head, group, tokens, state);
+        Padded.Zero(tokens, head.HeadDim, _ofY);
+        for (int t = 0; t < tokens; t++)
+        {
+            float* gz = gradients.Z.IsNull ? null : gradients.Z[t];
+            Zip.RunBackward<Elementwise.Gate>(_forward.Y[t], head.Z[t], gy[t], _ofY[t], gz, head.HeadDim);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using System.Runtime.CompilerServices;
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>Δ of one head in one chunk, and the decays that follow from it.</summary>
+internal readonly unsafe struct SsdDecays
+{
+    private readonly float* _sum;
+    private readonly float* _rest;
+
+    public SsdDecays(ref Arena arena, int chunk)
+    {
+        Delta = arena.Vector(chunk);
+        FromStart = arena.Vector(chunk);
+        ToEnd = arena.Vector(chunk);
+        _sum = arena.Vector(chunk);
+        _rest = arena.Vector(chunk);
+    }
+
+    /// <summary>Δ_t.</summary>
+    public float* Delta { get; }
+
+    /// <summary>exp(a_t): what is left at t of the state before the chunk, a_t being Δ·A summed up to t.</summary>
+    public float* FromStart { get; }
+
+    /// <summary>exp(a_last - a_t): what is left at the end of the chunk of what came in at t.</summary>
+    public float* ToEnd { get; }
+
+    /// <summary>Computes everything for <paramref name="tokens"/> tokens, of which there is at least one.</summary>
+    public void Fill<TLanes>(in SsdOperands head, int tokens)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        float bias = head.DeltaBias == null ? 0f : *head.DeltaBias;
+        for (int t = 0; t < tokens; t++)
+        {
+            Delta[t] = *head.Delta[t] + bias;
+        }
+
+        if (head.Softplus)
+        {
+            Map.Run<Elementwise.Softplus>(Delta, Delta, tokens);
+        }
+
+        // The sums go in double and are kept in two floats: behind tokens of strong decay, a_t - a_s of float sums would
+        // lose the digits of weak ones (a sum of -500 is good to 3e-5 only).
+        double sum = 0;
+        int whole = SmallProduct.WholeColumns(tokens);
+        for (int t = 0; t < whole; t++)
+        {
+            if (t < tokens)
+            {
+                Delta[t] = Math.Min(Math.Max(Delta[t], head.DeltaMin), head.DeltaMax);
+                sum += (double)Delta[t] * *head.A;
+            }
+
+            _sum[t] = (float)sum;
+            _rest[t] = (float)(sum - _sum[t]);
+        }
+
+        for (int t = 0; t < whole; t += TLanes.Count)
+        {
+            TLanes.Store(LaneMath.Exp(TLanes.Min(TLanes.Load(_sum + t), TLanes.Broadcast(0f))), FromStart + t);
+            TLanes.Store(Since<TLanes>(tokens - 1, t), ToEnd + t);
+        }
+    }
+
+    /// <summary>exp(a_t - a_s), s in lanes from <paramref name="s"/> on; 1 where s is later than t.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TLanes Since<TLanes>(int t, int s)
+        where TLanes : struct, ILanes<TLanes> =>
+        Between(
+            TLanes.Broadcast(_sum[t]), TLanes.Broadcast(_rest[t]), TLanes.Load(_sum + s), TLanes.Load(_rest + s));
+
+    /// <summary>exp(a_t - a_s), t in lanes from <paramref name="t"/> on; 1 where t is earlier than s.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TLanes Until<TLanes>(int s, int t)
+        where TLanes : struct, ILanes<TLanes> =>
+        Between(
+            TLanes.Load(_sum + t), TLanes.Load(_rest + t), TLanes.Broadcast(_sum[s]), TLanes.Broadcast(_rest[s]));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Between<TLanes>(TLanes sumT, TLanes restT, TLanes sumS, TLanes restS)
+        where TLanes : struct, ILanes<TLanes> =>
+        LaneMath.Exp(TLanes.Min(sumT - sumS + (restT - restS), TLanes.Broadcast(0f)));
+}

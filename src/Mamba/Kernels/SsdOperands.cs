@@ -1,0 +1,92 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>The memory of an SSD's inputs, or of their gradients: rows of tokens, null where absent.</summary>
+internal readonly unsafe struct SsdOperands
+{
+    public Rows X { get; init; }
+
+    public Rows Delta { get; init; }
+
+    public Rows B { get; init; }
+
+    public Rows C { get; init; }
+
+    public Rows Z { get; init; }
+
+    public float* A { get; init; }
+
+    public float* D { get; init; }
+
+    public float* DeltaBias { get; init; }
+
+    public float* InitialState { get; init; }
+
+    /// <summary>D's numbers of one head: 1, or one for every channel.</summary>
+    public int WidthOfD { get; init; }
+
+    public int HeadDim { get; init; }
+
+    public int States { get; init; }
+
+    public int HeadsPerGroup { get; init; }
+
+    public bool Softplus { get; init; }
+
+    public float DeltaMin { get; init; }
+
+    public float DeltaMax { get; init; }
+
+    /// <summary>What one head sees, from a token on; states and sums over tokens are the caller's to find.</summary>
+    public SsdOperands At(nint token, int head)
+    {
+        int channel = head * HeadDim, state = head / HeadsPerGroup * States;
+        return this with
+        {
+            X = X.At(token, channel),
+            Delta = Delta.At(token, head),
+            B = B.At(token, state),
+            C = C.At(token, state),
+            Z = Z.At(token, channel),
+            A = A == null ? null : A + head,
+            D = D == null ? null : D + (head * WidthOfD),
+            DeltaBias = DeltaBias == null ? null : DeltaBias + head,
+        };
+    }
+
+    /// <summary>Computes Δ of one token, for one head.</summary>
+    public float DeltaAt(nint token)
+    {
+        Lane delta = new(*Delta[token] + (DeltaBias == null ? 0f : *DeltaBias));
+        delta = Softplus ? LaneMath.Softplus(delta) : delta;
+        return Math.Min(Math.Max(delta.Value, DeltaMin), DeltaMax);
+    }
+
+    /// <summary>Computes <c>dΔ/d(delta)</c> of one token, for one head: softplus' slope, 0 outside of the limits.</summary>
+    public float DeltaSlopeAt(nint token)
+    {
+        Lane raw = new(*Delta[token] + (DeltaBias == null ? 0f : *DeltaBias));
+        float delta = Softplus ? LaneMath.Softplus(raw).Value : raw.Value;
+        float slope = Softplus ? LaneMath.Sigmoid(raw).Value : 1f;
+        return delta < DeltaMin || delta > DeltaMax ? 0f : slope;
+    }
+
+    /// <summary>Computes <c>y += D·x</c> for the channels of one head, where there is a D.</summary>
+    public void AddSkip(float* x, float* y)
+    {
+        if (D == null)
+        {
+            return;
+        }
+
+        if (WidthOfD == 1)
+        {
+            Elementwise.AddScaled(x, *D, y, HeadDim);
+        }
+        else
+        {
+            RowMath.AddProduct(x, D, y, HeadDim);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>What one head contributes in one chunk to the gradients of its group's B and C.</summary>
+internal readonly unsafe struct SsdShare
+{
+    private SsdShare(ref Arena arena, int chunk, int states)
+    {
+        OfB = arena.Matrix(states, chunk);
+        OfC = arena.Matrix(states, chunk);
+    }
+
+    /// <summary>The share of B's gradient, [states, tokens].</summary>
+    public Rows OfB { get; }
+
+    /// <summary>The share of C's gradient, [states, tokens].</summary>
+    public Rows OfC { get; }
+
+    /// <summary>Lays a share out in memory of <see cref="Size"/>.</summary>
+    public static SsdShare In(float* memory, int chunk, int states)
+    {
+        Arena arena = new(memory);
+        return new(ref arena, chunk, states);
+    }
+
+    /// <summary>Number of floats of a share.</summary>
+    public static nint Size(int chunk, int states)
+    {
+        Arena arena = default;
+        _ = new SsdShare(ref arena, chunk, states);
+        return arena.Used;
+    }
+
+    /// <summary>Adds the shares of a group's heads, one row for each, in their order.</summary>
+    /// <param name="shares">The shares; the first is spoilt.</param>
+    /// <param name="heads">Number of heads.</param>
+    /// <param name="chunk">Tokens of a whole chunk.</param>
+    /// <param name="tokens">Tokens of this one.</param>
+    /// <param name="states">Number of states.</param>
+    /// <param name="gb">The gradient of B, [tokens, states], that is added to; null to skip it.</param>
+    /// <param name="gc">The gradient of C, likewise.</param>
+    public static void Add(Rows shares, int heads, int chunk, int tokens, int states, Rows gb, Rows gc)
+    {
+        SsdShare sum = In(shares[0], chunk, states);
+        for (int head = 1; head < heads; head++)
+        {
+            SsdShare share = In(shares[head], chunk, states);
+            for (int state = 0; state < states; state++)
+            {
+                Elementwise.AddScaled(share.OfB[state], 1f, sum.OfB[state], tokens);
+                Elementwise.AddScaled(share.OfC[state], 1f, sum.OfC[state], tokens);
+            }
+        }
+
+        if (!gb.IsNull)
+        {
+            Padded.AddTransposed(sum.OfB, states, tokens, gb);
+        }
+
+        if (!gc.IsNull)
+        {
+            Padded.AddTransposed(sum.OfC, states, tokens, gc);
+        }
+    }
+}
