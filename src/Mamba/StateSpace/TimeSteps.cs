@@ -1,0 +1,52 @@
+namespace Mamba.StateSpace;
+
+/// <summary>How the step Δ of a selective layer begins: log-uniform, through the inverse of softplus.</summary>
+/// <remarks>
+/// The Mamba paper (section 3.6) says uniform in [0.001, 0.1]; the released code, and so every released model, draws
+/// the logarithm uniformly, as here.
+/// </remarks>
+public static class TimeSteps
+{
+    /// <summary>Draws <c>Δ = max(e^U(log minimum, log maximum), floor)</c>.</summary>
+    /// <param name="random">The source of randomness.</param>
+    /// <param name="minimum">The smallest step.</param>
+    /// <param name="maximum">The largest step.</param>
+    /// <param name="floor">What no step falls below, whatever the range.</param>
+    /// <returns>The step.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The range is empty, or a bound is not positive.</exception>
+    public static double Sample(Random random, double minimum = 1e-3, double maximum = 1e-1, double floor = 1e-4)
+    {
+        ArgumentNullException.ThrowIfNull(random);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(minimum);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximum, minimum);
+        double low = Math.Log(minimum), high = Math.Log(maximum);
+        return Math.Max(Math.Exp(low + (random.NextDouble() * (high - low))), floor);
+    }
+
+    /// <summary>Computes <c>x</c> with <c>softplus(x) = delta</c>: <c>x = Δ + log(1 - e^-Δ)</c>.</summary>
+    /// <param name="delta">Δ, positive.</param>
+    /// <returns>The bias that gives this step at a zero input.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="delta"/> is not positive.</exception>
+    /// <remarks><c>log(e^Δ - 1)</c> as written overflows at Δ = 710, and loses half its digits at 1e-8.</remarks>
+    public static double InverseSoftplus(double delta)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(delta);
+        return delta + Math.Log(-CarefulMath.Expm1(-delta));
+    }
+
+    /// <summary>Draws the biases of Δ: <see cref="InverseSoftplus"/> of <see cref="Sample"/>, each anew.</summary>
+    /// <param name="random">The source of randomness.</param>
+    /// <param name="bias">Written: one bias per channel or head.</param>
+    /// <param name="minimum">The smallest step.</param>
+    /// <param name="maximum">The largest step.</param>
+    /// <param name="floor">What no step falls below, whatever the range.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range is empty, or a bound is not positive.</exception>
+    public static void FillBias(
+        Random random, Span<float> bias, double minimum = 1e-3, double maximum = 1e-1, double floor = 1e-4)
+    {
+        foreach (ref float value in bias)
+        {
+            value = (float)InverseSoftplus(Sample(random, minimum, maximum, floor));
+        }
+    }
+}
