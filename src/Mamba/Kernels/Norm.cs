@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Mamba.Simd;
 
 namespace Mamba.Kernels;
@@ -44,23 +45,15 @@ internal static unsafe class Norm
     {
         // With g = gy·w and d = x - μ: gx = r·(g - mean(g) - d·r²·mean(g·d)), without mean(g) where μ is fixed at 0.
         (float mean, double r) = Statistics(x, epsilon, centered, width);
-        double meanOfG = centered ? Reduce.Sum(new Gradients(gy, weight), width) / width : 0;
+        double meanOfG = centered ? Reduce.Sum(new WeightedValues(gy, weight), width) / width : 0;
         double slope = r * r * Reduce.Sum(new Moments(gy, weight, x, mean), width) / width;
-        InputGradient input = new(gy, weight, x, gsum, mean, (float)r, (float)meanOfG, (float)slope);
+        Gradients gradients = new(gsum, gx, gresidual, gweight);
+        Slopes slopes = new(mean, (float)r, (float)meanOfG, (float)slope);
         int i = 0;
-        if (Width.Has512) { i = AddInputGradient<Lanes512>(input, gx, gresidual, i, width); }
-        if (Width.Has256) { i = AddInputGradient<Lanes256>(input, gx, gresidual, i, width); }
-        if (Width.Has128) { i = AddInputGradient<Lanes128>(input, gx, gresidual, i, width); }
-        AddInputGradient<Lane>(input, gx, gresidual, i, width);
-        if (gweight != null)
-        {
-            i = 0;
-            if (Width.Has512) { i = AddWeightGradient<Lanes512>(x, mean, (float)r, gy, gweight, i, width); }
-            if (Width.Has256) { i = AddWeightGradient<Lanes256>(x, mean, (float)r, gy, gweight, i, width); }
-            if (Width.Has128) { i = AddWeightGradient<Lanes128>(x, mean, (float)r, gy, gweight, i, width); }
-            AddWeightGradient<Lane>(x, mean, (float)r, gy, gweight, i, width);
-        }
-
+        if (Width.Has512) { i = Backward<Lanes512>(x, weight, gy, slopes, gradients, i, width); }
+        if (Width.Has256) { i = Backward<Lanes256>(x, weight, gy, slopes, gradients, i, width); }
+        if (Width.Has128) { i = Backward<Lanes128>(x, weight, gy, slopes, gradients, i, width); }
+        Backward<Lane>(x, weight, gy, slopes, gradients, i, width);
         if (gbias != null)
         {
             Elementwise.AddScaled(gy, 1f, gbias, width);
@@ -89,54 +82,53 @@ internal static unsafe class Norm
         return i;
     }
 
-    private static int AddInputGradient<TLanes>(in InputGradient gradient, float* gx, float* gresidual, int i, int width)
+    private static int Backward<TLanes>(
+        float* x, float* weight, float* gy, Slopes slopes, Gradients gradients, int i, int width)
         where TLanes : struct, ILanes<TLanes>
     {
-        InputGradient g = gradient;
+        TLanes mu = TLanes.Broadcast(slopes.Mean), r = TLanes.Broadcast(slopes.R);
+        TLanes meanOfG = TLanes.Broadcast(slopes.MeanOfG), slope = TLanes.Broadcast(slopes.Slope);
+        float* gsum = gradients.Sum, gx = gradients.X, gresidual = gradients.Residual, gweight = gradients.Weight;
         for (; i <= width - TLanes.Count; i += TLanes.Count)
         {
-            TLanes value = g.At<TLanes>(i);
+            TLanes d = TLanes.Load(x + i) - mu;
+            TLanes g = r * TLanes.MultiplyAdd(-d, slope, Weighted<TLanes>(gy, weight, i) - meanOfG);
+            g = gsum == null ? g : g + TLanes.Load(gsum + i);
             if (gx != null)
             {
-                TLanes.Store(TLanes.Load(gx + i) + value, gx + i);
+                TLanes.Store(TLanes.Load(gx + i) + g, gx + i);
             }
 
             if (gresidual != null)
             {
-                TLanes.Store(TLanes.Load(gresidual + i) + value, gresidual + i);
+                TLanes.Store(TLanes.Load(gresidual + i) + g, gresidual + i);
             }
-        }
 
-        return i;
-    }
-
-    private static int AddWeightGradient<TLanes>(
-        float* x, float mean, float r, float* gy, float* gweight, int i, int width)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes mu = TLanes.Broadcast(mean), scale = TLanes.Broadcast(r);
-        for (; i <= width - TLanes.Count; i += TLanes.Count)
-        {
-            TLanes normalised = (TLanes.Load(x + i) - mu) * scale;
-            TLanes.Store(TLanes.MultiplyAdd(TLanes.Load(gy + i), normalised, TLanes.Load(gweight + i)), gweight + i);
+            if (gweight != null)
+            {
+                TLanes.Store(TLanes.MultiplyAdd(TLanes.Load(gy + i), d * r, TLanes.Load(gweight + i)), gweight + i);
+            }
         }
 
         return i;
     }
 
     /// <summary><c>gy·w</c></summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes Weighted<TLanes>(float* gy, float* weight, nint i)
         where TLanes : struct, ILanes<TLanes> =>
         weight == null ? TLanes.Load(gy + i) : TLanes.Load(gy + i) * TLanes.Load(weight + i);
 
     private readonly struct Values(float* x) : ITerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TLanes At<TLanes>(nint i)
             where TLanes : struct, ILanes<TLanes> => TLanes.Load(x + i);
     }
 
     private readonly struct Squares(float* x, float mean) : ITerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TLanes At<TLanes>(nint i)
             where TLanes : struct, ILanes<TLanes>
         {
@@ -145,29 +137,40 @@ internal static unsafe class Norm
         }
     }
 
-    private readonly struct Gradients(float* gy, float* weight) : ITerm
+    private readonly struct WeightedValues(float* gy, float* weight) : ITerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TLanes At<TLanes>(nint i)
             where TLanes : struct, ILanes<TLanes> => Weighted<TLanes>(gy, weight, i);
     }
 
     private readonly struct Moments(float* gy, float* weight, float* x, float mean) : ITerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TLanes At<TLanes>(nint i)
             where TLanes : struct, ILanes<TLanes> =>
             Weighted<TLanes>(gy, weight, i) * (TLanes.Load(x + i) - TLanes.Broadcast(mean));
     }
 
-    private readonly struct InputGradient(
-        float* gy, float* weight, float* x, float* gsum, float mean, float r, float meanOfG, float slope)
+    private readonly struct Slopes(float mean, float r, float meanOfG, float slope)
     {
-        public TLanes At<TLanes>(nint i)
-            where TLanes : struct, ILanes<TLanes>
-        {
-            TLanes d = TLanes.Load(x + i) - TLanes.Broadcast(mean);
-            TLanes g = Weighted<TLanes>(gy, weight, i) - TLanes.Broadcast(meanOfG);
-            TLanes gx = TLanes.Broadcast(r) * TLanes.MultiplyAdd(-d, TLanes.Broadcast(slope), g);
-            return gsum == null ? gx : gx + TLanes.Load(gsum + i);
-        }
+        public float Mean { get; } = mean;
+
+        public float R { get; } = r;
+
+        public float MeanOfG { get; } = meanOfG;
+
+        public float Slope { get; } = slope;
+    }
+
+    private readonly struct Gradients(float* sum, float* x, float* residual, float* weight)
+    {
+        public float* Sum { get; } = sum;
+
+        public float* X { get; } = x;
+
+        public float* Residual { get; } = residual;
+
+        public float* Weight { get; } = weight;
     }
 }
