@@ -141,10 +141,10 @@ internal sealed record SsdCase
         return results;
     }
 
-    private DeviceArray GradientOfY(Device device, Shape shape) =>
+    public DeviceArray GradientOfY(Device device, Shape shape) =>
         device.Array(shape, Samples.Normal(Seed + 9, (int)shape.Count));
 
-    private DeviceArray GradientOfState(Device device, Shape shape) =>
+    public DeviceArray GradientOfState(Device device, Shape shape) =>
         device.Array(shape, Samples.Normal(Seed + 10, (int)shape.Count));
 
     private DeviceArray Rows(Device device, float[] values, int width)

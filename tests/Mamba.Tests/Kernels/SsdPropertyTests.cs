@@ -1,0 +1,252 @@
+using CsCheck;
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Tests.Kernels;
+
+public sealed class SsdPropertyTests
+{
+    // Chunks that begin elsewhere round elsewhere: as far apart as two runs may be that each match the reference.
+    private const double Tolerance = 4e-6;
+    private const double GradientTolerance = 1e-5;
+
+    private static readonly string[] OfTokens = ["y", "X", "Delta", "B", "C", "Z"];
+
+    [Fact]
+    public void Splitting_a_sequence_and_carrying_the_state_changes_nothing() =>
+        Gen.Select(Gen.Int[2, 90], Gen.Int[0, 90], Gen.Int[0, 9999]).Sample(
+            (length, cut, seed) =>
+            {
+                cut = Math.Min(cut, length);
+                SsdCase c = new() { Length = length, Heads = 5, HeadDim = 3, States = 6, HasZ = true, Seed = seed };
+                using CpuDevice cpu = new(1);
+                Dictionary<string, DeviceArray> whole = c.Run(cpu);
+
+                Dictionary<string, float[]> parts = RunInTwoParts(c, cut, cpu);
+
+                foreach ((string name, float[] values) in parts)
+                {
+                    values.ShouldBeClose(
+                        whole[name].ToArray(), name is "y" or "final state" ? Tolerance : GradientTolerance, name);
+                }
+            },
+            iter: 25,
+            threads: 1);
+
+    [Fact]
+    public void The_chunk_length_changes_nothing() =>
+        Gen.Select(Gen.Int[1, 80], Gen.Int[1, 90], Gen.Int[0, 9999]).Sample(
+            (length, chunk, seed) =>
+            {
+                SsdCase c = new() { Length = length, Heads = 5, HeadDim = 3, States = 6, HasZ = true, Seed = seed };
+                using CpuDevice cpu = new(1);
+
+                Dictionary<string, DeviceArray> expected = c.Run(cpu), actual = (c with { ChunkLength = chunk }).Run(cpu);
+
+                foreach ((string name, DeviceArray array) in actual)
+                {
+                    array.ToArray().ShouldBeClose(
+                        expected[name].ToArray(),
+                        name is "y" or "final state" ? Tolerance : GradientTolerance,
+                        name);
+                }
+            },
+            iter: 25,
+            threads: 1);
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(100)]
+    public void A_sequence_gives_the_same_bits_alone_in_a_batch_and_packed(int length)
+    {
+        SsdCase batch = new() { Batch = 3, Length = length, Heads = 4, Groups = 2, HasZ = true, States = 9, HeadDim = 6 };
+        SsdCase packed = batch with { Batch = 1, Length = 3 * length, Segments = [length, length, length] };
+        SsdCase alone = batch with { Batch = 1 };
+        Dictionary<string, float[]> values = batch.Values();
+        using CpuDevice cpu = new(2);
+
+        Dictionary<string, DeviceArray> inBatch = batch.Run(cpu), inPack = packed.Run(cpu, values);
+
+        // The first of the three gets the same gradients of its outputs, since these are drawn in order.
+        Dictionary<string, DeviceArray> onItsOwn = alone.Run(cpu, FirstOf(values, 3));
+        foreach ((string name, DeviceArray array) in inBatch)
+        {
+            inPack[name].ToArray().ShouldHaveTheBitsOf(array.ToArray(), name);
+            if (OfTokens.Contains(name) || name is "final state" or "InitialState")
+            {
+                float[] own = onItsOwn[name].ToArray();
+                own.ShouldHaveTheBitsOf(array.ToArray()[..own.Length], name);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void Thread_count_changes_no_bit(int threads)
+    {
+        SsdCase c = new()
+        {
+            Batch = 2, Length = 200, Segments = [150, 7, 43, 200], Heads = 6, Groups = 2, HasZ = true, HeadDim = 18, States = 20,
+        };
+        using CpuDevice one = new(1), many = new(threads);
+
+        Dictionary<string, DeviceArray> expected = c.Run(one), actual = c.Run(many);
+
+        foreach ((string name, DeviceArray array) in actual)
+        {
+            array.ToArray().ShouldHaveTheBitsOf(expected[name].ToArray(), name);
+        }
+    }
+
+    [Theory]
+    [InlineData("X", 9, 10)]
+    [InlineData("X", 90, 100)]
+    [InlineData("Delta", 66, 100)]
+    [InlineData("B", 69, 100)]
+    [InlineData("C", 3, 100)]
+    public void What_comes_later_leaves_every_earlier_bit(string name, int token, int length)
+    {
+        SsdCase c = new() { Length = length, Heads = 2, HeadDim = 5, States = 6, HasZ = true };
+        Dictionary<string, float[]> values = c.Values(), changed = c.Values();
+        int width = changed[name].Length / length;
+        changed[name].AsSpan(token * width).Fill(float.NaN);
+        using CpuDevice cpu = new(1);
+
+        float[] expected = c.Forward(cpu, values).Y.ToArray(), actual = c.Forward(cpu, changed).Y.ToArray();
+
+        int before = token * 10;
+        actual[..before].ShouldHaveTheBitsOf(expected[..before]);
+        actual[before..].Should().Contain(y => float.IsNaN(y));
+    }
+
+    [Fact]
+    public void Steps_give_the_bits_of_a_short_sequence()
+    {
+        SsdCase c = new() { Batch = 2, Length = 5, Heads = 4, Groups = 2, HeadDim = 3, States = 37, HasZ = true, Margin = 2 };
+        using CpuDevice cpu = new(2);
+        SsdInputs inputs = c.On(cpu, c.Values());
+        (DeviceArray y, DeviceArray finalState) = Functions.Ssd(inputs);
+        DeviceArray state = cpu.Array(inputs.InitialState.Shape, inputs.InitialState.ToArray());
+
+        for (int t = 0; t < c.Length; t++)
+        {
+            SsdInputs token = inputs with
+            {
+                X = Token(inputs.X, t),
+                Delta = Token(inputs.Delta, t),
+                B = Token(inputs.B, t),
+                C = Token(inputs.C, t),
+                Z = Token(inputs.Z, t),
+                InitialState = default,
+            };
+
+            Functions.SsdStep(token, state).ToArray().ShouldHaveTheBitsOf(Token(y, t).ToArray(), $"y at {t}");
+        }
+
+        state.ToArray().ShouldHaveTheBitsOf(finalState.ToArray());
+    }
+
+    [Fact]
+    public void A_step_allocates_nothing()
+    {
+        SsdCase c = new() { Batch = 3, Length = 1, HasInitialState = false };
+        using CpuDevice cpu = new(1);
+        SsdInputs inputs = c.On(cpu, c.Values());
+        DeviceArray state = cpu.Zeros([3, c.Heads, c.HeadDim, c.States]), y = cpu.Zeros(inputs.X.Shape);
+        cpu.SsdStep(inputs, state, y);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        cpu.SsdStep(inputs, state, y);
+
+        GC.GetAllocatedBytesForCurrentThread().Should().Be(before);
+    }
+
+    private static DeviceArray Token(DeviceArray array, int t)
+    {
+        int batch = array.Shape[0], length = array.Shape[1], width = array.Shape.Width;
+        float[] values = array.ToArray(), rows = new float[batch * width];
+        for (int row = 0; row < batch; row++)
+        {
+            values.AsSpan(((row * length) + t) * width, width).CopyTo(rows.AsSpan(row * width));
+        }
+
+        return array.Device.Array([batch, width], rows);
+    }
+
+    /// <summary>The first of several sequences; what belongs to no sequence stays.</summary>
+    private static Dictionary<string, float[]> FirstOf(Dictionary<string, float[]> values, int sequences) =>
+        values.ToDictionary(
+            pair => pair.Key,
+            pair => pair.Key is "A" or "D" or "DeltaBias" ? pair.Value : pair.Value[..(pair.Value.Length / sequences)]);
+
+    /// <summary>The outputs and gradients of both parts, one after the other.</summary>
+    private static Dictionary<string, float[]> RunInTwoParts(SsdCase c, int cut, CpuDevice cpu)
+    {
+        Dictionary<string, float[]> values = c.Values();
+        float[] gradientOfY = c.GradientOfY(cpu, [1, c.Length, c.Heads * c.HeadDim]).ToArray();
+        SsdInputs first = (c with { Length = cut }).On(cpu, Part(values, ..cut));
+        SsdInputs second = (c with { Length = c.Length - cut }).On(cpu, Part(values, cut..));
+        using Tape tape = new(cpu);
+        foreach (SsdInputs part in new[] { first, second })
+        {
+            foreach (DeviceArray array in Named(part).Values)
+            {
+                tape.Watch(array);
+            }
+        }
+
+        (DeviceArray y1, DeviceArray between) = Functions.Ssd(first);
+        second = second with { InitialState = between };
+        (DeviceArray y2, DeviceArray finalState) = Functions.Ssd(second);
+        int middle = (int)y1.Shape.Count;
+        tape.Backward(
+            (y1, cpu.Array(y1.Shape, gradientOfY.AsSpan(0, middle))),
+            (y2, cpu.Array(y2.Shape, gradientOfY.AsSpan(middle))),
+            (finalState, c.GradientOfState(cpu, finalState.Shape)));
+
+        Dictionary<string, float[]> results = new()
+        {
+            ["y"] = [.. y1.ToArray(), .. y2.ToArray()],
+            ["final state"] = finalState.ToArray(),
+            ["InitialState"] = tape.GradientOf(first.InitialState).ToArray(),
+        };
+        Dictionary<string, DeviceArray> inSecond = Named(second);
+        foreach ((string name, DeviceArray array) in Named(first))
+        {
+            float[] one = tape.GradientOf(array).ToArray(), two = tape.GradientOf(inSecond[name]).ToArray();
+            results[name] = name == "InitialState" ? one
+                : OfTokens.Contains(name) ? [.. one, .. two]
+                : [.. one.Zip(two, (a, b) => a + b)];
+        }
+
+        return results;
+
+        Dictionary<string, float[]> Part(Dictionary<string, float[]> all, Range tokens) => all.ToDictionary(
+            pair => pair.Key,
+            pair =>
+            {
+                if (!OfTokens.Contains(pair.Key))
+                {
+                    return pair.Value;
+                }
+
+                int width = pair.Value.Length / c.Length;
+                (int offset, int count) = tokens.GetOffsetAndLength(c.Length);
+                return pair.Value.AsSpan(offset * width, count * width).ToArray();
+            });
+    }
+
+    private static Dictionary<string, DeviceArray> Named(SsdInputs inputs) => new()
+    {
+        ["X"] = inputs.X,
+        ["Delta"] = inputs.Delta,
+        ["A"] = inputs.A,
+        ["B"] = inputs.B,
+        ["C"] = inputs.C,
+        ["D"] = inputs.D,
+        ["Z"] = inputs.Z,
+        ["DeltaBias"] = inputs.DeltaBias,
+        ["InitialState"] = inputs.InitialState,
+    };
+}
