@@ -76,6 +76,16 @@ public sealed class TorchFileTests : IDisposable
     }
 
     [Fact]
+    public void Archives_in_the_form_for_more_than_4_GB_are_read()
+    {
+        byte[] pickle = new PickleBuilder().Begin().Text("x").Tensor(p => p.Storage("FloatStorage", "0", 2), 0, [2], [1]).End();
+
+        using TorchFile file = Open(TorchArchive.Zip64(new() { ["a/data.pkl"] = pickle, ["a/data/0"] = Bytes(3f, 4f) }));
+
+        Read(file, "x").Should().Equal(3, 4);
+    }
+
+    [Fact]
     public void Views_share_a_storage_by_offset_and_strides()
     {
         float[] storage = [.. Enumerable.Range(0, 24).Select(i => (float)i)];

@@ -223,6 +223,19 @@ public sealed class TorchHostileTests : IDisposable
         ShouldBeRefused(archive, message, $"field {field}");
     }
 
+    [Theory]
+    [InlineData(-22 - 20 + 8, "*zip64*none*")] // where the 64-bit record is said to be
+    [InlineData(-22 - 20 - 56 + 32, "*entries*found 2*")]
+    [InlineData(-22 - 20 - 56 + 40, "*directory within*")]
+    [InlineData(-22 - 20 - 56 + 48, "*directory within*")]
+    public void A_64_bit_record_that_lies_is_refused(int place, string message)
+    {
+        byte[] archive = TorchArchive.Zip64(new() { ["a/data.pkl"] = [1], ["a/data/0"] = new byte[24] });
+        BinaryPrimitives.WriteUInt64LittleEndian(archive.AsSpan(archive.Length + place), ulong.MaxValue - 3);
+
+        ShouldBeRefused(archive, message, $"{place}");
+    }
+
     [Fact]
     public void Entries_that_share_their_bytes_are_refused()
     {
