@@ -1,89 +1,61 @@
-using System.Buffers;
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Writes a <c>config.json</c> as Python does: indented, an infinite number as a bare Infinity.</summary>
-internal sealed class ConfigJsonWriter : IDisposable
+/// <summary>Writes a <c>config.json</c> as Python does: two spaces of indent, an infinite number as a bare Infinity.</summary>
+/// <remarks>Ours, because <see cref="Utf8JsonWriter"/> writes no bare words, and does not indent those given as they are.</remarks>
+internal sealed class ConfigJsonWriter
 {
-    private static readonly JsonWriterOptions _options = new() { Indented = true, IndentSize = 2, NewLine = "\n" };
+    private readonly StringBuilder _text = new("{");
+    private string _indent = "\n  ";
+    private bool _isEmpty = true;
 
-    private readonly ArrayBufferWriter<byte> _buffer = new();
-    private readonly Utf8JsonWriter _json;
+    public void Add(string key, int value) => AddItem(key, value.ToString(CultureInfo.InvariantCulture));
 
-    public ConfigJsonWriter()
-    {
-        _json = new(_buffer, _options);
-        _json.WriteStartObject();
-    }
+    public void Add(string key, bool value) => AddItem(key, value ? "true" : "false");
 
-    public void Add(string key, int value) => _json.WriteNumber(key, value);
+    public void Add(string key, string? value) => AddItem(key, value is null ? "null" : Quote(value));
 
-    public void Add(string key, bool value) => _json.WriteBoolean(key, value);
+    public void Add(string key, double value) => AddItem(key, PythonJson.Format(value));
 
-    public void Add(string key, string? value) => _json.WriteString(key, value);
+    public void Add(string key, int[] values) =>
+        AddList(key, Array.ConvertAll(values, value => value.ToString(CultureInfo.InvariantCulture)));
 
-    public void Add(string key, double value)
-    {
-        _json.WritePropertyName(key);
-        _json.WritePythonNumber(value);
-    }
+    public void Add(string key, double[] values) => AddList(key, Array.ConvertAll(values, PythonJson.Format));
 
-    public void Add(string key, ReadOnlySpan<int> values)
-    {
-        _json.WriteStartArray(key);
-        foreach (int value in values)
-        {
-            _json.WriteNumberValue(value);
-        }
-
-        _json.WriteEndArray();
-    }
-
-    public void Add(string key, ReadOnlySpan<double> values)
-    {
-        _json.WriteStartArray(key);
-        foreach (double value in values)
-        {
-            _json.WritePythonNumber(value);
-        }
-
-        _json.WriteEndArray();
-    }
-
-    public void Add(string key, ReadOnlySpan<string> values)
-    {
-        _json.WriteStartArray(key);
-        foreach (string value in values)
-        {
-            _json.WriteStringValue(value);
-        }
-
-        _json.WriteEndArray();
-    }
+    public void Add(string key, string[] values) => AddList(key, Array.ConvertAll(values, Quote));
 
     /// <summary>Writes an object within this one.</summary>
     public void Add(string key, Action<ConfigJsonWriter> content)
     {
-        _json.WriteStartObject(key);
+        AddItem(key, "{");
+        string indent = _indent;
+        (_indent, _isEmpty) = (indent + "  ", true);
         content(this);
-        _json.WriteEndObject();
+        _text.Append(_isEmpty ? "" : indent).Append('}');
+        (_indent, _isEmpty) = (indent, false);
     }
 
-    /// <summary>Ends the object and gives its text; the last call.</summary>
-    public ReadOnlySpan<byte> Finish()
-    {
-        _json.WriteEndObject();
-        _json.Flush();
-        return _buffer.WrittenSpan;
-    }
-
-    /// <summary>Ends the object and writes it to a file, which is whole or not there.</summary>
+    /// <summary>Writes the object to a file, which is whole or not there.</summary>
     public void Save(string path)
     {
-        byte[] text = Finish().ToArray();
+        byte[] text = Encoding.UTF8.GetBytes(ToString());
         AtomicFile.Write(path, text.Length, stream => stream.Write(text));
     }
 
-    public void Dispose() => _json.Dispose();
+    /// <summary>The whole object.</summary>
+    public override string ToString() => _isEmpty ? "{}\n" : $"{_text}\n}}\n";
+
+    private void AddItem(string key, string value)
+    {
+        _text.Append(_isEmpty ? "" : ",").Append(_indent).Append(Quote(key)).Append(": ").Append(value);
+        _isEmpty = false;
+    }
+
+    private void AddList(string key, string[] values) => AddItem(
+        key, values.Length == 0 ? "[]" : $"[{_indent}  {string.Join($",{_indent}  ", values)}{_indent}]");
+
+    private static string Quote(string text) => $"\"{JsonEncodedText.Encode(text)}\"";
 }

@@ -38,7 +38,7 @@ internal sealed class Pickle
                 start = pickle._bytes.Position;
             }
 
-            return pickle._stack.Pop();
+            return pickle._stack.PopOnly();
         }
         catch (InvalidDataException e)
         {

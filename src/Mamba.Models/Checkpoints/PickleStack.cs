@@ -24,6 +24,16 @@ internal sealed class PickleStack
         return value;
     }
 
+    /// <summary>Takes the only value: what a pickle leaves at its end.</summary>
+    public object? PopOnly()
+    {
+        object? value = Pop();
+        return _values.Count == 0 && _marks.Count == 0
+            ? value
+            : throw new InvalidDataException(
+                $"expected one value on the stack and no mark; found {_values.Count + 1} and {_marks.Count}.");
+    }
+
     /// <summary>Takes the last values, in the order in which they were pushed.</summary>
     public object?[] Pop(int count)
     {

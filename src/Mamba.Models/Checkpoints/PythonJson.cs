@@ -43,7 +43,7 @@ internal static class PythonJson
     }
 
     /// <summary>Writes a number as Python does: with a point, or as a bare word where it is not finite.</summary>
-    public static void WritePythonNumber(this Utf8JsonWriter json, double number)
+    public static string Format(double number)
     {
         string text = number switch
         {
@@ -53,7 +53,7 @@ internal static class PythonJson
             _ => number.ToString("R", CultureInfo.InvariantCulture).Replace('E', 'e'),
         };
         bool isInteger = double.IsFinite(number) && !text.AsSpan().ContainsAny('.', 'e');
-        json.WriteRawValue(isInteger ? text + ".0" : text, skipInputValidation: true);
+        return isInteger ? text + ".0" : text;
     }
 
     private static byte[] QuoteBareWords(ReadOnlySpan<byte> utf8)

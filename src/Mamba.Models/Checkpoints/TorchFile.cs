@@ -11,7 +11,7 @@ namespace Mamba.Models.Checkpoints;
 internal sealed unsafe class TorchFile : ITensorSource
 {
     private const string PickleName = "data.pkl";
-    private const long MaxPickleLength = 16 << 20; // a thousand times what the largest model needs
+    private const long MaxPickleLength = 4 << 20; // room for ten thousand tensors
     private const int PieceBytes = 4096;
 
     private readonly MappedFile _file;
