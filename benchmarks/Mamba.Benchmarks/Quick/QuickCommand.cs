@@ -65,8 +65,8 @@ internal static class QuickCommand
             name = row.Name,
             value = row.Measure(),
             unit = row.Unit,
-            goal = row.Goal?.Invoke(),
-            lowerIsBetter = row.LowerIsBetter,
+            goal = row.Goal,
+            better = row.LowerIsBetter ? "lower" : "higher",
         });
         Console.WriteLine(JsonSerializer.Serialize(results, Json));
     }
@@ -87,7 +87,7 @@ internal static class QuickCommand
             Console.Write(row.Name.PadRight(nameWidth));
             double value = row.Measure();
             Console.Write($"  {Format(value),9}  {row.Unit.PadRight(unitWidth)}  ");
-            Console.WriteLine(row.Goal is null ? $"{"-",11}" : Judge(row, value, row.Goal()));
+            Console.WriteLine(row.Goal is null ? $"{"-",11}" : Judge(row, value, row.Goal.Value));
         }
     }
 

@@ -7,7 +7,7 @@ namespace Mamba.Benchmarks.Quick;
 internal sealed record QuickRow(string Name, string Unit, Func<double> Measure)
 {
     /// <summary>What the value should reach, or stay below; null for what is only shown.</summary>
-    public Func<double>? Goal { get; init; }
+    public double? Goal { get; init; }
 
     public bool LowerIsBetter { get; init; }
 }

@@ -3,5 +3,6 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>All rows of the quick table, in its order. A new family adds its list here.</summary>
 internal static class QuickRows
 {
-    public static IEnumerable<QuickRow> All => [.. MachineRows.All, .. MatMulRows.All];
+    public static IEnumerable<QuickRow> All => 
+        [.. MachineRows.All, .. MatMulRows.All, .. ScanRows.All, .. SsdRows.All, .. BlockRows.All, .. ModelRows.All];
 }

@@ -18,6 +18,9 @@ internal sealed class ConfigJson
     private ConfigJson(JsonElement value, string source, string prefix) =>
         (_object, _source, _prefix) = (value, source, prefix);
 
+    /// <summary>Where the text comes from, for messages.</summary>
+    public string Source => _source;
+
     /// <summary>All keys, in the order of the file.</summary>
     public IEnumerable<string> Keys => _object.EnumerateObject().Select(property => property.Name);
 
@@ -77,6 +80,34 @@ internal sealed class ConfigJson
     public double[] Numbers(string key) => [.. Items(key).Select(item => ToNumber(key, item))];
 
     public double[] Numbers(string key, double[] absent) => Has(key) ? Numbers(key) : absent;
+
+    /// <summary>Two numbers, a lower and an upper limit.</summary>
+    public (double Low, double High) Range(string key, (double Low, double High) absent)
+    {
+        if (!Has(key))
+        {
+            return absent;
+        }
+
+        double[] ends = Numbers(key);
+        return ends.Length == 2 ? (ends[0], ends[1]) : throw Refuse(key, "two numbers", $"{ends.Length}");
+    }
+
+    /// <summary>Throws where there is a key other than those that are known.</summary>
+    /// <exception cref="NotSupportedException">There is such a key.</exception>
+    public void RequireOnly(params ReadOnlySpan<string> known)
+    {
+        foreach (string key in Keys)
+        {
+            if (!known.Contains(key) && Has(key))
+            {
+                throw new NotSupportedException($"{_source}: the option \"{_prefix}{key}\" is not supported.");
+            }
+        }
+    }
+
+    /// <summary>Whether a value is a number.</summary>
+    public bool IsNumber(string key) => Find(key) is { ValueKind: JsonValueKind.Number };
 
     /// <summary>Whether a value is text; some keys hold a number or a word such as "auto".</summary>
     public bool IsText(string key) => Find(key) is { ValueKind: JsonValueKind.String };

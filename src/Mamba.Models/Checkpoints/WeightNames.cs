@@ -1,0 +1,103 @@
+using Mamba.Layers;
+
+namespace Mamba.Models.Checkpoints;
+
+/// <summary>
+/// The names of published checkpoints. The original state-spaces format and Hugging Face's differ in one letter of the
+/// embedding's name.
+/// </summary>
+internal static class WeightNames
+{
+    public const string HuggingFaceEmbedding = "backbone.embeddings.weight";
+    public const string OriginalEmbedding = "backbone.embedding.weight";
+    public const string Head = "lm_head.weight";
+
+    /// <summary>All weights of a model; a tied head has no name of its own.</summary>
+    public static IEnumerable<NamedWeight> Of(MambaLanguageModel model, string embedding)
+    {
+        yield return new(embedding, model.Embedding.Weight);
+        for (int i = 0; i < model.Blocks.Count; i++)
+        {
+            foreach (NamedWeight weight in Of(model.Blocks[i], $"backbone.layers.{i}."))
+            {
+                yield return weight;
+            }
+        }
+
+        yield return new("backbone.norm_f.weight", model.FinalNorm.Weight);
+        if (model.Head is not null)
+        {
+            yield return new(Head, model.Head.Weight);
+        }
+    }
+
+    /// <summary>The weights of a mixer, under the names of the original modules.</summary>
+    public static IEnumerable<NamedWeight> Of(SequenceMixer mixer, string prefix) => mixer switch
+    {
+        MambaMixer mamba => Of(mamba, prefix),
+        Mamba2Mixer mamba2 => Of(mamba2, prefix),
+        AttentionMixer attention => Of(attention, prefix),
+        _ => throw new ArgumentException($"Checkpoints have no names for a {mixer.GetType().Name}."),
+    };
+
+    private static IEnumerable<NamedWeight> Of(ResidualBlock block, string prefix)
+    {
+        yield return new($"{prefix}norm.weight", block.Norm.Weight);
+        foreach (NamedWeight weight in Of(block.Mixer, $"{prefix}mixer."))
+        {
+            yield return weight;
+        }
+
+        if (block.Mlp is not null)
+        {
+            yield return new($"{prefix}norm2.weight", block.MlpNorm!.Weight);
+            yield return new($"{prefix}mlp.fc1.weight", block.Mlp.In.Weight);
+            yield return new($"{prefix}mlp.fc2.weight", block.Mlp.Out.Weight);
+        }
+    }
+
+    private static IEnumerable<NamedWeight> Of(MambaMixer mixer, string prefix) =>
+    [
+        .. Of(mixer.InProjection, $"{prefix}in_proj"),
+        .. Of(mixer.Convolution, $"{prefix}conv1d"),
+        .. Of(mixer.XProjection, $"{prefix}x_proj"),
+        new($"{prefix}dt_proj.weight", mixer.TimeStepWeight),
+        new($"{prefix}dt_proj.bias", mixer.TimeStepBias),
+        new($"{prefix}A_log", mixer.ALog, WeightLayout.Transposed),
+        new($"{prefix}D", mixer.D),
+        .. Of(mixer.OutProjection, $"{prefix}out_proj"),
+        .. Optional($"{prefix}init_states", mixer.InitialState, WeightLayout.Transposed),
+    ];
+
+    private static IEnumerable<NamedWeight> Of(Mamba2Mixer mixer, string prefix) =>
+    [
+        .. Of(mixer.InProjection, $"{prefix}in_proj"),
+        .. Of(mixer.Convolution, $"{prefix}conv1d"),
+        new($"{prefix}dt_bias", mixer.TimeStepBias),
+        new($"{prefix}A_log", mixer.ALog),
+        new($"{prefix}D", mixer.D),
+        .. Optional($"{prefix}norm.weight", mixer.Norm),
+        .. Of(mixer.OutProjection, $"{prefix}out_proj"),
+        .. Optional($"{prefix}init_states", mixer.InitialState),
+    ];
+
+    private static IEnumerable<NamedWeight> Of(AttentionMixer mixer, string prefix) =>
+    [
+        .. Of(mixer.InProjection, $"{prefix}in_proj"),
+        .. mixer.Convolution is null ? [] : Of(mixer.Convolution, $"{prefix}conv1d"),
+        .. Of(mixer.OutProjection, $"{prefix}out_proj"),
+    ];
+
+    private static IEnumerable<NamedWeight> Of(Linear linear, string name) =>
+        [new($"{name}.weight", linear.Weight), .. Optional($"{name}.bias", linear.Bias)];
+
+    private static IEnumerable<NamedWeight> Of(DepthwiseConvolution convolution, string name) =>
+    [
+        new($"{name}.weight", convolution.Weight, WeightLayout.Convolution),
+        .. Optional($"{name}.bias", convolution.Bias),
+    ];
+
+    private static IEnumerable<NamedWeight> Optional(
+        string name, Parameter? parameter, WeightLayout layout = WeightLayout.Same) =>
+        parameter is null ? [] : [new(name, parameter, layout)];
+}

@@ -1,0 +1,83 @@
+using Mamba.Layers;
+
+namespace Mamba.Models;
+
+/// <summary>The sizes and the schedule of a <see cref="MambaLanguageModel"/>.</summary>
+public sealed record LanguageModelConfig
+{
+    /// <summary>Number of tokens of the vocabulary, before padding.</summary>
+    public required int VocabularySize { get; init; }
+
+    /// <summary>The table's rows are rounded up to a multiple of this; 1: they are not.</summary>
+    public int VocabularyMultiple { get; init; } = 1;
+
+    /// <summary>The layers, first to last: Mamba, Mamba-2 and attention in any order.</summary>
+    public required IReadOnlyList<MixerOptions> Layers { get; init; }
+
+    /// <summary>Width inside each layer's gated MLP; 0: the layers have none.</summary>
+    public int MlpDim { get; init; }
+
+    /// <summary>ε of the norms in front of the mixers and of the head.</summary>
+    public float NormEpsilon { get; init; } = 1e-5f;
+
+    /// <summary>Whether the head's weights are the embedding's.</summary>
+    public bool TieEmbeddings { get; init; } = true;
+
+    /// <summary>The token that ends a text; null: none.</summary>
+    public int? EndOfText { get; init; }
+
+    /// <summary>Width of the model, D.</summary>
+    public int ModelDim => Layers[0].ModelDim;
+
+    /// <summary>Rows of the embedding and of the head, V: the vocabulary, padded.</summary>
+    public int PaddedVocabularySize =>
+        (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
+
+    /// <summary>A model of equal Mamba-1 layers.</summary>
+    /// <param name="modelDim">Width, D.</param>
+    /// <param name="layers">Number of layers.</param>
+    /// <param name="vocabularySize">Number of tokens.</param>
+    /// <returns>The configuration, with the defaults of the original models.</returns>
+    public static LanguageModelConfig Mamba1(int modelDim, int layers, int vocabularySize) => new()
+    {
+        VocabularySize = vocabularySize,
+        VocabularyMultiple = 8,
+        Layers = [.. Enumerable.Repeat(new MambaMixerOptions { ModelDim = modelDim }, layers)],
+    };
+
+    /// <summary>A model of equal Mamba-2 layers.</summary>
+    /// <param name="modelDim">Width, D.</param>
+    /// <param name="layers">Number of layers.</param>
+    /// <param name="vocabularySize">Number of tokens.</param>
+    /// <returns>The configuration, with the defaults of the original models.</returns>
+    public static LanguageModelConfig Mamba2(int modelDim, int layers, int vocabularySize) => new()
+    {
+        VocabularySize = vocabularySize,
+        VocabularyMultiple = 16,
+        Layers = [.. Enumerable.Repeat(new Mamba2MixerOptions { ModelDim = modelDim }, layers)],
+    };
+
+    /// <summary>Throws on the first thing that makes no sense, by name.</summary>
+    /// <exception cref="ArgumentException">A size is not positive, there are no layers, or their widths differ.</exception>
+    public void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(VocabularySize);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(VocabularyMultiple);
+        ArgumentOutOfRangeException.ThrowIfNegative(MlpDim);
+        ArgumentNullException.ThrowIfNull(Layers);
+        if (Layers.Count == 0)
+        {
+            throw new ArgumentException("A model has at least one layer; Layers is empty.");
+        }
+
+        for (int i = 0; i < Layers.Count; i++)
+        {
+            Layers[i].Validate();
+            if (Layers[i].ModelDim != ModelDim)
+            {
+                throw new ArgumentException(
+                    $"All layers have one ModelDim; layer 0 has {ModelDim}, layer {i} has {Layers[i].ModelDim}.");
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using Mamba.Devices;
+using Mamba.Models.Checkpoints;
+
+namespace Mamba.Models;
+
+public sealed partial class MambaLanguageModel
+{
+    private const string ConfigName = "config.json";
+    private const string WeightsName = "model.safetensors";
+
+    /// <summary>Floats that are read from a file at once.</summary>
+    private const int PieceLength = 1 << 20;
+
+    /// <summary>Loads a published checkpoint.</summary>
+    /// <param name="folder">
+    /// A folder with config.json and the weights: model.safetensors, its sharded index, or pytorch_model.bin; of Hugging
+    /// Face's mamba, mamba2 and falcon_mamba models, or in the original state-spaces format.
+    /// </param>
+    /// <param name="device">Where the model will live.</param>
+    /// <param name="ungroupedNorm">
+    /// Whether a Hugging Face Mamba-2 of several groups normalises over all channels, as that library does, instead of over
+    /// each group, as the model was trained.
+    /// </param>
+    /// <returns>The model.</returns>
+    /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, or a tensor is missing, unknown or of a wrong shape.</exception>
+    /// <exception cref="NotSupportedException">The model is of a kind, or has an option, that is not supported.</exception>
+    public static MambaLanguageModel Load(string folder, Device device, bool ungroupedNorm = false)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(device);
+        ConfigJson json = ConfigJson.Load(Path.Combine(folder, ConfigName));
+        using ITensorSource weights = TensorSource.Open(folder);
+        LanguageModelConfig config = json.Has("model_type")
+            ? HuggingFaceConfig.Read(json, weights, ungroupedNorm)
+            : OriginalConfig.Read(json);
+        try
+        {
+            config.Validate();
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InvalidDataException($"{json.Source}: {exception.Message}", exception);
+        }
+
+        MambaLanguageModel model = new(device, config, random: null);
+        try
+        {
+            model.LoadWeights(weights);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Saves the model as config.json and model.safetensors under the names of Hugging Face; an option that their
+    /// configuration has no words for is written as the original state-spaces format has it.
+    /// </summary>
+    /// <param name="folder">Is made if there is none; files of these names are replaced.</param>
+    /// <param name="type">How weights are stored: F32, BF16 or F16.</param>
+    /// <exception cref="NotSupportedException">Neither format has words for an option.</exception>
+    public void Save(string folder, ElementType type = ElementType.F32)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ConfigJsonWriter json = new();
+        if (!HuggingFaceConfig.TryWrite(Config, json))
+        {
+            json = new();
+            OriginalConfig.Write(Config, json);
+        }
+
+        Directory.CreateDirectory(folder);
+        SafetensorsWriter writer = new();
+        foreach (NamedWeight weight in WeightNames.Of(this, WeightNames.HuggingFaceEmbedding))
+        {
+            writer.Add(
+                weight.Name,
+                type,
+                Array.ConvertAll(weight.Shape, size => (long)size),
+                weight.Export(weight.Parameter.Value));
+        }
+
+        writer.Save(Path.Combine(folder, WeightsName));
+        json.Save(Path.Combine(folder, ConfigName));
+    }
+
+    private void LoadWeights(ITensorSource source)
+    {
+        string embedding = source.Tensors.ContainsKey(WeightNames.OriginalEmbedding)
+            ? WeightNames.OriginalEmbedding
+            : WeightNames.HuggingFaceEmbedding;
+        HashSet<string> known = Head is null ? [WeightNames.Head] : [];
+        foreach (NamedWeight weight in WeightNames.Of(this, embedding))
+        {
+            known.Add(weight.Name);
+            RequireShape(source, weight);
+        }
+
+        if (source.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is { } unknown)
+        {
+            throw new InvalidDataException($"{source.Path}: a {Config.Layers[0].GetType().Name} model has no \"{unknown}\".");
+        }
+
+        float[] piece = new float[PieceLength];
+        foreach (NamedWeight weight in WeightNames.Of(this, embedding))
+        {
+            Load(source, weight, piece);
+        }
+    }
+
+    private static void RequireShape(ITensorSource source, NamedWeight weight)
+    {
+        if (!source.Tensors.TryGetValue(weight.Name, out TensorInfo? info))
+        {
+            throw new InvalidDataException($"{source.Path}: the tensor \"{weight.Name}\" is missing.");
+        }
+
+        string expected = string.Join(", ", weight.Shape), found = string.Join(", ", info.Shape.ToArray());
+        if (expected != found)
+        {
+            throw new InvalidDataException(
+                $"{source.Path}: \"{weight.Name}\" has shape [{found}]; expected [{expected}] from the configuration.");
+        }
+    }
+
+    /// <summary>Reads in pieces what is laid out as here, so that no second copy of a large matrix is made.</summary>
+    private static void Load(ITensorSource source, NamedWeight weight, float[] piece)
+    {
+        DeviceArray array = weight.Parameter.Value;
+        if (weight.Layout != WeightLayout.Same)
+        {
+            float[] values = new float[array.Shape.Count];
+            source.Read(weight.Name, values);
+            weight.Load(values);
+            return;
+        }
+
+        DeviceArray flat = array.Reshape([1, checked((int)array.Shape.Count)]);
+        for (int start = 0; start < array.Shape.Count; start += piece.Length)
+        {
+            Span<float> part = piece.AsSpan(0, Math.Min(piece.Length, flat.Shape.Width - start));
+            source.ReadRange(weight.Name, start, part);
+            flat.Slice(start, part.Length).CopyFrom(part);
+        }
+    }
+}

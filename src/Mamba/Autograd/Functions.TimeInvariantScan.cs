@@ -1,0 +1,49 @@
+using Mamba.Devices;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>
+    /// Computes the scan with one Δ, B and C for all tokens: a linear time-invariant state-space model, S4D.
+    /// </summary>
+    /// <param name="x">Shape [batch, length, channels].</param>
+    /// <param name="delta">What becomes Δ by softplus, shape [channels].</param>
+    /// <param name="a">A, shape [states, channels]; complex: [2, states, channels], real parts first.</param>
+    /// <param name="b">B, of the shape of A.</param>
+    /// <param name="c">C, of the shape of A.</param>
+    /// <param name="d">The skip connection, shape [channels]; optional.</param>
+    /// <param name="initialState">As in <see cref="ScanInputs.InitialState"/>; optional.</param>
+    /// <param name="segments">Packed sequences; null: one sequence a row.</param>
+    /// <returns>y, of the shape of x, and the state after the last token of every sequence.</returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    /// <remarks>
+    /// Gu et al., <see href="https://arxiv.org/abs/2206.11893"/>; the same as convolving x with the kernel
+    /// <c>K_t = Δ·C·exp(t·Δ·A)·B</c> (complex: twice its real part), by exponential Euler as in the selective scan.
+    /// </remarks>
+    public static (DeviceArray Y, DeviceArray FinalState) TimeInvariantScan(
+        DeviceArray x,
+        DeviceArray delta,
+        DeviceArray a,
+        DeviceArray b,
+        DeviceArray c,
+        DeviceArray d = default,
+        DeviceArray initialState = default,
+        Segments? segments = null) =>
+        SelectiveScan(
+            new()
+            {
+                X = x,
+                Delta = x.Device.Zeros(x.Shape),
+                A = a,
+                B = b,
+                C = c,
+                D = d,
+                DeltaBias = delta,
+                InitialState = initialState,
+                HasConstantB = true,
+                HasConstantC = true,
+                Softplus = true,
+            },
+            segments);
+}

@@ -1,0 +1,33 @@
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>The weights of a causal convolution over each channel by itself.</summary>
+public sealed class DepthwiseConvolution : Module
+{
+    /// <summary>Makes the layer.</summary>
+    /// <param name="device">Where the weights live.</param>
+    /// <param name="channels">Number of channels.</param>
+    /// <param name="width">Number of taps, K.</param>
+    /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="random">Source of the first weights, uniform in ±1/√K; null leaves them unset.</param>
+    public DepthwiseConvolution(Device device, int channels, int width, bool bias, Random? random)
+        : base(device)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        Weight = AddParameter("weight", [width, channels], Initial.FanIn(random, width), decays: true);
+        Bias = bias ? AddParameter("bias", [channels], Initial.FanIn(random, width)) : null;
+    }
+
+    /// <summary>The taps, shape [width, channels]; the last meets the current token.</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>The bias, shape [channels]; null where there is none.</summary>
+    public Parameter? Bias { get; }
+
+    /// <summary>Number of taps, K.</summary>
+    public int Width => Weight.Value.Shape[0];
+
+    /// <summary>Number of channels.</summary>
+    public int Channels => Weight.Value.Shape[1];
+}

@@ -1,0 +1,29 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>A table of vectors, one for each token.</summary>
+public sealed class Embedding : Module
+{
+    /// <summary>Makes the table.</summary>
+    /// <param name="device">Where the weights live.</param>
+    /// <param name="tokens">Number of tokens, V.</param>
+    /// <param name="dim">Width of a vector, D.</param>
+    /// <param name="random">Source of the first weights, normal with deviation 0.02; null leaves them unset.</param>
+    public Embedding(Device device, int tokens, int dim, Random? random)
+        : base(device) =>
+        Weight = AddParameter("weight", [tokens, dim], Initial.Normal(random, 0.02), decays: true);
+
+    /// <summary>The table, shape [tokens, dim].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>Looks up the vectors of tokens.</summary>
+    /// <param name="ids">The tokens, row after row: batch·length of them.</param>
+    /// <param name="batch">Number of sequences.</param>
+    /// <param name="length">Tokens of each.</param>
+    /// <returns>Shape [batch, length, dim].</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A token is not in the table.</exception>
+    public DeviceArray Forward(IndexArray ids, int batch, int length) =>
+        Functions.Embedding(Weight.Value, ids, batch, length);
+}

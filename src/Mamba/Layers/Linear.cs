@@ -1,0 +1,34 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>A matrix product with an optional bias: <c>y = x·Wᵀ + b</c>.</summary>
+public sealed class Linear : Module
+{
+    /// <summary>Makes the layer.</summary>
+    /// <param name="device">Where the weights live.</param>
+    /// <param name="inputDim">Width of x.</param>
+    /// <param name="outputDim">Width of y.</param>
+    /// <param name="bias">Whether there is a b.</param>
+    /// <param name="random">Source of the first weights, uniform in ±1/√inputDim; null leaves them unset.</param>
+    /// <param name="scale">Factor of the first weights.</param>
+    public Linear(Device device, int inputDim, int outputDim, bool bias, Random? random, double scale = 1)
+        : base(device)
+    {
+        Weight = AddParameter(
+            "weight", [outputDim, inputDim], Initial.FanIn(random, inputDim, scale), decays: true);
+        Bias = bias ? AddParameter("bias", [outputDim], Initial.Constant(random, 0f)) : null;
+    }
+
+    /// <summary>W, shape [outputDim, inputDim].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>b, shape [outputDim]; null where there is none.</summary>
+    public Parameter? Bias { get; }
+
+    /// <summary>Computes <c>y = x·Wᵀ + b</c>.</summary>
+    /// <param name="x">Shape [.., inputDim].</param>
+    /// <returns>Shape [.., outputDim].</returns>
+    public DeviceArray Forward(DeviceArray x) => Functions.Linear(x, Weight.Value, Optional(Bias));
+}

@@ -1,0 +1,103 @@
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>The sizes and options of a <see cref="Mamba2Mixer"/>.</summary>
+/// <remarks>The defaults are those of the original module.</remarks>
+public sealed record Mamba2MixerOptions : MixerOptions
+{
+    /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
+    public int InnerDim { get => field != 0 ? field : 2 * ModelDim; init; }
+
+    /// <summary>How much of the inner width the state-space part takes; all unless set. The rest is a gated MLP.</summary>
+    public int SsmDim { get => field != 0 ? field : InnerDim; init; }
+
+    /// <summary>States, N.</summary>
+    public int StateDim { get; init; } = 128;
+
+    /// <summary>Width of a head, P.</summary>
+    public int HeadDim { get; init; } = 64;
+
+    /// <summary>Groups of heads that share B and C, G.</summary>
+    public int Groups { get; init; } = 1;
+
+    /// <summary>Taps of the convolution, K.</summary>
+    public int ConvWidth { get; init; } = 4;
+
+    /// <summary>Whether the input and output projections have biases.</summary>
+    public bool Bias { get; init; }
+
+    /// <summary>Whether the convolution has a bias.</summary>
+    public bool ConvBias { get; init; } = true;
+
+    /// <summary>Whether D has a value for every channel of a head instead of one for the head.</summary>
+    public bool DPerChannel { get; init; }
+
+    /// <summary>Whether the output is normalised; if not, it is gated only.</summary>
+    public bool Norm { get; init; } = true;
+
+    /// <summary>Whether the norm comes before the gate instead of after it.</summary>
+    public bool NormBeforeGate { get; init; }
+
+    /// <summary>
+    /// Whether the norm runs over all channels instead of over each group of E/G, as Hugging Face's Mamba-2 has it. The
+    /// two differ only for more than one group.
+    /// </summary>
+    public bool UngroupedNorm { get; init; }
+
+    /// <summary>ε of the norm.</summary>
+    public float NormEpsilon { get; init; } = 1e-5f;
+
+    /// <summary>Least Δ at the start of training.</summary>
+    public double TimeStepMin { get; init; } = 1e-3;
+
+    /// <summary>Largest Δ at the start of training.</summary>
+    public double TimeStepMax { get; init; } = 0.1;
+
+    /// <summary>Floor of Δ at the start of training.</summary>
+    public double TimeStepFloor { get; init; } = 1e-4;
+
+    /// <summary>Least Δ, always.</summary>
+    public float DeltaMin { get; init; }
+
+    /// <summary>Largest Δ, always.</summary>
+    public float DeltaMax { get; init; } = float.PositiveInfinity;
+
+    /// <summary>Range of -A at the start of training.</summary>
+    public (double Low, double High) AInitRange { get; init; } = (1, 16);
+
+    /// <summary>Whether the state before the first token is learned; else it is zero.</summary>
+    public bool LearnableInitialState { get; init; }
+
+    /// <summary>Tokens that are computed with at once, Q; 0: the library's choice. It changes no result.</summary>
+    public int ChunkLength { get; init; }
+
+    /// <summary>Number of heads, H.</summary>
+    public int Heads => SsmDim / HeadDim;
+
+    /// <summary>Channels of the convolution: x, B and C.</summary>
+    public int ConvDim => SsmDim + (2 * Groups * StateDim);
+
+    /// <inheritdoc/>
+    public override void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ModelDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(InnerDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(SsmDim);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(SsmDim, InnerDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(StateDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(HeadDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Groups);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ConvWidth);
+        ArgumentOutOfRangeException.ThrowIfNegative(ChunkLength);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TimeStepMin);
+        ArgumentOutOfRangeException.ThrowIfLessThan(TimeStepMax, TimeStepMin);
+        ArgumentOutOfRangeException.ThrowIfLessThan(DeltaMax, DeltaMin);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(AInitRange.Low, nameof(AInitRange));
+        RequireMultiple(SsmDim, HeadDim, nameof(SsmDim), nameof(HeadDim));
+        RequireMultiple(Heads, Groups, nameof(Heads), nameof(Groups));
+    }
+
+    internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
+        new Mamba2Mixer(device, this, random, outputScale);
+}

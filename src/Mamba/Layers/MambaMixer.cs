@@ -1,0 +1,190 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.StateSpace;
+
+namespace Mamba.Layers;
+
+/// <summary>The Mamba-1 mixer: a gated, convolved, selective scan between two projections.</summary>
+/// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4 and Algorithm 2.</remarks>
+public sealed class MambaMixer : SequenceMixer
+{
+    private readonly MambaMixerOptions _options;
+
+    /// <summary>Makes the mixer.</summary>
+    /// <param name="device">Where the weights live.</param>
+    /// <param name="options">Sizes and options.</param>
+    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
+    /// <param name="outputScale">Factor of the output projection's first weights: 1/√(number of layers) in a model.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
+    public MambaMixer(Device device, MambaMixerOptions options, Random? random, double outputScale = 1)
+        : base(device)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options;
+        (int inner, int states, int rank) = (options.InnerDim, options.StateDim, options.TimeStepRank);
+
+        InProjection = AddModule("in_projection", new Linear(device, options.ModelDim, 2 * inner, options.Bias, random));
+        Convolution = AddModule(
+            "convolution", new DepthwiseConvolution(device, inner, options.ConvWidth, options.ConvBias, random));
+        XProjection = AddModule("x_projection", new Linear(device, inner, rank + (2 * states), false, random));
+        double range = options.TimeStepScale / Math.Sqrt(rank);
+        TimeStepWeight = AddParameter(
+            "dt_projection.weight",
+            [inner, rank],
+            options.ConstantTimeStepWeights
+                ? Initial.Constant(random, (float)range)
+                : Initial.Uniform(random, -range, range),
+            decays: true);
+        TimeStepBias = AddParameter(
+            "dt_projection.bias",
+            [inner],
+            random is null ? null : values => TimeSteps.FillBias(
+                random, values, options.TimeStepMin, options.TimeStepMax, options.TimeStepFloor));
+        ALog = AddParameter("a_log", [states, inner], random is null ? null : LogOfStateIndex);
+        D = AddParameter("d", [inner], Initial.Constant(random, 1f));
+        OutProjection = AddModule(
+            "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
+        InitialState = options.LearnableInitialState
+            ? AddParameter("initial_state", [states, inner], Initial.Constant(random, 0f))
+            : null;
+    }
+
+    /// <summary>Makes x and z of the input.</summary>
+    public Linear InProjection { get; }
+
+    /// <summary>The causal convolution over x.</summary>
+    public DepthwiseConvolution Convolution { get; }
+
+    /// <summary>Makes Δ (of low rank), B and C of x.</summary>
+    public Linear XProjection { get; }
+
+    /// <summary>Widens Δ to every channel, shape [innerDim, timeStepRank].</summary>
+    public Parameter TimeStepWeight { get; }
+
+    /// <summary>Added to Δ before softplus, shape [innerDim].</summary>
+    public Parameter TimeStepBias { get; }
+
+    /// <summary>log(-A), shape [states, innerDim].</summary>
+    public Parameter ALog { get; }
+
+    /// <summary>The skip connection, shape [innerDim].</summary>
+    public Parameter D { get; }
+
+    /// <summary>Back to the model's width.</summary>
+    public Linear OutProjection { get; }
+
+    /// <summary>h before the first token, shape [states, innerDim]; null: zero.</summary>
+    public Parameter? InitialState { get; }
+
+    /// <inheritdoc/>
+    public override LayerState CreateState(int batch)
+    {
+        MixerState state = new(
+            Device, batch, _options.ConvWidth - 1, _options.InnerDim, [_options.StateDim, _options.InnerDim]);
+        if (InitialState is not null)
+        {
+            using (Device.Scope())
+            {
+                state.Hidden = Functions.Repeat(InitialState.Value, batch);
+                state.Detach();
+            }
+        }
+
+        return state;
+    }
+
+    /// <inheritdoc/>
+    public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
+    {
+        DeviceArray xz = InProjection.Forward(x);
+        int inner = _options.InnerDim;
+        DeviceArray y = Core(xz.Slice(0, inner), xz.Slice(inner, inner), state, segments);
+        return OutProjection.Forward(y);
+    }
+
+    /// <summary>The mixer without its projections: convolution, selection, scan, and the gate if there is one.</summary>
+    /// <param name="x">Shape [batch, length, innerDim].</param>
+    /// <param name="z">The gate, of the same shape; <c>default</c>: the output is not gated.</param>
+    /// <param name="state">As in <see cref="Forward"/>.</param>
+    /// <param name="segments">As in <see cref="Forward"/>.</param>
+    /// <returns>Shape [batch, length, innerDim].</returns>
+    /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
+    public DeviceArray Core(DeviceArray x, DeviceArray z = default, LayerState? state = null, Segments? segments = null)
+    {
+        MixerState? own = Require<MixerState>(state, x, segments);
+        (DeviceArray convolved, DeviceArray window) = Functions.CausalConvolution(
+            x, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own?.Window ?? default, segments);
+        (DeviceArray y, DeviceArray hidden) = Functions.SelectiveScan(
+            Inputs(convolved, z) with
+            {
+                InitialState = own?.Hidden ?? LearnedState(segments?.Count ?? x.Shape[0]),
+            },
+            segments);
+        if (own is not null)
+        {
+            own.Window = window;
+            own.Hidden = hidden;
+        }
+
+        return y;
+    }
+
+    /// <inheritdoc/>
+    public override DeviceArray Step(DeviceArray x, LayerState state)
+    {
+        if (Device.Tape is not null)
+        {
+            return Forward(x, state);
+        }
+
+        MixerState own = Require<MixerState>(state, x, null)!;
+        DeviceArray xz = InProjection.Forward(x);
+        int inner = _options.InnerDim;
+        DeviceArray convolved = Functions.CausalConvolutionStep(
+            xz.Slice(0, inner), Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own.WindowInPlace);
+        DeviceArray y = Functions.SelectiveScanStep(
+            Inputs(convolved, xz.Slice(inner, inner)), own.HiddenInPlace);
+        return OutProjection.Forward(y);
+    }
+
+    /// <summary>What the scan takes: Δ, B and C are made of x, which is the selection (section 3.2).</summary>
+    private ScanInputs Inputs(DeviceArray x, DeviceArray z)
+    {
+        (int states, int rank) = (_options.StateDim, _options.TimeStepRank);
+        DeviceArray selected = XProjection.Forward(x);
+        DeviceArray delta = selected.Slice(0, rank), b = selected.Slice(rank, states);
+        DeviceArray c = selected.Slice(rank + states, states);
+        if (_options.ParameterNormEpsilon is { } epsilon)
+        {
+            delta = Functions.RmsNorm(delta, default, epsilon);
+            b = Functions.RmsNorm(b, default, epsilon);
+            c = Functions.RmsNorm(c, default, epsilon);
+        }
+
+        return new()
+        {
+            X = x,
+            Delta = Functions.Linear(delta, TimeStepWeight.Value),
+            A = Functions.NegatedExp(ALog.Value),
+            B = b,
+            C = c,
+            D = D.Value,
+            Z = z,
+            DeltaBias = TimeStepBias.Value,
+            Softplus = true,
+        };
+    }
+
+    private DeviceArray LearnedState(int sequences) =>
+        InitialState is null ? default : Functions.Repeat(InitialState.Value, sequences);
+
+    /// <summary>A_n = -(n + 1), S4D-Real.</summary>
+    private void LogOfStateIndex(Span<float> values)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = MathF.Log((i / _options.InnerDim) + 1);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>The sizes and options of a <see cref="MambaMixer"/>.</summary>
+/// <remarks>The defaults are those of the original module.</remarks>
+public sealed record MambaMixerOptions : MixerOptions
+{
+    /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
+    public int InnerDim { get => field != 0 ? field : 2 * ModelDim; init; }
+
+    /// <summary>States per channel, N.</summary>
+    public int StateDim { get; init; } = 16;
+
+    /// <summary>Taps of the convolution, K.</summary>
+    public int ConvWidth { get; init; } = 4;
+
+    /// <summary>Rank of the Δ projection, R; ⌈D/16⌉ unless set.</summary>
+    public int TimeStepRank { get => field != 0 ? field : (ModelDim + 15) / 16; init; }
+
+    /// <summary>Whether the input and output projections have biases.</summary>
+    public bool Bias { get; init; }
+
+    /// <summary>Whether the convolution has a bias.</summary>
+    public bool ConvBias { get; init; } = true;
+
+    /// <summary>Least Δ at the start of training.</summary>
+    public double TimeStepMin { get; init; } = 1e-3;
+
+    /// <summary>Largest Δ at the start of training.</summary>
+    public double TimeStepMax { get; init; } = 0.1;
+
+    /// <summary>Floor of Δ at the start of training.</summary>
+    public double TimeStepFloor { get; init; } = 1e-4;
+
+    /// <summary>Factor of the Δ projection's first weights.</summary>
+    public double TimeStepScale { get; init; } = 1;
+
+    /// <summary>Whether the Δ projection starts as a constant instead of uniform random weights.</summary>
+    public bool ConstantTimeStepWeights { get; init; }
+
+    /// <summary>
+    /// ε of the weightless norms on Δ, B and C that Falcon-Mamba adds; null: there are none.
+    /// </summary>
+    public float? ParameterNormEpsilon { get; init; }
+
+    /// <summary>Whether the state before the first token is learned; else it is zero.</summary>
+    public bool LearnableInitialState { get; init; }
+
+    /// <inheritdoc/>
+    public override void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ModelDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(InnerDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(StateDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ConvWidth);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TimeStepRank);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TimeStepMin);
+        ArgumentOutOfRangeException.ThrowIfLessThan(TimeStepMax, TimeStepMin);
+    }
+
+    internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
+        new MambaMixer(device, this, random, outputScale);
+}

@@ -1,0 +1,41 @@
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>Weights that training changes, on a device.</summary>
+public sealed class Parameter
+{
+    internal Parameter(DeviceArray value, bool decays)
+    {
+        Value = value;
+        Decays = decays;
+        IsTrainable = true;
+    }
+
+    /// <summary>The weights.</summary>
+    public DeviceArray Value { get; }
+
+    /// <summary>Whether weight decay applies: to matrices, not to A, D, Δ biases, norms and other biases.</summary>
+    public bool Decays { get; }
+
+    /// <summary>Whether tapes follow this parameter. A frozen parameter has no gradient.</summary>
+    public bool IsTrainable
+    {
+        get => Value.RequiresGradient;
+        set => Value.Storage.RequiresGradient = value;
+    }
+
+    /// <summary>
+    /// The gradient that tapes have added up since it was last cleared; <c>default</c> where there was none yet.
+    /// </summary>
+    public DeviceArray Gradient => Value.Storage.Gradient is { } gradient ? Value.Over(gradient) : default;
+
+    /// <summary>Sets the gradient to zero.</summary>
+    public void ClearGradient()
+    {
+        if (Gradient is { Exists: true } gradient)
+        {
+            gradient.Device.Fill(gradient, 0f);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>A layer of a model: <c>h += mixer(norm(h))</c>, and then <c>h += mlp(norm(h))</c> if there is an MLP.</summary>
+public sealed class ResidualBlock : Module
+{
+    /// <summary>Makes the layer.</summary>
+    /// <param name="mixer">Mixes tokens; this block frees it.</param>
+    /// <param name="modelDim">Width of the model.</param>
+    /// <param name="epsilon">ε of the norms.</param>
+    /// <param name="mlp">Mixes channels; null: there is none. This block frees it.</param>
+    public ResidualBlock(SequenceMixer mixer, int modelDim, float epsilon = 1e-5f, GatedMlp? mlp = null)
+        : base((mixer ?? throw new ArgumentNullException(nameof(mixer))).Device)
+    {
+        Norm = AddModule("norm", new RmsNorm(Device, modelDim, epsilon));
+        Mixer = AddModule("mixer", mixer);
+        if (mlp is not null)
+        {
+            MlpNorm = AddModule("mlp_norm", new RmsNorm(Device, modelDim, epsilon));
+            Mlp = AddModule("mlp", mlp);
+        }
+    }
+
+    /// <summary>The norm in front of the mixer.</summary>
+    public RmsNorm Norm { get; }
+
+    /// <summary>Mixes tokens.</summary>
+    public SequenceMixer Mixer { get; }
+
+    /// <summary>The norm in front of the MLP; null where there is none.</summary>
+    public RmsNorm? MlpNorm { get; }
+
+    /// <summary>Mixes channels; null where there is none.</summary>
+    public GatedMlp? Mlp { get; }
+
+    /// <summary>Computes the layer for sequences, or the next piece of each.</summary>
+    /// <param name="h">The residual stream, shape [batch, length, modelDim].</param>
+    /// <param name="state">As in <see cref="SequenceMixer.Forward"/>.</param>
+    /// <param name="segments">As in <see cref="SequenceMixer.Forward"/>.</param>
+    /// <returns>The residual stream, of the same shape.</returns>
+    public DeviceArray Forward(DeviceArray h, LayerState? state = null, Segments? segments = null) =>
+        Finish(Functions.Add(h, Mixer.Forward(Norm.Forward(h), state, segments)));
+
+    /// <summary>Computes the layer for the next token of every sequence.</summary>
+    /// <param name="h">The residual stream, shape [batch, 1, modelDim].</param>
+    /// <param name="state">What came before; read and updated.</param>
+    /// <returns>The residual stream, of the same shape.</returns>
+    public DeviceArray Step(DeviceArray h, LayerState state) =>
+        Finish(Functions.Add(h, Mixer.Step(Norm.Forward(h), state)));
+
+    private DeviceArray Finish(DeviceArray h) =>
+        Mlp is null ? h : Functions.Add(h, Mlp.Forward(MlpNorm!.Forward(h)));
+}

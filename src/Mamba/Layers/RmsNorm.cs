@@ -1,0 +1,31 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>Root-mean-square normalisation: <c>y = x / √(mean(x²) + ε)·w</c>.</summary>
+/// <remarks>Zhang and Sennrich, <see href="https://arxiv.org/abs/1910.07467"/>, eq. 4.</remarks>
+public sealed class RmsNorm : Module
+{
+    /// <summary>Makes the layer, with weights of one.</summary>
+    /// <param name="device">Where the weights live.</param>
+    /// <param name="dim">Width of x.</param>
+    /// <param name="epsilon">ε, inside the root.</param>
+    public RmsNorm(Device device, int dim, float epsilon = 1e-5f)
+        : base(device)
+    {
+        Weight = AddParameter("weight", [dim], values => values.Fill(1f));
+        Epsilon = epsilon;
+    }
+
+    /// <summary>w, shape [dim].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>ε.</summary>
+    public float Epsilon { get; }
+
+    /// <summary>Normalises every row.</summary>
+    /// <param name="x">Shape [.., dim].</param>
+    /// <returns>The same shape.</returns>
+    public DeviceArray Forward(DeviceArray x) => Functions.RmsNorm(x, Weight.Value, Epsilon);
+}

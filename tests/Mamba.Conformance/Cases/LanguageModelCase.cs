@@ -1,0 +1,89 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.Models;
+using Mamba.Models.Checkpoints;
+
+namespace Mamba.Conformance.Cases;
+
+/// <summary>A published-format checkpoint: residual stream, logits, loss, gradients, and greedy continuation.</summary>
+internal static class LanguageModelCase
+{
+    public static void Run(Device device, Golden golden, Report report)
+    {
+        using MambaLanguageModel model = MambaLanguageModel.Load(Path.GetDirectoryName(golden.Path)!, device);
+        int[] ids = golden.Integers("in.input_ids");
+        int batch = golden.Shape("in.input_ids")[0];
+        CompareStream(device, golden, report, model, ids, batch);
+        CompareGradients(device, golden, report, model, ids, batch);
+        CompareGreedy(golden, report, model);
+    }
+
+    private static void CompareStream(
+        Device device, Golden golden, Report report, MambaLanguageModel model, int[] ids, int batch)
+    {
+        using DeviceScope scope = device.Scope();
+        DeviceArray h = model.Embedding.Forward(device.Indices(ids), batch, ids.Length / batch);
+        for (int i = 0; i < model.Blocks.Count; i++)
+        {
+            h = model.Blocks[i].Forward(h);
+            if (golden.Has($"out.hidden.{i}"))
+            {
+                report.Compare($"hidden {i}", Nd.From(h), golden[$"out.hidden.{i}"], Bounds.Model);
+            }
+        }
+
+        report.Compare("hidden final", Nd.From(model.FinalNorm.Forward(h)), golden["out.hidden.final"], Bounds.Model);
+        report.Compare("logits", Nd.From(model.Forward(ids, batch)), golden["out.logits"], Bounds.Model);
+    }
+
+    private static void CompareGradients(
+        Device device, Golden golden, Report report, MambaLanguageModel model, int[] ids, int batch)
+    {
+        using DeviceScope scope = device.Scope();
+        using Tape tape = new(device);
+        DeviceArray loss = model.Loss(ids, batch);
+        report.Compare("loss", Nd.From(loss), golden["out.loss"], Bounds.Model);
+        tape.Backward(loss);
+        string embedding = golden.Has($"grad.{WeightNames.OriginalEmbedding}")
+            ? WeightNames.OriginalEmbedding
+            : WeightNames.HuggingFaceEmbedding;
+        foreach (NamedWeight weight in WeightNames.Of(model, embedding))
+        {
+            if (golden.Has($"grad.{weight.Name}"))
+            {
+                double[] gradient =
+                    Array.ConvertAll(weight.Export(weight.Parameter.Gradient), value => (double)value);
+                report.Compare(
+                    $"grad {weight.Name}",
+                    new(weight.Shape, gradient),
+                    golden[$"grad.{weight.Name}"],
+                    Bounds.ModelGradient);
+            }
+        }
+    }
+
+    private static void CompareGreedy(Golden golden, Report report, MambaLanguageModel model)
+    {
+        int[] expected = golden.Integers("greedy.tokens");
+        int[] tokens = new int[expected.Length];
+        int vocabulary = golden.Shape("greedy.logits")[1];
+        float[] logits = new float[model.Config.PaddedVocabularySize];
+        double[] all = new double[tokens.Length * vocabulary];
+        using ModelState state = model.CreateState();
+        model.Prefill(golden.Integers("greedy.prompt"), state, logits);
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            Span<float> row = logits.AsSpan(0, vocabulary);
+            for (int v = 0; v < vocabulary; v++)
+            {
+                all[(i * vocabulary) + v] = row[v];
+            }
+
+            tokens[i] = System.Numerics.Tensors.TensorPrimitives.IndexOfMax(row);
+            model.Step([tokens[i]], state, logits);
+        }
+
+        report.Compare("greedy tokens", tokens, expected);
+        report.Compare("greedy logits", new([tokens.Length, vocabulary], all), golden["greedy.logits"], Bounds.Model);
+    }
+}

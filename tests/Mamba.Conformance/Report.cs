@@ -1,0 +1,61 @@
+using System.Globalization;
+
+namespace Mamba.Conformance;
+
+/// <summary>What a case found: for every tensor its error and its bound, and which came closest to its bound.</summary>
+internal sealed class Report
+{
+    private double _worstRatio = -1;
+
+    /// <summary>Number of tensors compared.</summary>
+    public int Compared { get; private set; }
+
+    public bool Passed { get; private set; } = true;
+
+    public string WorstName { get; private set; } = "nothing compared";
+
+    public double WorstError { get; private set; }
+
+    public double WorstBound { get; private set; }
+
+    /// <summary>Compares <c>max|actual - expected| / max|expected|</c> with a bound.</summary>
+    public void Compare(string name, Nd actual, Nd expected, double bound)
+    {
+        if (actual.Values.Length != expected.Values.Length)
+        {
+            throw new InvalidDataException(
+                $"{name} has {actual.Values.Length} elements, the reference {expected.Values.Length}.");
+        }
+
+        double scale = 0, difference = 0;
+        for (int i = 0; i < actual.Values.Length; i++)
+        {
+            double off = Math.Abs(actual.Values[i] - expected.Values[i]);
+            difference = Math.Max(difference, double.IsNaN(off) ? double.PositiveInfinity : off);
+            scale = Math.Max(scale, Math.Abs(expected.Values[i]));
+        }
+
+        Add(name, scale > 0 ? difference / scale : difference, bound);
+    }
+
+    /// <summary>Compares integers, which must be equal.</summary>
+    public void Compare(string name, int[] actual, int[] expected) =>
+        Add(name, actual.Zip(expected).Count(pair => pair.First != pair.Second), 0);
+
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{WorstName} {WorstError:0.0e+0} of {WorstBound:0.0e+0}");
+
+    private void Add(string name, double error, double bound)
+    {
+        Compared++;
+        bool passed = error <= bound;
+        double ratio = error == 0 ? 0 : error / bound;
+        if (ratio > _worstRatio)
+        {
+            (_worstRatio, WorstName, WorstError, WorstBound) = (ratio, name, error, bound);
+        }
+
+        Passed &= passed;
+    }
+}

@@ -1,0 +1,96 @@
+using Mamba.Devices;
+using Mamba.Layers;
+using Mamba.Models;
+
+namespace Mamba.Tests.Layers;
+
+public sealed class InitialValueTests
+{
+    [Fact]
+    public void A_of_Mamba1_is_minus_one_to_minus_N_in_every_channel()
+    {
+        using CpuDevice cpu = new(1);
+        using MambaMixer mixer = new(cpu, new() { ModelDim = 8, StateDim = 5 }, new Random(1));
+
+        float[] aLog = mixer.ALog.Value.ToArray();
+
+        for (int i = 0; i < aLog.Length; i++)
+        {
+            MathF.Exp(aLog[i]).Should().BeApproximately((i / 16) + 1, 1e-5f);
+        }
+    }
+
+    [Fact]
+    public void A_of_Mamba2_is_uniform_between_minus_sixteen_and_minus_one()
+    {
+        using CpuDevice cpu = new(1);
+        using Mamba2Mixer mixer = new(cpu, new() { ModelDim = 1024, HeadDim = 1, StateDim = 1 }, new Random(1));
+
+        float[] a = Array.ConvertAll(mixer.ALog.Value.ToArray(), MathF.Exp);
+
+        a.Should().OnlyContain(value => value > 0.999f && value < 16.001f);
+        a.Average().Should().BeApproximately(8.5f, 0.5f);
+    }
+
+    [Fact]
+    public void Softplus_of_the_bias_of_delta_is_log_uniform()
+    {
+        using CpuDevice cpu = new(1);
+        using MambaMixer mixer = new(cpu, new() { ModelDim = 1024, StateDim = 1 }, new Random(1));
+
+        double[] logs = Array.ConvertAll(
+            mixer.TimeStepBias.Value.ToArray(), value => Math.Log10(Math.Log(1 + Math.Exp(value))));
+
+        logs.Should().OnlyContain(value => value > -3.001 && value < -0.999);
+        logs.Average().Should().BeApproximately(-2, 0.05);
+    }
+
+    [Fact]
+    public void Output_projections_are_scaled_by_the_number_of_layers()
+    {
+        using CpuDevice cpu = new(1);
+        using MambaLanguageModel model = new(cpu, LanguageModelConfig.Mamba1(32, 16, 10), new Random(1));
+        MambaMixer mixer = (MambaMixer)model.Blocks[3].Mixer;
+
+        // Uniform in ±1/√64, over √16 layers.
+        mixer.OutProjection.Weight.Value.ToArray().Max().Should().BeApproximately(1f / 8 / 4, 1e-3f);
+        mixer.InProjection.Weight.Value.ToArray().Max().Should().BeApproximately(1f / MathF.Sqrt(32), 1e-2f);
+    }
+
+    [Fact]
+    public void Parameters_have_stable_names_and_a_disposed_module_frees_them()
+    {
+        using CpuDevice cpu = new(1);
+        long before = cpu.AllocatedBytes;
+        MambaLanguageModel model = new(cpu, LanguageModelConfig.Mamba2(64, 1, 10), new Random(1));
+
+        model.Parameters.Select(named => named.Name).Should().Equal(
+            "embedding.weight",
+            "blocks.0.norm.weight",
+            "blocks.0.mixer.dt_bias",
+            "blocks.0.mixer.a_log",
+            "blocks.0.mixer.d",
+            "blocks.0.mixer.norm.weight",
+            "blocks.0.mixer.in_projection.weight",
+            "blocks.0.mixer.convolution.weight",
+            "blocks.0.mixer.convolution.bias",
+            "blocks.0.mixer.out_projection.weight",
+            "final_norm.weight");
+        model.Dispose();
+        cpu.AllocatedBytes.Should().Be(before);
+    }
+
+    [Fact]
+    public void Options_that_make_no_sense_are_refused_by_name()
+    {
+        Action negative = () => new MambaMixerOptions { ModelDim = 8, StateDim = -1 }.Validate();
+        Action heads = () => new Mamba2MixerOptions { ModelDim = 8, HeadDim = 5 }.Validate();
+        Action groups = () => new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4, Groups = 3 }.Validate();
+        Action wide = () => new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4, SsmDim = 20 }.Validate();
+
+        negative.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*StateDim*");
+        heads.Should().Throw<ArgumentException>().WithMessage("*SsmDim*HeadDim*16 and 5*");
+        groups.Should().Throw<ArgumentException>().WithMessage("*Heads*Groups*4 and 3*");
+        wide.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*SsmDim*");
+    }
+}

@@ -1,0 +1,87 @@
+using Mamba.Devices;
+using Mamba.Layers;
+
+namespace Mamba.Tests.Layers;
+
+/// <summary>Mixers of every kind and option, small, with odd sizes.</summary>
+internal static class Mixers
+{
+    private const int Dim = 10;
+
+    private static readonly Dictionary<string, MixerOptions> All = new()
+    {
+        ["mamba1"] = new MambaMixerOptions { ModelDim = Dim },
+        ["mamba1 odd"] = new MambaMixerOptions
+        {
+            ModelDim = Dim, InnerDim = 19, StateDim = 5, ConvWidth = 3, TimeStepRank = 3, Bias = true, ConvBias = false,
+        },
+        ["mamba1 no look back"] = new MambaMixerOptions { ModelDim = Dim, ConvWidth = 1, StateDim = 1 },
+        ["mamba1 falcon"] = new MambaMixerOptions { ModelDim = Dim, StateDim = 8, ParameterNormEpsilon = 1e-6f },
+        ["mamba1 learned state"] = new MambaMixerOptions { ModelDim = Dim, StateDim = 4, LearnableInitialState = true },
+        ["mamba2"] = new Mamba2MixerOptions { ModelDim = Dim, StateDim = 16, HeadDim = 5 },
+        ["mamba2 groups"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, InnerDim = 24, StateDim = 7, HeadDim = 4, Groups = 3, Bias = true, ConvBias = false,
+        },
+        ["mamba2 ungrouped norm"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, InnerDim = 24, StateDim = 7, HeadDim = 4, Groups = 3, UngroupedNorm = true,
+        },
+        ["mamba2 norm first"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, StateDim = 8, HeadDim = 10, NormBeforeGate = true, ConvWidth = 2,
+        },
+        ["mamba2 no norm, mlp"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, InnerDim = 26, SsmDim = 20, StateDim = 8, HeadDim = 10, Norm = false, DPerChannel = true,
+        },
+        ["mamba2 mlp, Δ limits"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, InnerDim = 22, SsmDim = 15, StateDim = 3, HeadDim = 5, DeltaMin = 0.01f, DeltaMax = 0.05f,
+        },
+        ["mamba2 learned state, chunks"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, StateDim = 9, HeadDim = 4, LearnableInitialState = true, ChunkLength = 4,
+        },
+        ["attention"] = new AttentionMixerOptions { ModelDim = Dim, Heads = 2, HeadDim = 6, RotaryDim = 4 },
+        ["attention grouped"] = new AttentionMixerOptions
+        {
+            ModelDim = Dim, Heads = 4, KeyValueHeads = 2, HeadDim = 4, RotaryDim = 4, Bias = true, ConvWidth = 3,
+        },
+    };
+
+    public static TheoryData<string> Names => [.. All.Keys];
+
+    public static int ModelDim => Dim;
+
+    /// <summary>Makes a mixer whose every weight is random, also those that start as constants.</summary>
+    public static SequenceMixer Create(string name, Device device, int seed = 1)
+    {
+        SequenceMixer mixer = All[name].Create(device, new Random(seed), 1);
+        foreach ((string parameter, Parameter weights) in mixer.Parameters)
+        {
+            int count = (int)weights.Value.Shape.Count;
+            if (parameter is "d" or "initial_state" or "norm.weight" || parameter.EndsWith(".bias", StringComparison.Ordinal))
+            {
+                float[] values = weights.Value.ToArray();
+                float[] noise = Samples.Normal(seed + parameter.Length, count, 0.3);
+                weights.Value.CopyFrom([.. values.Zip(noise, (value, more) => value + more)]);
+            }
+        }
+
+        return mixer;
+    }
+
+    /// <summary>A state of random memories.</summary>
+    public static LayerState RandomState(SequenceMixer mixer, int batch, int seed)
+    {
+        LayerState state = mixer.CreateState(batch);
+        state.SetLength(state.HoldsTokens ? 3 : 0);
+        for (int i = 0; i < state.Arrays.Count; i++)
+        {
+            state.Arrays[i].CopyFrom(Samples.Normal(seed + i, (int)state.Arrays[i].Shape.Count));
+        }
+
+        return state;
+    }
+}

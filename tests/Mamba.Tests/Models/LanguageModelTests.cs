@@ -1,0 +1,272 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.Layers;
+using Mamba.Models;
+using Mamba.Models.Generation;
+using Mamba.Tests.Reference;
+
+namespace Mamba.Tests.Models;
+
+public sealed class LanguageModelTests
+{
+    // The reference data's bounds for whole models.
+    private const double Tolerance = 5e-6;
+    private const double GradientTolerance = 2e-5;
+
+    private static readonly LanguageModelConfig Mixed = new()
+    {
+        VocabularySize = 29,
+        VocabularyMultiple = 8,
+        MlpDim = 18,
+        TieEmbeddings = false,
+        Layers =
+        [
+            new Mamba2MixerOptions { ModelDim = 12, StateDim = 8, HeadDim = 6 },
+            new AttentionMixerOptions { ModelDim = 12, Heads = 2, HeadDim = 6, RotaryDim = 6 },
+            new MambaMixerOptions { ModelDim = 12, StateDim = 4 },
+        ],
+    };
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private static readonly int[] Ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7];
+
+    [Theory]
+    [InlineData(768, 24, 129_135_360, 128_989_632)]
+    [InlineData(1024, 48, 371_516_416, 368_346_624)]
+    [InlineData(1536, 48, 793_204_224, 780_161_280)]
+    [InlineData(2048, 48, 1_372_178_432, 1_343_757_312)]
+    [InlineData(2560, 64, 2_768_345_600, 2_702_599_680)]
+    public void Published_sizes_have_the_published_number_of_parameters(int dim, int layers, long mamba1, long mamba2)
+    {
+        // Weights that nobody sets take no memory.
+        using CpuDevice cpu = new(1);
+        using MambaLanguageModel first = new(cpu, LanguageModelConfig.Mamba1(dim, layers, 50277), null);
+        using MambaLanguageModel second = new(cpu, LanguageModelConfig.Mamba2(dim, layers, 50277), null);
+
+        first.ParameterCount.Should().Be(mamba1);
+        second.ParameterCount.Should().Be(mamba2);
+    }
+
+    [Fact]
+    public void Logits_loss_and_gradients_of_a_mixed_schedule_match_the_reference()
+    {
+        using CpuDevice cpu = new(2);
+        using ReferenceDevice reference = new();
+
+        (double[] Logits, double Loss, List<(string, double[])> Gradients) actual = Run(cpu), expected = Run(reference);
+
+        actual.Logits.ShouldBeClose(expected.Logits, Tolerance, "logits");
+        actual.Loss.Should().BeApproximately(expected.Loss, Tolerance * expected.Loss);
+        foreach (((string name, double[] values), (_, double[] exact)) in actual.Gradients.Zip(expected.Gradients))
+        {
+            values.ShouldBeClose(exact, GradientTolerance, $"gradient of {name}");
+        }
+    }
+
+    [Fact]
+    public void A_prompt_in_any_pieces_gives_the_logits_of_the_whole()
+    {
+        using CpuDevice cpu = new(2);
+        using MambaLanguageModel model = new(cpu, Mixed, new Random(1));
+        float[] expected = Prefilled(model, [Ids.Length]);
+
+        foreach (int[] pieces in new int[][] { [7, 7], [1, 13], [13, 1], [.. Ids.Select(_ => 1)] })
+        {
+            Prefilled(model, pieces).ShouldBeClose(expected, Tolerance, string.Join(",", pieces));
+        }
+    }
+
+    [Fact]
+    public void A_text_gives_the_same_bits_alone_and_in_a_batch()
+    {
+        using CpuDevice cpu = new(2);
+        using MambaLanguageModel model = new(cpu, Mixed, new Random(1));
+        int vocabulary = Mixed.PaddedVocabularySize;
+        float[] alone = new float[vocabulary], batch = new float[3 * vocabulary];
+        using ModelState one = model.CreateState(), three = model.CreateState(3);
+
+        model.Prefill([1, 2, 3, 4], one, alone);
+        model.Prefill([9, 9, 9, 9, 1, 2, 3, 4, 0, 0, 0, 0], three, batch);
+        batch[vocabulary..(2 * vocabulary)].ShouldHaveTheBitsOf(alone);
+
+        model.Step([5], one, alone);
+        model.Step([6, 5, 7], three, batch);
+        batch[vocabulary..(2 * vocabulary)].ShouldHaveTheBitsOf(alone);
+    }
+
+    [Fact]
+    public async Task Greedy_generation_repeats_what_steps_give()
+    {
+        using CpuDevice cpu = new(2);
+        using MambaLanguageModel model = new(cpu, Mixed, new Random(1));
+        using ModelState state = model.CreateState();
+        float[] logits = new float[Mixed.PaddedVocabularySize];
+        model.Prefill(Ids, state, logits);
+        List<int> expected = [];
+        for (int i = 0; i < 10; i++)
+        {
+            expected.Add(Array.IndexOf(logits, logits[..Mixed.VocabularySize].Max()));
+            model.Step([expected[^1]], state, logits);
+        }
+
+        List<int> tokens = await GenerateAsync(model, new() { MaxTokens = 10, Sampling = new() { Temperature = 0 } });
+
+        tokens.Should().Equal(expected);
+    }
+
+    [Fact]
+    public async Task The_same_seed_gives_the_same_text()
+    {
+        using CpuDevice cpu = new(2);
+        using MambaLanguageModel model = new(cpu, Mixed, new Random(1));
+        GenerationOptions options = new() { MaxTokens = 20, Sampling = new() { Temperature = 1, Seed = 5 } };
+
+        List<int> first = await GenerateAsync(model, options), second = await GenerateAsync(model, options);
+        List<int> other = await GenerateAsync(model, options with { Sampling = options.Sampling with { Seed = 6 } });
+
+        second.Should().Equal(first);
+        other.Should().NotEqual(first);
+    }
+
+    [Fact]
+    public async Task Generation_ends_at_a_stop_token_and_after_a_stop_sequence()
+    {
+        using CpuDevice cpu = new(2);
+        using MambaLanguageModel model = new(cpu, Mixed, new Random(1));
+        GenerationOptions options = new() { MaxTokens = 20, Sampling = new() { Temperature = 1, Seed = 5 } };
+        List<int> all = await GenerateAsync(model, options);
+        int stop = all[6];
+
+        List<int> upToToken = await GenerateAsync(model, options with { StopTokens = [stop] });
+        List<int> upToSequence = await GenerateAsync(model, options with { StopSequences = [all[3..6]] });
+
+        upToToken.Should().Equal(all[..all.IndexOf(stop)]);
+        upToSequence.Should().Equal(all[..6]);
+    }
+
+    [Fact]
+    public async Task Cancellation_ends_generation()
+    {
+        using CpuDevice cpu = new(2);
+        using MambaLanguageModel model = new(cpu, Mixed, new Random(1));
+        using CancellationTokenSource source = new();
+        int count = 0;
+
+        Func<Task> generate = async () =>
+        {
+            await foreach (int token in model.GenerateAsync(Ids, cancellation: source.Token))
+            {
+                if (++count == 3)
+                {
+                    await source.CancelAsync();
+                }
+            }
+        };
+
+        await generate.Should().ThrowAsync<OperationCanceledException>();
+        count.Should().Be(3);
+    }
+
+    [Fact]
+    public async Task Generation_leaves_the_state_after_the_last_token()
+    {
+        using CpuDevice cpu = new(2);
+        using MambaLanguageModel model = new(cpu, Mixed, new Random(1));
+        GenerationOptions options = new() { Sampling = new() { Temperature = 0 } };
+        using ModelState state = model.CreateState();
+        List<int> whole = await GenerateAsync(model, options with { MaxTokens = 12 });
+        float[] logits = new float[Mixed.PaddedVocabularySize];
+
+        List<int> first = [];
+        await foreach (int token in model.GenerateAsync(Ids, options with { MaxTokens = 5 }, state, Token))
+        {
+            first.Add(token);
+        }
+
+        state.Position.Should().Be(Ids.Length + 5);
+        List<int> second = [];
+        await foreach (int token in model.GenerateAsync(new int[] { whole[5] }, options with { MaxTokens = 6 }, state, Token))
+        {
+            second.Add(token);
+        }
+
+        first.Append(whole[5]).Concat(second).Should().Equal(whole);
+    }
+
+    [Fact]
+    public void A_token_that_is_not_in_the_vocabulary_is_refused()
+    {
+        using CpuDevice cpu = new(1);
+        using MambaLanguageModel model = new(cpu, Mixed, new Random(1));
+
+        Action forward = () => model.Forward([1, 32]);
+
+        forward.Should().Throw<ArgumentException>().WithMessage("*32*");
+    }
+
+    [Fact]
+    public void Layers_of_different_widths_are_refused()
+    {
+        using CpuDevice cpu = new(1);
+        LanguageModelConfig config = Mixed with
+        {
+            Layers = [new MambaMixerOptions { ModelDim = 8 }, new MambaMixerOptions { ModelDim = 16 }],
+        };
+
+        Action create = () => new MambaLanguageModel(cpu, config, null).Dispose();
+
+        create.Should().Throw<ArgumentException>().WithMessage("*layer 0 has 8*layer 1 has 16*");
+    }
+
+    private static (double[] Logits, double Loss, List<(string, double[])> Gradients) Run(Device device)
+    {
+        using MambaLanguageModel model = new(device, Mixed, new Random(1));
+        using DeviceScope scope = device.Scope();
+        double[] logits = Values(model.Forward(Ids, 2));
+        using Tape tape = new(device);
+        DeviceArray loss = model.Loss(Ids, 2);
+        tape.Backward(loss);
+        return (
+            logits,
+            Values(loss)[0],
+            [.. model.Parameters.Select(named => (named.Name, Values(named.Parameter.Gradient)))]);
+    }
+
+    private static double[] Values(DeviceArray array) => array.Device is ReferenceDevice
+        ? ReferenceDevice.Exact(array)
+        : Array.ConvertAll(array.ToArray(), value => (double)value);
+
+    private static float[] Prefilled(MambaLanguageModel model, int[] pieces)
+    {
+        float[] logits = new float[model.Config.PaddedVocabularySize];
+        using ModelState state = model.CreateState();
+        int start = 0;
+        foreach (int piece in pieces)
+        {
+            if (piece == 1)
+            {
+                model.Step([Ids[start]], state, logits);
+            }
+            else
+            {
+                model.Prefill(Ids.AsSpan(start, piece), state, logits);
+            }
+
+            start += piece;
+        }
+
+        return logits;
+    }
+
+    private static async Task<List<int>> GenerateAsync(MambaLanguageModel model, GenerationOptions options)
+    {
+        List<int> tokens = [];
+        await foreach (int token in model.GenerateAsync(Ids, options, null, Token))
+        {
+            tokens.Add(token);
+        }
+
+        return tokens;
+    }
+}
