@@ -14,7 +14,7 @@ public static partial class Functions
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
     /// Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2. The backward pass recomputes the states
-    /// from those kept every <c>32</c> tokens; nothing of [batch, length, channels, states] exists.
+    /// from those kept every 64 tokens; nothing of [batch, length, channels, states] exists.
     /// </remarks>
     public static (DeviceArray Y, DeviceArray FinalState) SelectiveScan(in ScanInputs inputs, Segments? segments = null)
     {

@@ -64,7 +64,7 @@ internal static unsafe partial class SelectiveScan
         {
             ScanTile lanes = tile.At(start, column);
             ScanGradientTile laneGradients = gradients.At(start, column);
-            Prepare<TLanes>(lanes, chunk);
+            Prepare<TLanes>(lanes, chunk, next: -ChunkLength);
             PrepareBackward<TLanes>(lanes, chunk, laneGradients);
             TRecurrence.Backward<TLanes>(lanes, chunk, state.At(0, column), carry.At(0, column), laneGradients);
             FinishBackward<TLanes>(lanes, chunk, laneGradients);
@@ -80,9 +80,14 @@ internal static unsafe partial class SelectiveScan
         TLanes zero = TLanes.Broadcast(0f);
         for (int t = 0; t < chunk.Length; t++)
         {
+            Prefetch(gradients.Y[t - ChunkLength]);
+            Prefetch(gradients.X[t - ChunkLength]);
+            Prefetch(gradients.Delta[t - ChunkLength]);
             TLanes gy = gradients.Y.IsNull ? zero : TLanes.Load(gradients.Y[t]);
             if (!tile.Z.IsNull)
             {
+                Prefetch(tile.Z[t - ChunkLength]);
+                Prefetch(gradients.Z[t - ChunkLength]);
                 gy *= Elementwise.Silu.Apply(TLanes.Load(tile.Z[t]));
             }
 

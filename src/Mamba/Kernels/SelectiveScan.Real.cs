@@ -40,10 +40,10 @@ internal static unsafe partial class SelectiveScan
             for (int t = 0; t < chunk.Length; t++)
             {
                 TLanes step = TLanes.Load(delta), u = TLanes.Load(input), y = TLanes.Load(output);
-                h0 = TLanes.MultiplyAdd(LaneMath.Exp2(step * a0), h0, TB.Load<TLanes>(b) * u);
-                h1 = TLanes.MultiplyAdd(LaneMath.Exp2(step * a1), h1, TB.Load<TLanes>(b + bState) * u);
-                h2 = TLanes.MultiplyAdd(LaneMath.Exp2(step * a2), h2, TB.Load<TLanes>(b + (2 * bState)) * u);
-                h3 = TLanes.MultiplyAdd(LaneMath.Exp2(step * a3), h3, TB.Load<TLanes>(b + (3 * bState)) * u);
+                h0 = TLanes.MultiplyAdd(LaneMath.Decay(step * a0), h0, TB.Load<TLanes>(b) * u);
+                h1 = TLanes.MultiplyAdd(LaneMath.Decay(step * a1), h1, TB.Load<TLanes>(b + bState) * u);
+                h2 = TLanes.MultiplyAdd(LaneMath.Decay(step * a2), h2, TB.Load<TLanes>(b + (2 * bState)) * u);
+                h3 = TLanes.MultiplyAdd(LaneMath.Decay(step * a3), h3, TB.Load<TLanes>(b + (3 * bState)) * u);
                 y = TLanes.MultiplyAdd(TC.Load<TLanes>(c), h0, y);
                 y = TLanes.MultiplyAdd(TC.Load<TLanes>(c + cState), h1, y);
                 y = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (2 * cState)), h2, y);
@@ -71,7 +71,7 @@ internal static unsafe partial class SelectiveScan
             {
                 int i = t * TLanes.Count;
                 TLanes u = TLanes.Load(chunk.Input + i), y = TLanes.Load(chunk.Output + i);
-                TLanes decay = LaneMath.Exp2(TLanes.Load(chunk.Delta + i) * a);
+                TLanes decay = LaneMath.Decay(TLanes.Load(chunk.Delta + i) * a);
                 h = TLanes.MultiplyAdd(decay, h, TB.Load<TLanes>(tile.B[t, n]) * u);
                 TLanes.Store(TLanes.MultiplyAdd(TC.Load<TLanes>(tile.C[t, n]), h, y), chunk.Output + i);
             }

@@ -42,8 +42,8 @@ internal static unsafe partial class SelectiveScan
                 StoreFour(h0, h1, h2, h3, h);
                 TLanes step = TLanes.Load(chunk.Delta + i), u = TLanes.Load(chunk.Input + i);
                 TLanes y = TLanes.Load(chunk.Output + i);
-                TLanes e0 = LaneMath.Exp2(step * a0), e1 = LaneMath.Exp2(step * a1);
-                TLanes e2 = LaneMath.Exp2(step * a2), e3 = LaneMath.Exp2(step * a3);
+                TLanes e0 = LaneMath.Decay(step * a0), e1 = LaneMath.Exp2(step * a1);
+                TLanes e2 = LaneMath.Decay(step * a2), e3 = LaneMath.Exp2(step * a3);
                 StoreFour(e0, e1, e2, e3, decay);
                 h0 = TLanes.MultiplyAdd(e0, h0, TB.Load<TLanes>(b) * u);
                 h1 = TLanes.MultiplyAdd(e1, h1, TB.Load<TLanes>(b + bState) * u);
@@ -145,7 +145,7 @@ internal static unsafe partial class SelectiveScan
             {
                 int i = t * TLanes.Count;
                 TLanes u = TLanes.Load(chunk.Input + i), y = TLanes.Load(chunk.Output + i);
-                TLanes decay = LaneMath.Exp2(TLanes.Load(chunk.Delta + i) * a);
+                TLanes decay = LaneMath.Decay(TLanes.Load(chunk.Delta + i) * a);
                 TLanes.Store(h, chunk.States + i);
                 TLanes.Store(decay, chunk.Decays + i);
                 h = TLanes.MultiplyAdd(decay, h, TB.Load<TLanes>(tile.B[t, n]) * u);

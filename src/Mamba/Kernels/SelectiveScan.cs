@@ -14,8 +14,11 @@ namespace Mamba.Kernels;
 /// </remarks>
 internal static unsafe partial class SelectiveScan
 {
-    /// <summary>Tokens of a chunk: the states of a few lie in the nearest cache while the backward pass needs them.</summary>
-    public const int ChunkLength = 32;
+    /// <summary>
+    /// Tokens of a chunk. Longer ones keep fewer states for the backward pass, until those of a chunk, which that pass
+    /// recomputes, no longer lie close by; 32 and 16 were slower.
+    /// </summary>
+    public const int ChunkLength = 64;
 
     private const float Log2E = 1.44269504f;
 
@@ -86,7 +89,7 @@ internal static unsafe partial class SelectiveScan
         for (; column <= tile.Channels - TLanes.Count; column += TLanes.Count)
         {
             ScanTile lanes = tile.At(start, column);
-            Prepare<TLanes>(lanes, chunk);
+            Prepare<TLanes>(lanes, chunk, next: ChunkLength);
             TRecurrence.Forward<TLanes>(lanes, chunk, state.At(0, column));
             Finish<TLanes>(lanes, chunk, y.At(start, column));
         }
@@ -94,16 +97,16 @@ internal static unsafe partial class SelectiveScan
         return column;
     }
 
-    /// <summary>Δ, Δ·x and D·x of every token.</summary>
-    private static void Prepare<TLanes>(in ScanTile tile, in ScanChunk chunk)
+    /// <summary>Δ, Δ·x and D·x of every token; the next chunk is <paramref name="next"/> tokens away.</summary>
+    private static void Prepare<TLanes>(in ScanTile tile, in ScanChunk chunk, int next)
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
         for (int t = 0; t < chunk.Length; t++)
         {
             // Rows stand further apart than the processor's own prefetching follows: fetch those of the next chunk.
-            Prefetch(tile.X[t + ChunkLength]);
-            Prefetch(tile.Delta[t + ChunkLength]);
+            Prefetch(tile.X[t + next]);
+            Prefetch(tile.Delta[t + next]);
             TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(tile.Delta[t]) + bias;
             if (tile.Softplus)
             {

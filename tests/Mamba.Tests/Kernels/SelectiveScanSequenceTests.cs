@@ -43,7 +43,7 @@ public sealed class SelectiveScanSequenceTests
     public void Steps_give_the_bits_of_the_sequence(bool complex)
     {
         using CpuDevice cpu = new(2);
-        const int Batch = 2, Length = 40;
+        const int Batch = 2, Length = 70;
         ScanCase scan = new(Batch, Length, Channels, States) { IsComplex = complex, Groups = 3 };
         ScanInputs inputs = scan.Inputs(cpu);
         (DeviceArray y, DeviceArray finalState) = Functions.SelectiveScan(inputs);
@@ -92,7 +92,7 @@ public sealed class SelectiveScanSequenceTests
     [Fact]
     public void Packed_sequences_give_what_they_give_alone()
     {
-        int[] lengths = [3, 33, 0, 64, 1];
+        int[] lengths = [3, 70, 0, 64, 1];
         using CpuDevice cpu = new(2);
         ScanCase scan = new(1, lengths.Sum(), Channels, States) { SegmentLengths = lengths };
         ScanInputs packed = scan.Inputs(cpu);
@@ -116,17 +116,17 @@ public sealed class SelectiveScanSequenceTests
     public void A_row_gives_the_same_bits_alone_and_in_a_batch()
     {
         using CpuDevice cpu = new(2);
-        ScanCase scan = new(3, 45, Channels, States);
+        ScanCase scan = new(3, 70, Channels, States);
         ScanInputs inputs = scan.Inputs(cpu);
         DeviceArray gy = scan.Normal(cpu, 10, inputs.X.Shape);
         (float[] y, float[] gx) = Run(inputs, gy);
-        int row = 45 * Channels;
+        int row = 70 * Channels;
 
-        ScanInputs second = Part(inputs, 45, 45) with
+        ScanInputs second = Part(inputs, 70, 70) with
         {
             InitialState = inputs.InitialState.RowRange(States, States).Reshape([1, States, Channels]),
         };
-        (float[] yAlone, float[] gxAlone) = Run(second, Tokens(gy, 45, 45));
+        (float[] yAlone, float[] gxAlone) = Run(second, Tokens(gy, 70, 70));
 
         yAlone.ShouldHaveTheBitsOf(y[row..(2 * row)]);
         gxAlone.ShouldHaveTheBitsOf(gx[row..(2 * row)]);

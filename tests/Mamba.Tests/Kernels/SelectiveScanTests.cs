@@ -19,12 +19,12 @@ public sealed class SelectiveScanTests
         { 2, 0, 5, 3, 1 },
         { 0, 3, 5, 3, 1 },
         { 1, 1, 16, 16, 1 },
-        { 2, 31, 33, 4, 1 },
-        { 1, 32, 64, 16, 1 },
-        { 1, 33, 65, 5, 1 },
-        { 2, 64, 7, 16, 1 },
-        { 3, 65, 31, 2, 1 },
-        { 1, 97, 130, 7, 1 },
+        { 2, 63, 33, 4, 1 },
+        { 1, 64, 64, 16, 1 },
+        { 1, 65, 65, 5, 1 },
+        { 2, 128, 7, 16, 1 },
+        { 3, 129, 31, 2, 1 },
+        { 1, 70, 130, 7, 1 },
         { 1, 40, 21, 6, 3 },
         { 2, 35, 46, 16, 2 },
         { 1, 34, 140, 3, 2 },
@@ -59,7 +59,7 @@ public sealed class SelectiveScanTests
 
     [Fact]
     public void Packed_sequences_match_the_reference() =>
-        ShouldMatchTheReference(new(2, 70, 20, 5) { SegmentLengths = [1, 0, 33, 36, 0, 64, 6, 0] });
+        ShouldMatchTheReference(new(2, 140, 20, 5) { SegmentLengths = [1, 0, 65, 74, 0, 128, 12, 0] });
 
     [Fact]
     public void A_long_sequence_matches_the_reference() => ShouldMatchTheReference(new(1, 3000, 17, 4), 2e-5);
