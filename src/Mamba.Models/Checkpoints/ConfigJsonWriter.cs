@@ -4,8 +4,8 @@ using System.Text.Json;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Writes a <c>config.json</c> as Python does: two spaces of indent, an infinite number as a bare Infinity.</summary>
-/// <remarks>Ours, because <see cref="Utf8JsonWriter"/> writes no bare words, and does not indent those given as they are.</remarks>
+/// <summary>Writes a <c>config.json</c> as Python does: indented, an infinite number as a bare Infinity.</summary>
+/// <remarks>Ours, because <see cref="Utf8JsonWriter"/> takes bare words only as raw text, without indent.</remarks>
 internal sealed class ConfigJsonWriter
 {
     private readonly StringBuilder _text = new("{");

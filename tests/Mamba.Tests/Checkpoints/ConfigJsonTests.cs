@@ -9,7 +9,8 @@ public sealed class ConfigJsonTests
     [Fact]
     public void Bare_words_of_Python_are_numbers()
     {
-        ConfigJson config = Parse("""{"time_step_limit": [0.0, Infinity], "low": -Infinity, "none": NaN, "text": "Infinity"}""");
+        ConfigJson config = Parse(
+            """{"time_step_limit": [0.0, Infinity], "low": -Infinity, "none": NaN, "text": "Infinity"}""");
 
         config.Numbers("time_step_limit").Should().Equal(0, double.PositiveInfinity);
         config.Number("low").Should().Be(double.NegativeInfinity);
@@ -25,7 +26,8 @@ public sealed class ConfigJsonTests
     [InlineData("-Infinity日本")]
     public void Words_inside_strings_stay(string text)
     {
-        ConfigJson config = Parse($$"""{ {{JsonSerializer.Serialize(text)}}: {{JsonSerializer.Serialize(text)}}, "x": Infinity }""");
+        string quoted = JsonSerializer.Serialize(text);
+        ConfigJson config = Parse($$"""{ {{quoted}}: {{quoted}}, "x": Infinity }""");
 
         config.Text(text).Should().Be(text);
         config.Number("x").Should().Be(double.PositiveInfinity);
@@ -97,7 +99,10 @@ public sealed class ConfigJsonTests
     [Fact]
     public void Wrong_values_are_refused_by_key_expected_and_found()
     {
-        ConfigJson config = Parse("""{"i": 5.5, "big": 3000000000, "s": 7, "f": "true", "l": 3, "m": [1, "x"], "null": null, "o": {"p": []}}""");
+        ConfigJson config = Parse(
+            """
+            {"i": 5.5, "big": 3000000000, "s": 7, "f": "true", "l": 3, "m": [1, "x"], "null": null, "o": {"p": []}}
+            """);
 
         ShouldBeRefused(() => config.Integer("i"), "config.json: \"i\": expected an integer of 32 bits; found 5.5.");
         ShouldBeRefused(() => config.Integer("i", 3), "*\"i\"*found 5.5.");

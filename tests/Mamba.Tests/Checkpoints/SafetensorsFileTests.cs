@@ -30,11 +30,12 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void Every_float_type_is_read_as_float32()
     {
-        double[] values = [0, -0.0, 1, -1.5, 3.140625, 1e-3, 65504, double.PositiveInfinity, double.NegativeInfinity, double.NaN];
+        double[] values =
+            [0, -0.0, 1, -1.5, 3.140625, 1e-3, 65504, double.PositiveInfinity, double.NegativeInfinity, double.NaN];
         byte[] f64 = Bytes(values);
         byte[] f32 = Bytes(Array.ConvertAll(values, value => (float)value));
         byte[] f16 = Bytes(Array.ConvertAll(values, value => (Half)value));
-        byte[] bf16 = Bytes(Array.ConvertAll(values, value => (ushort)(BitConverter.SingleToUInt32Bits((float)value) >> 16)));
+        byte[] bf16 = Bytes(Array.ConvertAll(values, value => UpperHalf((float)value)));
         string path = _folder.Write("a.safetensors", Make(
             "{" + Tensor("f64", "F64", "[10]", 0, 80) + "," + Tensor("f32", "F32", "[10]", 80, 120) + ","
             + Tensor("f16", "F16", "[10]", 120, 140) + "," + Tensor("bf16", "BF16", "[10]", 140, 160) + "}",
@@ -61,7 +62,7 @@ public sealed class SafetensorsFileTests : IDisposable
             "F64" => Bytes(Array.ConvertAll(Samples.Normal(1, count), value => (double)value)),
             "F32" => Bytes(Samples.Normal(1, count)),
             "F16" => Bytes(Array.ConvertAll(Samples.Normal(1, count), value => (Half)value)),
-            _ => Bytes(Array.ConvertAll(Samples.Normal(1, count), value => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16))),
+            _ => Bytes(Array.ConvertAll(Samples.Normal(1, count), UpperHalf)),
         };
 
         // A header of odd length: the elements are not aligned.
@@ -116,7 +117,8 @@ public sealed class SafetensorsFileTests : IDisposable
     public void Bytes_of_any_type_are_read_as_they_are_stored()
     {
         using SafetensorsFile file = SafetensorsFile.Open(_folder.Write("x.safetensors", Make(
-            "{" + Tensor("a", "F8_E4M3", "[2,2]", 0, 4) + "," + Tensor("b", "U16", "[2]", 4, 8) + "}", [1, 2, 3, 4, 5, 6, 7, 8])));
+            "{" + Tensor("a", "F8_E4M3", "[2,2]", 0, 4) + "," + Tensor("b", "U16", "[2]", 4, 8) + "}",
+            [1, 2, 3, 4, 5, 6, 7, 8])));
 
         byte[] a = new byte[2], b = new byte[2];
         file.ReadBytes("a", 1, a);
@@ -204,6 +206,8 @@ public sealed class SafetensorsFileTests : IDisposable
 
         last.Should().Equal(0, 1, -2);
     }
+
+    private static ushort UpperHalf(float value) => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16);
 
     private static float[] Read(SafetensorsFile file, string name)
     {

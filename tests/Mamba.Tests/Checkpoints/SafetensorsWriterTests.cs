@@ -44,8 +44,9 @@ public sealed class SafetensorsWriterTests : IDisposable
         (length % 8).Should().Be(0, "the elements are aligned");
         Encoding.UTF8.GetString(bytes, 8, length).TrimEnd(' ').Should().Be(
             """
-            {"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"\u00E9":{"dtype":"BF16","shape":[1],"data_offsets":[8,10]}}
-            """);
+            {"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},
+            "\u00E9":{"dtype":"BF16","shape":[1],"data_offsets":[8,10]}}
+            """.ReplaceLineEndings(""));
         bytes[(8 + length)..].Should().Equal(0, 0, 0x80, 0x3F, 0, 0, 0, 0xC0, 0x80, 0x3F);
     }
 
@@ -77,12 +78,16 @@ public sealed class SafetensorsWriterTests : IDisposable
     {
         uint[] bits =
         [
-            0x3F800000, 0x3F808000, 0x3F818000, 0x3F808001, 0x3F807FFF, // 1; ties down and up; just above and below a tie
+            0x3F800000, 0x3F808000, 0x3F818000, 0x3F808001, 0x3F807FFF, // 1; ties down and up; just above and below
             0x00000000, 0x80000000, 0x00000001, 0x00008001, // zeros, the smallest, a subnormal that rounds up
             0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF, // infinities, NaNs
         ];
         ushort[] expected =
-            [0x3F80, 0x3F80, 0x3F82, 0x3F81, 0x3F80, 0x0000, 0x8000, 0x0000, 0x0001, 0x7F80, 0xFF80, 0x7FC0, 0x7FC0, 0xFFFF];
+        [
+            0x3F80, 0x3F80, 0x3F82, 0x3F81, 0x3F80,
+            0x0000, 0x8000, 0x0000, 0x0001,
+            0x7F80, 0xFF80, 0x7FC0, 0x7FC0, 0xFFFF,
+        ];
 
         ushort[] narrow = new ushort[bits.Length];
         Elements.NarrowToBFloat16(Array.ConvertAll(bits, BitConverter.UInt32BitsToSingle), narrow);

@@ -21,7 +21,10 @@ public sealed class ShardedSafetensorsTests : IDisposable
     public void Tensors_come_from_the_files_that_the_index_names()
     {
         using ShardedSafetensors source = Open(
-            """{"metadata":{"total_size":24},"weight_map":{"a":"one.safetensors","c":"two.safetensors","b":"one.safetensors"}}""");
+            """
+            {"metadata":{"total_size":24},
+             "weight_map":{"a":"one.safetensors","c":"two.safetensors","b":"one.safetensors"}}
+            """);
 
         float[] a = new float[2], end = new float[2];
         source.Read("a", a);

@@ -12,7 +12,8 @@ public sealed class TensorSourceTests : IDisposable
     [Fact]
     public void A_folder_gives_safetensors_before_the_index_and_the_index_before_PyTorch()
     {
-        byte[] pickle = new PickleBuilder().Begin().Text("x").Tensor(p => p.Storage("FloatStorage", "0", 1), 0, [1], [1]).End();
+        byte[] pickle = new PickleBuilder().Begin()
+            .Text("x").Tensor(p => p.Storage("FloatStorage", "0", 1), 0, [1], [1]).End();
         _folder.Write("pytorch_model.bin", TorchArchive.Make(pickle, new() { ["0"] = Bytes(1f) }));
         First().Should().Be(1);
 
@@ -66,7 +67,8 @@ public sealed class TensorSourceTests : IDisposable
     public void Several_threads_may_read_at_once()
     {
         float[] values = Samples.Normal(1, 100_000);
-        string path = _folder.Write("x.safetensors", Make("{" + Tensor("x", "F32", "[100000]", 0, 400_000) + "}", Bytes(values)));
+        string header = "{" + Tensor("x", "F32", "[100000]", 0, 400_000) + "}";
+        string path = _folder.Write("x.safetensors", Make(header, Bytes(values)));
         using ITensorSource source = TensorSource.Open(path);
 
         Parallel.For(0, 100, i =>

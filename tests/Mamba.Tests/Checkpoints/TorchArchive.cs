@@ -10,7 +10,11 @@ internal static class TorchArchive
         byte[] pickle, Dictionary<string, byte[]> storages, string folder = "archive",
         CompressionLevel compression = CompressionLevel.NoCompression)
     {
-        Dictionary<string, byte[]> files = new() { [$"{folder}/data.pkl"] = pickle, [$"{folder}/version"] = "3\n"u8.ToArray() };
+        Dictionary<string, byte[]> files = new()
+        {
+            [$"{folder}/data.pkl"] = pickle,
+            [$"{folder}/version"] = "3\n"u8.ToArray(),
+        };
         foreach ((string key, byte[] content) in storages)
         {
             files.Add($"{folder}/data/{key}", content);
@@ -35,7 +39,7 @@ internal static class TorchArchive
         return stream.ToArray();
     }
 
-    /// <summary>An archive of stored files in the form for more than 4 GB: every 32-bit number refers to a 64-bit one.</summary>
+    /// <summary>An archive in the form for more than 4 GB: every 32-bit number refers to a 64-bit one.</summary>
     public static byte[] Zip64(Dictionary<string, byte[]> files)
     {
         using MemoryStream stream = new();

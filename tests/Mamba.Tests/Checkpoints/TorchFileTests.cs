@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Text;
 using Mamba.Models.Checkpoints;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;
 
@@ -78,9 +79,11 @@ public sealed class TorchFileTests : IDisposable
     [Fact]
     public void Archives_in_the_form_for_more_than_4_GB_are_read()
     {
-        byte[] pickle = new PickleBuilder().Begin().Text("x").Tensor(p => p.Storage("FloatStorage", "0", 2), 0, [2], [1]).End();
+        byte[] pickle = new PickleBuilder().Begin()
+            .Text("x").Tensor(p => p.Storage("FloatStorage", "0", 2), 0, [2], [1]).End();
+        byte[] archive = TorchArchive.Zip64(new() { ["a/data.pkl"] = pickle, ["a/data/0"] = Bytes(3f, 4f) });
 
-        using TorchFile file = Open(TorchArchive.Zip64(new() { ["a/data.pkl"] = pickle, ["a/data/0"] = Bytes(3f, 4f) }));
+        using TorchFile file = Open(archive);
 
         Read(file, "x").Should().Equal(3, 4);
     }
@@ -150,7 +153,8 @@ public sealed class TorchFileTests : IDisposable
             .Tensor(p => p.Storage("FloatStorage", "0", 1), 0, [1], [1]).Raw(0x88)
             .Global("collections", "OrderedDict").Op(')').Op('R').Op('t').Op('R')
             .Op('u')
-            .Op('}').Text("_metadata").Begin().Text("").Op('}').Text("version").Integer(1).Op('s').Op('u').Op('s').Op('b')
+            .Op('}').Text("_metadata").Begin().Text("").Op('}').Text("version").Integer(1).Op('s').Op('u').Op('s')
+            .Op('b')
             .Bytes();
 
         using TorchFile file = Open(TorchArchive.Make(pickle, new() { ["0"] = Bytes(5f) }));
@@ -162,7 +166,7 @@ public sealed class TorchFileTests : IDisposable
     [Fact]
     public void Pickles_of_protocol_4_are_read()
     {
-        static byte[] Short(string text) => [0x8c, (byte)text.Length, .. System.Text.Encoding.ASCII.GetBytes(text), 0x94];
+        static byte[] Short(string text) => [0x8c, (byte)text.Length, .. Encoding.ASCII.GetBytes(text), 0x94];
         byte[] pickle = new PickleBuilder().Raw(0x80, 4, 0x95, 0, 0, 0, 0, 0, 0, 0, 0)
             .Raw(Short("collections")).Raw(Short("OrderedDict")).Raw(0x93, 0x94).Op(')').Op('R').Raw(0x94).Op('(')
             .Raw(Short("x")).Tensor(p => p.Storage("FloatStorage", "0", 1), 0, [1], [1]).End();

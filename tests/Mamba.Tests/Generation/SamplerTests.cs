@@ -1,4 +1,3 @@
-using CsCheck;
 using Mamba.Models.Generation;
 
 namespace Mamba.Tests.Generation;
@@ -7,81 +6,7 @@ public sealed class SamplerTests
 {
     private const float None = float.NegativeInfinity;
 
-    // The standard deviation of a frequency in n draws is 1/(2√n) at most, 2e-3 here; four of that.
-    private const int Draws = 60_000;
-    private const double Tolerance = 8.2e-3;
-
     private static readonly float[] Logits = [1.2f, -0.7f, 2.5f, 0.3f, 2.5f, -3f, None, 1.9f];
-
-    private static readonly SamplingOptions[] AllFilters =
-    [
-        new(),
-        new() { Temperature = 0.5 },
-        new() { Temperature = 3 },
-        new() { TopK = 3 },
-        new() { TopK = 1 },
-        new() { TopK = 5, Temperature = 2 },
-        new() { TopP = 0.5 },
-        new() { TopP = 0.9 },
-        new() { TopP = 0.9, Temperature = 1.7 },
-        new() { MinP = 0.1 },
-        new() { MinP = 0.5, Temperature = 2 },
-        new() { TopK = 4, TopP = 0.8 },
-        new() { TopK = 5, TopP = 0.95, MinP = 0.2, Temperature = 1.3 },
-        new() { RepetitionPenalty = 1.5 },
-        new() { RepetitionPenalty = 2, TopK = 5, TopP = 0.95, MinP = 0.05, Temperature = 0.8 },
-    ];
-
-    public static TheoryData<SamplingOptions> Filters => new(AllFilters);
-
-    [Theory]
-    [MemberData(nameof(Filters))]
-    public void Tokens_come_as_often_as_the_exact_probabilities_say(SamplingOptions options)
-    {
-        int[] previous = [2, 5, 2, 2];
-        double[] expected = Exact(Logits, previous, options);
-        Sampler sampler = new(Logits.Length, options with { Seed = 7 });
-        int[] counts = new int[Logits.Length];
-
-        for (int i = 0; i < Draws; i++)
-        {
-            counts[sampler.Next(Logits, previous)]++;
-        }
-
-        for (int id = 0; id < counts.Length; id++)
-        {
-            ((double)counts[id] / Draws).Should().BeApproximately(expected[id], Tolerance, "token {0} under {1}", id, options);
-            (counts[id] == 0 || expected[id] > 0).Should().BeTrue("token {0} is cut off by {1}", id, options);
-        }
-    }
-
-    [Fact]
-    public void Every_filter_keeps_what_the_definition_keeps() =>
-        Gen.Select(
-            Gen.Int[-8, 8].Select(i => i / 2f).Array[1, 40], Gen.Int[0, 45], Gen.Double[0.01, 1], Gen.Double[0, 1],
-            Gen.Double[0.2, 3], Gen.ULong)
-        .Sample(
-            (logits, topK, topP, minP, temperature, seed) =>
-            {
-                // Sums that meet the limit of top-p exactly are decided by rounding; no case does at this grid of logits.
-                SamplingOptions options = new()
-                {
-                    TopK = topK,
-                    TopP = topP,
-                    MinP = minP,
-                    Temperature = temperature,
-                    Seed = seed,
-                };
-                double[] exact = Exact(logits, [], options);
-                Sampler sampler = new(logits.Length, options);
-
-                for (int i = 0; i < 20; i++)
-                {
-                    exact[sampler.Next(logits)].Should().BePositive();
-                }
-            },
-            iter: 2000,
-            seed: "0000000000001");
 
     [Fact]
     public void Greedy_takes_the_largest_and_the_lowest_id_of_equals()
@@ -236,7 +161,8 @@ public sealed class SamplerTests
     {
         float[] logits = Samples.Normal(1, 1000);
         int[] previous = [1, 2, 3];
-        Sampler sampler = new(1000, new() { Temperature = temperature, TopP = topP, TopK = topK, RepetitionPenalty = 1.1 });
+        SamplingOptions options = new() { Temperature = temperature, TopP = topP, TopK = topK };
+        Sampler sampler = new(1000, options with { RepetitionPenalty = 1.1 });
         sampler.Next(logits, previous);
 
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -295,50 +221,5 @@ public sealed class SamplerTests
         }
 
         return drawn;
-    }
-
-    /// <summary>The probabilities by the definition, filter after filter, each on what the last one left.</summary>
-    private static double[] Exact(float[] logits, int[] previous, SamplingOptions options)
-    {
-        double[] scores = Array.ConvertAll(logits, logit => (double)logit);
-        foreach (int id in previous.Distinct())
-        {
-            scores[id] = scores[id] < 0 ? scores[id] * options.RepetitionPenalty : scores[id] / options.RepetitionPenalty;
-        }
-
-        scores = Array.ConvertAll(scores, score => score / options.Temperature);
-        int[] ranked = [.. Enumerable.Range(0, scores.Length).OrderByDescending(id => scores[id]).ThenBy(id => id)];
-        if (options.TopK > 0)
-        {
-            ranked = [.. ranked.Take(options.TopK)];
-        }
-
-        double[] p = Softmax(scores, ranked);
-        if (options.TopP < 1)
-        {
-            double before = 0;
-            ranked = [.. ranked.TakeWhile(id =>
-            {
-                bool kept = before < options.TopP;
-                before += p[id];
-                return kept;
-            })];
-            p = Softmax(scores, ranked);
-        }
-
-        ranked = [.. ranked.Where(id => p[id] >= options.MinP * p.Max())];
-        return Softmax(scores, ranked);
-    }
-
-    private static double[] Softmax(double[] scores, int[] ids)
-    {
-        double[] p = new double[scores.Length];
-        double largest = ids.Max(id => scores[id]), sum = ids.Sum(id => Math.Exp(scores[id] - largest));
-        foreach (int id in ids)
-        {
-            p[id] = Math.Exp(scores[id] - largest) / sum;
-        }
-
-        return p;
     }
 }

@@ -37,7 +37,7 @@ public sealed class SamplingOptionsTests
     {
         new SamplingOptions().Validate();
         SamplingOptions.Greedy.Validate();
-        new SamplingOptions { Temperature = 1e6, TopK = int.MaxValue, TopP = double.Epsilon, MinP = 1, RepetitionPenalty = 1e-6 }
-            .Validate();
+        new SamplingOptions { Temperature = 1e6, TopK = int.MaxValue, TopP = double.Epsilon }.Validate();
+        new SamplingOptions { MinP = 1, RepetitionPenalty = 1e-6 }.Validate();
     }
 }
