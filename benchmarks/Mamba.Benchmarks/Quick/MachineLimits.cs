@@ -12,7 +12,7 @@ internal static unsafe class MachineLimits
     private const int FloatsPerItem = 32 * 1024;
     private const int Items = 4096; // 512 MB, beyond every cache
 
-    /// <summary>Float32 operations per second in independent chains of multiply-adds, in the widest registers.</summary>
+    /// <summary>Float32 operations per second of independent multiply-adds in the widest registers.</summary>
     public static double FmaPeak() =>
         Width.Has512 ? FmaPeak<Lanes512>()
         : Width.Has256 ? FmaPeak<Lanes256>()

@@ -39,7 +39,8 @@ internal static class QuickCommand
             }
         }
 
-        QuickRow[] rows = [.. QuickRows.All.Where(row => row.Name.Contains(filter, StringComparison.OrdinalIgnoreCase))];
+        QuickRow[] rows =
+            [.. QuickRows.All.Where(row => row.Name.Contains(filter, StringComparison.OrdinalIgnoreCase))];
         if (rows.Length == 0)
         {
             Console.Error.WriteLine($"No row has \"{filter}\" in its name.");
@@ -76,7 +77,8 @@ internal static class QuickCommand
         int nameWidth = rows.Max(row => row.Name.Length), unitWidth = rows.Max(row => row.Unit.Length);
         using (CpuDevice device = new())
         {
-            Console.WriteLine($"{device} | {RuntimeInformation.FrameworkDescription} | {RuntimeInformation.OSDescription}");
+            string framework = RuntimeInformation.FrameworkDescription, system = RuntimeInformation.OSDescription;
+            Console.WriteLine($"{device} | {framework} | {system}");
         }
 
         Console.WriteLine();

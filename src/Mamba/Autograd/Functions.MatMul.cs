@@ -11,8 +11,8 @@ public static partial class Functions
     /// <returns>The output, of the shape of x with N for K.</returns>
     /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
     /// <remarks>
-    /// A sequence gives the same bits alone and in a batch. In a few tokens the sums run in another order than in many, so
-    /// that one token after the other agrees with the whole sequence up to rounding.
+    /// A sequence gives the same bits alone and in a batch. In a short sequence the sums run in another order than in a
+    /// long one, so that one token after the other agrees with the whole up to rounding.
     /// </remarks>
     public static DeviceArray Linear(DeviceArray x, DeviceArray weight, DeviceArray bias = default)
     {
@@ -76,7 +76,7 @@ public static partial class Functions
     private static void MatMulBackward(
         Tape tape, DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray gc)
     {
-        // C = P·Q with P = op(A), Q = op(B): gP = gC·Qᵀ and gQ = Pᵀ·gC; the gradient of a transposed factor is transposed.
+        // C = P·Q with P = op(A), Q = op(B): gP = gC·Qᵀ and gQ = Pᵀ·gC; transposed where the factor is.
         DeviceArray ga = tape.Wanted(a), gb = tape.Wanted(b);
         if (ga.Exists && transposeA)
         {

@@ -3,7 +3,8 @@ namespace Mamba.Devices;
 public abstract partial class Device
 {
     /// <summary>
-    /// Computes <c>C = op(A)·op(B)</c>, or adds it to C; op transposes where it is asked to. Leading axes count as rows.
+    /// Computes <c>C = op(A)·op(B)</c>, or adds it to C; op transposes where it is asked to. Leading axes count as
+    /// rows.
     /// </summary>
     /// <param name="a">A, [M, K]; [K, M] where it is transposed.</param>
     /// <param name="transposeA">Whether A is transposed.</param>
@@ -15,8 +16,8 @@ public abstract partial class Device
         DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate);
 
     /// <summary>
-    /// Computes <c>y = x·Wᵀ + b</c> for every row of x. A row's bits do not depend on how many sequences there are; they
-    /// may on the length of a sequence.
+    /// Computes <c>y = x·Wᵀ + b</c> for every row of x. A row's bits do not depend on how many sequences there are;
+    /// they may on the length of a sequence.
     /// </summary>
     /// <param name="x">The input, [K], [length, K] or [.., length, K].</param>
     /// <param name="weight">W, [N, K].</param>
@@ -33,9 +34,10 @@ public abstract partial class Device
         (nint depth, nint n) = transposeB ? ((nint)b.Shape.Width, b.Shape.Rows) : (b.Shape.Rows, b.Shape.Width);
         if (depth != k)
         {
+            string left = transposeA ? $"{a.Shape} transposed" : $"{a.Shape}";
+            string right = transposeB ? $"{b.Shape} transposed" : $"{b.Shape}";
             throw new ArgumentException(
-                $"Expected as many rows of B as columns of A; found {depth} and {k}, " +
-                $"A of {a.Shape}{(transposeA ? " transposed" : "")} and B of {b.Shape}{(transposeB ? " transposed" : "")}.");
+                $"Expected as many rows of B as columns of A; found {depth} and {k}, A of {left} and B of {right}.");
         }
 
         if (c.Shape.Rows != m || c.Shape.Width != n)
@@ -47,7 +49,8 @@ public abstract partial class Device
     }
 
     /// <summary>Throws unless the arrays of a linear map fit together.</summary>
-    private protected static void RequireLinearShapes(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
+    private protected static void RequireLinearShapes(
+        DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
     {
         if (weight.Shape.Rank != 2 || weight.Shape.Width != x.Shape.Width)
         {

@@ -8,13 +8,13 @@ namespace Mamba.Devices;
 /// Threads that live as long as their device and share out the items of one job at a time with the calling thread.
 /// </summary>
 /// <remarks>
-/// Ours because a dispatch must cost microseconds and allocate nothing: a decoded token is some hundred of them. An idle
-/// worker spins for a moment, since the next job is usually near, and then sleeps. Which thread runs which item is not
-/// fixed; jobs are split so that it does not matter.
+/// Ours because a dispatch must cost microseconds and allocate nothing: a decoded token is some hundred of them. An
+/// idle worker spins for a moment, since the next job is usually near, and then sleeps. Which thread runs which item is
+/// not fixed; jobs are split so that it does not matter.
 /// <para>
-/// A job is published by its fields, then <c>Open</c>, then the round. A worker counts itself in <c>Inside</c> before it
-/// looks at <c>Open</c>, and the caller closes before it looks at <c>Inside</c>: so either the worker sees that it came
-/// too late, or the caller waits for it. Both sides cross a full fence between the two.
+/// A job is published by its fields, then <c>Open</c>, then the round. A worker counts itself in <c>Inside</c> before
+/// it looks at <c>Open</c>, and the caller closes before it looks at <c>Inside</c>: so either the worker sees that it
+/// came too late, or the caller waits for it. Both sides cross a full fence between the two.
 /// </para>
 /// </remarks>
 internal sealed unsafe class Workers : IDisposable
@@ -44,7 +44,7 @@ internal sealed unsafe class Workers : IDisposable
     public int Count => _workers.Length + 1;
 
     /// <summary>Calls <paramref name="body"/> once for every item from 0 on, and returns when all are done.</summary>
-    /// <exception cref="Exception">What an item threw; the other items have run nevertheless, unless on one thread.</exception>
+    /// <exception cref="Exception">What an item threw; on several threads the others have run nevertheless.</exception>
     public void Run(delegate*<void*, int, void> body, void* job, int items)
     {
         // One item, or a call from inside a job: no one to share with.
@@ -201,8 +201,8 @@ internal sealed unsafe class Workers : IDisposable
         /// <summary>Sleeps until it is woken, unless the round has changed already.</summary>
         public void SleepWhile(ref int round, int seen)
         {
-            // Whoever turns 1 into 0 owns the wake-up: either this thread, which then goes on, or a caller, whose release
-            // is awaited. The exchange is a fence: a caller that does not see the 1 has changed the round before.
+            // Whoever turns 1 into 0 owns the wake-up: either this thread, which then goes on, or a caller, whose
+            // release is awaited. The exchange is a fence: a caller that does not see the 1 has changed the round.
             Interlocked.Exchange(ref _asleep, 1);
             if (Volatile.Read(ref round) == seen || Interlocked.Exchange(ref _asleep, 0) == 0)
             {

@@ -6,12 +6,12 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>A factor of a matrix product, and how its panels are laid out in the order in which a tile reads them.</summary>
+/// <summary>A factor of a matrix product, whose panels are laid out in the order in which a tile reads them.</summary>
 /// <param name="rows">The matrix as it stands in memory.</param>
 /// <param name="alongDepth">Whether k, which the product sums over, runs along the rows or across them.</param>
 internal readonly unsafe struct MatMulFactor(Rows rows, bool alongDepth)
 {
-    /// <summary>Floats of a row that are read at a time: so many cache lines of all rows of a panel stay in L1.</summary>
+    /// <summary>Floats of a row that are read at a time: what a panel writes meanwhile stays in L1.</summary>
     private const int Stretch = 64;
 
     /// <summary>Packs <c>panel[k, j]</c>; columns from <paramref name="count"/> on become zeros.</summary>
@@ -78,7 +78,7 @@ internal readonly unsafe struct MatMulFactor(Rows rows, bool alongDepth)
         }
     }
 
-    /// <summary>Turns k to <paramref name="end"/> of four rows into columns, <paramref name="width"/> floats apart.</summary>
+    /// <summary>Turns k to <paramref name="end"/> of four rows into columns of a panel.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void TransposeFour(Rows source, int k, int end, float* panel, int width)
     {

@@ -118,7 +118,7 @@ internal readonly unsafe struct MatMulFewRows(
         return k;
     }
 
-    /// <summary>The same for two rows of x and four of W: every sum takes its terms in the order of <c>Dot</c>.</summary>
+    /// <summary>The same for two rows of x and four of W; each sum takes its terms in the order of Dot.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private nint Dots<TLanes>(
         float* x0, float* x1, float* w0, float* w1, float* w2, float* w3, nint k, float* sums)

@@ -14,7 +14,7 @@ internal readonly struct MatMulPlan
     private const int LeastPanelsPerItem = 2;
 
     /// <summary>Enough to keep a few dozen threads busy.</summary>
-    private const int WantedItems = 48;
+    private const int WantedItems = 32;
 
     // What is packed at a time, 16 MB: enough for a layer's weights, and a bound on what a large matrix leaves behind.
     private const int MostSlabDepth = 2048;
@@ -28,18 +28,15 @@ internal readonly struct MatMulPlan
         SlabPanels = Even(panels, Math.Max(1, MostSlabFloats / (SlabDepth * panelWidth)), 1);
         PanelWidth = panelWidth;
 
-        nint mostRows = MostRowsPerItem, mostPanels = MostPanelsPerItem;
-        while (Pieces(rows, mostRows) * Pieces(SlabPanels, mostPanels) < WantedItems)
+        nint mostRows = MostRowsPerItem, mostPanels = Math.Min(MostPanelsPerItem, SlabPanels);
+        while (Pieces(rows, mostRows) * Pieces(SlabPanels, mostPanels) < WantedItems
+            && (mostRows > LeastRowsPerItem || mostPanels > LeastPanelsPerItem))
         {
-            bool narrow = mostPanels > LeastPanelsPerItem && SlabPanels > LeastPanelsPerItem;
-            if (mostRows == LeastRowsPerItem && !narrow)
+            // Halve the longer side of an item.
+            bool byPanels = mostRows == LeastRowsPerItem || mostPanels * panelWidth > mostRows;
+            if (byPanels && mostPanels > LeastPanelsPerItem)
             {
-                break;
-            }
-
-            if (narrow && (mostPanels * panelWidth > mostRows || mostRows == LeastRowsPerItem))
-            {
-                mostPanels /= 2;
+                mostPanels = Math.Max(LeastPanelsPerItem, mostPanels / 2);
             }
             else
             {
@@ -54,7 +51,7 @@ internal readonly struct MatMulPlan
     /// <summary>Columns of a panel of B.</summary>
     public int PanelWidth { get; }
 
-    /// <summary>Number of k that a tile sums up before it adds to C. Depends on the depth alone, and so do the bits.</summary>
+    /// <summary>Number of k that a tile sums up before it adds to C; by the depth alone, as are the bits.</summary>
     public int BlockDepth { get; }
 
     /// <summary>Number of k of B that are packed at a time; whole blocks.</summary>
@@ -75,7 +72,7 @@ internal readonly struct MatMulPlan
     /// <summary>Number of pieces of <paramref name="size"/> that cover <paramref name="count"/>.</summary>
     public static nint Pieces(nint count, nint size) => (count + size - 1) / size;
 
-    /// <summary>The size of pieces, whole units and about equal, at most <paramref name="most"/> where units allow.</summary>
+    /// <summary>The size of about equal pieces of whole units, at most <paramref name="most"/>.</summary>
     private static nint Even(nint count, nint most, nint unit) =>
         Pieces(Pieces(count, Pieces(count, most)), unit) * unit;
 }

@@ -3,7 +3,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Registers side by side: the columns of a tile of a matrix product. The tile is written once for all.</summary>
+/// <summary>Registers side by side: a row of a tile. The tile is written once for every width and number.</summary>
 internal unsafe interface IStrip<TSelf>
     where TSelf : struct, IStrip<TSelf>
 {

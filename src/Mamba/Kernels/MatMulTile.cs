@@ -12,7 +12,7 @@ internal static unsafe class MatMulTile
     /// <summary>Rows of a packed panel of A, and of the tallest tile.</summary>
     public const int Height = 8;
 
-    /// <summary>Computes <c>target[i, j] = start[i, j] + Σ_k a[k, i]·b[k, j]</c>, i below <paramref name="rows"/>.</summary>
+    /// <summary>Computes <c>target[i, j] = start[i, j] + Σ_k a[k, i]·b[k, j]</c>.</summary>
     /// <param name="a">Packed, [depth, <see cref="Height"/>].</param>
     /// <param name="b">Packed, [depth, TStrip.Count].</param>
     /// <param name="depth">Number of k.</param>

@@ -189,8 +189,11 @@ public sealed class WorkersTests
     }
 
     // The link reads "123/task/456".
-    private static int NativeThreadId() =>
-        int.Parse(Path.GetFileName(File.ResolveLinkTarget("/proc/thread-self", false)!.FullName), CultureInfo.InvariantCulture);
+    private static int NativeThreadId()
+    {
+        string link = File.ResolveLinkTarget("/proc/thread-self", returnFinalTarget: false)!.FullName;
+        return int.Parse(Path.GetFileName(link), CultureInfo.InvariantCulture);
+    }
 
     private static TimeSpan TimeOf(int[] threads)
     {
