@@ -21,7 +21,7 @@ internal static unsafe class Attention
         for (int t = 0; t < sizes.Length; t++)
         {
             int seen = sizes.Past + t + 1;
-            Softmax(sizes, q[t], k, seen, weights);
+            Weigh(sizes, q[t], k, seen, weights);
             new Span<float>(y[t], sizes.HeadDim).Clear();
             for (int j = 0; j < seen; j++)
             {
@@ -56,7 +56,7 @@ internal static unsafe class Attention
         for (int t = 0; t < sizes.Length; t++)
         {
             int seen = sizes.Past + t + 1;
-            Softmax(sizes, q[t], k, seen, weights);
+            Weigh(sizes, q[t], k, seen, weights);
             float mean = 0;
             for (int j = 0; j < seen; j++)
             {
@@ -76,26 +76,14 @@ internal static unsafe class Attention
     }
 
     /// <summary>Computes <c>softmax(q·k / √P)</c> over the keys that a query sees.</summary>
-    private static void Softmax(AttentionSizes sizes, float* q, PastRows k, int seen, float* weights)
+    private static void Weigh(AttentionSizes sizes, float* q, PastRows k, int seen, float* weights)
     {
-        float largest = float.NegativeInfinity;
         for (int j = 0; j < seen; j++)
         {
             weights[j] = Dot(q, k[j], sizes.HeadDim) * sizes.Scale;
-            largest = MathF.Max(largest, weights[j]);
         }
 
-        float sum = 0;
-        for (int j = 0; j < seen; j++)
-        {
-            weights[j] = LaneMath.Exp(new Lane(weights[j] - largest)).Value;
-            sum += weights[j];
-        }
-
-        for (int j = 0; j < seen; j++)
-        {
-            weights[j] /= sum;
-        }
+        Kernels.Softmax.Forward(weights, weights, seen);
     }
 
     private static void AddTo(float* target, float* source, float scale, int length)
