@@ -18,8 +18,8 @@ public static partial class Functions
     /// <returns>y, shaped as x, and the last K-1 inputs, with which the next tokens begin.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     /// <remarks>
-    /// The convolution of Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4. Gradients flow through
-    /// both windows, so a sequence may be cut anywhere.
+    /// The convolution of Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4. Gradients flow
+    /// through both windows, so a sequence may be cut anywhere.
     /// </remarks>
     public static (DeviceArray Y, DeviceArray FinalWindow) CausalConvolution(
         DeviceArray x,
@@ -42,7 +42,9 @@ public static partial class Functions
         return (y, finalWindow);
     }
 
-    /// <summary>Continues <see cref="CausalConvolution"/> by a token or a few, and moves the window on in place.</summary>
+    /// <summary>
+    /// Continues <see cref="CausalConvolution"/> by a token or a few, and moves the window on in place.
+    /// </summary>
     /// <param name="x">The new tokens, [batch, length, channels].</param>
     /// <param name="weight">w, [K, channels].</param>
     /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
@@ -50,13 +52,16 @@ public static partial class Functions
     /// <param name="window">The last K-1 inputs, [batch, K-1, channels]; afterwards the last of these and x.</param>
     /// <returns>y, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
-    /// <exception cref="InvalidOperationException">A tape follows an input: what is overwritten has no gradient.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A tape follows an input: what is overwritten has no gradient.
+    /// </exception>
     public static DeviceArray CausalConvolutionStep(
         DeviceArray x, DeviceArray weight, DeviceArray bias, bool silu, DeviceArray window)
     {
         if (Tape.Follows(x, weight, bias, window))
         {
-            throw new InvalidOperationException("A step overwrites its window and has no gradient; use the sequence form.");
+            throw new InvalidOperationException(
+                "A step overwrites its window and has no gradient; use the sequence form.");
         }
 
         DeviceArray y = x.Device.Allocate(x.Shape);

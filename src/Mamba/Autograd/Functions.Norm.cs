@@ -51,8 +51,8 @@ public static partial class Functions
         Norm(x, residual, weight, bias, epsilon, centered: true);
 
     /// <summary>
-    /// RMS norm with a gate: <c>y = norm(x·silu(z))·w + b</c>, or <c>y = (norm(x)·w + b)·silu(z)</c> where the norm comes
-    /// first.
+    /// RMS norm with a gate: <c>y = norm(x·silu(z))·w + b</c>, or <c>y = (norm(x)·w + b)·silu(z)</c> where the norm
+    /// comes first.
     /// </summary>
     /// <param name="x">The input, [..., channels].</param>
     /// <param name="z">The gate, shaped as x.</param>

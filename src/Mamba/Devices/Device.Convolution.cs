@@ -82,7 +82,8 @@ public abstract partial class Device
         Shape expected = [sequences.Count, weight.Shape[0] - 1, weight.Shape.Width];
         if (window.Exists && window.Shape != expected)
         {
-            throw new ArgumentException($"Expected a window {expected}, [sequences, width - 1, channels]; found {window.Shape}.");
+            throw new ArgumentException(
+                $"Expected a window {expected}, [sequences, width - 1, channels]; found {window.Shape}.");
         }
     }
 

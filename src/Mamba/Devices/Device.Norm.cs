@@ -4,8 +4,8 @@ public abstract partial class Device
 {
     /// <summary>
     /// Normalises rows of <c>s = x + residual</c>: <c>y = (s - μ)/√(mean((s - μ)²) + ε)·w + b</c>, where μ is the row's
-    /// mean if <paramref name="centered"/> (layer norm), else 0 (RMS norm). Residual, weight and bias may be absent; s is
-    /// written to <paramref name="sum"/>, which exists if the residual does.
+    /// mean if <paramref name="centered"/> (layer norm), else 0 (RMS norm). Residual, weight and bias may be absent; s
+    /// is written to <paramref name="sum"/>, which exists if the residual does.
     /// </summary>
     internal abstract void Norm(
         DeviceArray x,
@@ -61,7 +61,7 @@ public abstract partial class Device
         DeviceArray gweight,
         DeviceArray gbias);
 
-    /// <summary>Throws unless the arrays of a norm's rows have one shape, and weight and bias, if any, one row's.</summary>
+    /// <summary>Throws unless all rows have one shape, and weight and bias, if any, that of one row.</summary>
     private protected static void RequireNorm(
         DeviceArray x, DeviceArray weight, DeviceArray bias, params ReadOnlySpan<DeviceArray> others)
     {

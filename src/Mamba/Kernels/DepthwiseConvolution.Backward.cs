@@ -4,29 +4,31 @@ namespace Mamba.Kernels;
 
 internal static unsafe partial class DepthwiseConvolution
 {
-    /// <summary>Tokens that are gone back through at once: few enough that their rows stay in the nearest cache.</summary>
+    /// <summary>Tokens that are gone back through at once; few, so that their rows stay in the nearest cache.</summary>
     private const int ChunkLength = 32;
 
-    /// <summary>Floats of g that are kept on the stack, where filters are not very wide.</summary>
-    private const int ScratchLength = 4608;
+    /// <summary>Floats of g that leave room in the nearest cache for the other rows.</summary>
+    private const int CachedLength = 4608;
+
+    /// <summary>Floats of scratch memory that <see cref="Backward"/> needs, for g of a chunk and its neighbours.</summary>
+    public static int ScratchLength(Filter filter) => (ChunkLength + filter.Width - 1) * ChannelsAtOnce(filter);
 
     /// <summary>
-    /// Goes back through <paramref name="count"/> tokens from <paramref name="t"/> on: adds to their gradients, with the
-    /// first of them also to the window's, and adds the gradients of w[0] … w[K-1] and of the bias to the K + 1 rows of
-    /// <paramref name="sums"/>. Gradients that are null are skipped.
+    /// Goes back through <paramref name="count"/> tokens from <paramref name="t"/> on: adds to their gradients, with
+    /// the first of them also to the window's, and adds the gradients of w[0] … w[K-1] and of the bias to the K + 1
+    /// rows of <paramref name="sums"/>. Gradients that are null are skipped.
     /// </summary>
     /// <remarks>
-    /// With <c>g_t = gy_t·f'(…)</c>, zero outside the sequence: <c>gx_t = Σ_k w[k]·g_{t+left-k}</c>, a convolution again,
-    /// and <c>gw[k] = Σ_t g_t·x_{t-left+k}</c>. What f was applied to is not kept, so g is computed here, and where tokens
-    /// of the next piece need it there again. Sums are taken chunk by chunk, so that rounding stays small.
+    /// With <c>g_t = gy_t·f'(…)</c>, zero outside the sequence: <c>gx_t = Σ_k w[k]·g_{t+left-k}</c>, a convolution
+    /// again, and <c>gw[k] = Σ_t g_t·x_{t-left+k}</c>. What f was applied to is not kept, so g is computed here, and
+    /// once more for the few tokens of the next chunk that are needed. Sums are taken chunk by chunk, so that rounding
+    /// stays small.
     /// </remarks>
     public static void Backward<TActivation>(
-        Filter filter, SequenceRows x, int t, int count, Rows gy, SequenceRows gx, Rows sums)
+        Filter filter, SequenceRows x, int t, int count, Rows gy, SequenceRows gx, Rows sums, float* scratch)
         where TActivation : struct, IMap
     {
-        int rows = Math.Min(ChunkLength, count) + filter.Width - 1;
-        int block = Math.Min(filter.Channels, Math.Max(Lanes512.Count, ScratchLength / rows / Lanes512.Count * Lanes512.Count));
-        float* scratch = stackalloc float[rows * block];
+        int block = ChannelsAtOnce(filter);
         for (int end = t + count; t < end; t += ChunkLength)
         {
             for (int channel = 0; channel < filter.Channels; channel += block)
@@ -50,6 +52,12 @@ internal static unsafe partial class DepthwiseConvolution
                 Elementwise.AddScaled(gfinal[j], 1f, target[row], filter.Channels);
             }
         }
+    }
+
+    private static int ChannelsAtOnce(Filter filter)
+    {
+        int fitting = CachedLength / (ChunkLength + filter.Width - 1) / Lanes512.Count * Lanes512.Count;
+        return Math.Min(filter.Channels, Math.Max(Lanes512.Count, fitting));
     }
 
     private static void ChunkBackward<TActivation>(

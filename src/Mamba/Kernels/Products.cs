@@ -24,8 +24,8 @@ internal static unsafe class Products
     }
 
     /// <summary>
-    /// Does the same for b and three neighbours of it, <paramref name="next"/> floats on each, which share the loads of a
-    /// and whose sums do not wait for each other.
+    /// Does the same for b and three neighbours of it, <paramref name="next"/> floats on each, which share the loads of
+    /// a and whose sums do not wait for each other.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddFour<TLanes>(

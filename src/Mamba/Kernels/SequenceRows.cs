@@ -14,7 +14,7 @@ internal readonly struct SequenceRows(Rows tokens, int length, Rows window)
 
     public Rows Window { get; } = window;
 
-    /// <summary>Where to find a row that is counted from the start of a window of <paramref name="before"/> rows.</summary>
+    /// <summary>Where a row is that is counted from the start of a window of <paramref name="before"/> rows.</summary>
     public (Rows Rows, int Row) FromWindowOn(int row, int before) =>
         row < before ? (Window, row) : (Tokens, row - before);
 }

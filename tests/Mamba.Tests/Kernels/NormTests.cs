@@ -11,15 +11,19 @@ public sealed class NormTests
     // Four roundings of float32 on the way to y, relative to the largest value.
     private const double Tolerance = 5e-7;
 
-    // The gradient of x is a difference of terms that may be some times larger than itself; three times the error of the
-    // reference implementation's own float32 run.
+    // The gradient of x is a difference of terms that may be larger than itself; three times the error of the reference
+    // implementation's own float32 run.
     private const double GradientTolerance = 1e-6;
 
     private const float Epsilon = 1e-5f;
 
     /// <summary>Width, a group size that divides it.</summary>
     public static TheoryData<int, int> Widths =>
-        new() { { 1, 1 }, { 2, 1 }, { 3, 3 }, { 7, 7 }, { 16, 4 }, { 33, 11 }, { 64, 64 }, { 65, 13 }, { 150, 75 }, { 1100, 550 } };
+        new()
+        {
+            { 1, 1 }, { 2, 1 }, { 3, 3 }, { 7, 7 }, { 16, 4 },
+            { 33, 11 }, { 64, 64 }, { 65, 13 }, { 150, 75 }, { 1100, 550 },
+        };
 
     [Theory]
     [MemberData(nameof(Widths))]
@@ -94,14 +98,15 @@ public sealed class NormTests
                 Results results = new DifferentiableFunction(
                     inputs =>
                     {
-                        (DeviceArray y, DeviceArray sum) = Functions.AddLayerNorm(inputs[0], inputs[1], default, default, Epsilon);
+                        (DeviceArray y, DeviceArray sum) =
+                            Functions.AddLayerNorm(inputs[0], inputs[1], default, default, Epsilon);
                         return [y, sum, Functions.GatedRmsNorm(inputs[0], inputs[1], default, default, Epsilon)];
                     },
                     ([count, width], left),
                     ([count, width], right)).Run(cpu, gradientsOfOne: true);
                 return [.. results.Outputs, .. results.Gradients];
             }
-        }, iter: 30);
+        }, seed: "0000000000001", iter: 30);
 
     [Fact]
     public void A_row_is_brought_to_the_root_mean_square_of_one()
@@ -137,7 +142,8 @@ public sealed class NormTests
     {
         using CpuDevice cpu = new(1);
         Shape shape = [1, 1, 40];
-        float[] x = [.. Enumerable.Repeat(value, 40)], z = [.. Enumerable.Range(0, 40).Select(i => i % 2 == 0 ? 80f : -80f)];
+        float[] x = [.. Enumerable.Repeat(value, 40)];
+        float[] z = [.. Enumerable.Range(0, 40).Select(i => i % 2 == 0 ? 80f : -80f)];
         DifferentiableFunction function = new(
             inputs =>
             [
@@ -151,7 +157,8 @@ public sealed class NormTests
 
         Results results = function.Run(cpu);
 
-        results.Outputs.Concat(results.Gradients).SelectMany(values => values).Should().OnlyContain(v => double.IsFinite(v));
+        results.Outputs.Concat(results.Gradients).SelectMany(values => values)
+            .Should().OnlyContain(value => double.IsFinite(value));
     }
 
     [Fact]
@@ -176,7 +183,9 @@ public sealed class NormTests
             Array.ForEach(watched, tape.Watch);
             DeviceArray y = Functions.GatedRmsNorm(x, z, weight, default, Epsilon);
             DeviceArray normalised = Functions.RmsNorm(x, weight, Epsilon);
-            tape.Backward((y, cpu.Array([3, 20], Samples.Normal(4, 60))), (normalised, cpu.Array([3, 20], Samples.Normal(5, 60))));
+            tape.Backward(
+                (y, cpu.Array([3, 20], Samples.Normal(4, 60))),
+                (normalised, cpu.Array([3, 20], Samples.Normal(5, 60))));
             return tape.GradientOf(weight).ToArray();
         }
     }
@@ -259,7 +268,11 @@ public sealed class NormTests
         foreach (bool before in new[] { false, true })
         {
             yield return ($"gated norm, norm first: {before}", new(
-                a => [Functions.GatedRmsNorm(a[0], a[1], a[2], a[3], Large, groupSize, before)], x, other, weight, bias));
+                a => [Functions.GatedRmsNorm(a[0], a[1], a[2], a[3], Large, groupSize, before)],
+                x,
+                other,
+                weight,
+                bias));
             yield return ($"plain gated norm, norm first: {before}", new(
                 a => [Functions.GatedRmsNorm(a[0], a[1], default, default, Large, null, before)], x, other));
         }

@@ -19,7 +19,7 @@ internal sealed class DifferentiableFunction(
 
     /// <summary>Computes the outputs, and the gradients of the inputs from seeded ones of the outputs.</summary>
     /// <param name="device">Where to compute.</param>
-    /// <param name="sliced">Whether arrays of three axes are given as slices of wider ones that hold NaN beside them.</param>
+    /// <param name="sliced">Whether arrays of three axes are slices of wider ones that hold NaN beside them.</param>
     /// <param name="gradientsOfOne">Whether the outputs' gradients are all 1, the same wherever a row stands.</param>
     public Results Run(Device device, bool sliced = false, bool gradientsOfOne = false)
     {
@@ -42,12 +42,13 @@ internal sealed class DifferentiableFunction(
     {
         using ReferenceDevice reference = new();
         DeviceArray[] arrays = [.. inputs.Select(input => Place(reference, input, false))];
-        double Loss() => apply(arrays)
-            .Select((y, i) => ReferenceDevice.Exact(y).Zip(ReferenceDevice.Exact(UpstreamGradient(y, i)), (a, b) => a * b).Sum())
-            .Sum();
+        double Loss() => apply(arrays).Select((y, i) => Dot(y, UpstreamGradient(y, i))).Sum();
 
         return [.. arrays.Where(array => array.Exists).Select(array => Differences(array, Loss))];
     }
+
+    private static double Dot(DeviceArray y, DeviceArray gy) =>
+        ReferenceDevice.Exact(y).Zip(ReferenceDevice.Exact(gy), (value, gradient) => value * gradient).Sum();
 
     private static double[] Differences(DeviceArray x, Func<double> f)
     {
@@ -138,7 +139,8 @@ internal sealed class DifferentiableFunction(
             for (int i = 0; i < those.Length; i++)
             {
                 float[] actual = Array.ConvertAll(these[i], value => (float)value);
-                actual.ShouldHaveTheBitsOf(Array.ConvertAll(those[i], value => (float)value), $"output or gradient {i}");
+                float[] exact = Array.ConvertAll(those[i], value => (float)value);
+                actual.ShouldHaveTheBitsOf(exact, $"output or gradient {i}");
             }
         }
     }
