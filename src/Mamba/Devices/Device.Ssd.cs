@@ -32,7 +32,9 @@ public abstract partial class Device
         in SsdGradients gradients);
 
     /// <summary>One token of every sequence: an SSD of length 1, to the bit.</summary>
-    /// <param name="inputs">Rows of one token, [batch, channels] or [batch, 1, channels]; without an initial state.</param>
+    /// <param name="inputs">
+    /// Rows of one token, [batch, channels] or [batch, 1, channels]; without an initial state.
+    /// </param>
     /// <param name="state">h, read and written: [batch, heads, headDim, states].</param>
     /// <param name="y">Becomes the output, in the shape of x.</param>
     internal void SsdStep(in SsdInputs inputs, DeviceArray state, DeviceArray y) =>
