@@ -52,9 +52,11 @@ public sealed class SamplerTests
 
         for (int tokens = 1; tokens <= 20; tokens++)
         {
-            Sampler sampler = new(20, new() { TopP = (tokens - 0.01) / 20 });
+            Sampler least = new(20, new() { TopP = (tokens - 0.99) / 20 });
+            Sampler most = new(20, new() { TopP = (tokens - 0.01) / 20 });
 
-            Draw(sampler, logits, 400).Distinct().Order().Should().Equal(Enumerable.Range(0, tokens));
+            Draw(least, logits, 400).Distinct().Order().Should().Equal(Enumerable.Range(0, tokens));
+            Draw(most, logits, 400).Distinct().Order().Should().Equal(Enumerable.Range(0, tokens));
         }
     }
 
