@@ -7,7 +7,8 @@ namespace Mamba.Tests;
 /// <summary>
 /// A function with given inputs, run forward and backward on any device. The gradient of its output is a fixed sample.
 /// </summary>
-internal sealed class FunctionCheck(Func<DeviceArray[], DeviceArray> function, params (Shape Shape, float[] Values)[] inputs)
+internal sealed class FunctionCheck(
+    Func<DeviceArray[], DeviceArray> function, params (Shape Shape, float[] Values)[] inputs)
 {
     // Fourth-order differences in double with a step of 1e-3 are good to about 1e-10 for the functions here.
     private const double Step = 1e-3;
@@ -79,7 +80,10 @@ internal sealed class FunctionCheck(Func<DeviceArray[], DeviceArray> function, p
     public DeviceArray[] Run(Device device, bool asSlices)
     {
         DeviceArray[] arrays = Array.ConvertAll(
-            inputs, input => asSlices ? SliceOf(device, input.Shape, input.Values) : device.Array(input.Shape, input.Values));
+            inputs,
+            input => asSlices
+                ? SliceOf(device, input.Shape, input.Values)
+                : device.Array(input.Shape, input.Values));
         using Tape tape = new(device);
         foreach (DeviceArray array in arrays)
         {

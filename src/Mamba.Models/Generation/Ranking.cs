@@ -11,24 +11,22 @@ internal ref struct Ranking
     private readonly Span<int> _ids;
     private int _unranked;
 
-    /// <summary>Begins a ranking of ids 0 to the number of keys.</summary>
-    /// <param name="keys">The keys; none is NaN.</param>
-    /// <param name="ids">Memory for as many ids.</param>
+    /// <summary>Begins a ranking.</summary>
+    /// <param name="keys">The keys by id; none is NaN.</param>
+    /// <param name="ids">The ids to rank, which change places.</param>
     public Ranking(ReadOnlySpan<float> keys, Span<int> ids)
     {
         _keys = keys;
         _ids = ids;
         _unranked = ids.Length;
-        for (int id = 0; id < ids.Length; id++)
-        {
-            ids[id] = id;
-        }
-
         for (int node = (ids.Length / 2) - 1; node >= 0; node--)
         {
             SiftDown(node);
         }
     }
+
+    /// <summary>Number of ids.</summary>
+    public readonly int Count => _ids.Length;
 
     /// <summary>The id of a rank; 0 is that of the largest key.</summary>
     public int this[int rank]

@@ -106,37 +106,64 @@ public sealed class Sampler
     /// <summary>Draws with no filter but min-p, which needs no order: the likeliest token's weight is 1.</summary>
     private int DrawFromAll()
     {
+        ReadOnlySpan<int> candidates = Candidates(_options.MinP);
         double total = 0;
-        for (int id = 0; id < _weights.Length; id++)
+        foreach (int id in candidates)
         {
-            _weights[id] = _weights[id] >= _options.MinP ? _weights[id] : 0;
             total += _weights[id];
-            _ids[id] = id;
         }
 
-        return Draw(_ids, total);
+        return Draw(candidates, total);
     }
 
     /// <summary>Draws from the likeliest tokens: as many as top-k, top-p and min-p leave.</summary>
     private int DrawFromLikeliest()
     {
-        Ranking ranking = new(_logits, _ids);
-        double total = 0;
-        for (int i = 0; i < _topK; i++)
+        bool hasTopK = _topK < _weights.Length;
+        double total = hasTopK ? 0 : SumOfWeights();
+
+        // Weights below the floor add up to less than what top-p leaves out: few tokens of many need to be ranked.
+        double floor = (1 - _options.TopP) * total / _weights.Length;
+        Ranking ranking = new(_logits, Candidates(floor));
+        for (int i = 0; hasTopK && i < _topK; i++)
         {
-            total += _weights[_topK < _logits.Length ? ranking[i] : i];
+            total += _weights[ranking[i]];
         }
 
         double enough = _options.TopP < 1 ? _options.TopP * total : double.PositiveInfinity;
         double kept = 0;
         int count = 0;
-        while (count < _topK && kept < enough && _weights[ranking[count]] >= _options.MinP)
+        while (count < Math.Min(_topK, ranking.Count) && kept < enough && _weights[ranking[count]] >= _options.MinP)
         {
             kept += _weights[ranking[count]];
             count++;
         }
 
         return Draw(ranking.First(count), kept);
+    }
+
+    private double SumOfWeights()
+    {
+        double sum = 0;
+        foreach (float weight in _weights)
+        {
+            sum += weight;
+        }
+
+        return sum;
+    }
+
+    /// <summary>The ids whose weights reach a floor, in rising order.</summary>
+    private Span<int> Candidates(double floor)
+    {
+        int count = 0;
+        for (int id = 0; id < _weights.Length; id++)
+        {
+            _ids[count] = id; // overwritten by the next one if this one does not count
+            count += _weights[id] >= floor ? 1 : 0;
+        }
+
+        return _ids.AsSpan(0, count);
     }
 
     /// <summary>Draws one of some ids, each as often as its weight says.</summary>

@@ -8,8 +8,8 @@ public static partial class Functions
     /// <param name="inputs">What is scanned.</param>
     /// <param name="segments">Packed sequences; null where every row of the batch is one sequence.</param>
     /// <returns>
-    /// y, in the shape of x, and h after the last token of every sequence: [sequences, states, channels], with complex A
-    /// [sequences, 2, states, channels]. A sequence without tokens ends in its initial state.
+    /// y, in the shape of x, and h after the last token of every sequence: [sequences, states, channels], with complex
+    /// A [sequences, 2, states, channels]. A sequence without tokens ends in its initial state.
     /// </returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
@@ -21,7 +21,8 @@ public static partial class Functions
         Device device = inputs.X.Device;
         ScanSizes sizes = new(inputs, segments);
         bool follows = Tape.Follows(
-            inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.Z, inputs.DeltaBias, inputs.InitialState);
+            inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C,
+            inputs.D, inputs.Z, inputs.DeltaBias, inputs.InitialState);
         DeviceArray y = device.Allocate(inputs.X.Shape);
         DeviceArray finalState = device.Allocate(sizes.StateShape);
         DeviceArray checkpoints = follows ? device.Allocate(sizes.CheckpointShape) : default;
@@ -36,9 +37,11 @@ public static partial class Functions
 
     /// <summary>Computes one token of the selective scan and advances the state in place.</summary>
     /// <param name="inputs">
-    /// Rows of one token: x, Δ, z of [batch, channels] or [batch, 1, channels], B and C likewise; without initial state.
+    /// Rows of one token: x, Δ, z of [batch, channels] or [batch, 1, channels], B and C likewise; no initial state.
     /// </param>
-    /// <param name="state">h, read and written: [batch, states, channels]; with complex A [batch, 2, states, channels].</param>
+    /// <param name="state">
+    /// h, read and written: [batch, states, channels]; with complex A [batch, 2, states, channels].
+    /// </param>
     /// <returns>y, in the shape of x.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape, or holds another initial state.</exception>
     /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
@@ -49,7 +52,8 @@ public static partial class Functions
             throw new ArgumentException($"A step starts from its state {state.Shape}; found an initial state, too.");
         }
 
-        if (Tape.Follows(inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.Z, inputs.DeltaBias, state))
+        if (Tape.Follows(
+            inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.Z, inputs.DeltaBias, state))
         {
             throw new InvalidOperationException("A step has no backward pass; scan a sequence of length 1 instead.");
         }

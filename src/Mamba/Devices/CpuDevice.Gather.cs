@@ -8,7 +8,8 @@ public sealed unsafe partial class CpuDevice
     internal override void GatherRows(DeviceArray x, IndexArray indices, int batch, DeviceArray y)
     {
         RequireGatherable(x, indices, batch, y);
-        GatherJob job = new(RowsOf(x), x.Shape.Rows / batch, StartOf(indices), indices.Length, x.Shape.Width, RowsOf(y));
+        GatherJob job = new(
+            RowsOf(x), x.Shape.Rows / batch, StartOf(indices), indices.Length, x.Shape.Width, RowsOf(y));
         Run(job, batch * job.ItemsPerPart);
     }
 
@@ -39,8 +40,9 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Two indices may name the same row, so an item takes some columns of all rows: no two items meet.</summary>
-    private readonly struct GatherBackwardJob(int* indices, int count, int width, Rows gy, Rows gx, nint gxRows) : IJob
+    /// <summary>Two indices may name one row, so an item takes some columns of all rows: no two items meet.</summary>
+    private readonly struct GatherBackwardJob(
+        int* indices, int count, int width, Rows gy, Rows gx, nint gxRows) : IJob
     {
         private const int Columns = 64;
 

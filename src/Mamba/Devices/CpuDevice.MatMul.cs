@@ -29,7 +29,7 @@ public sealed unsafe partial class CpuDevice
 
         // The length decides, not the number of rows: a sequence gives the same bits alone and in a batch.
         int length = x.Shape.Rank == 1 ? 1 : x.Shape[^2];
-        if (length <= MatMulFewRows.MostRows)
+        if (length <= MatMulFewRows.MostRows(x.Shape.Width))
         {
             MatMulFewRows product = new(input, rows, x.Shape.Width, w, weight.Shape[0], b, RowsOf(y));
             Run(new FewRowsJob(product), product.Items);

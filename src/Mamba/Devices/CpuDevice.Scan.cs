@@ -115,7 +115,13 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct ForwardScan(
-        ScanSizes sizes, ScanTiles tiles, ScanTile whole, Rows y, Rows initialState, Rows states, Rows checkpoints) : IScan
+        ScanSizes sizes,
+        ScanTiles tiles,
+        ScanTile whole,
+        Rows y,
+        Rows initialState,
+        Rows states,
+        Rows checkpoints) : IScan
     {
         public void Run<TRecurrence>(int item)
             where TRecurrence : struct, SelectiveScan.IRecurrence

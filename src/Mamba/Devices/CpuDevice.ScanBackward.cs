@@ -145,8 +145,9 @@ public sealed unsafe partial class CpuDevice
         private Coupling Own(in Coupling all, int item)
         {
             (int sequence, int group, int block, int channel, _) = tiles[item];
+            nint token = ((nint)block * sizes.Sequences.Tokens) + sizes.Sequences.Start(sequence);
             return all.IsPerToken
-                ? all.At(((nint)block * sizes.Sequences.Tokens) + sizes.Sequences.Start(sequence), group * sizes.States, channel)
+                ? all.At(token, group * sizes.States, channel)
                 : all.At(0, (nint)sequence * sizes.StateRows, channel);
         }
     }

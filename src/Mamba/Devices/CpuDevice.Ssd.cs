@@ -5,14 +5,19 @@ namespace Mamba.Devices;
 
 public sealed unsafe partial class CpuDevice
 {
-    /// <summary>Tokens of a chunk where the caller leaves the choice: small enough for L1, long enough to pay off.</summary>
+    /// <summary>
+    /// Tokens of a chunk where the caller leaves the choice: small enough for L1, long enough to pay off.
+    /// </summary>
     private const int SsdChunkLength = 64;
 
     /// <summary>Longer chunks cost time and memory and give nothing.</summary>
     private const int SsdMaxChunkLength = 256;
 
-    /// <summary>Sequences up to this length go token by token, where the caller leaves the choice.</summary>
-    private const int SsdSequentialLength = 16;
+    /// <summary>
+    /// Sequences up to this length go token by token, where the caller leaves the choice: a chunk costs as much as a
+    /// whole tile of rows, which is what eight single tokens cost at the released sizes (64 channels, 128 states).
+    /// </summary>
+    private const int SsdSequentialLength = SmallProduct.RowTile - 1;
 
     /// <summary>Floats of what groups share, or of gradients before they are added up, at a time: 16 MiB.</summary>
     private const int SsdWaveSize = 1 << 22;
@@ -57,7 +62,9 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Goes through the chunks in waves, so that what the groups share needs not be held for all of them.</summary>
+    /// <summary>
+    /// Goes through the chunks in waves, so that what the groups share needs not be held for all of them.
+    /// </summary>
     private void RunChunks(SsdForward forward, int length)
     {
         SsdSizes sizes = forward.Sizes;
@@ -72,10 +79,14 @@ public sealed unsafe partial class CpuDevice
             int sequence = chunks.SequenceOf(from), end = chunks.SequenceOf(to - 1) + 1;
             Run(new SsdGroupJob(sizes, forward.Operands, chunks, from, groups, false), (to - from) * sizes.Groups);
             int items = (end - sequence) * sizes.Heads;
-            if (Width.Has512) { Run(new SsdChunkedJob<Lanes512>(forward, chunks, from, to, groups, scratch), items); }
-            else if (Width.Has256) { Run(new SsdChunkedJob<Lanes256>(forward, chunks, from, to, groups, scratch), items); }
-            else if (Width.Has128) { Run(new SsdChunkedJob<Lanes128>(forward, chunks, from, to, groups, scratch), items); }
-            else { Run(new SsdChunkedJob<Lane>(forward, chunks, from, to, groups, scratch), items); }
+            if (Width.Has512) { RunWave<Lanes512>(); }
+            else if (Width.Has256) { RunWave<Lanes256>(); }
+            else if (Width.Has128) { RunWave<Lanes128>(); }
+            else { RunWave<Lane>(); }
+
+            void RunWave<TLanes>()
+                where TLanes : struct, ILanes<TLanes> =>
+                Run(new SsdChunkedJob<TLanes>(forward, chunks, from, to, groups, scratch), items);
         }
     }
 

@@ -63,7 +63,9 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Goes back through the chunks in waves, after each of which the heads' shares of B and C are added up.</summary>
+    /// <summary>
+    /// Goes back through the chunks in waves, after each of which the heads' shares of B and C are added up.
+    /// </summary>
     private void RunChunksBackward(SsdBackwardPass pass, int length)
     {
         SsdSizes sizes = pass.Sizes;
@@ -100,7 +102,9 @@ public sealed unsafe partial class CpuDevice
 
         public SsdOperands Operands { get; init; }
 
-        /// <summary>What is added to; A, D and Δ's bias are sums of one sequence, and every sequence has its own.</summary>
+        /// <summary>
+        /// What is added to; A, D and Δ's bias are sums of one sequence, and every sequence has its own.
+        /// </summary>
         public SsdOperands Gradients { get; init; }
 
         /// <summary>Numbers of D.</summary>

@@ -30,7 +30,9 @@ public abstract partial class Device
 
     /// <summary>One token of every sequence: a scan of length 1, to the bit.</summary>
     /// <param name="inputs">Rows of one token: [batch, channels] or [batch, 1, channels]; B and C likewise.</param>
-    /// <param name="state">h, read and written: [batch, states, channels]; complex: [batch, 2, states, channels].</param>
+    /// <param name="state">
+    /// h, read and written: [batch, states, channels]; complex: [batch, 2, states, channels].
+    /// </param>
     /// <param name="y">Becomes the output, in the shape of x.</param>
     internal void SelectiveScanStep(in ScanInputs inputs, DeviceArray state, DeviceArray y) =>
         SelectiveScan(

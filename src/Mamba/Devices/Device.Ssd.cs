@@ -32,26 +32,25 @@ public abstract partial class Device
         in SsdGradients gradients);
 
     /// <summary>One token of every sequence: an SSD of length 1, to the bit.</summary>
-    /// <param name="inputs">Rows of one token, [batch, channels] or [batch, 1, channels]; without an initial state.</param>
+    /// <param name="inputs">
+    /// Rows of one token, [batch, channels] or [batch, 1, channels]; without an initial state.
+    /// </param>
     /// <param name="state">h, read and written: [batch, heads, headDim, states].</param>
     /// <param name="y">Becomes the output, in the shape of x.</param>
     internal void SsdStep(in SsdInputs inputs, DeviceArray state, DeviceArray y) =>
         Ssd(
             inputs with
             {
-                X = AsOneToken(inputs.X),
-                Delta = AsOneToken(inputs.Delta),
-                B = AsOneToken(inputs.B),
-                C = AsOneToken(inputs.C),
-                Z = inputs.Z.Exists ? AsOneToken(inputs.Z) : default,
+                X = AsToken(inputs.X),
+                Delta = AsToken(inputs.Delta),
+                B = AsToken(inputs.B),
+                C = AsToken(inputs.C),
+                Z = inputs.Z.Exists ? AsToken(inputs.Z) : default,
                 InitialState = state,
                 ChunkLength = 0,
             },
             segments: null,
-            AsOneToken(y),
+            AsToken(y),
             state,
             checkpoints: default);
-
-    private static DeviceArray AsOneToken(DeviceArray rows) =>
-        rows.Shape.Rank == 2 ? rows.Reshape([rows.Shape[0], 1, rows.Shape.Width]) : rows;
 }

@@ -24,7 +24,7 @@ public readonly struct IndexArray
     internal int Minimum { get; }
 
     /// <summary>The largest integer; -1 where there is none.</summary>
-    /// <remarks>Known on the host, so that an index outside an array is refused without reading device memory.</remarks>
+    /// <remarks>Known on the host: an index outside an array is refused without reading device memory.</remarks>
     internal int Maximum { get; }
 
     internal Storage Storage

@@ -1,6 +1,6 @@
 namespace Mamba.Devices;
 
-/// <summary>The gradients that the backward pass of a scan adds to, each in its input's shape; absent where not wanted.</summary>
+/// <summary>What the backward pass of a scan adds to, each in its input's shape; absent where not wanted.</summary>
 internal readonly record struct ScanGradients
 {
     public DeviceArray X { get; init; }

@@ -2,9 +2,10 @@ namespace Mamba.Devices;
 
 /// <summary>What a selective scan is computed from (Mamba-1).</summary>
 /// <remarks>
-/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·B_t·x_t</c>, <c>y_t = C_t·h_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> where there is
-/// a gate: Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2, with the discretisation of the released
-/// models (exponential-Euler). With complex A, B and C are complex, too, and <c>y_t = 2·Re(C_t·h_t) + D·x_t</c>.
+/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·B_t·x_t</c>, <c>y_t = C_t·h_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> where there
+/// is a gate: Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2, with the discretisation of the
+/// released models (exponential-Euler). With complex A, B and C are complex, too, and
+/// <c>y_t = 2·Re(C_t·h_t) + D·x_t</c>.
 /// Channel c of E uses group <c>c / (E / G)</c> of B and C.
 /// </remarks>
 public readonly record struct ScanInputs
@@ -12,10 +13,14 @@ public readonly record struct ScanInputs
     /// <summary>x, shape [batch, length, channels].</summary>
     public required DeviceArray X { get; init; }
 
-    /// <summary>Δ, or what becomes Δ by adding <see cref="DeltaBias"/> and <see cref="Softplus"/>; the shape of x.</summary>
+    /// <summary>
+    /// Δ, or what becomes Δ by adding <see cref="DeltaBias"/> and <see cref="Softplus"/>; the shape of x.
+    /// </summary>
     public required DeviceArray Delta { get; init; }
 
-    /// <summary>A itself, not its logarithm: [states, channels]; complex: [2, states, channels], real parts first.</summary>
+    /// <summary>
+    /// A itself, not its logarithm: [states, channels]; complex: [2, states, channels], real parts first.
+    /// </summary>
     public required DeviceArray A { get; init; }
 
     /// <summary>

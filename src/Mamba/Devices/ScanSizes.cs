@@ -56,7 +56,9 @@ internal readonly struct ScanSizes
     public Shape CheckpointShape =>
         [(Sequences.Tokens / SelectiveScan.ChunkLength) + Sequences.Count, StateRows, Channels];
 
-    /// <summary>Where a sequence's first chunk stands among the checkpoints: room for its predecessors, each rounded up.</summary>
+    /// <summary>
+    /// Where a sequence's first chunk stands among the checkpoints: behind room for its predecessors, each rounded up.
+    /// </summary>
     public nint FirstCheckpoint(int sequence) => (Sequences.Start(sequence) / SelectiveScan.ChunkLength) + sequence;
 
     /// <summary>Throws unless an array is absent or has the expected shape.</summary>
@@ -92,12 +94,14 @@ internal readonly struct ScanSizes
     {
         if (!constant && array.Shape.Width != Groups * StateRows)
         {
-            throw new ArgumentException($"Expected B and C of equally many groups; {name} {array.Shape} has not {Groups}.");
+            throw new ArgumentException(
+                $"Expected B and C of equally many groups; {name} {array.Shape} has not {Groups}.");
         }
 
         if (Channels % Groups != 0)
         {
-            throw new ArgumentException($"Expected a multiple of {Groups} channels, one share for each group; found {Channels}.");
+            throw new ArgumentException(
+                $"Expected a multiple of {Groups} channels, one share for each group; found {Channels}.");
         }
     }
 }

@@ -3,8 +3,8 @@ using Mamba.Kernels;
 namespace Mamba.Devices;
 
 /// <summary>
-/// How the sequences of an SSD are cut into chunks. The chunks of all sequences are counted through; every sequence has at
-/// least one.
+/// How the sequences of an SSD are cut into chunks. The chunks of all sequences are counted through; every sequence has
+/// at least one.
 /// </summary>
 internal readonly unsafe struct SsdChunks
 {

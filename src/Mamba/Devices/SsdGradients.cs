@@ -1,6 +1,8 @@
 namespace Mamba.Devices;
 
-/// <summary>The gradients that the backward pass of an SSD adds to, each in its input's shape; absent where not wanted.</summary>
+/// <summary>
+/// The gradients that the backward pass of an SSD adds to, each in its input's shape; absent where not wanted.
+/// </summary>
 internal readonly record struct SsdGradients
 {
     public DeviceArray X { get; init; }

@@ -2,8 +2,8 @@ namespace Mamba.Devices;
 
 /// <summary>What a state-space dual is computed from (Mamba-2).</summary>
 /// <remarks>
-/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·x_t ⊗ B_t</c>, <c>y_t = h_t·C_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> where there is a
-/// gate; h is a matrix of head width by states for every head, and A one number: Dao and Gu,
+/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·x_t ⊗ B_t</c>, <c>y_t = h_t·C_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> where there
+/// is a gate; h is a matrix of head width by states for every head, and A one number: Dao and Gu,
 /// <see href="https://arxiv.org/abs/2405.21060"/>, section 6, with the discretisation of the released models
 /// (exponential-Euler). Head k of H uses group <c>k / (H / G)</c> of B and C.
 /// Δ is <c>clamp(softplus(delta + bias), DeltaMin, DeltaMax)</c>; no gradient passes outside the limits.
@@ -40,8 +40,8 @@ public readonly record struct SsdInputs
     public DeviceArray DeltaBias { get; init; }
 
     /// <summary>
-    /// h before the first token, shape [sequences, heads, headDim, states]; zeros where absent. The sequences are the rows
-    /// of the batch, or its segments.
+    /// h before the first token, shape [sequences, heads, headDim, states]; zeros where absent. The sequences are the
+    /// rows of the batch, or its segments.
     /// </summary>
     public DeviceArray InitialState { get; init; }
 

@@ -16,7 +16,8 @@ internal readonly struct SsdSizes
         Groups = inputs.Groups;
         if (Heads == 0 || x.Width % Heads != 0)
         {
-            throw new ArgumentException($"Expected A of [heads], with x of [batch, length, heads·headDim]; found {inputs.A.Shape} and {x}.");
+            throw new ArgumentException(
+                $"Expected A of [heads], with x of [batch, length, heads·headDim]; found {inputs.A.Shape} and {x}.");
         }
 
         if (Groups <= 0 || Heads % Groups != 0)

@@ -6,7 +6,7 @@ namespace Mamba.Kernels;
 /// <remarks>Loshchilov and Hutter, <see href="https://arxiv.org/abs/1711.05101"/>.</remarks>
 internal static unsafe class AdamW
 {
-    /// <summary>Updates <paramref name="p"/>, <paramref name="m"/> and <paramref name="v"/> from the gradient.</summary>
+    /// <summary>Updates a parameter p and its moments m and v from its gradient g.</summary>
     public static void Update(float* p, float* g, float* m, float* v, nint length, AdamWStep step)
     {
         nint i = 0;

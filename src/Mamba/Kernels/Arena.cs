@@ -10,7 +10,9 @@ internal unsafe struct Arena(float* start)
     /// <summary>Number of floats that have been laid out.</summary>
     public nint Used { get; private set; }
 
-    /// <summary>A matrix whose rows and columns are rounded up to whole tiles of a <see cref="SmallProduct"/>.</summary>
+    /// <summary>
+    /// A matrix whose rows and columns are rounded up to whole tiles of a <see cref="SmallProduct"/>.
+    /// </summary>
     /// <remarks>
     /// The pitch is an odd number of cache lines: with an even one, a panel of columns would share out only some of the
     /// sets of a cache.

@@ -67,7 +67,7 @@ internal unsafe interface ICoupling
     static abstract void Add<TLanes>(TLanes gradient, float* target)
         where TLanes : struct, ILanes<TLanes>;
 
-    /// <summary>Adds the gradients of four states, the rows <paramref name="pitch"/> apart where they are rows.</summary>
+    /// <summary>Adds the gradients of four states, <paramref name="pitch"/> apart where they are rows.</summary>
     static abstract void Add<TLanes>(TLanes a, TLanes b, TLanes c, TLanes d, float* target, nint pitch)
         where TLanes : struct, ILanes<TLanes>;
 }

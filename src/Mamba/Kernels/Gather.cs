@@ -5,7 +5,7 @@ namespace Mamba.Kernels;
 /// <summary>Rows picked by index: embeddings, and the orders in which a scan visits its tokens.</summary>
 internal static unsafe class Gather
 {
-    /// <summary>Computes <c>y[i] = x[indices[i]]</c> for <paramref name="count"/> rows; zeros where an index is -1.</summary>
+    /// <summary>Computes <c>y[i] = x[indices[i]]</c>; zeros where an index is -1.</summary>
     public static void Forward(Rows x, int* indices, nint count, int width, Rows y)
     {
         for (nint i = 0; i < count; i++)
@@ -22,7 +22,7 @@ internal static unsafe class Gather
         }
     }
 
-    /// <summary>Computes <c>gx[indices[i]] += gy[i]</c> for <paramref name="count"/> rows, one after the other.</summary>
+    /// <summary>Computes <c>gx[indices[i]] += gy[i]</c>, one row after the other.</summary>
     public static void Backward(int* indices, nint count, int width, Rows gy, Rows gx)
     {
         for (nint i = 0; i < count; i++)

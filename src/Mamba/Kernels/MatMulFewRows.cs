@@ -14,14 +14,15 @@ namespace Mamba.Kernels;
 internal readonly unsafe struct MatMulFewRows(
     Rows x, nint rows, int depth, Rows weight, int columns, float* bias, Rows y)
 {
-    /// <summary>The longest sequence that takes this route; beyond it, packing W pays.</summary>
-    public const int MostRows = 32;
-
     /// <summary>Rows of W that are used together.</summary>
     private const int Height = 4;
 
     /// <summary>Bytes of W that an item reads: a few microseconds from memory.</summary>
     private const int BytesPerItem = 128 * 1024;
+
+    /// <summary>The longest sequence that takes this route; beyond it, packing W pays.</summary>
+    /// <remarks>Measured. Short rows of W favour packing, since each sum ends with an addition across lanes.</remarks>
+    public static int MostRows(int depth) => Math.Clamp(depth / 16, 4, 48);
 
     public int Items => rows == 0 ? 0 : (columns + ColumnsPerItem - 1) / ColumnsPerItem;
 

@@ -2,7 +2,9 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Copies matrices into scratch memory whose rows and columns are rounded up; what is beyond becomes zero.</summary>
+/// <summary>
+/// Copies matrices into scratch memory whose rows and columns are rounded up; what is beyond becomes zero.
+/// </summary>
 internal static unsafe class Padded
 {
     /// <summary>Rows of a source that are transposed together: what they write is a cache line.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Mamba.Simd;
 
 namespace Mamba.Kernels;
@@ -52,6 +53,7 @@ internal static unsafe class Reduction
     /// <summary><c>x[i]</c></summary>
     public readonly struct Values(float* x) : ITerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TLanes At<TLanes>(nint i)
             where TLanes : struct, ILanes<TLanes> => TLanes.Load(x + i);
     }
@@ -59,6 +61,7 @@ internal static unsafe class Reduction
     /// <summary><c>x[i]²</c></summary>
     public readonly struct Squares(float* x) : ITerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TLanes At<TLanes>(nint i)
             where TLanes : struct, ILanes<TLanes>
         {
@@ -70,6 +73,7 @@ internal static unsafe class Reduction
     /// <summary><c>x[i]·y[i]</c></summary>
     public readonly struct Products(float* x, float* y) : ITerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TLanes At<TLanes>(nint i)
             where TLanes : struct, ILanes<TLanes> => TLanes.Load(x + i) * TLanes.Load(y + i);
     }

@@ -11,7 +11,7 @@ internal static unsafe partial class SelectiveScan
     /// <param name="checkpoints">h before every chunk.</param>
     /// <param name="carry">The gradient of h after the last token; becomes that of h before the first.</param>
     /// <param name="gradients">
-    /// The other gradients from the first token on: those of x, Δ and z are added to, the rest are this tile's own and set.
+    /// The other gradients from the first token on: x, Δ and z are added to, the rest is this tile's own and is set.
     /// </param>
     /// <param name="stateRows">Rows of h: twice as many as states where they are complex.</param>
     [SkipLocalsInit]

@@ -69,8 +69,8 @@ internal static unsafe partial class SelectiveScan
         }
 
         /// <summary>
-        /// <c>g_t = 2·gy_t·C̄_t + conj(exp(Δ_{t+1}·A))·g_{t+1}</c>, where a gradient is that of the real part plus i times
-        /// that of the imaginary part.
+        /// <c>g_t = 2·gy_t·C̄_t + conj(exp(Δ_{t+1}·A))·g_{t+1}</c>, where a gradient is that of the real part plus i
+        /// times that of the imaginary part.
         /// </summary>
         private static void Back<TLanes>(
             in ScanTile tile, in ScanChunk chunk, Rows carry, in ScanGradientTile gradients, int n)

@@ -21,8 +21,8 @@ internal static unsafe class SmallProduct
     public static int WholeColumns(int columns) => (columns + ColumnTile - 1) & -ColumnTile;
 
     /// <summary>
-    /// Computes <c>y = scale·y + left·right</c>, [rows, depth] times [depth, columns]; with a scale of 0 the old y is not
-    /// read.
+    /// Computes <c>y = scale·y + left·right</c>, [rows, depth] times [depth, columns]; with a scale of 0 the old y is
+    /// not read.
     /// </summary>
     public static void Run(Rows left, Rows right, Rows y, float scale, int rows, int columns, Depth depth)
     {

@@ -4,8 +4,8 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The innermost part of a <see cref="SmallProduct"/>: four or eight rows by one or two registers of sums, which stay in
-/// registers while k runs. Every sum is one chain of multiply-adds in the order of k.
+/// The innermost part of a <see cref="SmallProduct"/>: four or eight rows by one or two registers of sums, which stay
+/// in registers while k runs. Every sum is one chain of multiply-adds in the order of k.
 /// </summary>
 internal static unsafe class SmallTile
 {
@@ -105,7 +105,9 @@ internal static unsafe class SmallTile
         }
     }
 
-    /// <summary>A number that the compiler knows, so that a smaller tile is the larger one with parts left out.</summary>
+    /// <summary>
+    /// A number that the compiler knows, so that a smaller tile is the larger one with parts left out.
+    /// </summary>
     public interface ICount
     {
         static abstract int Value { get; }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using Mamba.Simd;
 
 namespace Mamba.Kernels;
@@ -17,15 +18,13 @@ internal static unsafe class Softmax
             return;
         }
 
-        float maximum = Maximum(x, width);
-        nint i = 0;
-        if (Width.Has512) { i = Exp<Lanes512>(x, maximum, y, i, width); }
-        if (Width.Has256) { i = Exp<Lanes256>(x, maximum, y, i, width); }
-        if (Width.Has128) { i = Exp<Lanes128>(x, maximum, y, i, width); }
-        Exp<Lane>(x, maximum, y, i, width);
-        double sum = Reduce.Sum(new Reduction.Values(y), width);
+        double sum = Exp(x, Maximum(x, width), y, width);
         Reduction.Scale(y, (float)(1 / sum), y, width);
     }
+
+    /// <summary>Computes <c>y = e^(x - maximum)</c> and returns the sum; <paramref name="y"/> may be x.</summary>
+    public static double Exp(float* x, float maximum, float* y, int width) =>
+        Reduce.Sum(new StoredExponentials(x, maximum, y), width);
 
     /// <summary>Computes <c>gx += y·(gy - Σ gy·y)</c>.</summary>
     public static void Backward(float* y, float* gy, float* gx, int width)
@@ -38,7 +37,7 @@ internal static unsafe class Softmax
         Backward<Lane>(y, gy, dot, gx, i, width);
     }
 
-    /// <summary>The maximum m of a row, and <c>Σ e^(x - m)</c>: all that the backward pass needs to know of it.</summary>
+    /// <summary>The maximum m of a row, and <c>Σ e^(x - m)</c>: all that the backward pass needs.</summary>
     public static (float Maximum, float Sum) Statistics(float* x, int width)
     {
         float maximum = Maximum(x, width);
@@ -60,18 +59,6 @@ internal static unsafe class Softmax
 
     // The framework's maximum carries NaN on, as the widths' own would; the order of comparisons cannot matter.
     private static float Maximum(float* x, int width) => TensorPrimitives.Max(new ReadOnlySpan<float>(x, width));
-
-    private static nint Exp<TLanes>(float* x, float maximum, float* y, nint i, nint width)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes m = TLanes.Broadcast(maximum);
-        for (; i <= width - TLanes.Count; i += TLanes.Count)
-        {
-            TLanes.Store(LaneMath.Exp(TLanes.Load(x + i) - m), y + i);
-        }
-
-        return i;
-    }
 
     private static nint Backward<TLanes>(float* y, float* gy, float dot, float* gx, nint i, nint width)
         where TLanes : struct, ILanes<TLanes>
@@ -102,7 +89,21 @@ internal static unsafe class Softmax
     /// <summary><c>e^(x[i] - m)</c></summary>
     private readonly struct ShiftedExponentials(float* x, float maximum) : ITerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TLanes At<TLanes>(nint i)
             where TLanes : struct, ILanes<TLanes> => LaneMath.Exp(TLanes.Load(x + i) - TLanes.Broadcast(maximum));
+    }
+
+    /// <summary><c>e^(x[i] - m)</c>, also written to y[i].</summary>
+    private readonly struct StoredExponentials(float* x, float maximum, float* y) : ITerm
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TLanes At<TLanes>(nint i)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            TLanes e = LaneMath.Exp(TLanes.Load(x + i) - TLanes.Broadcast(maximum));
+            TLanes.Store(e, y + i);
+            return e;
+        }
     }
 }

@@ -7,7 +7,9 @@ internal readonly unsafe partial struct SsdBackward
     /// <summary>Columns of C̄ and B̄ at a time, so that what a triangle leaves empty is not multiplied.</summary>
     private const int PanelWidth = 2 * SmallProduct.ColumnTile;
 
-    /// <summary>Computes Ū, K, and the gradients of Δ·A from pairs of tokens and from what flows into the state.</summary>
+    /// <summary>
+    /// Computes Ū, K, and the gradients of Δ·A from pairs of tokens and from what flows into the state.
+    /// </summary>
     private void BackToU<TLanes>(in SsdOperands head, in SsdGroup group, int tokens)
         where TLanes : struct, ILanes<TLanes>
     {
@@ -44,8 +46,8 @@ internal readonly unsafe partial struct SsdBackward
 
     /// <summary>Applies the decays from s on to one row of K and of the scores.</summary>
     /// <remarks>
-    /// The gradient of Δ_r·A from pairs is <c>Σ_{s&lt;r≤t} K_ts·(C_t·B_s)</c>: the sums over s are kept for every t, and
-    /// added over t once s = r - 1 is in.
+    /// The gradient of Δ_r·A from pairs is <c>Σ_{s&lt;r≤t} K_ts·(C_t·B_s)</c>: the sums over s are kept for every t,
+    /// and added over t once s = r - 1 is in.
     /// </remarks>
     private void DecayPairs<TLanes>(int s, int columns, float* scores)
         where TLanes : struct, ILanes<TLanes>

@@ -2,17 +2,20 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>The backward pass of <see cref="SsdChunked"/> for one head, chunk by chunk from the last to the first.</summary>
+/// <summary>
+/// The backward pass of <see cref="SsdChunked"/> for one head, chunk by chunk from the last to the first.
+/// </summary>
 /// <remarks>
-/// With the symbols of <see cref="SsdChunked"/>, a bar for a gradient, and <c>K_ts = exp(a_t - a_s)·(ȳ_t·U_s)</c> for s ≤ t:
+/// With the symbols of <see cref="SsdChunked"/>, a bar for a gradient, and
+/// <c>K_ts = exp(a_t - a_s)·(ȳ_t·U_s)</c> for s ≤ t:
 /// <code>
 /// Ū_s = exp(a_last - a_s)·h̄'·B_s + Σ_{t≥s} exp(a_t - a_s)·(C_t·B_s)·ȳ_t
 /// C̄_t = exp(a_t)·ȳ_t·h + Σ_{s≤t} K_ts·B_s
 /// B̄_s = exp(a_last - a_s)·U_s·h̄' + Σ_{t≥s} K_ts·C_t
 /// h̄   = exp(a_last)·h̄' + Σ_t exp(a_t)·ȳ_t ⊗ C_t
 /// </code>
-/// The gradient of Δ_r·A gathers every decay that spans r. It is summed from those terms alone: the shorter difference of
-/// C̄_t·C_t and B̄_t·B_t holds terms that do not decay and cancel, and with them the digits.
+/// The gradient of Δ_r·A gathers every decay that spans r. It is summed from those terms alone: the shorter difference
+/// of C̄_t·C_t and B̄_t·B_t holds terms that do not decay and cancel, and with them the digits.
 /// C̄ and B̄ are computed transposed, [states, tokens], which leaves all products in the layouts that are at hand.
 /// </remarks>
 internal readonly unsafe partial struct SsdBackward
@@ -73,7 +76,9 @@ internal readonly unsafe partial struct SsdBackward
 
     /// <summary>Goes back through one head over a span of chunks.</summary>
     /// <param name="head">The head's inputs, from the sequence's first token on.</param>
-    /// <param name="gradients">What is added to, likewise; rows that are null are skipped, and B and C not looked at.</param>
+    /// <param name="gradients">
+    /// What is added to, likewise; rows that are null are skipped, and B and C not looked at.
+    /// </param>
     /// <param name="span">The chunks.</param>
     /// <param name="groups">What the head's group shares, one row for every chunk of the span.</param>
     /// <param name="initial">The state before the sequence, [headDim, states]; null for zeros.</param>
@@ -161,7 +166,9 @@ internal readonly unsafe partial struct SsdBackward
         BackToState(head, group, tokens);
     }
 
-    /// <summary>Finds ȳ before the gate, and adds the gradient of the gate, for which y is computed once more.</summary>
+    /// <summary>
+    /// Finds ȳ before the gate, and adds the gradient of the gate, for which y is computed once more.
+    /// </summary>
     private void LoadGradientOfY<TLanes>(
         in SsdOperands head, in SsdOperands gradients, in SsdGroup group, int tokens, Rows state, Rows gy)
         where TLanes : struct, ILanes<TLanes>

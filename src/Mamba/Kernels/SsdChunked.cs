@@ -3,11 +3,12 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The chunked form of an SSD for one head: what a chunk adds to the output and to the state as products of small matrices.
+/// The chunked form of an SSD for one head: what a chunk adds to the output and to the state as products of small
+/// matrices.
 /// </summary>
 /// <remarks>
-/// Dao and Gu, arXiv:2405.21060, section 6. With a_t the sum of Δ·A from the chunk's start up to t, U_t = Δ_t·x_t, and h the
-/// state before the chunk:
+/// Dao and Gu, arXiv:2405.21060, section 6. With a_t the sum of Δ·A from the chunk's start up to t, U_t = Δ_t·x_t, and
+/// h the state before the chunk:
 /// <code>
 /// y_t = exp(a_t)·C_t·h + Σ_{s≤t} exp(a_t - a_s)·(C_t·B_s)·U_s + D·x_t
 /// h'  = exp(a_last)·h  + Σ_s exp(a_last - a_s)·B_s ⊗ U_s
@@ -62,9 +63,12 @@ internal readonly unsafe struct SsdChunked
     /// <param name="groups">What the head's group shares, one row for every chunk of the span.</param>
     /// <param name="before">The state before the span, [headDim, states]; null for zeros.</param>
     /// <param name="y">Becomes the output, from the sequence's first token on.</param>
-    /// <param name="after">Becomes the state after the span, [headDim, states]; may be <paramref name="before"/>.</param>
+    /// <param name="after">
+    /// Becomes the state after the span, [headDim, states]; may be <paramref name="before"/>.
+    /// </param>
     /// <param name="checkpoints">
-    /// Become the states before the sequence's second, third … chunk, [states, headDim] a row; null where none are kept.
+    /// Become the states before the sequence's second, third … chunk, [states, headDim] a row; null where none are
+    /// kept.
     /// </param>
     public void Run<TLanes>(
         in SsdOperands head, SsdSpan span, Rows groups, float* before, Rows y, float* after, Rows checkpoints)
@@ -76,6 +80,7 @@ internal readonly unsafe struct SsdChunked
             Padded.CopyTransposed(new(before, states), headDim, states, State);
         }
 
+        // Zeros are not multiplied: half of the work for a sequence of one chunk.
         bool isZero = before == null;
         for (int chunk = span.First; chunk < span.End; chunk++)
         {
@@ -146,7 +151,8 @@ internal readonly unsafe struct SsdChunked
         }
     }
 
-    // Where the diagonal passes through a tile. Zeros above it would do as well, if a later x were never NaN or infinite.
+    // Where the diagonal passes through a tile. Zeros above it would do as well, if a later x were never NaN or
+    // infinite.
     private void AddDiagonal<TLanes>(int tokens, int headDim)
         where TLanes : struct, ILanes<TLanes>
     {

@@ -42,8 +42,8 @@ internal readonly unsafe struct SsdDecays
             Map.Run<Elementwise.Softplus>(Delta, Delta, tokens);
         }
 
-        // The sums go in double and are kept in two floats: behind tokens of strong decay, a_t - a_s of float sums would
-        // lose the digits of weak ones (a sum of -500 is good to 3e-5 only).
+        // The sums go in double and are kept in two floats: behind tokens of strong decay, a_t - a_s of float sums
+        // would lose the digits of weak ones (a sum of -500 is good to 3e-5 only).
         double sum = 0;
         int whole = SmallProduct.WholeColumns(tokens);
         for (int t = 0; t < whole; t++)

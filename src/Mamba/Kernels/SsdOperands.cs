@@ -63,7 +63,9 @@ internal readonly unsafe struct SsdOperands
         return Math.Min(Math.Max(delta.Value, DeltaMin), DeltaMax);
     }
 
-    /// <summary>Computes <c>dΔ/d(delta)</c> of one token, for one head: softplus' slope, 0 outside of the limits.</summary>
+    /// <summary>
+    /// Computes <c>dΔ/d(delta)</c> of one token, for one head: softplus' slope, 0 outside of the limits.
+    /// </summary>
     public float DeltaSlopeAt(nint token)
     {
         Lane raw = new(*Delta[token] + (DeltaBias == null ? 0f : *DeltaBias));

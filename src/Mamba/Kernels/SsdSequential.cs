@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Mamba.Simd;
 
 namespace Mamba.Kernels;
@@ -18,9 +19,15 @@ internal static unsafe class SsdSequential
             float delta = head.DeltaAt(t);
             float decay = LaneMath.Exp(new Lane(Math.Min(delta * *head.A, 0f))).Value;
             float* x = head.X[t], b = head.B[t], c = head.C[t], target = y[t];
-            for (int channel = 0; channel < head.HeadDim; channel++)
+            int channel = 0;
+            for (; channel <= head.HeadDim - 4; channel += 4)
             {
-                target[channel] = Step(h + ((nint)channel * head.States), decay, delta * x[channel], b, c, head.States);
+                Step<SmallTile.Four>(h, channel, decay, delta, x, b, c, head.States, target);
+            }
+
+            for (; channel < head.HeadDim; channel++)
+            {
+                Step<SmallTile.One>(h, channel, decay, delta, x, b, c, head.States, target);
             }
 
             head.AddSkip(x, target);
@@ -31,36 +38,68 @@ internal static unsafe class SsdSequential
         }
     }
 
-    /// <summary>Computes <c>h = decay·h + input·B</c> for one channel, and returns <c>C·h</c>.</summary>
-    private static float Step(float* h, float decay, float input, float* b, float* c, nint states)
+    /// <summary>Computes <c>h = decay·h + Δ·x ⊗ B</c> and <c>y = h·C</c> for one channel or four.</summary>
+    /// <remarks>Four share what is loaded of B and C, and add up their lanes side by side.</remarks>
+    private static void Step<TChannels>(
+        float* h, nint channel, float decay, float delta, float* x, float* b, float* c, nint states, float* y)
+        where TChannels : struct, SmallTile.ICount
     {
+        h += channel * states;
+        x += channel;
+        y += channel;
+        new Span<float>(y, TChannels.Value).Clear();
         nint i = 0;
-        float y = 0;
-        if (Width.Has512) { i = Step<Lanes512>(h, decay, input, b, c, i, states, ref y); }
-        if (Width.Has256) { i = Step<Lanes256>(h, decay, input, b, c, i, states, ref y); }
-        if (Width.Has128) { i = Step<Lanes128>(h, decay, input, b, c, i, states, ref y); }
-        Step<Lane>(h, decay, input, b, c, i, states, ref y);
-        return y;
+        if (Width.Has512) { i = Step<Lanes512, TChannels>(h, decay, delta, x, b, c, i, states, y); }
+        if (Width.Has256) { i = Step<Lanes256, TChannels>(h, decay, delta, x, b, c, i, states, y); }
+        if (Width.Has128) { i = Step<Lanes128, TChannels>(h, decay, delta, x, b, c, i, states, y); }
+        Step<Lane, TChannels>(h, decay, delta, x, b, c, i, states, y);
     }
 
-    private static nint Step<TLanes>(
-        float* h, float decay, float input, float* b, float* c, nint i, nint states, ref float y)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static nint Step<TLanes, TChannels>(
+        float* h, float decay, float delta, float* x, float* b, float* c, nint i, nint states, float* y)
         where TLanes : struct, ILanes<TLanes>
+        where TChannels : struct, SmallTile.ICount
     {
         if (i > states - TLanes.Count)
         {
             return i;
         }
 
-        TLanes kept = TLanes.Broadcast(decay), added = TLanes.Broadcast(input), sum = TLanes.Broadcast(0f);
+        bool hasFour = TChannels.Value == 4;
+        TLanes kept = TLanes.Broadcast(decay), x0 = TLanes.Broadcast(delta * x[0]), y0 = TLanes.Broadcast(0f);
+        TLanes x1 = hasFour ? TLanes.Broadcast(delta * x[1]) : default, y1 = TLanes.Broadcast(0f);
+        TLanes x2 = hasFour ? TLanes.Broadcast(delta * x[2]) : default, y2 = TLanes.Broadcast(0f);
+        TLanes x3 = hasFour ? TLanes.Broadcast(delta * x[3]) : default, y3 = TLanes.Broadcast(0f);
         for (; i <= states - TLanes.Count; i += TLanes.Count)
         {
-            TLanes state = TLanes.MultiplyAdd(added, TLanes.Load(b + i), kept * TLanes.Load(h + i));
-            TLanes.Store(state, h + i);
-            sum = TLanes.MultiplyAdd(TLanes.Load(c + i), state, sum);
+            TLanes bi = TLanes.Load(b + i), ci = TLanes.Load(c + i);
+            Move(h + i, kept, x0, bi, ci, ref y0);
+            if (hasFour)
+            {
+                Move(h + i + states, kept, x1, bi, ci, ref y1);
+                Move(h + i + (2 * states), kept, x2, bi, ci, ref y2);
+                Move(h + i + (3 * states), kept, x3, bi, ci, ref y3);
+            }
         }
 
-        y += TLanes.Sum(sum);
+        y[0] += TLanes.Sum(y0);
+        if (hasFour)
+        {
+            y[1] += TLanes.Sum(y1);
+            y[2] += TLanes.Sum(y2);
+            y[3] += TLanes.Sum(y3);
+        }
+
         return i;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Move<TLanes>(float* h, TLanes decay, TLanes x, TLanes b, TLanes c, ref TLanes y)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes state = TLanes.MultiplyAdd(x, b, decay * TLanes.Load(h));
+        TLanes.Store(state, h);
+        y = TLanes.MultiplyAdd(c, state, y);
     }
 }

@@ -58,6 +58,6 @@ internal unsafe interface ILanes<TSelf>
     /// <summary>Adds all lanes, in an order that is fixed for the width.</summary>
     static abstract float Sum(TSelf value);
 
-    /// <summary>Adds the sums of the lanes of four values to <c>target[0]</c> … <c>target[3]</c>, in a fixed order.</summary>
+    /// <summary>Adds the sum of the lanes of each of four values to <c>target[0..4]</c>, in a fixed order.</summary>
     static abstract void AddSums(TSelf a, TSelf b, TSelf c, TSelf d, float* target);
 }

@@ -17,7 +17,7 @@ internal static class Reduce
     // 1e-7 however long the sum is, where 10⁷ equal terms in one float32 would stop growing at 2^24 of them.
     private const nint BlockLength = 1024;
 
-    /// <summary>Computes <c>Σ f(i)</c>, i from 0 to <paramref name="length"/> - 1, in an order fixed by the length.</summary>
+    /// <summary>Computes <c>Σ f(i)</c>, i from 0 to length - 1, in an order fixed by the length.</summary>
     public static double Sum<TTerm>(TTerm term, nint length)
         where TTerm : struct, ITerm
     {
@@ -34,7 +34,8 @@ internal static class Reduce
         return sum;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    // One call per width: in one method all widths' copies of a long term would pass the limit of what is inlined.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static float SumLanes<TTerm, TLanes>(TTerm term, ref nint next, nint end)
         where TTerm : struct, ITerm
         where TLanes : struct, ILanes<TLanes>

@@ -13,7 +13,7 @@ internal static class DenseMatrix
     ];
 
     /// <summary>Computes <c>e^A</c> by scaling and squaring.</summary>
-    /// <remarks>Higham, The scaling and squaring method for the matrix exponential revisited, 2005, algorithm 2.3.</remarks>
+    /// <remarks>Higham, The scaling and squaring method revisited, 2005, algorithm 2.3.</remarks>
     public static double[] Exponential(ReadOnlySpan<double> a, int n)
     {
         int squarings = (int)Math.Max(0, Math.Ceiling(Math.Log2(OneNorm(a, n) / PadeNorm)));

@@ -2,7 +2,7 @@ namespace Mamba.StateSpace;
 
 public static partial class Discretization
 {
-    /// <summary>Computes <c>Ā = e^(ΔA)</c> and <c>B̄ = A⁻¹·(e^(ΔA) - I)·B</c> for a dense A, which may be singular.</summary>
+    /// <summary>Computes <c>Ā = e^(ΔA)</c> and <c>B̄ = A⁻¹·(e^(ΔA) - I)·B</c> for a dense A, singular or not.</summary>
     /// <param name="delta">Δ, the step.</param>
     /// <param name="a">A, shape [N, N].</param>
     /// <param name="b">B, shape [N].</param>

@@ -37,11 +37,12 @@ public static partial class Discretization
     public static Discretized<Complex> ExponentialEuler(double delta, Complex a, Complex b) =>
         ExponentialEuler(delta, a, b, Complex.Exp(delta * a));
 
-    /// <summary>Computes <c>Ā = (1 + ΔA/2)/(1 - ΔA/2)</c> and <c>B̄ = ΔB/(1 - ΔA/2)</c>; the pole is at ΔA = 2.</summary>
+    /// <summary>Computes <c>Ā = (1 + ΔA/2)/(1 - ΔA/2)</c> and <c>B̄ = ΔB/(1 - ΔA/2)</c>.</summary>
     /// <param name="delta">Δ, the step.</param>
     /// <param name="a">A.</param>
     /// <param name="b">B.</param>
     /// <returns>The recurrence.</returns>
+    /// <remarks>There is a pole at ΔA = 2.</remarks>
     public static Discretized<double> Bilinear(double delta, double a, double b) =>
         Bilinear<double>(delta, a, b, 0.5 * delta * a);
 

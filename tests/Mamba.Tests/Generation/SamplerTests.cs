@@ -46,6 +46,21 @@ public sealed class SamplerTests
     }
 
     [Fact]
+    public void Top_p_keeps_the_fewest_tokens_that_reach_it()
+    {
+        float[] logits = new float[20]; // each has a twentieth
+
+        for (int tokens = 1; tokens <= 20; tokens++)
+        {
+            Sampler least = new(20, new() { TopP = (tokens - 0.99) / 20 });
+            Sampler most = new(20, new() { TopP = (tokens - 0.01) / 20 });
+
+            Draw(least, logits, 400).Distinct().Order().Should().Equal(Enumerable.Range(0, tokens));
+            Draw(most, logits, 400).Distinct().Order().Should().Equal(Enumerable.Range(0, tokens));
+        }
+    }
+
+    [Fact]
     public void Min_p_of_1_keeps_all_that_equal_the_largest()
     {
         float[] logits = [1, 3, 2, 3, 3];

@@ -70,11 +70,12 @@ public sealed class AdamWTests
     {
         float[] gradient = Samples.Normal(3, 50 * 67);
         using CpuDevice cpu = new(2);
-        DeviceArray p = cpu.Zeros([50, 67]), q = cpu.Zeros([50, 67]);
+        DeviceArray Zeros() => cpu.Zeros([50, 67]);
+        DeviceArray p = Zeros(), q = Zeros();
         AdamWStep step = new(1e-2, 0.9, 0.95, 1e-8, 0, 1);
 
-        cpu.AdamWUpdate(p, FunctionCheck.SliceOf(cpu, [50, 67], gradient), cpu.Zeros([50, 67]), cpu.Zeros([50, 67]), step);
-        cpu.AdamWUpdate(q, cpu.Array([50, 67], gradient), cpu.Zeros([50, 67]), cpu.Zeros([50, 67]), step);
+        cpu.AdamWUpdate(p, FunctionCheck.SliceOf(cpu, [50, 67], gradient), Zeros(), Zeros(), step);
+        cpu.AdamWUpdate(q, cpu.Array([50, 67], gradient), Zeros(), Zeros(), step);
 
         p.ToArray().ShouldHaveTheBitsOf(q.ToArray());
     }

@@ -88,7 +88,8 @@ public sealed class LossTests
     public void Extreme_logits_stay_finite()
     {
         using CpuDevice cpu = new(1);
-        DeviceArray logits = cpu.Array([3, 3], [1e4f, -1e4f, 0, -3e38f, -3e38f, -3e38f, 3e38f, 1, float.NegativeInfinity]);
+        DeviceArray logits = cpu.Array(
+            [3, 3], [1e4f, -1e4f, 0, -3e38f, -3e38f, -3e38f, 3e38f, 1, float.NegativeInfinity]);
         using Tape tape = new(cpu);
         tape.Watch(logits);
 

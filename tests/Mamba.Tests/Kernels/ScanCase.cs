@@ -103,8 +103,8 @@ internal sealed record ScanCase(int Batch, int Length, int Channels, int States)
 
     private DeviceArray A(Device device)
     {
-        // Δ of 3 is rounded by 1e-7, which turns a complex state of imaginary part 5 by 5e-7 at every token until it has
-        // decayed: real parts of -1/2, those of S4D-Lin, forget soon enough for the gradients to keep their digits.
+        // Δ of 3 is rounded by 1e-7, which turns a complex state of imaginary part 5 by 5e-7 at every token until it
+        // has decayed: real parts of -1/2, those of S4D-Lin, forget soon enough for the gradients to keep their digits.
         float[] real = Samples.Uniform((100 * Seed) + 3, States * Channels, -4, IsComplex ? -0.5 : -0.05);
         return IsComplex
             ? device.Array([2, States, Channels], [.. real, .. Samples.Normal((100 * Seed) + 12, real.Length, 3)])

@@ -56,7 +56,10 @@ public sealed class SelectiveScanSequenceTests
                 X = Token(inputs.X, t), Delta = Token(inputs.Delta, t), Z = Token(inputs.Z, t),
                 B = Token(inputs.B, t), C = Token(inputs.C, t), InitialState = default,
             };
-            Functions.SelectiveScanStep(token, state).ToArray().ShouldHaveTheBitsOf(Token(y, t).ToArray(), $"token {t}");
+
+            float[] step = Functions.SelectiveScanStep(token, state).ToArray();
+
+            step.ShouldHaveTheBitsOf(Token(y, t).ToArray(), $"token {t}");
         }
 
         state.ToArray().ShouldHaveTheBitsOf(finalState.ToArray());

@@ -105,7 +105,9 @@ internal sealed record SsdCase
     public (DeviceArray Y, DeviceArray FinalState) Forward(Device device, Dictionary<string, float[]>? values = null) =>
         Functions.Ssd(On(device, values ?? Values()), SegmentsOrNull());
 
-    /// <summary>The outputs and, under the names of the inputs, their gradients, from seeded gradients of both outputs.</summary>
+    /// <summary>
+    /// The outputs and, under the names of the inputs, their gradients, from seeded gradients of both outputs.
+    /// </summary>
     public Dictionary<string, DeviceArray> Run(Device device, Dictionary<string, float[]>? values = null)
     {
         SsdInputs inputs = On(device, values ?? Values());

@@ -41,7 +41,8 @@ public sealed class SsdPropertyTests
                 SsdCase c = new() { Length = length, Heads = 5, HeadDim = 3, States = 6, HasZ = true, Seed = seed };
                 using CpuDevice cpu = new(1);
 
-                Dictionary<string, DeviceArray> expected = c.Run(cpu), actual = (c with { ChunkLength = chunk }).Run(cpu);
+                Dictionary<string, DeviceArray> expected = c.Run(cpu);
+                Dictionary<string, DeviceArray> actual = (c with { ChunkLength = chunk }).Run(cpu);
 
                 foreach ((string name, DeviceArray array) in actual)
                 {
@@ -55,11 +56,14 @@ public sealed class SsdPropertyTests
             threads: 1);
 
     [Theory]
-    [InlineData(10)]
+    [InlineData(6)]
     [InlineData(100)]
     public void A_sequence_gives_the_same_bits_alone_in_a_batch_and_packed(int length)
     {
-        SsdCase batch = new() { Batch = 3, Length = length, Heads = 4, Groups = 2, HasZ = true, States = 9, HeadDim = 6 };
+        SsdCase batch = new()
+        {
+            Batch = 3, Length = length, Heads = 4, Groups = 2, HeadDim = 6, States = 9, HasZ = true,
+        };
         SsdCase packed = batch with { Batch = 1, Length = 3 * length, Segments = [length, length, length] };
         SsdCase alone = batch with { Batch = 1 };
         Dictionary<string, float[]> values = batch.Values();
@@ -87,7 +91,14 @@ public sealed class SsdPropertyTests
     {
         SsdCase c = new()
         {
-            Batch = 2, Length = 200, Segments = [150, 7, 43, 200], Heads = 6, Groups = 2, HasZ = true, HeadDim = 18, States = 20,
+            Batch = 2,
+            Length = 200,
+            Segments = [150, 7, 43, 200],
+            Heads = 6,
+            Groups = 2,
+            HeadDim = 18,
+            States = 20,
+            HasZ = true,
         };
         using CpuDevice one = new(1), many = new(threads);
 
@@ -100,7 +111,7 @@ public sealed class SsdPropertyTests
     }
 
     [Theory]
-    [InlineData("X", 9, 10)]
+    [InlineData("X", 5, 7)]
     [InlineData("X", 90, 100)]
     [InlineData("Delta", 66, 100)]
     [InlineData("B", 69, 100)]
@@ -123,7 +134,10 @@ public sealed class SsdPropertyTests
     [Fact]
     public void Steps_give_the_bits_of_a_short_sequence()
     {
-        SsdCase c = new() { Batch = 2, Length = 5, Heads = 4, Groups = 2, HeadDim = 3, States = 37, HasZ = true, Margin = 2 };
+        SsdCase c = new()
+        {
+            Batch = 2, Length = 5, Heads = 4, Groups = 2, HeadDim = 3, States = 37, HasZ = true, Margin = 2,
+        };
         using CpuDevice cpu = new(2);
         SsdInputs inputs = c.On(cpu, c.Values());
         (DeviceArray y, DeviceArray finalState) = Functions.Ssd(inputs);

@@ -141,6 +141,21 @@ public sealed class MixerTests
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void Padding_behind_a_sequence_changes_nothing(string name)
+    {
+        using CpuDevice cpu = new(2);
+        using SequenceMixer mixer = Mixers.Create(name, cpu);
+        int dim = Mixers.ModelDim;
+        float[] x = Samples.Normal(3, 5 * dim);
+        float[] unpadded = mixer.Forward(cpu.Array([1, 5, dim], x)).ToArray();
+
+        float[] padded = mixer.Forward(cpu.Array([1, 20, dim], [.. x, .. new float[15 * dim]])).ToArray();
+
+        padded[..(5 * dim)].ShouldBeClose(unpadded, Tolerance);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void What_comes_later_changes_no_bit_before(string name)
     {
         using CpuDevice cpu = new(2);

@@ -96,6 +96,37 @@ public sealed class LanguageModelTests
     }
 
     [Fact]
+    public void A_step_allocates_nothing_on_the_managed_heap()
+    {
+        using CpuDevice cpu = new(2);
+        LanguageModelConfig config = new()
+        {
+            VocabularySize = 50,
+            Layers =
+            [
+                new MambaMixerOptions { ModelDim = 40, LearnableInitialState = true },
+                new Mamba2MixerOptions { ModelDim = 40, HeadDim = 20, SsmDim = 60 },
+            ],
+        };
+        using MambaLanguageModel model = new(cpu, config, new Random(1));
+        using ModelState state = model.CreateState();
+        float[] logits = new float[50];
+        int[] ids = [7];
+        for (int i = 0; i < 5; i++)
+        {
+            model.Step(ids, state, logits);
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 20; i++)
+        {
+            model.Step(ids, state, logits);
+        }
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+    }
+
+    [Fact]
     public async Task Greedy_generation_repeats_what_steps_give()
     {
         using CpuDevice cpu = new(2);

@@ -63,11 +63,18 @@ internal sealed partial class ReferenceDevice
     }
 
     /// <summary>
-    /// From the gradient <paramref name="g"/> of h_t to that of h_{t-1}. The gradient of a complex number is that of its
-    /// real part plus i times that of its imaginary part.
+    /// From the gradient <paramref name="g"/> of h_t to that of h_{t-1}. The gradient of a complex number is that of
+    /// its real part plus i times that of its imaginary part.
     /// </summary>
     private static void BackwardToken(
-        ScanReader reader, ScanWriter writer, int token, int channel, double gy, Complex[] before, Complex[] after, Complex[] g)
+        ScanReader reader,
+        ScanWriter writer,
+        int token,
+        int channel,
+        double gy,
+        Complex[] before,
+        Complex[] after,
+        Complex[] g)
     {
         double x = reader.X(token, channel), delta = reader.Delta(token, channel), gDelta = 0;
         double gOutput = gy * reader.Gate(token, channel);

@@ -89,7 +89,8 @@ internal sealed partial class ReferenceDevice
 
         public void D(int channel, double value) => Add(gradients.D, 0, channel, value);
 
-        public void A(int state, int channel, Complex value) => new StateView(gradients.A, sizes).Add(0, state, channel, value);
+        public void A(int state, int channel, Complex value) =>
+            new StateView(gradients.A, sizes).Add(0, state, channel, value);
 
         public void B(int token, int state, int channel, Complex value) =>
             new CouplingView(gradients.B, inputs.HasConstantB, sizes).Add(token, state, channel, value);
@@ -174,7 +175,9 @@ internal sealed partial class ReferenceDevice
                 }
 
                 int column = Column(state, channel);
-                return sizes.IsComplex ? new Complex(_view[token, column], _view[token, column + 1]) : _view[token, column];
+                return sizes.IsComplex
+                    ? new Complex(_view[token, column], _view[token, column + 1])
+                    : _view[token, column];
             }
         }
 

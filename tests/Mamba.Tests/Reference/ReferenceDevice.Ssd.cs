@@ -56,7 +56,9 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    /// <summary>One head of one sequence: the recurrence of Dao and Gu, arXiv:2405.21060, one scalar at a time.</summary>
+    /// <summary>
+    /// One head of one sequence: the recurrence of Dao and Gu, arXiv:2405.21060, one scalar at a time.
+    /// </summary>
     private readonly ref struct SsdHead(in SsdInputs inputs, SsdSizes sizes, int sequence, int head)
     {
         private readonly SsdInputs _inputs = inputs;

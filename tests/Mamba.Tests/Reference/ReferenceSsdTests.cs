@@ -14,10 +14,8 @@ public sealed class ReferenceSsdTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Gradients_match_central_differences(string name)
-    {
+    public void Gradients_match_central_differences(string name) =>
         ShouldMatch(new() { Length = 6, Heads = 4, Groups = 2, HeadDim = 2, States = 3, HasZ = true }, name);
-    }
 
     [Theory]
     [InlineData("X")]
@@ -59,7 +57,8 @@ public sealed class ReferenceSsdTests
             DeviceArray array = (DeviceArray)typeof(SsdInputs).GetProperty(name)!.GetValue(inputs)!;
             ReferenceDevice.Set(array, index, ReferenceDevice.Exact(array)[index] + change);
             (DeviceArray y, DeviceArray finalState) = Functions.Ssd(inputs, c.SegmentsOrNull());
-            return Dot(y, c.GradientOfY(reference, y.Shape)) + Dot(finalState, c.GradientOfState(reference, finalState.Shape));
+            return Dot(y, c.GradientOfY(reference, y.Shape))
+                + Dot(finalState, c.GradientOfState(reference, finalState.Shape));
         }
     }
 

@@ -91,8 +91,10 @@ public sealed class DenseDiscretizationTests
     [Fact]
     public void Wrong_sizes_are_refused()
     {
-        Action matrix = () => Discretization.ZeroOrderHold(1, new double[3], new double[2], new double[4], new double[2]);
-        Action output = () => Discretization.Bilinear(1, new double[4], new double[2], new double[4], new double[3]);
+        double[] two = new double[2], three = new double[3], four = new double[4];
+
+        Action matrix = () => Discretization.ZeroOrderHold(1, three, two, four, two);
+        Action output = () => Discretization.Bilinear(1, four, two, four, three);
 
         matrix.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*'3'*'4'*");
         output.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*'3'*'2'*");

@@ -92,7 +92,7 @@ public sealed class StateMatricesTests
         }
     }
 
-    /// <summary>The last pivot of Gaussian elimination with full pivoting: near 0 where the matrix is singular.</summary>
+    /// <summary>The last pivot of an elimination with full pivoting: near 0 where the matrix is singular.</summary>
     private static double SmallestPivot(Complex[] a, int n)
     {
         double pivot = 0;
