@@ -9,17 +9,15 @@ using Mamba.Models.Generation;
 using Mamba.Training;
 
 // Learns to write the King James Bible, byte by byte, in about a minute; then continues a prompt.
-const int Batch = 16, Length = 256, Steps = 400, Warmup = 20;
-byte[] text = File.ReadAllBytes(Path.Combine(AppContext.GetData("EntryPointFileDirectoryPath") as string ?? ".", "data", "kjv-pentateuch.txt"));
+const int Batch = 16, Length = 256, Steps = 340, Warmup = 20;
+string folder = (string)AppContext.GetData("EntryPointFileDirectoryPath")!;
+byte[] text = File.ReadAllBytes(Path.Combine(folder, "data", "kjv-pentateuch.txt"));
 byte[] training = text[..^40_000], heldOut = text[^40_000..];
 
 using CpuDevice device = new();
 Random random = new(1);
-LanguageModelConfig config = new()
-{
-    VocabularySize = 256,
-    Layers = [.. Enumerable.Repeat(new Mamba2MixerOptions { ModelDim = 128, StateDim = 32, HeadDim = 32 }, 4)],
-};
+Mamba2MixerOptions layer = new() { ModelDim = 128, StateDim = 32, HeadDim = 32 };
+LanguageModelConfig config = new() { VocabularySize = 256, Layers = [layer, layer, layer, layer] };
 using MambaLanguageModel model = new(device, config, random);
 using AdamW optimizer = new(model, new() { Beta2 = 0.95, WeightDecay = 0.1 });
 Console.WriteLine($"{model.ParameterCount:N0} parameters on {device}");
@@ -32,13 +30,12 @@ for (int step = 0; step < Steps; step++)
     DeviceArray loss = model.Loss(Windows(training), Batch);
     tape.Backward(loss);
     Gradients.Clip(model, 1);
-    double progress = Math.Max(step - Warmup, 0) / (double)(Steps - Warmup);
-    double rate = 6e-3 * Math.Min((step + 1.0) / Warmup, 1) * (0.55 + (0.45 * Math.Cos(Math.PI * progress)));
-    optimizer.Step(rate);
+    optimizer.Step(6e-3 * Math.Min((step + 1.0) / Warmup, 1) * (0.55 + (0.45 * Math.Cos(Math.PI * step / Steps))));
     if ((step + 1) % 25 == 0)
     {
-        double bits = loss.ToArray()[0] / Math.Log(2), speed = (step + 1) * Batch * Length / watch.Elapsed.TotalSeconds;
-        Console.WriteLine($"step {step + 1,4}  {bits:0.00} bits per byte  {speed:N0} bytes/s  {watch.Elapsed.TotalSeconds:0} s");
+        double bits = loss.ToArray()[0] / Math.Log(2), seconds = watch.Elapsed.TotalSeconds;
+        double speed = (step + 1) * Batch * Length / seconds;
+        Console.WriteLine($"step {step + 1,4}  {bits:0.00} bits per byte  {speed:N0} bytes/s  {seconds:0} s");
     }
 }
 
@@ -46,7 +43,8 @@ Console.WriteLine($"held out: {HeldOutBits():0.00} bits per byte\n");
 const string Prompt = "And the LORD said unto Moses, ";
 Console.Write(Prompt);
 GenerationOptions options = new() { MaxTokens = 400, Sampling = new() { Temperature = 0.7, Seed = 1 } };
-await foreach (int token in model.GenerateAsync(Encoding.UTF8.GetBytes(Prompt).Select(b => (int)b).ToArray(), options))
+int[] prompt = [.. Encoding.UTF8.GetBytes(Prompt).Select(b => (int)b)];
+await foreach (int token in model.GenerateAsync(prompt, options))
 {
     Console.Write((char)token);
 }
@@ -59,8 +57,7 @@ int[] Windows(byte[] source)
     int[] ids = new int[Batch * Length];
     for (int row = 0; row < Batch; row++)
     {
-        int start = random.Next(source.Length - Length);
-        Array.Copy(source, start, ids, row * Length, Length);
+        Array.Copy(source, random.Next(source.Length - Length), ids, row * Length, Length);
     }
 
     return ids;

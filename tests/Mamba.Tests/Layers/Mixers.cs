@@ -16,7 +16,12 @@ internal static class Mixers
             ModelDim = Dim, InnerDim = 19, StateDim = 5, ConvWidth = 3, TimeStepRank = 3, Bias = true, ConvBias = false,
         },
         ["mamba1 no look back"] = new MambaMixerOptions { ModelDim = Dim, ConvWidth = 1, StateDim = 1 },
-        ["mamba1 falcon"] = new MambaMixerOptions { ModelDim = Dim, StateDim = 8, ParameterNormEpsilon = 1e-6f },
+
+        // A norm over one channel is a step function of it, which float32 cannot follow: the rank is 4, not 1.
+        ["mamba1 falcon"] = new MambaMixerOptions
+        {
+            ModelDim = Dim, StateDim = 8, TimeStepRank = 4, ParameterNormEpsilon = 1e-6f,
+        },
         ["mamba1 learned state"] = new MambaMixerOptions { ModelDim = Dim, StateDim = 4, LearnableInitialState = true },
         ["mamba2"] = new Mamba2MixerOptions { ModelDim = Dim, StateDim = 16, HeadDim = 5 },
         ["mamba2 groups"] = new Mamba2MixerOptions
