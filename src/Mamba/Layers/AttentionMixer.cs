@@ -18,9 +18,7 @@ public sealed class AttentionMixer : SequenceMixer
     public AttentionMixer(Device device, AttentionMixerOptions options, Random? random, double outputScale = 1)
         : base(device)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
-        _options = options;
+        _options = Valid(options);
         int projected = QueryDim + (2 * KeyDim);
         InProjection = AddModule("in_projection", new Linear(device, options.ModelDim, projected, options.Bias, random));
         Convolution = options.ConvWidth > 0

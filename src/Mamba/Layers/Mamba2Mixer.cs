@@ -10,7 +10,7 @@ namespace Mamba.Layers;
 /// [z0, x0, z, x, B, C, Δ]; z0 and x0, a gated MLP beside the state-space part, are there only when
 /// <see cref="Mamba2MixerOptions.SsmDim"/> is less than the inner width.
 /// </remarks>
-public sealed class Mamba2Mixer : SequenceMixer
+public sealed class Mamba2Mixer : RecurrentMixer
 {
     private readonly Mamba2MixerOptions _options;
 
@@ -21,10 +21,13 @@ public sealed class Mamba2Mixer : SequenceMixer
     /// <param name="outputScale">Factor of the output projection's first weights: 1/√(number of layers) in a model.</param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     public Mamba2Mixer(Device device, Mamba2MixerOptions options, Random? random, double outputScale = 1)
-        : base(device)
+        : base(
+            device,
+            new(device, Valid(options).ConvDim, options.ConvWidth, options.ConvBias, random),
+            [options.Heads, options.HeadDim, options.StateDim],
+            options.LearnableInitialState,
+            random)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
         _options = options;
         int heads = options.Heads;
 
@@ -36,9 +39,6 @@ public sealed class Mamba2Mixer : SequenceMixer
                 (2 * options.InnerDim) + (2 * options.Groups * options.StateDim) + heads,
                 options.Bias,
                 random));
-        Convolution = AddModule(
-            "convolution",
-            new DepthwiseConvolution(device, options.ConvDim, options.ConvWidth, options.ConvBias, random));
         TimeStepBias = AddParameter(
             "dt_bias",
             [heads],
@@ -50,16 +50,10 @@ public sealed class Mamba2Mixer : SequenceMixer
         OutProjection = AddModule(
             "out_projection",
             new Linear(device, options.InnerDim, options.ModelDim, options.Bias, random, outputScale));
-        InitialState = options.LearnableInitialState
-            ? AddParameter("initial_state", [heads, options.HeadDim, options.StateDim], Initial.Constant(random, 0f))
-            : null;
     }
 
     /// <summary>Makes z, x, B, C and Δ of the input.</summary>
     public Linear InProjection { get; }
-
-    /// <summary>The causal convolution over x, B and C.</summary>
-    public DepthwiseConvolution Convolution { get; }
 
     /// <summary>Added to Δ before softplus, shape [heads].</summary>
     public Parameter TimeStepBias { get; }
@@ -75,30 +69,6 @@ public sealed class Mamba2Mixer : SequenceMixer
 
     /// <summary>Back to the model's width.</summary>
     public Linear OutProjection { get; }
-
-    /// <summary>h before the first token, shape [heads, headDim, states]; null: zero.</summary>
-    public Parameter? InitialState { get; }
-
-    /// <inheritdoc/>
-    public override LayerState CreateState(int batch)
-    {
-        MixerState state = new(
-            Device,
-            batch,
-            _options.ConvWidth - 1,
-            _options.ConvDim,
-            [_options.Heads, _options.HeadDim, _options.StateDim]);
-        if (InitialState is not null)
-        {
-            using (Device.Scope())
-            {
-                state.Hidden = Functions.Repeat(InitialState.Value, batch);
-                state.Detach();
-            }
-        }
-
-        return state;
-    }
 
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
@@ -124,17 +94,12 @@ public sealed class Mamba2Mixer : SequenceMixer
         Segments? segments = null)
     {
         MixerState? own = Require<MixerState>(state, xbc, segments);
-        (DeviceArray convolved, DeviceArray window) = Functions.CausalConvolution(
-            xbc, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own?.Window ?? default, segments);
+        DeviceArray convolved = Convolve(xbc, own, segments);
         (DeviceArray y, DeviceArray hidden) = Functions.Ssd(
-            Inputs(convolved, delta, z) with
-            {
-                InitialState = own?.Hidden ?? LearnedState(segments?.Count ?? xbc.Shape[0]),
-            },
+            Inputs(convolved, delta, z) with { InitialState = HiddenBefore(own, segments?.Count ?? xbc.Shape[0]) },
             segments);
         if (own is not null)
         {
-            own.Window = window;
             own.Hidden = hidden;
         }
 
@@ -151,8 +116,7 @@ public sealed class Mamba2Mixer : SequenceMixer
 
         MixerState own = Require<MixerState>(state, x, null)!;
         Parts parts = new(_options, InProjection.Forward(x));
-        DeviceArray convolved = Functions.CausalConvolutionStep(
-            parts.XBC, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own.WindowInPlace);
+        DeviceArray convolved = ConvolveStep(parts.XBC, own);
         DeviceArray y = Functions.SsdStep(
             Inputs(convolved, parts.Delta, _options.Norm ? default : parts.Z), own.HiddenInPlace);
         return Finish(parts, y);
@@ -196,9 +160,6 @@ public sealed class Mamba2Mixer : SequenceMixer
 
         return OutProjection.Forward(y);
     }
-
-    private DeviceArray LearnedState(int sequences) =>
-        InitialState is null ? default : Functions.Repeat(InitialState.Value, sequences);
 
     /// <summary>A = -U(1, 16) for every head.</summary>
     private void LogOfUniform(Span<float> values, Random random)

@@ -6,7 +6,7 @@ namespace Mamba.Layers;
 
 /// <summary>The Mamba-1 mixer: a gated, convolved, selective scan between two projections.</summary>
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4 and Algorithm 2.</remarks>
-public sealed class MambaMixer : SequenceMixer
+public sealed class MambaMixer : RecurrentMixer
 {
     private readonly MambaMixerOptions _options;
 
@@ -17,16 +17,17 @@ public sealed class MambaMixer : SequenceMixer
     /// <param name="outputScale">Factor of the output projection's first weights: 1/√(number of layers) in a model.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
     public MambaMixer(Device device, MambaMixerOptions options, Random? random, double outputScale = 1)
-        : base(device)
+        : base(
+            device,
+            new(device, Valid(options).InnerDim, options.ConvWidth, options.ConvBias, random),
+            [options.StateDim, options.InnerDim],
+            options.LearnableInitialState,
+            random)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
         _options = options;
         (int inner, int states, int rank) = (options.InnerDim, options.StateDim, options.TimeStepRank);
 
         InProjection = AddModule("in_projection", new Linear(device, options.ModelDim, 2 * inner, options.Bias, random));
-        Convolution = AddModule(
-            "convolution", new DepthwiseConvolution(device, inner, options.ConvWidth, options.ConvBias, random));
         XProjection = AddModule("x_projection", new Linear(device, inner, rank + (2 * states), false, random));
         double range = options.TimeStepScale / Math.Sqrt(rank);
         TimeStepWeight = AddParameter(
@@ -45,16 +46,10 @@ public sealed class MambaMixer : SequenceMixer
         D = AddParameter("d", [inner], Initial.Constant(random, 1f));
         OutProjection = AddModule(
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
-        InitialState = options.LearnableInitialState
-            ? AddParameter("initial_state", [states, inner], Initial.Constant(random, 0f))
-            : null;
     }
 
     /// <summary>Makes x and z of the input.</summary>
     public Linear InProjection { get; }
-
-    /// <summary>The causal convolution over x.</summary>
-    public DepthwiseConvolution Convolution { get; }
 
     /// <summary>Makes Δ (of low rank), B and C of x.</summary>
     public Linear XProjection { get; }
@@ -73,26 +68,6 @@ public sealed class MambaMixer : SequenceMixer
 
     /// <summary>Back to the model's width.</summary>
     public Linear OutProjection { get; }
-
-    /// <summary>h before the first token, shape [states, innerDim]; null: zero.</summary>
-    public Parameter? InitialState { get; }
-
-    /// <inheritdoc/>
-    public override LayerState CreateState(int batch)
-    {
-        MixerState state = new(
-            Device, batch, _options.ConvWidth - 1, _options.InnerDim, [_options.StateDim, _options.InnerDim]);
-        if (InitialState is not null)
-        {
-            using (Device.Scope())
-            {
-                state.Hidden = Functions.Repeat(InitialState.Value, batch);
-                state.Detach();
-            }
-        }
-
-        return state;
-    }
 
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
@@ -113,17 +88,11 @@ public sealed class MambaMixer : SequenceMixer
     public DeviceArray Core(DeviceArray x, DeviceArray z = default, LayerState? state = null, Segments? segments = null)
     {
         MixerState? own = Require<MixerState>(state, x, segments);
-        (DeviceArray convolved, DeviceArray window) = Functions.CausalConvolution(
-            x, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own?.Window ?? default, segments);
+        DeviceArray convolved = Convolve(x, own, segments);
         (DeviceArray y, DeviceArray hidden) = Functions.SelectiveScan(
-            Inputs(convolved, z) with
-            {
-                InitialState = own?.Hidden ?? LearnedState(segments?.Count ?? x.Shape[0]),
-            },
-            segments);
+            Inputs(convolved, z) with { InitialState = HiddenBefore(own, segments?.Count ?? x.Shape[0]) }, segments);
         if (own is not null)
         {
-            own.Window = window;
             own.Hidden = hidden;
         }
 
@@ -141,8 +110,7 @@ public sealed class MambaMixer : SequenceMixer
         MixerState own = Require<MixerState>(state, x, null)!;
         DeviceArray xz = InProjection.Forward(x);
         int inner = _options.InnerDim;
-        DeviceArray convolved = Functions.CausalConvolutionStep(
-            xz.Slice(0, inner), Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own.WindowInPlace);
+        DeviceArray convolved = ConvolveStep(xz.Slice(0, inner), own);
         DeviceArray y = Functions.SelectiveScanStep(
             Inputs(convolved, xz.Slice(inner, inner)), own.HiddenInPlace);
         return OutProjection.Forward(y);
@@ -175,9 +143,6 @@ public sealed class MambaMixer : SequenceMixer
             Softplus = true,
         };
     }
-
-    private DeviceArray LearnedState(int sequences) =>
-        InitialState is null ? default : Functions.Repeat(InitialState.Value, sequences);
 
     /// <summary>A_n = -(n + 1), S4D-Real.</summary>
     private void LogOfStateIndex(Span<float> values)

@@ -36,6 +36,15 @@ public abstract class SequenceMixer : Module
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
     public abstract DeviceArray Step(DeviceArray x, LayerState state);
 
+    /// <summary>The options, after they have been validated.</summary>
+    private protected static TOptions Valid<TOptions>(TOptions options)
+        where TOptions : MixerOptions
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        return options;
+    }
+
     /// <summary>Throws unless a state is of the layer's kind and has as many sequences as the input.</summary>
     private protected static TState? Require<TState>(LayerState? state, DeviceArray x, Segments? segments)
         where TState : LayerState

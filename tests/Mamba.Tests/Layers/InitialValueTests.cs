@@ -71,9 +71,9 @@ public sealed class InitialValueTests
             "blocks.0.mixer.a_log",
             "blocks.0.mixer.d",
             "blocks.0.mixer.norm.weight",
-            "blocks.0.mixer.in_projection.weight",
             "blocks.0.mixer.convolution.weight",
             "blocks.0.mixer.convolution.bias",
+            "blocks.0.mixer.in_projection.weight",
             "blocks.0.mixer.out_projection.weight",
             "final_norm.weight");
         model.Dispose();

@@ -1,0 +1,64 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>What both Mamba mixers have: a causal convolution in front of a state-space core, and their state.</summary>
+public abstract class RecurrentMixer : SequenceMixer
+{
+    private readonly Shape _hidden;
+
+    private protected RecurrentMixer(
+        Device device, DepthwiseConvolution convolution, Shape hidden, bool learnsInitialState, Random? random)
+        : base(device)
+    {
+        _hidden = hidden;
+        Convolution = AddModule("convolution", convolution);
+        InitialState = learnsInitialState
+            ? AddParameter("initial_state", hidden, Initial.Constant(random, 0f))
+            : null;
+    }
+
+    /// <summary>The causal convolution: over x in Mamba-1, over x, B and C in Mamba-2.</summary>
+    public DepthwiseConvolution Convolution { get; }
+
+    /// <summary>h before the first token, of the shape of one sequence's h; null: zero.</summary>
+    public Parameter? InitialState { get; }
+
+    /// <inheritdoc/>
+    public override LayerState CreateState(int batch)
+    {
+        MixerState state = new(Device, batch, Convolution.Width - 1, Convolution.Channels, _hidden);
+        if (InitialState is not null)
+        {
+            using DeviceScope scope = Device.Scope();
+            state.Hidden = Functions.Repeat(InitialState.Value, batch);
+            state.Detach();
+        }
+
+        return state;
+    }
+
+    /// <summary>Convolves the next piece of every sequence and moves the state's window on.</summary>
+    private protected DeviceArray Convolve(DeviceArray x, MixerState? state, Segments? segments)
+    {
+        (DeviceArray y, DeviceArray window) = Functions.CausalConvolution(
+            x, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, state?.Window ?? default, segments);
+        if (state is not null)
+        {
+            state.Window = window;
+        }
+
+        return y;
+    }
+
+    /// <summary>Convolves the next token of every sequence and moves the state's window on in place.</summary>
+    private protected DeviceArray ConvolveStep(DeviceArray x, MixerState state) => Functions.CausalConvolutionStep(
+        x, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, state.WindowInPlace);
+
+    /// <summary>h before the first token of this piece: the state's, or what is learned, or nothing for zero.</summary>
+    private protected DeviceArray HiddenBefore(MixerState? state, int sequences) =>
+        state is not null ? state.Hidden
+        : InitialState is not null ? Functions.Repeat(InitialState.Value, sequences)
+        : default;
+}
