@@ -23,9 +23,10 @@ internal static unsafe class GatedRmsNorm
         }
     }
 
-    /// <summary>Adds the row's part to the gradients that are not null.</summary>
-    /// <param name="inner">Room for a row: the result of whichever comes first, computed again.</param>
-    /// <param name="ginner">Room for its gradient.</param>
+    /// <summary>
+    /// Adds the row's part to the gradients that are not null. <c>inner</c> is room for a row, the result of whichever comes
+    /// first, computed again; <c>ginner</c> is room for its gradient.
+    /// </summary>
     public static void Backward(
         float* x,
         float* z,

@@ -25,11 +25,10 @@ internal static unsafe class Norm
         Forward<Lane>(x, mean, (float)r, weight, bias, y, i, width);
     }
 
-    /// <summary>Adds the row's part to the gradients that are not null.</summary>
-    /// <param name="gsum">
-    /// The gradient that reaches x beside the norm, or null: x is a sum that is an output too. It joins that of x.
-    /// </param>
-    /// <param name="gresidual">The gradient of x's second term, which is that of the first, or null.</param>
+    /// <summary>
+    /// Adds the row's part to the gradients that are not null. <c>gsum</c> reaches x beside the norm, where x is a sum that
+    /// is an output too, and joins <c>gx</c>; <c>gresidual</c>, of x's second term, is that of the first.
+    /// </summary>
     public static void Backward(
         float* x,
         float* weight,
