@@ -4,26 +4,29 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Divides every row by its root mean square: <c>y = x/√(mean(x²) + ε)·w</c>.</summary>
+    /// <summary>Divides every row by its root mean square: <c>y = x/√(mean(x²) + ε)·w + b</c>.</summary>
     /// <param name="x">The input, [..., channels].</param>
     /// <param name="weight">w, [channels], or <c>default</c>.</param>
     /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="bias">b, [channels]; optional.</param>
     /// <returns>y, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     /// <remarks>Zhang and Sennrich, <see href="https://arxiv.org/abs/1910.07467"/>, eq. 4.</remarks>
-    public static DeviceArray RmsNorm(DeviceArray x, DeviceArray weight, float epsilon) =>
-        Norm(x, default, weight, default, epsilon, centered: false).Y;
+    public static DeviceArray RmsNorm(
+        DeviceArray x, DeviceArray weight, float epsilon, DeviceArray bias = default) =>
+        Norm(x, default, weight, bias, epsilon, centered: false).Y;
 
     /// <summary>Adds a residual and normalises the sum as <see cref="RmsNorm"/> does.</summary>
     /// <param name="x">The input, [..., channels].</param>
     /// <param name="residual">What is added, shaped as x.</param>
     /// <param name="weight">w, [channels], or <c>default</c>.</param>
     /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="bias">b, [channels]; optional.</param>
     /// <returns>y and x + residual, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     public static (DeviceArray Y, DeviceArray Sum) AddRmsNorm(
-        DeviceArray x, DeviceArray residual, DeviceArray weight, float epsilon) =>
-        Norm(x, residual, weight, default, epsilon, centered: false);
+        DeviceArray x, DeviceArray residual, DeviceArray weight, float epsilon, DeviceArray bias = default) =>
+        Norm(x, residual, weight, bias, epsilon, centered: false);
 
     /// <summary>
     /// Brings every row to mean 0 and variance 1: <c>y = (x - μ)/√(mean((x - μ)²) + ε)·w + b</c>, <c>μ = mean(x)</c>.

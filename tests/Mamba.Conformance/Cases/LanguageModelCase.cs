@@ -15,7 +15,10 @@ internal static class LanguageModelCase
         int batch = golden.Shape("in.input_ids")[0];
         CompareStream(device, golden, report, model, ids, batch);
         CompareGradients(device, golden, report, model, ids, batch);
-        CompareGreedy(golden, report, model);
+        if (golden.Has("greedy.tokens"))
+        {
+            CompareGreedy(golden, report, model);
+        }
     }
 
     private static void CompareStream(
@@ -32,7 +35,11 @@ internal static class LanguageModelCase
             }
         }
 
-        report.Compare("hidden final", Nd.From(model.FinalNorm.Forward(h)), golden["out.hidden.final"], Bounds.Model);
+        if (golden.Has("out.hidden.final"))
+        {
+            report.Compare("hidden final", Nd.From(model.FinalNorm.Forward(h)), golden["out.hidden.final"], Bounds.Model);
+        }
+
         report.Compare("logits", Nd.From(model.Forward(ids, batch)), golden["out.logits"], Bounds.Model);
     }
 

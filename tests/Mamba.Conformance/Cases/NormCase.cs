@@ -53,9 +53,9 @@ internal static class NormCase
         DeviceArray weight = Find("weight"), bias = Find("bias"), residual = Find("residual");
         switch (golden.Text("kind"))
         {
-            case "rms" when !bias.Exists:
-                return residual.Exists ? Functions.AddRmsNorm(x, residual, weight, epsilon)
-                    : (Functions.RmsNorm(x, weight, epsilon), default);
+            case "rms":
+                return residual.Exists ? Functions.AddRmsNorm(x, residual, weight, epsilon, bias)
+                    : (Functions.RmsNorm(x, weight, epsilon, bias), default);
             case "layernorm":
                 return residual.Exists ? Functions.AddLayerNorm(x, residual, weight, bias, epsilon)
                     : (Functions.LayerNorm(x, weight, bias, epsilon), default);

@@ -134,6 +134,8 @@ public sealed class CheckpointTests : IDisposable
     [Theory]
     [InlineData("hidden_size", "\"many\"", "*hidden_size*integer*many*")]
     [InlineData("hidden_size", "-8", "*-8*")]
+    [InlineData("hidden_size", "NaN", "*hidden_size*integer*NaN*")]
+    [InlineData("state_size", "Infinity", "*state_size*integer*Infinity*")]
     [InlineData("num_hidden_layers", "0", "*at least one layer*")]
     [InlineData("vocab_size", "null", "*vocab_size*integer*null*")]
     public void A_wrong_configuration_is_refused_by_key(string key, string value, string message)

@@ -65,6 +65,41 @@ public sealed class LanguageModelTests
     }
 
     [Fact]
+    public void Gradients_of_a_mixed_schedule_match_central_differences()
+    {
+        using ReferenceDevice device = new();
+        using MambaLanguageModel model = new(device, Mixed, new Random(1));
+        double[][] gradients;
+        using (device.Scope())
+        {
+            using Tape tape = new(device);
+            tape.Backward(model.Loss(Ids, 2));
+            gradients = [.. model.Parameters.Select(named => Values(named.Parameter.Gradient))];
+        }
+
+        foreach (((string name, Parameter parameter), double[] gradient) in model.Parameters.Zip(gradients))
+        {
+            double[] values = Values(parameter.Value);
+            for (int i = 0; i < values.Length; i += Math.Max(1, values.Length / 3))
+            {
+                const double H = 1e-4;
+                double difference = (LossAt(values[i] + H) - LossAt(values[i] - H)) / (2 * H);
+                LossAt(values[i]);
+
+                // The difference is good to about H², and to the rounding of the loss over H.
+                difference.Should().BeApproximately(gradient[i], 1e-6, "gradient {0} of {1}", i, name);
+
+                double LossAt(double value)
+                {
+                    using DeviceScope scope = device.Scope();
+                    ReferenceDevice.Set(parameter.Value, i, value);
+                    return Values(model.Loss(Ids, 2))[0];
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void A_prompt_in_any_pieces_gives_the_logits_of_the_whole()
     {
         using CpuDevice cpu = new(2);
