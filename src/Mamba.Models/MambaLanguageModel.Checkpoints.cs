@@ -77,11 +77,7 @@ public sealed partial class MambaLanguageModel
         SafetensorsWriter writer = new();
         foreach (NamedWeight weight in WeightNames.Of(this, WeightNames.HuggingFaceEmbedding))
         {
-            writer.Add(
-                weight.Name,
-                type,
-                Array.ConvertAll(weight.Shape, size => (long)size),
-                weight.Export(weight.Parameter.Value));
+            writer.Add(weight.Name, type, Array.ConvertAll(weight.Shape, size => (long)size), weight.Read);
         }
 
         writer.Save(Path.Combine(folder, WeightsName));

@@ -30,6 +30,19 @@ internal sealed record NamedWeight(string Name, Parameter Parameter, WeightLayou
         ? array.ToArray()
         : Transpose(array.ToArray(), array.Shape[0], array.Shape[1]);
 
+    /// <summary>Reads some elements of the parameter, laid out as in the checkpoint.</summary>
+    public void Read(long start, Span<float> target)
+    {
+        DeviceArray array = Parameter.Value;
+        if (Layout == WeightLayout.Same)
+        {
+            array.Reshape([1, checked((int)array.Shape.Count)]).Slice((int)start, target.Length).CopyTo(target);
+            return;
+        }
+
+        Export(array).AsSpan((int)start, target.Length).CopyTo(target);
+    }
+
     private static float[] Transpose(float[] values, int rows, int columns)
     {
         float[] result = new float[values.Length];
