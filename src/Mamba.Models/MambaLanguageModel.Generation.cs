@@ -42,6 +42,7 @@ public sealed partial class MambaLanguageModel
         Sampler sampler = new(Config.VocabularySize, options.Sampling);
         float[] logits = new float[Config.PaddedVocabularySize];
         List<int> text = [.. prompt.Span];
+        IReadOnlyCollection<int> stopTokens = options.StopTokens ?? (Config.EndOfText is { } end ? [end] : []);
 
         for (int start = 0; start < prompt.Length; start += options.PrefillLength)
         {
@@ -54,7 +55,7 @@ public sealed partial class MambaLanguageModel
         {
             cancellation.ThrowIfCancellationRequested();
             int token = sampler.Next(logits.AsSpan(0, Config.VocabularySize), CollectionsMarshal.AsSpan(text));
-            if (options.StopTokens.Contains(token))
+            if (stopTokens.Contains(token))
             {
                 yield break;
             }

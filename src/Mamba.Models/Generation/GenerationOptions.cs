@@ -9,8 +9,10 @@ public sealed record GenerationOptions
     /// <summary>How each token is chosen.</summary>
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Tokens that end the text; they are not returned.</summary>
-    public IReadOnlyCollection<int> StopTokens { get; init; } = [];
+    /// <summary>
+    /// Tokens that end the text; they are not returned. Null: the model's <see cref="LanguageModelConfig.EndOfText"/>.
+    /// </summary>
+    public IReadOnlyCollection<int>? StopTokens { get; init; }
 
     /// <summary>Rows of tokens that end the text; the last of them has been returned by then.</summary>
     public IReadOnlyCollection<IReadOnlyList<int>> StopSequences { get; init; } = [];

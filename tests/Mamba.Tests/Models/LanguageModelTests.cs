@@ -212,6 +212,22 @@ public sealed class LanguageModelTests
     }
 
     [Fact]
+    public async Task Generation_ends_at_the_end_of_text_of_the_model_unless_told_otherwise()
+    {
+        using CpuDevice cpu = new(2);
+        GenerationOptions options = new() { MaxTokens = 20, Sampling = new() { Temperature = 1, Seed = 5 } };
+        using MambaLanguageModel endless = new(cpu, Mixed, new Random(1));
+        List<int> all = await GenerateAsync(endless, options);
+        using MambaLanguageModel ending = new(cpu, Mixed with { EndOfText = all[6] }, new Random(1));
+
+        List<int> upToEnd = await GenerateAsync(ending, options);
+        List<int> beyond = await GenerateAsync(ending, options with { StopTokens = [] });
+
+        upToEnd.Should().Equal(all[..all.IndexOf(all[6])]);
+        beyond.Should().Equal(all);
+    }
+
+    [Fact]
     public async Task Cancellation_ends_generation()
     {
         using CpuDevice cpu = new(2);
