@@ -106,11 +106,8 @@ internal sealed class ConfigJson
         }
     }
 
-    /// <summary>Whether a value is a number.</summary>
+    /// <summary>Whether a value is a number; some keys hold a number or a word such as "auto".</summary>
     public bool IsNumber(string key) => Find(key) is { ValueKind: JsonValueKind.Number };
-
-    /// <summary>Whether a value is text; some keys hold a number or a word such as "auto".</summary>
-    public bool IsText(string key) => Find(key) is { ValueKind: JsonValueKind.String };
 
     /// <summary>An object within this one; an empty one where it is absent.</summary>
     public ConfigJson Object(string key)

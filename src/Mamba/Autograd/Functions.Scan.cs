@@ -75,8 +75,8 @@ public static partial class Functions
                 inputs,
                 segments,
                 checkpoints,
-                GradientIfAny(tape, y),
-                GradientIfAny(tape, finalState),
+                tape.Arrived(y),
+                tape.Arrived(finalState),
                 new()
                 {
                     X = tape.Wanted(inputs.X),
@@ -91,8 +91,4 @@ public static partial class Functions
                 }),
             y,
             finalState);
-
-    /// <summary>The gradient of an output, or <c>default</c> where nothing flowed back to it.</summary>
-    private static DeviceArray GradientIfAny(Tape tape, DeviceArray output) =>
-        output.Storage.Gradient is null ? default : tape.GradientOf(output);
 }

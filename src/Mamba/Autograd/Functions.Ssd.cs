@@ -65,8 +65,8 @@ public static partial class Functions
                 inputs,
                 segments,
                 checkpoints,
-                Arrived(tape, y),
-                Arrived(tape, finalState),
+                tape.Arrived(y),
+                tape.Arrived(finalState),
                 new SsdGradients
                 {
                     X = tape.Wanted(inputs.X),
@@ -81,8 +81,4 @@ public static partial class Functions
                 }),
             y,
             finalState);
-
-    /// <summary>The gradient of an output, or <c>default</c> when none has flowed into it.</summary>
-    private static DeviceArray Arrived(Tape tape, DeviceArray output) =>
-        output.Storage.Gradient is null ? default : tape.GradientOf(output);
 }

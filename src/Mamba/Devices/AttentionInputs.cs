@@ -40,21 +40,13 @@ public readonly record struct AttentionInputs
 
         Shape keys = Queries.Shape.WithWidth(KeyValueHeads * HeadDim);
         Shape past = [sequences.Count, Past, KeyValueHeads * HeadDim];
-        Require("keys", Keys, keys);
-        Require("values", Values, keys);
-        Require("past keys", PastKeys, past);
-        Require("past values", PastValues, past);
+        DeviceArray.Require("keys", Keys, keys);
+        DeviceArray.Require("values", Values, keys);
+        DeviceArray.Require("past keys", PastKeys, past);
+        DeviceArray.Require("past values", PastValues, past);
         if (PastKeys.Exists != PastValues.Exists)
         {
             throw new ArgumentException("Past keys and past values come together.");
-        }
-    }
-
-    private static void Require(string what, DeviceArray array, Shape expected)
-    {
-        if (array.Exists && array.Shape != expected)
-        {
-            throw new ArgumentException($"Expected {what} of shape {expected}; found {array.Shape}.");
         }
     }
 }

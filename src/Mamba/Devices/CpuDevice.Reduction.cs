@@ -97,7 +97,7 @@ public sealed unsafe partial class CpuDevice
             (nint row, nint end, nint column, nint length) = blocks[item];
             for (; row < end; row++)
             {
-                Reduction.Scale(x[row] + column, factor, y[row] + column, length);
+                RowMath.Scale(x[row] + column, factor, y[row] + column, length);
             }
         }
     }

@@ -22,9 +22,9 @@ public sealed unsafe partial class CpuDevice
         in ScanInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
     {
         ScanSizes sizes = new(inputs, segments);
-        ScanSizes.Require("y", y, inputs.X.Shape);
-        ScanSizes.Require("the final state", finalState, sizes.StateShape);
-        ScanSizes.Require("checkpoints", checkpoints, sizes.CheckpointShape);
+        DeviceArray.Require("y", y, inputs.X.Shape);
+        DeviceArray.Require("the final state", finalState, sizes.StateShape);
+        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape);
         ScanTiles tiles = new(sizes, inputs.X.Shape[1] == 1 ? StepChannels : ScanChannels);
         RunScan(
             new ForwardScan(

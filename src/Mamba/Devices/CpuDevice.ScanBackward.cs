@@ -14,9 +14,9 @@ public sealed unsafe partial class CpuDevice
         in ScanGradients gradients)
     {
         ScanSizes sizes = new(inputs, segments);
-        ScanSizes.Require("checkpoints", checkpoints, sizes.CheckpointShape);
-        ScanSizes.Require("the gradient of y", gy, inputs.X.Shape);
-        ScanSizes.Require("the gradient of the final state", gFinalState, sizes.StateShape);
+        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape);
+        DeviceArray.Require("the gradient of y", gy, inputs.X.Shape);
+        DeviceArray.Require("the gradient of the final state", gFinalState, sizes.StateShape);
         RequireShapes(inputs, gradients);
         using DeviceScope scope = Scope();
         ScanTiles tiles = new(sizes, ScanChannels);
@@ -66,15 +66,15 @@ public sealed unsafe partial class CpuDevice
 
     private static void RequireShapes(in ScanInputs inputs, in ScanGradients gradients)
     {
-        ScanSizes.Require("the gradient of x", gradients.X, inputs.X.Shape);
-        ScanSizes.Require("the gradient of Δ", gradients.Delta, inputs.Delta.Shape);
-        ScanSizes.Require("the gradient of A", gradients.A, inputs.A.Shape);
-        ScanSizes.Require("the gradient of B", gradients.B, inputs.B.Shape);
-        ScanSizes.Require("the gradient of C", gradients.C, inputs.C.Shape);
-        ScanSizes.Require("the gradient of D", gradients.D, inputs.D.Shape);
-        ScanSizes.Require("the gradient of z", gradients.Z, inputs.Z.Shape);
-        ScanSizes.Require("the gradient of the bias of Δ", gradients.DeltaBias, inputs.DeltaBias.Shape);
-        ScanSizes.Require("the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
+        DeviceArray.Require("the gradient of x", gradients.X, inputs.X.Shape);
+        DeviceArray.Require("the gradient of Δ", gradients.Delta, inputs.Delta.Shape);
+        DeviceArray.Require("the gradient of A", gradients.A, inputs.A.Shape);
+        DeviceArray.Require("the gradient of B", gradients.B, inputs.B.Shape);
+        DeviceArray.Require("the gradient of C", gradients.C, inputs.C.Shape);
+        DeviceArray.Require("the gradient of D", gradients.D, inputs.D.Shape);
+        DeviceArray.Require("the gradient of z", gradients.Z, inputs.Z.Shape);
+        DeviceArray.Require("the gradient of the bias of Δ", gradients.DeltaBias, inputs.DeltaBias.Shape);
+        DeviceArray.Require("the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
     }
 
     /// <summary>Where the gradient of B or C is gathered: for every sequence, or for every tile of a group.</summary>

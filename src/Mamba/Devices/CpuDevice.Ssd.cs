@@ -38,8 +38,8 @@ public sealed unsafe partial class CpuDevice
         in SsdInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
     {
         SsdSizes sizes = new(inputs, segments);
-        SsdSizes.Require("y", y, inputs.X.Shape);
-        SsdSizes.Require("the final state", finalState, sizes.StateShape);
+        DeviceArray.Require("y", y, inputs.X.Shape);
+        DeviceArray.Require("the final state", finalState, sizes.StateShape);
         using DeviceScope scope = Scope();
         SsdForward forward = new()
         {

@@ -14,9 +14,9 @@ public sealed unsafe partial class CpuDevice
         in SsdGradients gradients)
     {
         SsdSizes sizes = new(inputs, segments);
-        SsdSizes.Require("the gradient of y", gy, inputs.X.Shape);
-        SsdSizes.Require("the gradient of the final state", gFinalState, sizes.StateShape);
-        SsdSizes.Require("the checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
+        DeviceArray.Require("the gradient of y", gy, inputs.X.Shape);
+        DeviceArray.Require("the gradient of the final state", gFinalState, sizes.StateShape);
+        DeviceArray.Require("the checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
         if (sizes.Sequences.Count == 0)
         {
             return;

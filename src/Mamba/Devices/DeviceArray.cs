@@ -123,6 +123,15 @@ public readonly struct DeviceArray
     /// <inheritdoc/>
     public override string ToString() => Exists ? $"{Shape} on {_storage!.Device}" : "no array";
 
+    /// <summary>Throws where an array is there and has another shape than expected.</summary>
+    internal static void Require(string name, DeviceArray array, Shape expected)
+    {
+        if (array.Exists && array.Shape != expected)
+        {
+            throw new ArgumentException($"Expected {name} of {expected}; found {array.Shape}.");
+        }
+    }
+
     /// <summary>Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> as a matrix.</summary>
     internal DeviceArray RowRange(nint start, int count) =>
         new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);

@@ -25,11 +25,11 @@ internal readonly struct ScanSizes
             GroupsOf("C", inputs.C, inputs.HasConstantC, batch, length, a));
         RequireGroups("B", inputs.B, inputs.HasConstantB);
         RequireGroups("C", inputs.C, inputs.HasConstantC);
-        Require("Δ", inputs.Delta, inputs.X.Shape);
-        Require("z", inputs.Z, inputs.X.Shape);
-        Require("D", inputs.D, [Channels]);
-        Require("the bias of Δ", inputs.DeltaBias, [Channels]);
-        Require("the initial state", inputs.InitialState, StateShape);
+        DeviceArray.Require("Δ", inputs.Delta, inputs.X.Shape);
+        DeviceArray.Require("z", inputs.Z, inputs.X.Shape);
+        DeviceArray.Require("D", inputs.D, [Channels]);
+        DeviceArray.Require("the bias of Δ", inputs.DeltaBias, [Channels]);
+        DeviceArray.Require("the initial state", inputs.InitialState, StateShape);
     }
 
     public Sequences Sequences { get; }
@@ -61,21 +61,12 @@ internal readonly struct ScanSizes
     /// </summary>
     public nint FirstCheckpoint(int sequence) => (Sequences.Start(sequence) / SelectiveScan.ChunkLength) + sequence;
 
-    /// <summary>Throws unless an array is absent or has the expected shape.</summary>
-    public static void Require(string name, DeviceArray array, Shape expected)
-    {
-        if (array.Exists && array.Shape != expected)
-        {
-            throw new ArgumentException($"Expected {name} of {expected}; found {array.Shape}.");
-        }
-    }
-
     private int GroupsOf(string name, DeviceArray array, bool constant, int batch, int length, Shape a)
     {
         Shape shape = array.Shape;
         if (constant)
         {
-            Require($"constant {name}", array, a);
+            DeviceArray.Require($"constant {name}", array, a);
             return 1;
         }
 

@@ -33,15 +33,15 @@ internal readonly struct SsdSizes
 
         HeadDim = x.Width / Heads;
         States = b.Width / Groups;
-        Require("A", inputs.A, [Heads]);
-        Require("delta", inputs.Delta, x.WithWidth(Heads));
-        Require("B", inputs.B, x.WithWidth(b.Width));
-        Require("C", inputs.C, b);
-        Require("z", inputs.Z, x);
-        Require("the bias of delta", inputs.DeltaBias, [Heads]);
-        Require("the initial state", inputs.InitialState, StateShape);
+        DeviceArray.Require("A", inputs.A, [Heads]);
+        DeviceArray.Require("delta", inputs.Delta, x.WithWidth(Heads));
+        DeviceArray.Require("B", inputs.B, x.WithWidth(b.Width));
+        DeviceArray.Require("C", inputs.C, b);
+        DeviceArray.Require("z", inputs.Z, x);
+        DeviceArray.Require("the bias of delta", inputs.DeltaBias, [Heads]);
+        DeviceArray.Require("the initial state", inputs.InitialState, StateShape);
         HasChannelD = inputs.D.Exists && inputs.D.Shape.Width != Heads;
-        Require("D", inputs.D, [HasChannelD ? x.Width : Heads]);
+        DeviceArray.Require("D", inputs.D, [HasChannelD ? x.Width : Heads]);
     }
 
     public Sequences Sequences { get; }
@@ -62,13 +62,4 @@ internal readonly struct SsdSizes
 
     /// <summary>The group whose B and C a head uses.</summary>
     public int GroupOf(int head) => head / (Heads / Groups);
-
-    /// <summary>Throws unless an array is absent or has the expected shape.</summary>
-    public static void Require(string name, DeviceArray array, Shape expected)
-    {
-        if (array.Exists && array.Shape != expected)
-        {
-            throw new ArgumentException($"Expected {name} of {expected}; found {array.Shape}.");
-        }
-    }
 }

@@ -60,7 +60,7 @@ internal static unsafe class Attention
             float mean = 0;
             for (int j = 0; j < seen; j++)
             {
-                gradients[j] = Dot(gy[t], v[j], dim);
+                gradients[j] = RowMath.Dot(gy[t], v[j], dim);
                 mean += weights[j] * gradients[j];
             }
 
@@ -80,7 +80,7 @@ internal static unsafe class Attention
     {
         for (int j = 0; j < seen; j++)
         {
-            weights[j] = Dot(q, k[j], sizes.HeadDim) * sizes.Scale;
+            weights[j] = RowMath.Dot(q, k[j], sizes.HeadDim) * sizes.Scale;
         }
 
         Kernels.Softmax.Forward(weights, weights, seen);
@@ -92,27 +92,5 @@ internal static unsafe class Attention
         {
             Elementwise.AddScaled(source, scale, target, length);
         }
-    }
-
-    private static float Dot(float* a, float* b, int length)
-    {
-        int i = 0;
-        float sum = 0;
-        if (Width.Has512) { sum += Dot<Lanes512>(a, b, ref i, length); }
-        if (Width.Has256) { sum += Dot<Lanes256>(a, b, ref i, length); }
-        if (Width.Has128) { sum += Dot<Lanes128>(a, b, ref i, length); }
-        return sum + Dot<Lane>(a, b, ref i, length);
-    }
-
-    private static float Dot<TLanes>(float* a, float* b, ref int i, int length)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes sum = TLanes.Broadcast(0f);
-        for (; i <= length - TLanes.Count; i += TLanes.Count)
-        {
-            sum = TLanes.MultiplyAdd(TLanes.Load(a + i), TLanes.Load(b + i), sum);
-        }
-
-        return TLanes.Sum(sum);
     }
 }

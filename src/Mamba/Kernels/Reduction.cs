@@ -6,16 +6,6 @@ namespace Mamba.Kernels;
 /// <summary>Sums over all elements, and what they scale.</summary>
 internal static unsafe class Reduction
 {
-    /// <summary>Computes <c>y[i] = factor·x[i]</c>; <paramref name="y"/> may be <paramref name="x"/>.</summary>
-    public static void Scale(float* x, float factor, float* y, nint length)
-    {
-        nint i = 0;
-        if (Width.Has512) { i = Scale<Lanes512>(x, factor, y, i, length); }
-        if (Width.Has256) { i = Scale<Lanes256>(x, factor, y, i, length); }
-        if (Width.Has128) { i = Scale<Lanes128>(x, factor, y, i, length); }
-        Scale<Lane>(x, factor, y, i, length);
-    }
-
     /// <summary>Computes <c>y[i] += value</c>.</summary>
     public static void AddScalar(float value, float* y, nint length)
     {
@@ -24,18 +14,6 @@ internal static unsafe class Reduction
         if (Width.Has256) { i = AddScalar<Lanes256>(value, y, i, length); }
         if (Width.Has128) { i = AddScalar<Lanes128>(value, y, i, length); }
         AddScalar<Lane>(value, y, i, length);
-    }
-
-    private static nint Scale<TLanes>(float* x, float factor, float* y, nint i, nint length)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes factors = TLanes.Broadcast(factor);
-        for (; i <= length - TLanes.Count; i += TLanes.Count)
-        {
-            TLanes.Store(TLanes.Load(x + i) * factors, y + i);
-        }
-
-        return i;
     }
 
     private static nint AddScalar<TLanes>(float value, float* y, nint i, nint length)

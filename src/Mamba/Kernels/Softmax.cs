@@ -19,7 +19,7 @@ internal static unsafe class Softmax
         }
 
         double sum = Exp(x, Maximum(x, width), y, width);
-        Reduction.Scale(y, (float)(1 / sum), y, width);
+        RowMath.Scale(y, (float)(1 / sum), y, width);
     }
 
     /// <summary>Computes <c>y = e^(x - maximum)</c> and returns the sum; <paramref name="y"/> may be x.</summary>

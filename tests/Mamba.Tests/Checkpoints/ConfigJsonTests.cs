@@ -72,8 +72,8 @@ public sealed class ConfigJsonTests
         config.Number("n").Should().Be(1e-5);
         config.Flag("t").Should().BeTrue();
         config.Text("s").Should().Be("silu");
-        config.IsText("s").Should().BeTrue();
-        config.IsText("i").Should().BeFalse();
+        config.IsNumber("s").Should().BeFalse();
+        config.IsNumber("i").Should().BeTrue();
         config.Integers("l").Should().Equal(1, 2);
         config.Object("ssm_cfg").Integer("d_state").Should().Be(32);
         config.Keys.Should().Equal("i", "n", "t", "s", "l", "ssm_cfg", "whole");

@@ -99,7 +99,7 @@ public sealed class AttentionTests
             },
             segments);
         tape.Backward((y, device.Array(y.Shape, Samples.Normal(4, (int)y.Shape.Count))));
-        return [Values(y), Values(tape.GradientOf(qkv)), Values(tape.GradientOf(pastK)), Values(tape.GradientOf(pastV))];
+        return [ReferenceDevice.ValuesOf(y), ReferenceDevice.ValuesOf(tape.GradientOf(qkv)), ReferenceDevice.ValuesOf(tape.GradientOf(pastK)), ReferenceDevice.ValuesOf(tape.GradientOf(pastV))];
     }
 
     private static double[][] Turn(Device device, RotaryOptions options)
@@ -109,10 +109,6 @@ public sealed class AttentionTests
         tape.Watch(x);
         DeviceArray y = Functions.Rotary(x, options);
         tape.Backward((y, device.Array(y.Shape, Samples.Normal(2, (int)y.Shape.Count))));
-        return [Values(y), Values(tape.GradientOf(x))];
+        return [ReferenceDevice.ValuesOf(y), ReferenceDevice.ValuesOf(tape.GradientOf(x))];
     }
-
-    private static double[] Values(DeviceArray array) => array.Device is ReferenceDevice
-        ? ReferenceDevice.Exact(array)
-        : Array.ConvertAll(array.ToArray(), value => (double)value);
 }

@@ -81,9 +81,7 @@ internal sealed record ScanCase(int Batch, int Length, int Channels, int States)
         }.Where(pair => pair.Item2.Exists);
 
     public static double[] Values(DeviceArray array) =>
-        array.Device is ReferenceDevice
-            ? ReferenceDevice.Exact(array)
-            : Array.ConvertAll(array.ToArray(), value => (double)value);
+        ReferenceDevice.ValuesOf(array);
 
     public DeviceArray Normal(Device device, int seed, Shape shape) =>
         device.Array(shape, Samples.Normal((100 * Seed) + seed, (int)shape.Count));

@@ -105,24 +105,27 @@ internal sealed record SsdCase
     public (DeviceArray Y, DeviceArray FinalState) Forward(Device device, Dictionary<string, float[]>? values = null) =>
         Functions.Ssd(On(device, values ?? Values()), SegmentsOrNull());
 
+    /// <summary>The inputs by name; absent ones are <c>default</c>.</summary>
+    public static Dictionary<string, DeviceArray> Named(SsdInputs inputs) => new()
+    {
+        ["X"] = inputs.X,
+        ["Delta"] = inputs.Delta,
+        ["A"] = inputs.A,
+        ["B"] = inputs.B,
+        ["C"] = inputs.C,
+        ["D"] = inputs.D,
+        ["Z"] = inputs.Z,
+        ["DeltaBias"] = inputs.DeltaBias,
+        ["InitialState"] = inputs.InitialState,
+    };
+
     /// <summary>
     /// The outputs and, under the names of the inputs, their gradients, from seeded gradients of both outputs.
     /// </summary>
     public Dictionary<string, DeviceArray> Run(Device device, Dictionary<string, float[]>? values = null)
     {
         SsdInputs inputs = On(device, values ?? Values());
-        Dictionary<string, DeviceArray> arrays = new()
-        {
-            ["X"] = inputs.X,
-            ["Delta"] = inputs.Delta,
-            ["A"] = inputs.A,
-            ["B"] = inputs.B,
-            ["C"] = inputs.C,
-            ["D"] = inputs.D,
-            ["Z"] = inputs.Z,
-            ["DeltaBias"] = inputs.DeltaBias,
-            ["InitialState"] = inputs.InitialState,
-        };
+        Dictionary<string, DeviceArray> arrays = Named(inputs);
         using Tape tape = new(device);
         foreach (DeviceArray array in arrays.Values.Where(array => array.Exists))
         {

@@ -204,7 +204,7 @@ public sealed class SsdPropertyTests
         using Tape tape = new(cpu);
         foreach (SsdInputs part in new[] { first, second })
         {
-            foreach (DeviceArray array in Named(part).Values)
+            foreach (DeviceArray array in SsdCase.Named(part).Values)
             {
                 tape.Watch(array);
             }
@@ -225,8 +225,8 @@ public sealed class SsdPropertyTests
             ["final state"] = finalState.ToArray(),
             ["InitialState"] = tape.GradientOf(first.InitialState).ToArray(),
         };
-        Dictionary<string, DeviceArray> inSecond = Named(second);
-        foreach ((string name, DeviceArray array) in Named(first))
+        Dictionary<string, DeviceArray> inSecond = SsdCase.Named(second);
+        foreach ((string name, DeviceArray array) in SsdCase.Named(first))
         {
             float[] one = tape.GradientOf(array).ToArray(), two = tape.GradientOf(inSecond[name]).ToArray();
             results[name] = name == "InitialState" ? one
@@ -250,17 +250,4 @@ public sealed class SsdPropertyTests
                 return pair.Value.AsSpan(offset * width, count * width).ToArray();
             });
     }
-
-    private static Dictionary<string, DeviceArray> Named(SsdInputs inputs) => new()
-    {
-        ["X"] = inputs.X,
-        ["Delta"] = inputs.Delta,
-        ["A"] = inputs.A,
-        ["B"] = inputs.B,
-        ["C"] = inputs.C,
-        ["D"] = inputs.D,
-        ["Z"] = inputs.Z,
-        ["DeltaBias"] = inputs.DeltaBias,
-        ["InitialState"] = inputs.InitialState,
-    };
 }

@@ -299,21 +299,17 @@ public sealed class MixerTests
         List<(string, double[])> gradients = [("x", Together([.. inputs.Select(input => tape.GradientOf(input))], Batch))];
         foreach ((string parameter, Parameter weight) in mixer.Parameters.Where(named => named.Name != "initial_state"))
         {
-            gradients.Add((parameter, Values(tape.GradientOf(weight.Value))));
+            gradients.Add((parameter, ReferenceDevice.ValuesOf(tape.GradientOf(weight.Value))));
         }
 
-        return new(Together(outputs, Batch), [.. state.Arrays.Select(Values)], gradients);
+        return new(Together(outputs, Batch), [.. state.Arrays.Select(ReferenceDevice.ValuesOf)], gradients);
     }
-
-    private static double[] Values(DeviceArray array) => array.Device is ReferenceDevice
-        ? ReferenceDevice.Exact(array)
-        : Array.ConvertAll(array.ToArray(), value => (double)value);
 
     /// <summary>Puts pieces [batch, n, dim] one behind the other along time.</summary>
     private static double[] Together(List<DeviceArray> pieces, int batch) =>
     [
         .. Enumerable.Range(0, batch).SelectMany(row => pieces.SelectMany(piece =>
-            Values(piece).Chunk((int)piece.Shape.Count / batch).ElementAtOrDefault(row) ?? [])),
+            ReferenceDevice.ValuesOf(piece).Chunk((int)piece.Shape.Count / batch).ElementAtOrDefault(row) ?? [])),
     ];
 
     private sealed record Result(double[] Y, double[][] State, List<(string Name, double[] Values)> Gradients)

@@ -74,12 +74,12 @@ public sealed class LanguageModelTests
         {
             using Tape tape = new(device);
             tape.Backward(model.Loss(Ids, 2));
-            gradients = [.. model.Parameters.Select(named => Values(named.Parameter.Gradient))];
+            gradients = [.. model.Parameters.Select(named => ReferenceDevice.ValuesOf(named.Parameter.Gradient))];
         }
 
         foreach (((string name, Parameter parameter), double[] gradient) in model.Parameters.Zip(gradients))
         {
-            double[] values = Values(parameter.Value);
+            double[] values = ReferenceDevice.ValuesOf(parameter.Value);
             for (int i = 0; i < values.Length; i += Math.Max(1, values.Length / 3))
             {
                 const double H = 1e-4;
@@ -93,7 +93,7 @@ public sealed class LanguageModelTests
                 {
                     using DeviceScope scope = device.Scope();
                     ReferenceDevice.Set(parameter.Value, i, value);
-                    return Values(model.Loss(Ids, 2))[0];
+                    return ReferenceDevice.ValuesOf(model.Loss(Ids, 2))[0];
                 }
             }
         }
@@ -305,19 +305,15 @@ public sealed class LanguageModelTests
     {
         using MambaLanguageModel model = new(device, Mixed, new Random(1));
         using DeviceScope scope = device.Scope();
-        double[] logits = Values(model.Forward(Ids, 2));
+        double[] logits = ReferenceDevice.ValuesOf(model.Forward(Ids, 2));
         using Tape tape = new(device);
         DeviceArray loss = model.Loss(Ids, 2);
         tape.Backward(loss);
         return (
             logits,
-            Values(loss)[0],
-            [.. model.Parameters.Select(named => (named.Name, Values(named.Parameter.Gradient)))]);
+            ReferenceDevice.ValuesOf(loss)[0],
+            [.. model.Parameters.Select(named => (named.Name, ReferenceDevice.ValuesOf(named.Parameter.Gradient)))]);
     }
-
-    private static double[] Values(DeviceArray array) => array.Device is ReferenceDevice
-        ? ReferenceDevice.Exact(array)
-        : Array.ConvertAll(array.ToArray(), value => (double)value);
 
     private static float[] Prefilled(MambaLanguageModel model, int[] pieces)
     {

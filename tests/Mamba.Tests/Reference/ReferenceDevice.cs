@@ -36,6 +36,11 @@ internal sealed partial class ReferenceDevice : Device
         return values;
     }
 
+    /// <summary>Copies the elements of any device's array, without rounding those of this one.</summary>
+    public static double[] ValuesOf(DeviceArray array) => array.Device is ReferenceDevice
+        ? Exact(array)
+        : System.Array.ConvertAll(array.ToArray(), value => (double)value);
+
     /// <summary>Sets one element, counted row by row, without rounding.</summary>
     public static void Set(DeviceArray array, int index, double value)
     {

@@ -81,6 +81,29 @@ public sealed class AdamWTests
         frozen.Value.ToArray().ShouldHaveTheBitsOf(before);
     }
 
+    [Fact]
+    public void Gradients_add_up_until_they_are_cleared()
+    {
+        using CpuDevice cpu = new(2);
+        using MambaLanguageModel model = new(cpu, Config, new Random(1));
+        double[] norms = new double[3];
+        for (int i = 0; i < norms.Length; i++)
+        {
+            using DeviceScope scope = cpu.Scope();
+            using Tape tape = new(cpu);
+            tape.Backward(model.Loss(Ids));
+            norms[i] = Gradients.Norm(model);
+            if (i == 1)
+            {
+                model.ClearGradients();
+                Gradients.Norm(model).Should().Be(0);
+            }
+        }
+
+        norms[1].Should().BeApproximately(2 * norms[0], 1e-5 * norms[0]);
+        norms[2].Should().Be(norms[0]);
+    }
+
     [Theory]
     [InlineData(0.01)]
     [InlineData(1e9)]
