@@ -108,15 +108,38 @@ public sealed partial class MambaLanguageModel : Module
         ArgumentNullException.ThrowIfNull(state);
         ArgumentOutOfRangeException.ThrowIfNotEqual(ids.Length, state.Batch, nameof(ids));
         RequireOwn(state);
-        using DeviceScope scope = Device.Scope();
-        DeviceArray h = Embedding.Forward(Device.Indices(ids), state.Batch, 1);
+        if (Device.CanRecord && Device.Tape is null && state.IsOfFixedSize)
+        {
+            StepRecorded(ids, state, logits);
+        }
+        else
+        {
+            using DeviceScope scope = Device.Scope();
+            StepLogits(Device.Indices(ids), state).CopyTo(logits);
+        }
+
+        state.Position++;
+    }
+
+    private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
+    {
+        state.Detach(); // to memory of its own, which the recording knows
+        state.Recorded ??= RecordedStepOf(state);
+        state.Recorded.Run(ids, logits);
+    }
+
+    private RecordedStep RecordedStepOf(ModelState state) =>
+        new(Device, state.Batch, Config.PaddedVocabularySize, tokens => StepLogits(tokens, state));
+
+    private DeviceArray StepLogits(IndexArray ids, ModelState state)
+    {
+        DeviceArray h = Embedding.Forward(ids, state.Batch, 1);
         for (int i = 0; i < _blocks.Length; i++)
         {
             h = _blocks[i].Step(h, state.Layers[i]);
         }
 
-        state.Position++;
-        Logits(h).CopyTo(logits);
+        return Logits(h);
     }
 
     /// <summary>The mean cross-entropy, in nats, of predicting each token from those before it.</summary>

@@ -17,11 +17,14 @@ public sealed class ModelState : IDisposable
     private const string Magic = "MAMBASTATE";
     private const int FormatVersion = 1;
 
+    private readonly LayerState[] _layers;
+
     internal ModelState(LayerState[] layers, int batch, byte[] configHash)
     {
-        Layers = layers;
+        _layers = layers;
         Batch = batch;
         ConfigHash = configHash;
+        IsOfFixedSize = !Array.Exists(layers, layer => layer.HoldsTokens);
     }
 
     /// <summary>Number of texts.</summary>
@@ -31,9 +34,15 @@ public sealed class ModelState : IDisposable
     public long Position { get; internal set; }
 
     /// <summary>The state of each layer.</summary>
-    public IReadOnlyList<LayerState> Layers { get; }
+    public IReadOnlyList<LayerState> Layers => _layers;
 
     internal byte[] ConfigHash { get; }
+
+    /// <summary>The step over this state, where the device records.</summary>
+    internal RecordedStep? Recorded { get; set; }
+
+    /// <summary>Whether every layer's memory is of one size for any number of tokens.</summary>
+    internal bool IsOfFixedSize { get; }
 
     /// <summary>Makes an equal state with memory of its own: a fork of the conversation.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
@@ -63,7 +72,7 @@ public sealed class ModelState : IDisposable
     /// <summary>Lets gradients no longer flow to what came before, as truncated back-propagation does.</summary>
     public void Detach()
     {
-        foreach (LayerState layer in Layers)
+        foreach (LayerState layer in _layers)
         {
             layer.Detach();
         }
@@ -136,6 +145,8 @@ public sealed class ModelState : IDisposable
     /// <summary>Frees the memory.</summary>
     public void Dispose()
     {
+        Recorded?.Dispose();
+        Recorded = null;
         foreach (LayerState layer in Layers)
         {
             layer.Dispose();

@@ -13,7 +13,7 @@ public static partial class Functions
     public static DeviceArray Attention(in AttentionInputs inputs, Segments? segments = null)
     {
         Device device = inputs.Queries.Device;
-        DeviceArray y = device.Allocate(inputs.Queries.Shape);
+        DeviceArray y = device.Allocate(inputs.Queries.Shape, inputs.Queries.Precision);
         device.Attention(inputs, segments, y);
         if (Tape.Follows(
             inputs.Queries, inputs.Keys, inputs.Values, inputs.PastKeys, inputs.PastValues))
@@ -33,7 +33,7 @@ public static partial class Functions
     /// <remarks>Su et al., <see href="https://arxiv.org/abs/2104.09864"/>, eq. 34.</remarks>
     public static DeviceArray Rotary(DeviceArray x, RotaryOptions options, Segments? segments = null)
     {
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         x.Device.Rotary(x, options, segments, inverse: false, y);
         if (Tape.Follows(x))
         {
@@ -62,7 +62,7 @@ public static partial class Functions
         tape.Record(
             () =>
             {
-                DeviceArray turned = x.Device.Allocate(x.Shape);
+                DeviceArray turned = x.Device.Allocate(x.Shape, x.Precision);
                 x.Device.Rotary(tape.GradientOf(y), options, segments, inverse: true, turned);
                 x.Device.AddScaled(turned, 1f, tape.GradientOf(x));
             },

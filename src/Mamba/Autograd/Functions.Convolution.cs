@@ -30,7 +30,7 @@ public static partial class Functions
         Segments? segments = null)
     {
         Sequences sequences = new(x.Shape, segments);
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         DeviceArray finalWindow = x.Device.Allocate([sequences.Count, WindowLength(weight), x.Shape.Width]);
         x.Device.CausalConvolution(x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
         if (Tape.Follows(x, weight, bias, initialWindow))
@@ -64,7 +64,7 @@ public static partial class Functions
                 "A step overwrites its window and has no gradient; use the sequence form.");
         }
 
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         x.Device.CausalConvolution(x, weight, bias, silu, window, new(x.Shape, null), y, window);
         return y;
     }
@@ -84,7 +84,7 @@ public static partial class Functions
         DeviceArray x, DeviceArray weight, DeviceArray bias = default, bool silu = false, Segments? segments = null)
     {
         Sequences sequences = new(x.Shape, segments);
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         x.Device.SameConvolution(x, weight, bias, silu, sequences, y);
         if (Tape.Follows(x, weight, bias))
         {

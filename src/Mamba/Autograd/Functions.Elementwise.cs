@@ -58,7 +58,7 @@ public static partial class Functions
     private static DeviceArray Map<TOp>(DeviceArray x)
         where TOp : struct, IMap
     {
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         x.Device.Map<TOp>(x, y);
         if (Tape.Follows(x))
         {
@@ -71,7 +71,9 @@ public static partial class Functions
     private static DeviceArray Zip<TOp>(DeviceArray a, DeviceArray b)
         where TOp : struct, IZip
     {
-        DeviceArray y = a.Device.Allocate(a.Shape);
+        // The residual stream, which is float32, stays so when a layer's output is added.
+        DeviceArray y = a.Device.Allocate(
+            a.Shape, a.Precision == Precision.Float32 ? Precision.Float32 : b.Precision);
         a.Device.Zip<TOp>(a, b, y);
         if (Tape.Follows(a, b))
         {

@@ -17,7 +17,7 @@ public static partial class Functions
             throw new ArgumentException($"Only the last axes may differ; found {a.Shape} and {b.Shape}.");
         }
 
-        DeviceArray y = a.Device.Allocate(a.Shape.WithWidth(left + right));
+        DeviceArray y = a.Device.Allocate(a.Shape.WithWidth(left + right), a.Precision);
         a.Device.Copy(a, y.Slice(0, left));
         a.Device.Copy(b, y.Slice(left, right));
         if (Tape.Follows(a, b))
@@ -38,7 +38,7 @@ public static partial class Functions
             return x;
         }
 
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         x.Device.Copy(x, y);
         if (Tape.Follows(x))
         {

@@ -12,7 +12,7 @@ public static partial class Functions
     /// <returns>An array of the same shape, whose rows add up to 1.</returns>
     public static DeviceArray Softmax(DeviceArray x)
     {
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         x.Device.Softmax(x, y);
         if (Tape.Follows(x))
         {

@@ -16,7 +16,7 @@ public static partial class Functions
     /// </remarks>
     public static DeviceArray Linear(DeviceArray x, DeviceArray weight, DeviceArray bias = default)
     {
-        DeviceArray y = x.Device.Allocate(x.Shape.WithWidth(weight.Shape[0]));
+        DeviceArray y = x.Device.AllocateActivation(x.Shape.WithWidth(weight.Shape[0]));
         x.Device.Linear(x, weight, bias, y);
         if (Tape.Follows(x, weight, bias))
         {
@@ -36,7 +36,7 @@ public static partial class Functions
     public static DeviceArray MatMul(DeviceArray a, DeviceArray b, bool transposeA = false, bool transposeB = false)
     {
         nint rows = transposeA ? a.Shape.Width : a.Shape.Rows, columns = transposeB ? b.Shape.Rows : b.Shape.Width;
-        DeviceArray c = a.Device.Allocate([checked((int)rows), checked((int)columns)]);
+        DeviceArray c = a.Device.AllocateActivation([checked((int)rows), checked((int)columns)]);
         a.Device.MatMul(a, transposeA, b, transposeB, c, accumulate: false);
         if (Tape.Follows(a, b))
         {

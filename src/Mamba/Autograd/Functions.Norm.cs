@@ -77,7 +77,7 @@ public static partial class Functions
         bool normBeforeGate = false)
     {
         int size = groupSize ?? x.Shape.Width;
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         x.Device.GatedRmsNorm(x, z, weight, bias, epsilon, size, normBeforeGate, y);
         if (Tape.Follows(x, z, weight, bias))
         {
@@ -90,7 +90,7 @@ public static partial class Functions
     private static (DeviceArray Y, DeviceArray Sum) Norm(
         DeviceArray x, DeviceArray residual, DeviceArray weight, DeviceArray bias, float epsilon, bool centered)
     {
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.AllocateActivation(x.Shape);
         DeviceArray sum = residual.Exists ? x.Device.Allocate(x.Shape) : default;
         x.Device.Norm(x, residual, weight, bias, epsilon, centered, y, sum);
         if (Tape.Follows(x, residual, weight, bias))

@@ -20,7 +20,7 @@ public static partial class Functions
     /// <returns>An array of the same shape.</returns>
     public static DeviceArray Scale(DeviceArray x, float factor)
     {
-        DeviceArray y = x.Device.Allocate(x.Shape);
+        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
         x.Device.Scale(x, factor, y);
         if (Tape.Follows(x))
         {

@@ -14,7 +14,7 @@ public static partial class Functions
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
     /// Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2. The backward pass recomputes the states
-    /// from those kept every 64 tokens; nothing of [batch, length, channels, states] exists.
+    /// from those kept at every chunk of tokens; nothing of [batch, length, channels, states] exists.
     /// </remarks>
     public static (DeviceArray Y, DeviceArray FinalState) SelectiveScan(in ScanInputs inputs, Segments? segments = null)
     {
@@ -23,9 +23,9 @@ public static partial class Functions
         bool follows = Tape.Follows(
             inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C,
             inputs.D, inputs.Z, inputs.DeltaBias, inputs.InitialState);
-        DeviceArray y = device.Allocate(inputs.X.Shape);
+        DeviceArray y = device.Allocate(inputs.X.Shape, inputs.X.Precision);
         DeviceArray finalState = device.Allocate(sizes.StateShape);
-        DeviceArray checkpoints = follows ? device.Allocate(sizes.CheckpointShape) : default;
+        DeviceArray checkpoints = follows ? device.Allocate(sizes.CheckpointShape(device.ScanChunkLength)) : default;
         device.SelectiveScan(inputs, segments, y, finalState, checkpoints);
         if (follows)
         {
@@ -58,7 +58,7 @@ public static partial class Functions
             throw new InvalidOperationException("A step has no backward pass; scan a sequence of length 1 instead.");
         }
 
-        DeviceArray y = inputs.X.Device.Allocate(inputs.X.Shape);
+        DeviceArray y = inputs.X.Device.Allocate(inputs.X.Shape, inputs.X.Precision);
         inputs.X.Device.SelectiveScanStep(inputs, state, y);
         return y;
     }

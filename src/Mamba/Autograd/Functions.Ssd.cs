@@ -16,7 +16,8 @@ public static partial class Functions
     {
         SsdSizes sizes = new(inputs, segments);
         Device device = inputs.X.Device;
-        DeviceArray y = device.Allocate(inputs.X.Shape), finalState = device.Allocate(sizes.StateShape);
+        DeviceArray y = device.Allocate(inputs.X.Shape, inputs.X.Precision);
+        DeviceArray finalState = device.Allocate(sizes.StateShape);
         if (!Follows(inputs))
         {
             device.Ssd(inputs, segments, y, finalState, checkpoints: default);
@@ -36,7 +37,7 @@ public static partial class Functions
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     public static DeviceArray SsdStep(in SsdInputs inputs, DeviceArray state)
     {
-        DeviceArray y = inputs.X.Device.Allocate(inputs.X.Shape);
+        DeviceArray y = inputs.X.Device.Allocate(inputs.X.Shape, inputs.X.Precision);
         inputs.X.Device.SsdStep(inputs, state, y);
         return y;
     }

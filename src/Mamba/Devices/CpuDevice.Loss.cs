@@ -25,7 +25,7 @@ public sealed unsafe partial class CpuDevice
     {
         RequireTargets(logits, targets, statistics);
         RequireScalar(loss);
-        int counted = CountTargets(targets, ignoreIndex, logits.Shape.Width);
+        int counted = CountTargets(ValuesOf(targets), ignoreIndex, logits.Shape.Width);
         Rows x = RowsOf(logits), rows = RowsOf(statistics);
         int* target = StartOf(targets);
         StatisticsJob job = new(x, logits.Shape.Rows, logits.Shape.Width, target, ignoreIndex, rows);
@@ -54,7 +54,7 @@ public sealed unsafe partial class CpuDevice
         RequireTargets(logits, targets, statistics);
         RequireScalar(gLoss);
         RequireSameShape(logits, gLogits);
-        int counted = CountTargets(targets, ignoreIndex, logits.Shape.Width);
+        int counted = CountTargets(ValuesOf(targets), ignoreIndex, logits.Shape.Width);
         CrossEntropyBackwardJob job = new(
             RowsOf(logits),
             logits.Shape.Rows,
@@ -67,22 +67,7 @@ public sealed unsafe partial class CpuDevice
         Run(job, job.Items);
     }
 
-    /// <summary>Counts the rows that are not ignored, and refuses targets that are no class.</summary>
-    private static int CountTargets(IndexArray targets, int ignoreIndex, int classes)
-    {
-        int* target = StartOf(targets);
-        int counted = 0;
-        for (int row = 0; row < targets.Length; row++)
-        {
-            if (target[row] != ignoreIndex)
-            {
-                RequireTarget(target[row], row, classes);
-                counted++;
-            }
-        }
-
-        return counted;
-    }
+    private static ReadOnlySpan<int> ValuesOf(IndexArray indices) => new(StartOf(indices), indices.Length);
 
     /// <summary>Rows cut into groups of some thousand elements.</summary>
     private readonly struct RowGroups(nint rows, int width)

@@ -18,13 +18,15 @@ public sealed unsafe partial class CpuDevice
             where TRecurrence : struct, SelectiveScan.IRecurrence;
     }
 
+    internal override int ScanChunkLength => Kernels.SelectiveScan.ChunkLength;
+
     internal override void SelectiveScan(
         in ScanInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
     {
         ScanSizes sizes = new(inputs, segments);
         DeviceArray.Require("y", y, inputs.X.Shape);
         DeviceArray.Require("the final state", finalState, sizes.StateShape);
-        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape);
+        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
         ScanTiles tiles = new(sizes, inputs.X.Shape[1] == 1 ? StepChannels : ScanChannels);
         RunScan(
             new ForwardScan(
@@ -136,7 +138,7 @@ public sealed unsafe partial class CpuDevice
                 sizes.Sequences.Length(sequence),
                 state,
                 y.At(first, channel),
-                checkpoints.At(sizes.FirstCheckpoint(sequence) * sizes.StateRows, channel),
+                checkpoints.At(sizes.FirstCheckpoint(sequence, Kernels.SelectiveScan.ChunkLength) * sizes.StateRows, channel),
                 sizes.StateRows);
         }
     }

@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuDevice
         in ScanGradients gradients)
     {
         ScanSizes sizes = new(inputs, segments);
-        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape);
+        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
         DeviceArray.Require("the gradient of y", gy, inputs.X.Shape);
         DeviceArray.Require("the gradient of the final state", gFinalState, sizes.StateShape);
         RequireShapes(inputs, gradients);
@@ -135,7 +135,7 @@ public sealed unsafe partial class CpuDevice
             Kernels.SelectiveScan.Backward<TRecurrence>(
                 Tile(whole, first, group, channel, channels),
                 length,
-                checkpoints.At(sizes.FirstCheckpoint(sequence) * sizes.StateRows, channel),
+                checkpoints.At(sizes.FirstCheckpoint(sequence, Kernels.SelectiveScan.ChunkLength) * sizes.StateRows, channel),
                 carry,
                 own,
                 sizes.StateRows);

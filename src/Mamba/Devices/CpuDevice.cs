@@ -30,7 +30,10 @@ public sealed unsafe partial class CpuDevice : Device
         }
     }
 
-    private protected override Storage CreateStorage(nint length) => new CpuStorage(this, length);
+    private protected override Storage CreateStorage(nint length, Precision precision) =>
+        precision == Precision.Float32
+            ? new CpuStorage(this, length)
+            : throw new NotSupportedException($"A CPU device holds arrays of {Precision.Float32}; asked for {precision}.");
 
     private protected override void Close() => _workers.Dispose();
 

@@ -28,6 +28,12 @@ public abstract partial class Device
                 $"batch {batch}); found {to.Shape}.");
         }
 
+        RequireIndices(indices, rows);
+    }
+
+    /// <summary>Throws unless every index is that of a row, or -1 for none.</summary>
+    internal static void RequireIndices(IndexArray indices, nint rows)
+    {
         if (indices.Minimum < -1 || indices.Maximum >= rows)
         {
             int wrong = indices.Minimum < -1 ? indices.Minimum : indices.Maximum;

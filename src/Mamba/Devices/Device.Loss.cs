@@ -46,6 +46,22 @@ public abstract partial class Device
         }
     }
 
+    /// <summary>Counts the rows that are not ignored, and refuses targets that are no class.</summary>
+    private protected static int CountTargets(ReadOnlySpan<int> targets, int ignoreIndex, int classes)
+    {
+        int counted = 0;
+        for (int row = 0; row < targets.Length; row++)
+        {
+            if (targets[row] != ignoreIndex)
+            {
+                RequireTarget(targets[row], row, classes);
+                counted++;
+            }
+        }
+
+        return counted;
+    }
+
     /// <summary>Throws unless a target that counts is a class.</summary>
     private protected static void RequireTarget(int target, nint row, int classes)
     {

@@ -3,7 +3,7 @@ namespace Mamba.Devices;
 /// <content>Memory: what lives in scopes, what is owned, and the pool that scopes give back to.</content>
 public abstract partial class Device
 {
-    private readonly Dictionary<nint, Stack<Storage>> _pool = [];
+    private readonly Dictionary<(nint Size, Precision Precision), Stack<Storage>> _pool = [];
     private readonly List<Storage> _scoped = [];
     private readonly List<int> _scopes = [];
     private readonly HashSet<Storage> _owned = [];
@@ -21,15 +21,17 @@ public abstract partial class Device
 
     /// <summary>Allocates an array whose elements are not set: in the innermost scope, or for the caller to free.</summary>
     /// <param name="shape">The sizes.</param>
+    /// <param name="precision">How the elements are stored.</param>
     /// <returns>The array.</returns>
-    public DeviceArray Allocate(Shape shape)
+    /// <exception cref="InsufficientMemoryException">The device's memory does not suffice.</exception>
+    public DeviceArray Allocate(Shape shape, Precision precision = Precision.Float32)
     {
         if (_scopes.Count == 0)
         {
-            return AllocateOwned(shape);
+            return AllocateOwned(shape, precision);
         }
 
-        Storage storage = Rent(shape.Count);
+        Storage storage = Rent(shape.Count, precision);
         _scoped.Add(storage);
         return new(storage, 0, shape, shape.Width);
     }
@@ -51,30 +53,39 @@ public abstract partial class Device
         }
 
         Discard(storage);
+        FreedCount++;
     }
 
     /// <summary>Frees everything that was allocated on this device.</summary>
     public void Dispose()
     {
-        foreach (Storage storage in _scoped.Concat(_owned).Concat(_pool.Values.SelectMany(free => free)))
+        foreach (Recording recording in _recordings.ToArray())
+        {
+            recording.Dispose();
+        }
+
+        TrimPool();
+        foreach (Storage storage in _scoped.Concat(_owned))
         {
             Discard(storage);
         }
 
         _scoped.Clear();
         _owned.Clear();
-        _pool.Clear();
         Close();
         GC.SuppressFinalize(this);
     }
 
     /// <summary>Allocates an array that no scope frees: parameters, their gradients, states.</summary>
-    internal DeviceArray AllocateOwned(Shape shape)
+    internal DeviceArray AllocateOwned(Shape shape, Precision precision = Precision.Float32)
     {
-        Storage storage = Create(shape.Count);
+        Storage storage = Create(shape.Count, precision);
         _owned.Add(storage);
         return new(storage, 0, shape, shape.Width);
     }
+
+    /// <summary>Allocates the output of a layer, stored as activations are on this device.</summary>
+    internal DeviceArray AllocateActivation(Shape shape) => Allocate(shape, ActivationPrecision);
 
     /// <summary>Allocates a gradient, of zeros, that lives at least as long as the tape: as long as an owned storage.</summary>
     internal DeviceArray AllocateGradient(Storage storage)
@@ -124,32 +135,52 @@ public abstract partial class Device
         for (int i = _scoped.Count - 1; i >= start; i--)
         {
             _scoped[i].Retire();
-            _pool[_scoped[i].Length].Push(_scoped[i]);
+            Pool(_scoped[i].Length, _scoped[i].Precision).Push(_scoped[i]);
         }
 
         _scoped.RemoveRange(start, _scoped.Count - start);
     }
 
-    private Storage Rent(nint length)
+    /// <summary>Frees what is kept for the next scope.</summary>
+    private protected void TrimPool()
     {
-        nint size = SizeClass(length);
-        if (!_pool.TryGetValue(size, out Stack<Storage>? free))
+        foreach (Storage storage in _pool.Values.SelectMany(free => free))
         {
-            _pool.Add(size, free = new());
+            Discard(storage);
         }
 
-        return free.Count > 0 ? free.Pop() : Create(size);
+        _pool.Clear();
     }
 
-    private Storage Create(nint length)
+    private Storage Rent(nint length, Precision precision)
     {
-        AllocatedBytes += length * sizeof(float);
-        return CreateStorage(length);
+        nint size = SizeClass(length);
+        Stack<Storage> free = Pool(size, precision);
+        Storage storage = free.Count > 0 ? free.Pop() : Create(size, precision);
+        _recorded?.Add(storage);
+        return storage;
+    }
+
+    private Stack<Storage> Pool(nint size, Precision precision)
+    {
+        if (!_pool.TryGetValue((size, precision), out Stack<Storage>? free))
+        {
+            _pool.Add((size, precision), free = new());
+        }
+
+        return free;
+    }
+
+    private Storage Create(nint length, Precision precision)
+    {
+        Storage storage = CreateStorage(length, precision);
+        AllocatedBytes += storage.Bytes;
+        return storage;
     }
 
     private void Discard(Storage storage)
     {
-        AllocatedBytes -= storage.Length * sizeof(float);
+        AllocatedBytes -= storage.Bytes;
         storage.Retire();
         storage.Free();
     }

@@ -2,6 +2,9 @@ namespace Mamba.Devices;
 
 public abstract partial class Device
 {
+    /// <summary>Tokens from one state that is kept for the backward pass of a scan to the next.</summary>
+    internal abstract int ScanChunkLength { get; }
+
     /// <summary>The selective scan of Mamba-1 over every sequence.</summary>
     /// <param name="inputs">What is scanned.</param>
     /// <param name="segments">Packed sequences; null where the rows of the batch are the sequences.</param>

@@ -73,11 +73,26 @@ public abstract partial class Device : IDisposable
         return new(storage, values);
     }
 
+    /// <summary>Copies other integers of the host into an index array of the same length.</summary>
+    /// <param name="indices">The index array, which is void from now on.</param>
+    /// <param name="values">The integers.</param>
+    /// <returns>The index array with its new contents.</returns>
+    internal IndexArray Update(IndexArray indices, ReadOnlySpan<int> values)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, indices.Length, nameof(values));
+        UploadIndices(values, indices.Storage);
+        return new(indices.Storage, values);
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Description;
 
+    /// <summary>How the outputs of layers are stored; the residual stream, states and gradients are float32.</summary>
+    internal virtual Precision ActivationPrecision => Precision.Float32;
+
     /// <summary>Makes device memory for <paramref name="length"/> elements.</summary>
-    private protected abstract Storage CreateStorage(nint length);
+    /// <exception cref="NotSupportedException">The device has no arrays of this precision.</exception>
+    private protected abstract Storage CreateStorage(nint length, Precision precision);
 
     /// <summary>Ends the backend, after all memory is freed.</summary>
     private protected abstract void Close();

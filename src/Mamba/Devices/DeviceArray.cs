@@ -30,6 +30,10 @@ public readonly struct DeviceArray
     /// <summary>Elements from the start of one row to the start of the next.</summary>
     public nint Pitch { get; }
 
+    /// <summary>How the elements are stored; values go to and from the host as float32.</summary>
+    /// <exception cref="ObjectDisposedException">The array's scope has ended.</exception>
+    public Precision Precision => Storage.Precision;
+
     /// <summary>Whether the elements stand one behind the other.</summary>
     public bool IsContiguous => Pitch == Shape.Width || Shape.Rows <= 1;
 

@@ -1,5 +1,3 @@
-using Mamba.Kernels;
-
 namespace Mamba.Devices;
 
 /// <summary>The sizes of a selective scan, taken from its inputs.</summary>
@@ -53,13 +51,14 @@ internal readonly struct ScanSizes
         IsComplex ? [Sequences.Count, 2, States, Channels] : [Sequences.Count, States, Channels];
 
     /// <summary>Shape of the states at the start of every chunk of every sequence.</summary>
-    public Shape CheckpointShape =>
-        [(Sequences.Tokens / SelectiveScan.ChunkLength) + Sequences.Count, StateRows, Channels];
+    public Shape CheckpointShape(int chunkLength) =>
+        [(Sequences.Tokens / chunkLength) + Sequences.Count, StateRows, Channels];
 
     /// <summary>
     /// Where a sequence's first chunk stands among the checkpoints: behind room for its predecessors, each rounded up.
     /// </summary>
-    public nint FirstCheckpoint(int sequence) => (Sequences.Start(sequence) / SelectiveScan.ChunkLength) + sequence;
+    public nint FirstCheckpoint(int sequence, int chunkLength) =>
+        (Sequences.Start(sequence) / chunkLength) + sequence;
 
     private int GroupsOf(string name, DeviceArray array, bool constant, int batch, int length, Shape a)
     {

@@ -4,7 +4,6 @@ namespace Mamba.Devices;
 internal readonly struct Sequences
 {
     private readonly int _length;
-    private readonly Segments? _segments;
 
     /// <summary>The sequences of an array [batch, length, channels].</summary>
     /// <exception cref="ArgumentException">
@@ -17,7 +16,7 @@ internal readonly struct Sequences
             throw new ArgumentException($"Expected [batch, length, channels]; found {shape}.");
         }
 
-        _segments = segments;
+        Segments = segments;
         _length = shape[1];
         Count = segments?.Count ?? shape[0];
         Tokens = checked(shape[0] * shape[1]);
@@ -39,6 +38,9 @@ internal readonly struct Sequences
             }
         }
     }
+
+    /// <summary>Packed sequences; null where the rows of the batch are the sequences.</summary>
+    public Segments? Segments { get; }
 
     /// <summary>Number of sequences; each has a state of its own.</summary>
     public int Count { get; }
@@ -62,8 +64,8 @@ internal readonly struct Sequences
     }
 
     /// <summary>Index of a sequence's first token, counted through the whole batch.</summary>
-    public int Start(int sequence) => _segments is null ? sequence * _length : _segments.Offsets[sequence];
+    public int Start(int sequence) => Segments is null ? sequence * _length : Segments.Offsets[sequence];
 
     public int Length(int sequence) =>
-        _segments is null ? _length : _segments.Offsets[sequence + 1] - _segments.Offsets[sequence];
+        Segments is null ? _length : Segments.Offsets[sequence + 1] - Segments.Offsets[sequence];
 }

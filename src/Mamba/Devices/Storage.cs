@@ -4,7 +4,7 @@ namespace Mamba.Devices;
 /// A piece of device memory, and what the tape knows of it. Storages are pooled: the generation tells an array that
 /// its memory has been given to another.
 /// </summary>
-internal abstract class Storage(Device device, nint length)
+internal abstract class Storage(Device device, nint length, Precision precision = Precision.Float32)
 {
     private Storage? _gradient;
     private int _gradientGeneration;
@@ -13,6 +13,12 @@ internal abstract class Storage(Device device, nint length)
 
     /// <summary>Number of elements.</summary>
     public nint Length { get; } = length;
+
+    /// <summary>How an element is stored.</summary>
+    public Precision Precision { get; } = precision;
+
+    /// <summary>Bytes of all elements.</summary>
+    public long Bytes => (long)Length * (Precision == Precision.Float32 ? sizeof(float) : sizeof(ushort));
 
     /// <summary>Counts how often this storage has been given back.</summary>
     public int Generation { get; private set; }

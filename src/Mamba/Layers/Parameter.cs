@@ -13,7 +13,7 @@ public sealed class Parameter
     }
 
     /// <summary>The weights.</summary>
-    public DeviceArray Value { get; }
+    public DeviceArray Value { get; private set; }
 
     /// <summary>Whether weight decay applies: to matrices, not to A, D, Δ biases, norms and other biases.</summary>
     public bool Decays { get; }
@@ -29,6 +29,23 @@ public sealed class Parameter
     /// The gradient that tapes have added up since it was last cleared; <c>default</c> where there was none yet.
     /// </summary>
     public DeviceArray Gradient => Value.Storage.Gradient is { } gradient ? Value.Over(gradient) : default;
+
+    /// <summary>Stores the weights in another precision, in memory that takes the place of the former.</summary>
+    internal void Store(Precision precision)
+    {
+        if (Value.Precision == precision)
+        {
+            return;
+        }
+
+        Device device = Value.Device;
+        bool isTrainable = IsTrainable;
+        DeviceArray stored = device.AllocateOwned(Value.Shape, precision);
+        device.Copy(Value, stored);
+        device.Free(Value);
+        Value = stored;
+        IsTrainable = isTrainable;
+    }
 
     /// <summary>Sets the gradient to zero.</summary>
     public void ClearGradient()

@@ -5,6 +5,8 @@ namespace Mamba.Tests.Reference;
 
 internal sealed partial class ReferenceDevice
 {
+    internal override int ScanChunkLength => 64;
+
     internal override void SelectiveScan(
         in ScanInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
     {

@@ -48,7 +48,8 @@ internal sealed partial class ReferenceDevice : Device
         view[index] = value;
     }
 
-    private protected override Storage CreateStorage(nint length) => new DoubleStorage(this, length);
+    private protected override Storage CreateStorage(nint length, Precision precision) =>
+        new DoubleStorage(this, length);
 
     private protected override void Close()
     {
