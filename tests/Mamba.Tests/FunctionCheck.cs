@@ -17,10 +17,10 @@ internal sealed class FunctionCheck(
     /// <summary>Asserts that the processor gives the output and the gradients of the reference.</summary>
     public void ShouldMatchTheReference(double tolerance, double gradientTolerance)
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
 
-        DeviceArray[] actual = Run(cpu, asSlices: false), expected = Run(reference, asSlices: false);
+        DeviceArray[] actual = Run(tested, asSlices: false), expected = Run(reference, asSlices: false);
 
         for (int i = 0; i < actual.Length; i++)
         {
@@ -61,9 +61,9 @@ internal sealed class FunctionCheck(
     /// <summary>Asserts that slices of wider arrays give the bits that contiguous arrays give.</summary>
     public void ShouldGiveTheSameBitsOnSlices()
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
 
-        ShouldHaveTheSameBits(Run(cpu, asSlices: true), Run(cpu, asSlices: false));
+        ShouldHaveTheSameBits(Run(tested, asSlices: true), Run(tested, asSlices: false));
     }
 
     /// <summary>Asserts that 1, 2 and 5 threads give the same bits.</summary>

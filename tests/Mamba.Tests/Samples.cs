@@ -29,4 +29,11 @@ internal static class Samples
 
         return values;
     }
+
+    /// <summary>The nearest number that has a bfloat16.</summary>
+    public static float Narrowed(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return BitConverter.UInt32BitsToSingle((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000);
+    }
 }

@@ -8,8 +8,8 @@ public sealed class DeviceArrayTests
     [Fact]
     public void A_slice_shows_columns_of_every_row()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray array = cpu.Array([2, 4], [0, 1, 2, 3, 4, 5, 6, 7]);
+        using Device tested = TestDevice.Open();
+        DeviceArray array = tested.Array([2, 4], [0, 1, 2, 3, 4, 5, 6, 7]);
 
         DeviceArray slice = array.Slice(1, 2);
 
@@ -23,8 +23,8 @@ public sealed class DeviceArrayTests
     [Fact]
     public void A_slice_keeps_its_last_axis_when_it_is_reshaped()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray slice = cpu.Array([2, 3, 4], Samples.Normal(1, 24)).Slice(1, 2);
+        using Device tested = TestDevice.Open();
+        DeviceArray slice = tested.Array([2, 3, 4], Samples.Normal(1, 24)).Slice(1, 2);
 
         slice.Reshape([6, 2]).ToArray().Should().Equal(slice.ToArray());
         slice.Invoking(array => array.Reshape([12])).Should().Throw<ArgumentException>().WithMessage("*[2, 3, 2]*[12]*");
@@ -33,11 +33,11 @@ public sealed class DeviceArrayTests
     [Fact]
     public void An_array_converts_to_a_tensor_and_back()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray array = cpu.Array([2, 3], [1, 2, 3, 4, 5, 6]);
+        using Device tested = TestDevice.Open();
+        DeviceArray array = tested.Array([2, 3], [1, 2, 3, 4, 5, 6]);
 
         Tensor<float> tensor = array.ToTensor();
-        DeviceArray back = cpu.Array(tensor);
+        DeviceArray back = tested.Array(tensor);
 
         tensor.Lengths.ToArray().Should().Equal(2, 3);
         tensor[1, 0].Should().Be(4);
@@ -48,14 +48,14 @@ public sealed class DeviceArrayTests
     [Fact]
     public void Wrong_numbers_of_elements_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray array = cpu.Zeros([2, 3]);
+        using Device tested = TestDevice.Open();
+        DeviceArray array = tested.Zeros([2, 3]);
 
         array.Invoking(a => a.CopyFrom(new float[5])).Should().Throw<ArgumentOutOfRangeException>();
         array.Invoking(a => a.CopyTo(new float[5])).Should().Throw<ArgumentOutOfRangeException>();
         array.Invoking(a => a.Reshape([7])).Should().Throw<ArgumentException>();
         array.Invoking(a => a.Slice(2, 2)).Should().Throw<ArgumentOutOfRangeException>();
-        cpu.Invoking(device => device.Array([2], [1f])).Should().Throw<ArgumentOutOfRangeException>();
+        tested.Invoking(device => device.Array([2], [1f])).Should().Throw<ArgumentOutOfRangeException>();
     }
 
     [Fact]

@@ -8,11 +8,11 @@ public sealed class ScopeTests
     [Fact]
     public void An_array_ends_with_its_scope()
     {
-        using CpuDevice cpu = new(1);
+        using Device tested = TestDevice.Open();
         DeviceArray array;
-        using (cpu.Scope())
+        using (tested.Scope())
         {
-            array = cpu.Zeros([4]);
+            array = tested.Zeros([4]);
         }
 
         array.Invoking(ended => ended.ToArray()).Should().Throw<ObjectDisposedException>();
@@ -21,18 +21,18 @@ public sealed class ScopeTests
     [Fact]
     public void An_array_that_is_kept_belongs_to_the_enclosing_scope()
     {
-        using CpuDevice cpu = new(1);
+        using Device tested = TestDevice.Open();
         DeviceArray outer;
-        using (cpu.Scope())
+        using (tested.Scope())
         {
-            using (DeviceScope inner = cpu.Scope())
+            using (DeviceScope inner = tested.Scope())
             {
-                cpu.Zeros([8]);
-                outer = inner.Keep(cpu.Array([2], [1f, 2f]));
-                cpu.Zeros([8]);
+                tested.Zeros([8]);
+                outer = inner.Keep(tested.Array([2], [1f, 2f]));
+                tested.Zeros([8]);
             }
 
-            cpu.Array([2], [3f, 4f]);
+            tested.Array([2], [3f, 4f]);
             outer.ToArray().Should().Equal(1f, 2f);
         }
 
@@ -42,42 +42,42 @@ public sealed class ScopeTests
     [Fact]
     public void An_array_that_is_kept_beyond_the_last_scope_belongs_to_the_caller()
     {
-        using CpuDevice cpu = new(1);
+        using Device tested = TestDevice.Open();
         DeviceArray kept;
-        using (DeviceScope scope = cpu.Scope())
+        using (DeviceScope scope = tested.Scope())
         {
-            kept = scope.Keep(cpu.Array([2], [1f, 2f]));
+            kept = scope.Keep(tested.Array([2], [1f, 2f]));
         }
 
         kept.ToArray().Should().Equal(1f, 2f);
-        long before = cpu.AllocatedBytes;
-        cpu.Free(kept);
-        cpu.AllocatedBytes.Should().BeLessThan(before);
+        long before = tested.AllocatedBytes;
+        tested.Free(kept);
+        tested.AllocatedBytes.Should().BeLessThan(before);
         kept.Invoking(freed => freed.ToArray()).Should().Throw<ObjectDisposedException>();
     }
 
     [Fact]
     public void A_scope_uses_the_memory_of_the_scope_before()
     {
-        using CpuDevice cpu = new(1);
+        using Device tested = TestDevice.Open();
         long before = 0;
         for (int i = 0; i < 5; i++)
         {
-            using DeviceScope scope = cpu.Scope();
-            cpu.Zeros([1000]);
-            cpu.Zeros([990]);
-            before = i == 0 ? cpu.AllocatedBytes : before;
+            using DeviceScope scope = tested.Scope();
+            tested.Zeros([1000]);
+            tested.Zeros([990]);
+            before = i == 0 ? tested.AllocatedBytes : before;
         }
 
-        cpu.AllocatedBytes.Should().Be(before);
+        tested.AllocatedBytes.Should().Be(before);
     }
 
     [Fact]
     public void Scopes_end_from_the_inside_out()
     {
-        using CpuDevice cpu = new(1);
-        DeviceScope outer = cpu.Scope();
-        DeviceScope inner = cpu.Scope();
+        using Device tested = TestDevice.Open();
+        DeviceScope outer = tested.Scope();
+        DeviceScope inner = tested.Scope();
 
         outer.Invoking(scope => scope.Dispose()).Should().Throw<InvalidOperationException>();
         inner.Dispose();
@@ -88,11 +88,11 @@ public sealed class ScopeTests
     [Fact]
     public void An_array_of_a_scope_cannot_be_freed_by_hand()
     {
-        using CpuDevice cpu = new(1);
-        using DeviceScope scope = cpu.Scope();
-        DeviceArray array = cpu.Zeros([1]);
+        using Device tested = TestDevice.Open();
+        using DeviceScope scope = tested.Scope();
+        DeviceArray array = tested.Zeros([1]);
 
-        cpu.Invoking(device => device.Free(array)).Should().Throw<InvalidOperationException>();
+        tested.Invoking(device => device.Free(array)).Should().Throw<InvalidOperationException>();
     }
 
     [Fact]
@@ -109,8 +109,8 @@ public sealed class ScopeTests
     [Fact]
     public void Work_after_the_first_round_allocates_nothing_on_the_managed_heap()
     {
-        using CpuDevice cpu = new(2);
-        DeviceArray x = cpu.Array([300, 200], Samples.Normal(1, 60_000));
+        using Device tested = TestDevice.Open(2);
+        DeviceArray x = tested.Array([300, 200], Samples.Normal(1, 60_000));
         for (int i = 0; i < 3; i++)
         {
             Round();
@@ -126,7 +126,7 @@ public sealed class ScopeTests
 
         void Round()
         {
-            using DeviceScope scope = cpu.Scope();
+            using DeviceScope scope = tested.Scope();
             Functions.Gate(Functions.Silu(x.Slice(0, 100)), x.Slice(100, 100));
         }
     }

@@ -16,10 +16,10 @@ public sealed class AdamWTests
     {
         for (int length = 0; length < 70; length++)
         {
-            using CpuDevice cpu = new(1);
+            using Device tested = TestDevice.Open();
             using ReferenceDevice reference = new();
 
-            DeviceArray[] actual = TenSteps(cpu, [length], weightDecay);
+            DeviceArray[] actual = TenSteps(tested, [length], weightDecay);
             DeviceArray[] expected = TenSteps(reference, [length], weightDecay);
 
             for (int i = 0; i < actual.Length; i++)
@@ -33,10 +33,10 @@ public sealed class AdamWTests
     [Fact]
     public void The_first_step_moves_by_the_learning_rate_whatever_the_gradient()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray p = cpu.Array([3], [1, 1, 1]), m = cpu.Zeros([3]), v = cpu.Zeros([3]);
+        using Device tested = TestDevice.Open();
+        DeviceArray p = tested.Array([3], [1, 1, 1]), m = tested.Zeros([3]), v = tested.Zeros([3]);
 
-        cpu.AdamWUpdate(p, cpu.Array([3], [1e-3f, -7, 0]), m, v, new(0.25, 0.9, 0.999, 1e-12, 0, 1));
+        tested.AdamWUpdate(p, tested.Array([3], [1e-3f, -7, 0]), m, v, new(0.25, 0.9, 0.999, 1e-12, 0, 1));
 
         p.ToArray().ShouldBeClose([0.75, 1.25, 1], Tolerance);
     }
@@ -45,10 +45,10 @@ public sealed class AdamWTests
     public void A_decay_that_a_factor_near_1_would_lose_is_not_lost()
     {
         // 1 - 1e-7 in float32 is 1 - 1.19e-7: a factor would decay by a fifth too much.
-        using CpuDevice cpu = new(1);
-        DeviceArray p = cpu.Array([1], [1.5f]), zeros = cpu.Zeros([1]);
+        using Device tested = TestDevice.Open();
+        DeviceArray p = tested.Array([1], [1.5f]), zeros = tested.Zeros([1]);
 
-        cpu.AdamWUpdate(p, zeros, cpu.Zeros([1]), cpu.Zeros([1]), new(1e-7, 0.9, 0.999, 1e-8, 1, 1));
+        tested.AdamWUpdate(p, zeros, tested.Zeros([1]), tested.Zeros([1]), new(1e-7, 0.9, 0.999, 1e-8, 1, 1));
 
         p.ToArray().Should().Equal((float)(1.5 * (1 - 1e-7)));
     }
@@ -69,13 +69,13 @@ public sealed class AdamWTests
     public void A_slice_of_a_gradient_gives_what_its_copy_gives()
     {
         float[] gradient = Samples.Normal(3, 50 * 67);
-        using CpuDevice cpu = new(2);
-        DeviceArray Zeros() => cpu.Zeros([50, 67]);
+        using Device tested = TestDevice.Open(2);
+        DeviceArray Zeros() => tested.Zeros([50, 67]);
         DeviceArray p = Zeros(), q = Zeros();
         AdamWStep step = new(1e-2, 0.9, 0.95, 1e-8, 0, 1);
 
-        cpu.AdamWUpdate(p, FunctionCheck.SliceOf(cpu, [50, 67], gradient), Zeros(), Zeros(), step);
-        cpu.AdamWUpdate(q, cpu.Array([50, 67], gradient), Zeros(), Zeros(), step);
+        tested.AdamWUpdate(p, FunctionCheck.SliceOf(tested, [50, 67], gradient), Zeros(), Zeros(), step);
+        tested.AdamWUpdate(q, tested.Array([50, 67], gradient), Zeros(), Zeros(), step);
 
         p.ToArray().ShouldHaveTheBitsOf(q.ToArray());
     }
@@ -83,11 +83,11 @@ public sealed class AdamWTests
     [Fact]
     public void Wrong_shapes_and_steps_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray p = cpu.Zeros([2, 3]), other = cpu.Zeros([3, 2]);
+        using Device tested = TestDevice.Open();
+        DeviceArray p = tested.Zeros([2, 3]), other = tested.Zeros([3, 2]);
 
-        Action shape = () => cpu.AdamWUpdate(p, other, p, p, new(1, 0.9, 0.9, 1, 0, 1));
-        Action step = () => cpu.AdamWUpdate(p, p, p, p, new(1, 0.9, 0.9, 1, 0, 0));
+        Action shape = () => tested.AdamWUpdate(p, other, p, p, new(1, 0.9, 0.9, 1, 0, 1));
+        Action step = () => tested.AdamWUpdate(p, p, p, p, new(1, 0.9, 0.9, 1, 0, 0));
 
         shape.Should().Throw<ArgumentException>().WithMessage("*[2, 3]*[3, 2]*");
         step.Should().Throw<ArgumentOutOfRangeException>();

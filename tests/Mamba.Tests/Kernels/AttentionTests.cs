@@ -17,10 +17,10 @@ public sealed class AttentionTests
     [InlineData(2, 0, 2, 2, 4, 3)]
     public void Matches_the_reference(int batch, int length, int heads, int shared, int dim, int past)
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
 
-        double[][] actual = Run(cpu, batch, length, heads, shared, dim, past, null);
+        double[][] actual = Run(tested, batch, length, heads, shared, dim, past, null);
         double[][] expected = Run(reference, batch, length, heads, shared, dim, past, null);
 
         ShouldBeClose(actual, expected);
@@ -29,11 +29,11 @@ public sealed class AttentionTests
     [Fact]
     public void Packed_segments_match_the_reference()
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
         Segments segments = Segments.FromLengths([4, 1, 0, 2, 3]);
 
-        double[][] actual = Run(cpu, 2, 5, 4, 2, 6, 0, segments), expected = Run(reference, 2, 5, 4, 2, 6, 0, segments);
+        double[][] actual = Run(tested, 2, 5, 4, 2, 6, 0, segments), expected = Run(reference, 2, 5, 4, 2, 6, 0, segments);
 
         ShouldBeClose(actual, expected);
     }
@@ -45,11 +45,11 @@ public sealed class AttentionTests
     [InlineData(4, 0, false, 0)]
     public void Rotary_matches_the_reference(int headDim, int rotaryDim, bool interleaved, int offset)
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
         RotaryOptions options = new(headDim, rotaryDim, offset, Interleaved: interleaved);
 
-        double[][] actual = Turn(cpu, options), expected = Turn(reference, options);
+        double[][] actual = Turn(tested, options), expected = Turn(reference, options);
 
         ShouldBeClose(actual, expected);
     }
@@ -57,8 +57,8 @@ public sealed class AttentionTests
     [Fact]
     public void Heads_that_do_not_divide_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Zeros([1, 2, 12]);
+        using Device tested = TestDevice.Open();
+        DeviceArray x = tested.Zeros([1, 2, 12]);
 
         Action attend = () => Functions.Attention(
             new() { Queries = x, Keys = x, Values = x, Heads = 3, KeyValueHeads = 2 });

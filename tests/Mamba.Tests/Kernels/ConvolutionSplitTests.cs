@@ -17,16 +17,16 @@ public sealed class ConvolutionSplitTests
     {
         int[] lengths = [5, 1, 0, 37, 2];
         const int Channels = 33, Width = 4;
-        using CpuDevice cpu = new(2);
+        using Device device = TestDevice.Open(2);
         float[] x = Samples.Normal(1, lengths.Sum() * Channels);
         float[] windows = Samples.Normal(2, lengths.Length * 3 * Channels);
-        DeviceArray weight = cpu.Array([Width, Channels], Samples.Normal(3, Width * Channels));
+        DeviceArray weight = device.Array([Width, Channels], Samples.Normal(3, Width * Channels));
 
         (DeviceArray y, DeviceArray final) = Functions.CausalConvolution(
-            cpu.Array([1, lengths.Sum(), Channels], x),
+            device.Array([1, lengths.Sum(), Channels], x),
             weight,
             silu: true,
-            initialWindow: cpu.Array([lengths.Length, 3, Channels], windows),
+            initialWindow: device.Array([lengths.Length, 3, Channels], windows),
             segments: Segments.FromLengths(lengths));
 
         List<float> separateY = [], separateFinal = [];
@@ -34,10 +34,10 @@ public sealed class ConvolutionSplitTests
         {
             float[] own = x[(lengths[..s].Sum() * Channels)..(lengths[..(s + 1)].Sum() * Channels)];
             (DeviceArray oneY, DeviceArray oneFinal) = Functions.CausalConvolution(
-                cpu.Array([1, lengths[s], Channels], own),
+                device.Array([1, lengths[s], Channels], own),
                 weight,
                 silu: true,
-                initialWindow: cpu.Array([1, 3, Channels], windows.AsSpan(s * 3 * Channels, 3 * Channels)));
+                initialWindow: device.Array([1, 3, Channels], windows.AsSpan(s * 3 * Channels, 3 * Channels)));
             separateY.AddRange(oneY.ToArray());
             separateFinal.AddRange(oneFinal.ToArray());
         }
@@ -52,14 +52,14 @@ public sealed class ConvolutionSplitTests
         {
             const int Channels = 5;
             cut = Math.Min(cut, length);
-            using CpuDevice cpu = new(1);
+            using Device device = TestDevice.Open();
             float[] x = Samples.Normal(seed, length * Channels);
-            DeviceArray weight = cpu.Array([width, Channels], Samples.Normal(seed + 1, width * Channels));
-            DeviceArray before = cpu.Array([1, cut, Channels], x.AsSpan(0, cut * Channels));
-            DeviceArray after = cpu.Array([1, length - cut, Channels], x.AsSpan(cut * Channels));
+            DeviceArray weight = device.Array([width, Channels], Samples.Normal(seed + 1, width * Channels));
+            DeviceArray before = device.Array([1, cut, Channels], x.AsSpan(0, cut * Channels));
+            DeviceArray after = device.Array([1, length - cut, Channels], x.AsSpan(cut * Channels));
 
             (DeviceArray whole, DeviceArray final) =
-                Functions.CausalConvolution(cpu.Array([1, length, Channels], x), weight, silu: true);
+                Functions.CausalConvolution(device.Array([1, length, Channels], x), weight, silu: true);
             (DeviceArray first, DeviceArray window) = Functions.CausalConvolution(before, weight, silu: true);
             (DeviceArray second, DeviceArray splitFinal) =
                 Functions.CausalConvolution(after, weight, silu: true, initialWindow: window);
@@ -77,16 +77,16 @@ public sealed class ConvolutionSplitTests
     {
         const int Length = 70, Channels = 7, Width = 4;
         float[] x = Samples.Normal(1, Length * Channels);
-        using CpuDevice cpu = new(1);
-        DeviceArray weight = cpu.Array([Width, Channels], Samples.Normal(2, Width * Channels));
-        DeviceArray first = cpu.Array([1, cut, Channels], x.AsSpan(0, cut * Channels));
-        DeviceArray second = cpu.Array([1, Length - cut, Channels], x.AsSpan(cut * Channels));
+        using Device device = TestDevice.Open();
+        DeviceArray weight = device.Array([Width, Channels], Samples.Normal(2, Width * Channels));
+        DeviceArray first = device.Array([1, cut, Channels], x.AsSpan(0, cut * Channels));
+        DeviceArray second = device.Array([1, Length - cut, Channels], x.AsSpan(cut * Channels));
 
         Results whole = new DifferentiableFunction(
             inputs => [Functions.CausalConvolution(inputs[0], inputs[1], silu: true).Y],
             ([1, Length, Channels], x),
-            ([Width, Channels], weight.ToArray())).Run(cpu);
-        using Tape tape = new(cpu);
+            ([Width, Channels], weight.ToArray())).Run(device);
+        using Tape tape = new(device);
         tape.Watch(first);
         tape.Watch(second);
         tape.Watch(weight);
@@ -94,8 +94,8 @@ public sealed class ConvolutionSplitTests
         DeviceArray secondY = Functions.CausalConvolution(second, weight, silu: true, initialWindow: window).Y;
         float[] upstream = Samples.Normal(1000, Length * Channels);
         tape.Backward(
-            (firstY, cpu.Array(firstY.Shape, upstream.AsSpan(0, cut * Channels))),
-            (secondY, cpu.Array(secondY.Shape, upstream.AsSpan(cut * Channels))));
+            (firstY, device.Array(firstY.Shape, upstream.AsSpan(0, cut * Channels))),
+            (secondY, device.Array(secondY.Shape, upstream.AsSpan(cut * Channels))));
 
         float[] gx = [.. tape.GradientOf(first).ToArray(), .. tape.GradientOf(second).ToArray()];
         Array.ConvertAll(gx, g => (double)g).ShouldBeClose(whole.Gradients[0], Tolerance, "gx");
@@ -108,11 +108,11 @@ public sealed class ConvolutionSplitTests
         {
             const int Batch = 3, Channels = 19;
             int length = steps * tokens;
-            using CpuDevice cpu = new(2);
-            DeviceArray x = cpu.Array([Batch, length, Channels], Samples.Normal(seed, Batch * length * Channels));
-            DeviceArray weight = cpu.Array([width, Channels], Samples.Normal(seed + 1, width * Channels));
-            DeviceArray bias = cpu.Array([Channels], Samples.Normal(seed + 2, Channels));
-            DeviceArray window = cpu.Zeros([Batch, width - 1, Channels]);
+            using Device device = TestDevice.Open(2);
+            DeviceArray x = device.Array([Batch, length, Channels], Samples.Normal(seed, Batch * length * Channels));
+            DeviceArray weight = device.Array([width, Channels], Samples.Normal(seed + 1, width * Channels));
+            DeviceArray bias = device.Array([Channels], Samples.Normal(seed + 2, Channels));
+            DeviceArray window = device.Zeros([Batch, width - 1, Channels]);
             (DeviceArray expected, DeviceArray final) = Functions.CausalConvolution(x, weight, bias, silu: true);
 
             float[] all = x.ToArray(), y = new float[all.Length];
@@ -125,7 +125,7 @@ public sealed class ConvolutionSplitTests
                     Array.Copy(all, ((b * length) + (step * tokens)) * Channels, now, b * count, count);
                 }
 
-                DeviceArray stepX = cpu.Array([Batch, tokens, Channels], now);
+                DeviceArray stepX = device.Array([Batch, tokens, Channels], now);
                 float[] stepY = Functions.CausalConvolutionStep(stepX, weight, bias, true, window).ToArray();
                 for (int b = 0; b < Batch; b++)
                 {
@@ -141,9 +141,9 @@ public sealed class ConvolutionSplitTests
     public void Tokens_before_a_change_keep_their_bits()
     {
         const int Length = 50, Channels = 18;
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
         float[] x = Samples.Normal(1, Length * Channels);
-        DeviceArray weight = cpu.Array([4, Channels], Samples.Normal(2, 4 * Channels));
+        DeviceArray weight = device.Array([4, Channels], Samples.Normal(2, 4 * Channels));
         float[] before = Convolve(x);
 
         for (int t = 0; t < Length; t++)
@@ -157,7 +157,7 @@ public sealed class ConvolutionSplitTests
         }
 
         float[] Convolve(float[] input) =>
-            Functions.CausalConvolution(cpu.Array([1, Length, Channels], input), weight, silu: true).Y.ToArray();
+            Functions.CausalConvolution(device.Array([1, Length, Channels], input), weight, silu: true).Y.ToArray();
     }
 
     [Fact]
@@ -165,7 +165,7 @@ public sealed class ConvolutionSplitTests
     {
         const int Batch = 3, Length = 45, Channels = 35, Size = Length * Channels;
         float[] x = Samples.Normal(1, Batch * Size), weight = Samples.Normal(2, 4 * Channels);
-        using CpuDevice cpu = new(2);
+        using Device device = TestDevice.Open(2);
 
         double[] together = Run(Batch, x).Outputs[0], gradients = Run(Batch, x).Gradients[0];
         for (int b = 0; b < Batch; b++)
@@ -179,6 +179,6 @@ public sealed class ConvolutionSplitTests
         Results Run(int batch, float[] values) => new DifferentiableFunction(
             inputs => [Functions.CausalConvolution(inputs[0], inputs[1], silu: true).Y],
             ([batch, Length, Channels], values),
-            ([4, Channels], weight)).Run(cpu, gradientsOfOne: true);
+            ([4, Channels], weight)).Run(device, gradientsOfOne: true);
     }
 }

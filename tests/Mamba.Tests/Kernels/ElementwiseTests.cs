@@ -22,10 +22,10 @@ public sealed class ElementwiseTests
         for (int length = 0; length < 70; length++)
         {
             float[] a = Samples.Normal(length, length, 3), b = Samples.Normal(length + 1000, length, 3);
-            using CpuDevice cpu = new(1);
+            using Device tested = TestDevice.Open();
             using ReferenceDevice reference = new();
 
-            (DeviceArray y, DeviceArray[] gradients) = Run(cpu, name, a, b);
+            (DeviceArray y, DeviceArray[] gradients) = Run(tested, name, a, b);
             (DeviceArray expected, DeviceArray[] expectedGradients) = Run(reference, name, a, b);
 
             y.ToArray().ShouldBeClose(ReferenceDevice.Exact(expected), Tolerance, $"{name} of {length}");
@@ -43,8 +43,8 @@ public sealed class ElementwiseTests
     [InlineData(0f)]
     public void Extreme_values_stay_finite(float x)
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray array = cpu.Array([1], [x]);
+        using Device tested = TestDevice.Open();
+        DeviceArray array = tested.Array([1], [x]);
 
         DeviceArray[] results =
             [Functions.Sigmoid(array), Functions.Silu(array), Functions.Softplus(array), Functions.Gelu(array)];
@@ -55,8 +55,8 @@ public sealed class ElementwiseTests
     [Fact]
     public void NaN_stays_NaN()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray array = cpu.Array([1], [float.NaN]);
+        using Device tested = TestDevice.Open();
+        DeviceArray array = tested.Array([1], [float.NaN]);
 
         DeviceArray[] results =
             [Functions.Sigmoid(array), Functions.Silu(array), Functions.Softplus(array), Functions.Gelu(array)];
@@ -67,13 +67,13 @@ public sealed class ElementwiseTests
     [Fact]
     public void A_slice_gives_what_its_copy_gives()
     {
-        using CpuDevice cpu = new(2);
-        DeviceArray whole = cpu.Array([500, 100], Samples.Normal(1, 50_000));
+        using Device tested = TestDevice.Open(2);
+        DeviceArray whole = tested.Array([500, 100], Samples.Normal(1, 50_000));
         DeviceArray slice = whole.Slice(3, 67);
 
         float[] fromSlice = Functions.Silu(slice).ToArray();
 
-        fromSlice.ShouldHaveTheBitsOf(Functions.Silu(cpu.Array([500, 67], slice.ToArray())).ToArray());
+        fromSlice.ShouldHaveTheBitsOf(Functions.Silu(tested.Array([500, 67], slice.ToArray())).ToArray());
     }
 
     [Fact]
@@ -90,8 +90,8 @@ public sealed class ElementwiseTests
     [Fact]
     public void Different_shapes_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray a = cpu.Zeros([2, 3]), b = cpu.Zeros([3, 2]);
+        using Device tested = TestDevice.Open();
+        DeviceArray a = tested.Zeros([2, 3]), b = tested.Zeros([3, 2]);
 
         Action add = () => Functions.Add(a, b);
 

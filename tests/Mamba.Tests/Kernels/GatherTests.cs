@@ -54,13 +54,13 @@ public sealed class GatherTests
     [Fact]
     public void Padding_is_zeros_and_sends_no_gradient()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Array([1, 2, 2], [1, 2, 3, 4]);
-        using Tape tape = new(cpu);
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([1, 2, 2], [1, 2, 3, 4]);
+        using Tape tape = new(device);
         tape.Watch(x);
 
-        DeviceArray y = Functions.Gather(x, cpu.Indices([-1, 1, -1]));
-        tape.Backward((y, cpu.Array([1, 3, 2], [9, 9, 5, 6, 9, 9])));
+        DeviceArray y = Functions.Gather(x, device.Indices([-1, 1, -1]));
+        tape.Backward((y, device.Array([1, 3, 2], [9, 9, 5, 6, 9, 9])));
 
         y.ToArray().Should().Equal(0, 0, 3, 4, 0, 0);
         tape.GradientOf(x).ToArray().Should().Equal(0, 0, 5, 6);
@@ -71,11 +71,11 @@ public sealed class GatherTests
     {
         int[] order = [3, 0, 4, 1, 2], inverse = [1, 3, 4, 0, 2];
         float[] values = Samples.Normal(1, 2 * 5 * 7);
-        using CpuDevice cpu = new(2);
+        using Device device = TestDevice.Open(2);
 
-        DeviceArray there = Functions.Gather(cpu.Array([2, 5, 7], values), cpu.Indices(order));
+        DeviceArray there = Functions.Gather(device.Array([2, 5, 7], values), device.Indices(order));
 
-        Functions.Gather(there, cpu.Indices(inverse)).ToArray().ShouldHaveTheBitsOf(values);
+        Functions.Gather(there, device.Indices(inverse)).ToArray().ShouldHaveTheBitsOf(values);
     }
 
     [Theory]
@@ -83,10 +83,10 @@ public sealed class GatherTests
     [InlineData(-1)]
     public void An_id_outside_the_vocabulary_is_refused(int id)
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray table = cpu.Zeros([10, 2]);
+        using Device device = TestDevice.Open();
+        DeviceArray table = device.Zeros([10, 2]);
 
-        Action embed = () => Functions.Embedding(table, cpu.Indices([3, id, 4]), 1, 3);
+        Action embed = () => Functions.Embedding(table, device.Indices([3, id, 4]), 1, 3);
 
         embed.Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*id {id} *vocabulary of 10*");
     }
@@ -96,10 +96,10 @@ public sealed class GatherTests
     [InlineData(-2)]
     public void A_position_outside_the_row_is_refused(int position)
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Zeros([2, 4, 3]);
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Zeros([2, 4, 3]);
 
-        Action gather = () => Functions.Gather(x, cpu.Indices([0, position]));
+        Action gather = () => Functions.Gather(x, device.Indices([0, position]));
 
         gather.Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*0 to 3*found {position}*");
     }
@@ -107,12 +107,12 @@ public sealed class GatherTests
     [Fact]
     public void Wrong_shapes_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Zeros([4, 3]);
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Zeros([4, 3]);
 
-        Action gather = () => Functions.Gather(x, cpu.Indices([0]));
-        Action embedTooFew = () => Functions.Embedding(x, cpu.Indices([0, 1, 2]), 2, 2);
-        Action embedCube = () => Functions.Embedding(cpu.Zeros([1, 4, 3]), cpu.Indices([0]), 1, 1);
+        Action gather = () => Functions.Gather(x, device.Indices([0]));
+        Action embedTooFew = () => Functions.Embedding(x, device.Indices([0, 1, 2]), 2, 2);
+        Action embedCube = () => Functions.Embedding(device.Zeros([1, 4, 3]), device.Indices([0]), 1, 1);
 
         gather.Should().Throw<ArgumentException>().WithMessage("*[batch, length, channels]*[4, 3]*");
         embedTooFew.Should().Throw<ArgumentException>().WithMessage("*Expected 3 rows of 3*[2, 2, 3]*");

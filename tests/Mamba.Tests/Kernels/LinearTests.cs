@@ -32,10 +32,10 @@ public sealed class LinearTests
     {
         foreach ((int width, bool hasBias) in new[] { (1, true), (6, false), (80, true), (101, false) })
         {
-            using CpuDevice cpu = new(2);
+            using Device tested = TestDevice.Open(2);
             using ReferenceDevice reference = new();
 
-            DeviceArray[] actual = Run(cpu, length, depth, width, hasBias);
+            DeviceArray[] actual = Run(tested, length, depth, width, hasBias);
             DeviceArray[] expected = Run(reference, length, depth, width, hasBias);
 
             for (int i = 0; i < actual.Length; i++)
@@ -56,17 +56,17 @@ public sealed class LinearTests
     public void A_sequence_has_the_same_bits_alone_and_in_a_batch(int length)
     {
         const int batch = 5, depth = 300, width = 83;
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         float[] x = Samples.Normal(1, batch * length * depth);
-        DeviceArray weight = cpu.Array([width, depth], Samples.Normal(2, width * depth));
-        DeviceArray bias = cpu.Array([width], Samples.Normal(3, width));
+        DeviceArray weight = tested.Array([width, depth], Samples.Normal(2, width * depth));
+        DeviceArray bias = tested.Array([width], Samples.Normal(3, width));
 
-        float[] together = Functions.Linear(cpu.Array([batch, length, depth], x), weight, bias).ToArray();
+        float[] together = Functions.Linear(tested.Array([batch, length, depth], x), weight, bias).ToArray();
 
         for (int row = 0; row < batch; row++)
         {
             float[] one = x[(row * length * depth)..((row + 1) * length * depth)];
-            float[] alone = Functions.Linear(cpu.Array([1, length, depth], one), weight, bias).ToArray();
+            float[] alone = Functions.Linear(tested.Array([1, length, depth], one), weight, bias).ToArray();
             alone.ShouldHaveTheBitsOf(together[(row * length * width)..((row + 1) * length * width)], $"row {row}");
         }
     }
@@ -77,14 +77,14 @@ public sealed class LinearTests
     [InlineData(250)]
     public void A_token_does_not_depend_on_those_beside_it(int length)
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         float[] x = Samples.Normal(1, length * 70), changed = [.. x];
         changed.AsSpan(0, (length - 1) * 70).Fill(1000f);
-        DeviceArray weight = cpu.Array([90, 70], Samples.Normal(2, 90 * 70));
+        DeviceArray weight = tested.Array([90, 70], Samples.Normal(2, 90 * 70));
 
-        float[] y = Functions.Linear(cpu.Array([length, 70], x), weight).ToArray();
+        float[] y = Functions.Linear(tested.Array([length, 70], x), weight).ToArray();
 
-        float[] other = Functions.Linear(cpu.Array([length, 70], changed), weight).ToArray();
+        float[] other = Functions.Linear(tested.Array([length, 70], changed), weight).ToArray();
         other[^90..].ShouldHaveTheBitsOf(y[^90..]);
     }
 
@@ -93,15 +93,15 @@ public sealed class LinearTests
     [InlineData(40)]
     public void Slices_give_what_their_copies_give(int length)
     {
-        using CpuDevice cpu = new(2);
-        DeviceArray x = cpu.Array([2, length, 100], Samples.Normal(1, 200 * length)).Slice(9, 50);
-        DeviceArray weight = cpu.Array([30, 80], Samples.Normal(2, 2400)).Slice(20, 50);
-        DeviceArray y = cpu.Zeros([2, length, 64]).Slice(31, 30);
+        using Device tested = TestDevice.Open(2);
+        DeviceArray x = tested.Array([2, length, 100], Samples.Normal(1, 200 * length)).Slice(9, 50);
+        DeviceArray weight = tested.Array([30, 80], Samples.Normal(2, 2400)).Slice(20, 50);
+        DeviceArray y = tested.Zeros([2, length, 64]).Slice(31, 30);
 
-        cpu.Linear(x, weight, default, y);
+        tested.Linear(x, weight, default, y);
 
         DeviceArray expected = Functions.Linear(
-            cpu.Array(x.Shape, x.ToArray()), cpu.Array(weight.Shape, weight.ToArray()));
+            tested.Array(x.Shape, x.ToArray()), tested.Array(weight.Shape, weight.ToArray()));
         y.ToArray().ShouldHaveTheBitsOf(expected.ToArray());
     }
 
@@ -118,19 +118,19 @@ public sealed class LinearTests
 
         float[] Run(int threads)
         {
-            using CpuDevice cpu = new(threads);
+            using CpuDevice tested = new(threads);
             return Functions.Linear(
-                cpu.Array([length, 300], Samples.Normal(1, length * 300)),
-                cpu.Array([500, 300], Samples.Normal(2, 500 * 300))).ToArray();
+                tested.Array([length, 300], Samples.Normal(1, length * 300)),
+                tested.Array([500, 300], Samples.Normal(2, 500 * 300))).ToArray();
         }
     }
 
     [Fact]
     public void A_vector_gives_a_vector()
     {
-        using CpuDevice cpu = new(1);
+        using Device tested = TestDevice.Open();
 
-        DeviceArray y = Functions.Linear(cpu.Array([2], [3, 4]), cpu.Array([1, 2], [10, 100]), cpu.Array([1], [5]));
+        DeviceArray y = Functions.Linear(tested.Array([2], [3, 4]), tested.Array([1, 2], [10, 100]), tested.Array([1], [5]));
 
         Shape expected = [1];
         y.Shape.Should().Be(expected);
@@ -142,8 +142,8 @@ public sealed class LinearTests
     [InlineData(64)]
     public void Nothing_is_allocated_on_the_managed_heap_after_the_first_time(int length)
     {
-        using CpuDevice cpu = new(2);
-        DeviceArray x = cpu.Zeros([length, 100]), weight = cpu.Zeros([200, 100]);
+        using Device tested = TestDevice.Open(2);
+        DeviceArray x = tested.Zeros([length, 100]), weight = tested.Zeros([200, 100]);
         Multiply();
 
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -153,7 +153,7 @@ public sealed class LinearTests
 
         void Multiply()
         {
-            using DeviceScope scope = cpu.Scope();
+            using DeviceScope scope = tested.Scope();
             Functions.Linear(x, weight);
         }
     }
@@ -161,13 +161,13 @@ public sealed class LinearTests
     [Fact]
     public void Shapes_that_do_not_fit_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Zeros([2, 3, 4]);
+        using Device tested = TestDevice.Open();
+        DeviceArray x = tested.Zeros([2, 3, 4]);
 
-        Action depth = () => Functions.Linear(x, cpu.Zeros([6, 5]));
-        Action rank = () => Functions.Linear(x, cpu.Zeros([4]));
-        Action bias = () => Functions.Linear(x, cpu.Zeros([6, 4]), cpu.Zeros([5]));
-        Action output = () => cpu.Linear(x, cpu.Zeros([6, 4]), default, cpu.Zeros([2, 3, 5]));
+        Action depth = () => Functions.Linear(x, tested.Zeros([6, 5]));
+        Action rank = () => Functions.Linear(x, tested.Zeros([4]));
+        Action bias = () => Functions.Linear(x, tested.Zeros([6, 4]), tested.Zeros([5]));
+        Action output = () => tested.Linear(x, tested.Zeros([6, 4]), default, tested.Zeros([2, 3, 5]));
 
         depth.Should().Throw<ArgumentException>().WithMessage("Expected weights [N, 4]*[2, 3, 4]*found [6, 5]*");
         rank.Should().Throw<ArgumentException>().WithMessage("Expected weights [N, 4]*found [4]*");

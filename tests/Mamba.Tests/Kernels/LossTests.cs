@@ -54,10 +54,10 @@ public sealed class LossTests
     public void A_row_alone_has_the_bits_that_it_has_among_others()
     {
         float[] values = Samples.Normal(1, 300 * 77);
-        using CpuDevice cpu = new(2);
-        float[] all = Functions.Softmax(cpu.Array([300, 77], values)).ToArray();
+        using Device device = TestDevice.Open(2);
+        float[] all = Functions.Softmax(device.Array([300, 77], values)).ToArray();
 
-        float[] alone = Functions.Softmax(cpu.Array([1, 77], values.AsSpan(200 * 77, 77))).ToArray();
+        float[] alone = Functions.Softmax(device.Array([1, 77], values.AsSpan(200 * 77, 77))).ToArray();
 
         alone.ShouldHaveTheBitsOf(all[(200 * 77)..(201 * 77)]);
     }
@@ -65,11 +65,11 @@ public sealed class LossTests
     [Fact]
     public void Softmax_in_place_gives_what_it_gives_elsewhere()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Array([3, 50], Samples.Normal(1, 150));
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([3, 50], Samples.Normal(1, 150));
         float[] expected = Functions.Softmax(x).ToArray();
 
-        cpu.Softmax(x, x);
+        device.Softmax(x, x);
 
         x.ToArray().ShouldHaveTheBitsOf(expected);
     }
@@ -77,9 +77,9 @@ public sealed class LossTests
     [Fact]
     public void Equal_logits_cost_the_logarithm_of_the_number_of_classes()
     {
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
 
-        DeviceArray loss = Functions.CrossEntropy(cpu.Zeros([2, 3, 100]), cpu.Indices([1, 2, 3, 4, 5, 99]));
+        DeviceArray loss = Functions.CrossEntropy(device.Zeros([2, 3, 100]), device.Indices([1, 2, 3, 4, 5, 99]));
 
         loss.ToArray().ShouldBeClose([Math.Log(100)], 1e-7);
     }
@@ -87,13 +87,13 @@ public sealed class LossTests
     [Fact]
     public void Extreme_logits_stay_finite()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray logits = cpu.Array(
+        using Device device = TestDevice.Open();
+        DeviceArray logits = device.Array(
             [3, 3], [1e4f, -1e4f, 0, -3e38f, -3e38f, -3e38f, 3e38f, 1, float.NegativeInfinity]);
-        using Tape tape = new(cpu);
+        using Tape tape = new(device);
         tape.Watch(logits);
 
-        DeviceArray loss = Functions.CrossEntropy(logits, cpu.Indices([1, 0, 0]));
+        DeviceArray loss = Functions.CrossEntropy(logits, device.Indices([1, 0, 0]));
         tape.Backward(loss);
 
         loss.ToArray().ShouldBeClose([(2e4 + Math.Log(3)) / 3], 1e-6);
@@ -107,22 +107,22 @@ public sealed class LossTests
     [Fact]
     public void NaN_stays_NaN()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Array([1, 2], [1, float.NaN]);
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([1, 2], [1, float.NaN]);
 
         Functions.Softmax(x).ToArray().Should().OnlyContain(value => float.IsNaN(value));
-        Functions.CrossEntropy(x, cpu.Indices([0])).ToArray().Should().Equal(float.NaN);
+        Functions.CrossEntropy(x, device.Indices([0])).ToArray().Should().Equal(float.NaN);
     }
 
     [Fact]
     public void Where_every_row_is_ignored_the_loss_and_its_gradients_are_0()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray logits = cpu.Array([2, 3], Samples.Normal(1, 6));
-        using Tape tape = new(cpu);
+        using Device device = TestDevice.Open();
+        DeviceArray logits = device.Array([2, 3], Samples.Normal(1, 6));
+        using Tape tape = new(device);
         tape.Watch(logits);
 
-        DeviceArray loss = Functions.CrossEntropy(logits, cpu.Indices([7, 7]), ignoreIndex: 7);
+        DeviceArray loss = Functions.CrossEntropy(logits, device.Indices([7, 7]), ignoreIndex: 7);
         tape.Backward(loss);
 
         loss.ToArray().Should().Equal(0f);
@@ -133,15 +133,15 @@ public sealed class LossTests
     public void Ignored_rows_may_hold_anything()
     {
         float[] row = Samples.Normal(1, 5);
-        using CpuDevice cpu = new(1);
-        DeviceArray logits = cpu.Array([2, 5], [.. row, .. Enumerable.Repeat(float.NaN, 5)]);
-        using Tape tape = new(cpu);
+        using Device device = TestDevice.Open();
+        DeviceArray logits = device.Array([2, 5], [.. row, .. Enumerable.Repeat(float.NaN, 5)]);
+        using Tape tape = new(device);
         tape.Watch(logits);
 
-        DeviceArray loss = Functions.CrossEntropy(logits, cpu.Indices([2, Functions.IgnoredTarget]));
+        DeviceArray loss = Functions.CrossEntropy(logits, device.Indices([2, Functions.IgnoredTarget]));
         tape.Backward(loss);
 
-        loss.ToArray().ShouldHaveTheBitsOf(Functions.CrossEntropy(cpu.Array([1, 5], row), cpu.Indices([2])).ToArray());
+        loss.ToArray().ShouldHaveTheBitsOf(Functions.CrossEntropy(device.Array([1, 5], row), device.Indices([2])).ToArray());
         tape.GradientOf(logits).ToArray()[5..].Should().OnlyContain(value => value == 0);
     }
 
@@ -150,10 +150,10 @@ public sealed class LossTests
     [InlineData(-1)]
     public void A_target_that_is_no_class_is_refused(int target)
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray logits = cpu.Zeros([3, 5]);
+        using Device device = TestDevice.Open();
+        DeviceArray logits = device.Zeros([3, 5]);
 
-        Action loss = () => Functions.CrossEntropy(logits, cpu.Indices([1, -100, target]));
+        Action loss = () => Functions.CrossEntropy(logits, device.Indices([1, -100, target]));
 
         loss.Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*Target {target} of row 2*5 classes*");
     }
@@ -161,11 +161,11 @@ public sealed class LossTests
     [Fact]
     public void Wrong_shapes_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray logits = cpu.Zeros([2, 3, 5]);
+        using Device device = TestDevice.Open();
+        DeviceArray logits = device.Zeros([2, 3, 5]);
 
-        Action tooFew = () => Functions.CrossEntropy(logits, cpu.Indices([1, 2]));
-        Action otherShape = () => cpu.Softmax(logits, cpu.Zeros([6, 5]));
+        Action tooFew = () => Functions.CrossEntropy(logits, device.Indices([1, 2]));
+        Action otherShape = () => device.Softmax(logits, device.Zeros([6, 5]));
 
         tooFew.Should().Throw<ArgumentException>().WithMessage("*Expected 6 targets*[2, 3, 5]*found 2*");
         otherShape.Should().Throw<ArgumentException>().WithMessage("*[2, 3, 5]*[6, 5]*");

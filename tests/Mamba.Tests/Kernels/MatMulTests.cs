@@ -41,11 +41,11 @@ public sealed class MatMulTests
     [Fact]
     public void Product_does_not_read_what_it_overwrites()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray a = cpu.Zeros([9, 300]), b = cpu.Zeros([300, 70]), c = cpu.Allocate([9, 70]);
-        cpu.Fill(c, float.NaN);
+        using Device tested = TestDevice.Open();
+        DeviceArray a = tested.Zeros([9, 300]), b = tested.Zeros([300, 70]), c = tested.Allocate([9, 70]);
+        tested.Fill(c, float.NaN);
 
-        cpu.MatMul(a, false, b, false, c, accumulate: false);
+        tested.MatMul(a, false, b, false, c, accumulate: false);
 
         c.ToArray().Should().OnlyContain(value => value == 0);
     }
@@ -57,18 +57,18 @@ public sealed class MatMulTests
     [InlineData(true, true)]
     public void Product_of_slices_gives_what_their_copies_give(bool transposeA, bool transposeB)
     {
-        using CpuDevice cpu = new(2);
-        DeviceArray a = cpu.Array([40, 90], Samples.Normal(1, 3600)).Slice(7, 40);
-        DeviceArray b = cpu.Array([40, 90], Samples.Normal(2, 3600)).Slice(45, 40);
-        DeviceArray whole = cpu.Array([40, 90], Samples.Normal(3, 3600)), c = whole.Slice(11, 40);
+        using Device tested = TestDevice.Open(2);
+        DeviceArray a = tested.Array([40, 90], Samples.Normal(1, 3600)).Slice(7, 40);
+        DeviceArray b = tested.Array([40, 90], Samples.Normal(2, 3600)).Slice(45, 40);
+        DeviceArray whole = tested.Array([40, 90], Samples.Normal(3, 3600)), c = whole.Slice(11, 40);
         float[] before = whole.ToArray();
-        DeviceArray expected = cpu.Array([40, 40], c.ToArray());
+        DeviceArray expected = tested.Array([40, 40], c.ToArray());
 
-        cpu.MatMul(a, transposeA, b, transposeB, c, accumulate: true);
+        tested.MatMul(a, transposeA, b, transposeB, c, accumulate: true);
 
-        cpu.MatMul(CopyOf(a), transposeA, CopyOf(b), transposeB, expected, accumulate: true);
+        tested.MatMul(CopyOf(a), transposeA, CopyOf(b), transposeB, expected, accumulate: true);
         c.ToArray().ShouldHaveTheBitsOf(expected.ToArray());
-        c.CopyFrom(CopyOf(cpu.Array([40, 90], before).Slice(11, 40)).ToArray());
+        c.CopyFrom(CopyOf(tested.Array([40, 90], before).Slice(11, 40)).ToArray());
         whole.ToArray().ShouldHaveTheBitsOf(before, "what surrounds the slice");
     }
 
@@ -80,10 +80,10 @@ public sealed class MatMulTests
     public void Product_has_the_gradients_of_the_reference(bool transposeA, bool transposeB)
     {
         float[] a = Samples.Normal(1, 11 * 35), b = Samples.Normal(2, 35 * 60), gc = Samples.Normal(3, 11 * 60);
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
 
-        DeviceArray[] actual = Run(cpu), expected = Run(reference);
+        DeviceArray[] actual = Run(tested), expected = Run(reference);
 
         for (int i = 0; i < actual.Length; i++)
         {
@@ -141,9 +141,9 @@ public sealed class MatMulTests
 
                 float[] Run(int threads)
                 {
-                    using CpuDevice cpu = new(threads);
-                    DeviceArray a = cpu.Array(transposeA ? [k, m] : [m, k], Samples.Normal(m, m * k));
-                    DeviceArray b = cpu.Array(transposeB ? [n, k] : [k, n], Samples.Normal(n, n * k));
+                    using CpuDevice tested = new(threads);
+                    DeviceArray a = tested.Array(transposeA ? [k, m] : [m, k], Samples.Normal(m, m * k));
+                    DeviceArray b = tested.Array(transposeB ? [n, k] : [k, n], Samples.Normal(n, n * k));
                     return Functions.MatMul(a, b, transposeA, transposeB).ToArray();
                 }
             },
@@ -153,11 +153,11 @@ public sealed class MatMulTests
     [Fact]
     public void Shapes_that_do_not_fit_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray a = cpu.Zeros([2, 3]), b = cpu.Zeros([4, 5]), c = cpu.Zeros([2, 6]);
+        using Device tested = TestDevice.Open();
+        DeviceArray a = tested.Zeros([2, 3]), b = tested.Zeros([4, 5]), c = tested.Zeros([2, 6]);
 
         Action inner = () => Functions.MatMul(a, b);
-        Action outer = () => cpu.MatMul(a, false, cpu.Zeros([3, 5]), false, c, accumulate: false);
+        Action outer = () => tested.MatMul(a, false, tested.Zeros([3, 5]), false, c, accumulate: false);
 
         inner.Should().Throw<ArgumentException>().WithMessage("*found 4 and 3*[2, 3]*[4, 5]*");
         outer.Should().Throw<ArgumentException>().WithMessage("Expected [2, 5]*found [2, 6]*");
@@ -187,11 +187,11 @@ public sealed class MatMulTests
     private static void ShouldMatch(int m, int n, int k, bool transposeA, bool transposeB)
     {
         float[] a = Samples.Normal(m + 1, m * k), b = Samples.Normal(n + 2, k * n), c = Samples.Normal(k + 3, m * n);
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
         foreach (bool accumulate in new[] { false, true })
         {
-            float[] actual = Run(cpu, accumulate).ToArray();
+            float[] actual = Run(tested, accumulate).ToArray();
             double[] expected = ReferenceDevice.Exact(Run(reference, accumulate));
 
             actual.ShouldBeClose(expected, Tolerance, $"product {m}, {n}, {k}, {transposeA}, {transposeB}");

@@ -81,7 +81,7 @@ public sealed class NormTests
     public void A_row_alone_gives_its_bits_among_others() =>
         Gen.Select(Gen.Int[1, 300], Gen.Int[2, 40], Gen.Int[1, 9999]).Sample((width, rows, seed) =>
         {
-            using CpuDevice cpu = new(2);
+            using Device device = TestDevice.Open(2);
             float[] x = Samples.Normal(seed, rows * width), z = Samples.Normal(seed + 1, rows * width);
             int row = seed % rows;
 
@@ -103,7 +103,7 @@ public sealed class NormTests
                         return [y, sum, Functions.GatedRmsNorm(inputs[0], inputs[1], default, default, Epsilon)];
                     },
                     ([count, width], left),
-                    ([count, width], right)).Run(cpu, gradientsOfOne: true);
+                    ([count, width], right)).Run(device, gradientsOfOne: true);
                 return [.. results.Outputs, .. results.Gradients];
             }
         }, seed: "0000000000001", iter: 30);
@@ -111,9 +111,9 @@ public sealed class NormTests
     [Fact]
     public void A_row_is_brought_to_the_root_mean_square_of_one()
     {
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
 
-        float[] y = Functions.RmsNorm(cpu.Array([1, 4], [3, -3, 3, -3]), default, 0).ToArray();
+        float[] y = Functions.RmsNorm(device.Array([1, 4], [3, -3, 3, -3]), default, 0).ToArray();
 
         y.Should().Equal(1, -1, 1, -1);
     }
@@ -124,8 +124,8 @@ public sealed class NormTests
     [InlineData(1e-40f)]
     public void Tiny_rows_are_divided_by_the_root_of_epsilon(float x)
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray row = cpu.Array([1, 20], [.. Enumerable.Repeat(x, 20)]);
+        using Device device = TestDevice.Open();
+        DeviceArray row = device.Array([1, 20], [.. Enumerable.Repeat(x, 20)]);
         float expected = x / MathF.Sqrt(Epsilon);
 
         float[] y = Functions.RmsNorm(row, default, Epsilon).ToArray();
@@ -140,7 +140,7 @@ public sealed class NormTests
     [InlineData(0f)]
     public void Extreme_values_stay_finite(float value)
     {
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
         Shape shape = [1, 1, 40];
         float[] x = [.. Enumerable.Repeat(value, 40)];
         float[] z = [.. Enumerable.Range(0, 40).Select(i => i % 2 == 0 ? 80f : -80f)];
@@ -155,7 +155,7 @@ public sealed class NormTests
             (shape, x),
             (shape, z));
 
-        Results results = function.Run(cpu);
+        Results results = function.Run(device);
 
         results.Outputs.Concat(results.Gradients).SelectMany(values => values)
             .Should().OnlyContain(value => double.IsFinite(value));
@@ -164,9 +164,9 @@ public sealed class NormTests
     [Fact]
     public void A_gradient_that_is_not_wanted_leaves_the_others_as_they_are()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Array([3, 20], Samples.Normal(1, 60)), z = cpu.Array([3, 20], Samples.Normal(2, 60));
-        DeviceArray weight = cpu.Array([20], Samples.Normal(3, 20));
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([3, 20], Samples.Normal(1, 60)), z = device.Array([3, 20], Samples.Normal(2, 60));
+        DeviceArray weight = device.Array([20], Samples.Normal(3, 20));
         float[] all = WeightGradient(x, z, weight), only = WeightGradient(weight);
 
         only.ShouldHaveTheBitsOf(all);
@@ -179,13 +179,13 @@ public sealed class NormTests
                 array.Storage.Gradient = null;
             }
 
-            using Tape tape = new(cpu);
+            using Tape tape = new(device);
             Array.ForEach(watched, tape.Watch);
             DeviceArray y = Functions.GatedRmsNorm(x, z, weight, default, Epsilon);
             DeviceArray normalised = Functions.RmsNorm(x, weight, Epsilon);
             tape.Backward(
-                (y, cpu.Array([3, 20], Samples.Normal(4, 60))),
-                (normalised, cpu.Array([3, 20], Samples.Normal(5, 60))));
+                (y, device.Array([3, 20], Samples.Normal(4, 60))),
+                (normalised, device.Array([3, 20], Samples.Normal(5, 60))));
             return tape.GradientOf(weight).ToArray();
         }
     }
@@ -193,11 +193,11 @@ public sealed class NormTests
     [Fact]
     public void Without_a_tape_nothing_is_allocated()
     {
-        using CpuDevice cpu = new(2);
-        DeviceArray x = cpu.Zeros([1, 512]), z = cpu.Zeros([1, 512]), weight = cpu.Zeros([512]);
+        using Device device = TestDevice.Open(2);
+        DeviceArray x = device.Zeros([1, 512]), z = device.Zeros([1, 512]), weight = device.Zeros([512]);
         void Step()
         {
-            using DeviceScope scope = cpu.Scope();
+            using DeviceScope scope = device.Scope();
             Functions.AddRmsNorm(x, z, weight, Epsilon);
             Functions.LayerNorm(x, weight, weight, Epsilon);
             Functions.GatedRmsNorm(x, z, weight, default, Epsilon, 64);
@@ -217,13 +217,13 @@ public sealed class NormTests
     [Fact]
     public void Wrong_shapes_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Zeros([2, 6]);
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Zeros([2, 6]);
 
-        Action wrongWeight = () => Functions.RmsNorm(x, cpu.Zeros([5]), Epsilon);
-        Action wrongBias = () => Functions.LayerNorm(x, default, cpu.Zeros([2, 3]), Epsilon);
-        Action wrongResidual = () => Functions.AddRmsNorm(x, cpu.Zeros([3, 6]), default, Epsilon);
-        Action wrongGate = () => Functions.GatedRmsNorm(x, cpu.Zeros([2, 5]), default, default, Epsilon);
+        Action wrongWeight = () => Functions.RmsNorm(x, device.Zeros([5]), Epsilon);
+        Action wrongBias = () => Functions.LayerNorm(x, default, device.Zeros([2, 3]), Epsilon);
+        Action wrongResidual = () => Functions.AddRmsNorm(x, device.Zeros([3, 6]), default, Epsilon);
+        Action wrongGate = () => Functions.GatedRmsNorm(x, device.Zeros([2, 5]), default, default, Epsilon);
         Action wrongGroup = () => Functions.GatedRmsNorm(x, x, default, default, Epsilon, 4);
 
         wrongWeight.Should().Throw<ArgumentException>().WithMessage("*weight [6] for [2, 6]; found [5]*");

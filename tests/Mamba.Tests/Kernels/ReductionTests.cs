@@ -44,24 +44,24 @@ public sealed class ReductionTests
     [Fact]
     public void A_sum_of_very_many_equal_terms_is_exact()
     {
-        using CpuDevice cpu = new(2);
-        DeviceArray ones = cpu.Allocate([20_000_001]);
-        cpu.Fill(ones, 1f);
+        using Device device = TestDevice.Open(2);
+        DeviceArray ones = device.Allocate([20_000_001]);
+        device.Fill(ones, 1f);
 
         Functions.Sum(ones).ToArray().Should().Equal(20_000_000f); // 20 000 001 is no float32
-        cpu.SumOfSquares(ones).Should().Be(20_000_001);
+        device.SumOfSquares(ones).Should().Be(20_000_001);
     }
 
     [Fact]
     public void Slices_are_summed_without_their_neighbours()
     {
         float[] values = Samples.Uniform(1, 700 * 67, -1, 2);
-        using CpuDevice cpu = new(2);
-        DeviceArray slice = FunctionCheck.SliceOf(cpu, [700, 67], values);
+        using Device device = TestDevice.Open(2);
+        DeviceArray slice = FunctionCheck.SliceOf(device, [700, 67], values);
 
         Functions.Sum(slice).ToArray().ShouldBeClose([values.Sum(value => (double)value)], Tolerance);
         double squares = values.Sum(value => (double)value * value);
-        cpu.SumOfSquares(slice).Should().BeApproximately(squares, 1e-6 * squares);
+        device.SumOfSquares(slice).Should().BeApproximately(squares, 1e-6 * squares);
         Functions.Scale(slice, 2f).ToArray().Should().Equal(values.Select(value => 2 * value));
     }
 
@@ -81,9 +81,9 @@ public sealed class ReductionTests
     {
         float[] values = Samples.Normal(1, 5003);
         double expected = values.Sum(value => (double)value * value);
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
 
-        double actual = cpu.SumOfSquares(cpu.Array([values.Length], values));
+        double actual = device.SumOfSquares(device.Array([values.Length], values));
 
         actual.Should().BeApproximately(expected, 3e-7 * expected);
     }
@@ -91,11 +91,11 @@ public sealed class ReductionTests
     [Fact]
     public void Scaling_in_place_gives_what_scaling_elsewhere_gives()
     {
-        using CpuDevice cpu = new(2);
-        DeviceArray x = cpu.Array([20_001], Samples.Normal(1, 20_001));
+        using Device device = TestDevice.Open(2);
+        DeviceArray x = device.Array([20_001], Samples.Normal(1, 20_001));
         float[] expected = Functions.Scale(x, 0.3f).ToArray();
 
-        cpu.Scale(x, 0.3f, x);
+        device.Scale(x, 0.3f, x);
 
         x.ToArray().ShouldHaveTheBitsOf(expected);
     }
@@ -103,20 +103,20 @@ public sealed class ReductionTests
     [Fact]
     public void NaN_stays_NaN()
     {
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
 
-        Functions.Sum(cpu.Array([3], [1, float.NaN, 2])).ToArray().Should().Equal(float.NaN);
-        cpu.SumOfSquares(cpu.Array([3], [1, float.NaN, 2])).Should().Be(double.NaN);
+        Functions.Sum(device.Array([3], [1, float.NaN, 2])).ToArray().Should().Equal(float.NaN);
+        device.SumOfSquares(device.Array([3], [1, float.NaN, 2])).Should().Be(double.NaN);
     }
 
     [Fact]
     public void Wrong_shapes_are_refused()
     {
-        using CpuDevice cpu = new(1);
-        DeviceArray x = cpu.Zeros([2, 3]);
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Zeros([2, 3]);
 
-        Action sum = () => cpu.Sum(x, 1, x);
-        Action scale = () => cpu.Scale(x, 1, cpu.Zeros([3, 2]));
+        Action sum = () => device.Sum(x, 1, x);
+        Action scale = () => device.Scale(x, 1, device.Zeros([3, 2]));
 
         sum.Should().Throw<ArgumentException>().WithMessage("*one element*[2, 3]*");
         scale.Should().Throw<ArgumentException>().WithMessage("*[2, 3]*[3, 2]*");

@@ -25,22 +25,22 @@ public sealed class SelectiveScanShapeTests
     [MemberData(nameof(Mistakes))]
     public void Wrong_shapes_are_refused_with_what_was_expected(string what, string message)
     {
-        using CpuDevice cpu = new(1);
-        ScanInputs good = new ScanCase(2, 4, 6, 3).Inputs(cpu);
+        using Device device = TestDevice.Open();
+        ScanInputs good = new ScanCase(2, 4, 6, 3).Inputs(device);
         ScanInputs wrong = what switch
         {
-            "x" => good with { X = cpu.Zeros([4, 6]) },
-            "Δ" => good with { Delta = cpu.Zeros([2, 4, 5]) },
-            "A" => good with { A = cpu.Zeros([3, 5]) },
-            "B" => good with { B = cpu.Zeros([2, 4, 4]) },
-            "C" => good with { C = cpu.Zeros([2, 3, 3]) },
-            "groups" => good with { B = cpu.Zeros([2, 4, 6]) },
-            "channels" => good with { B = cpu.Zeros([2, 4, 12]), C = cpu.Zeros([2, 4, 12]) },
-            "constant B" => good with { B = cpu.Zeros([6, 3]), HasConstantB = true },
-            "D" => good with { D = cpu.Zeros([7]) },
-            "z" => good with { Z = cpu.Zeros([2, 4, 7]) },
-            "the bias" => good with { DeltaBias = cpu.Zeros([1]) },
-            _ => good with { InitialState = cpu.Zeros([1, 3, 6]) },
+            "x" => good with { X = device.Zeros([4, 6]) },
+            "Δ" => good with { Delta = device.Zeros([2, 4, 5]) },
+            "A" => good with { A = device.Zeros([3, 5]) },
+            "B" => good with { B = device.Zeros([2, 4, 4]) },
+            "C" => good with { C = device.Zeros([2, 3, 3]) },
+            "groups" => good with { B = device.Zeros([2, 4, 6]) },
+            "channels" => good with { B = device.Zeros([2, 4, 12]), C = device.Zeros([2, 4, 12]) },
+            "constant B" => good with { B = device.Zeros([6, 3]), HasConstantB = true },
+            "D" => good with { D = device.Zeros([7]) },
+            "z" => good with { Z = device.Zeros([2, 4, 7]) },
+            "the bias" => good with { DeltaBias = device.Zeros([1]) },
+            _ => good with { InitialState = device.Zeros([1, 3, 6]) },
         };
 
         Action scan = () => Functions.SelectiveScan(wrong);
@@ -51,10 +51,10 @@ public sealed class SelectiveScanShapeTests
     [Fact]
     public void A_step_from_two_states_is_refused()
     {
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
         ScanCase scan = new(2, 1, 6, 3);
 
-        Action step = () => Functions.SelectiveScanStep(scan.Inputs(cpu), cpu.Zeros(scan.StateShape));
+        Action step = () => Functions.SelectiveScanStep(scan.Inputs(device), device.Zeros(scan.StateShape));
 
         step.Should().Throw<ArgumentException>().WithMessage("*state [2, 3, 6]*initial state*");
     }
@@ -62,10 +62,10 @@ public sealed class SelectiveScanShapeTests
     [Fact]
     public void A_step_with_a_state_of_another_shape_is_refused()
     {
-        using CpuDevice cpu = new(1);
-        ScanInputs inputs = new ScanCase(2, 1, 6, 3).Inputs(cpu) with { InitialState = default };
+        using Device device = TestDevice.Open();
+        ScanInputs inputs = new ScanCase(2, 1, 6, 3).Inputs(device) with { InitialState = default };
 
-        Action step = () => Functions.SelectiveScanStep(inputs, cpu.Zeros([2, 6, 3]));
+        Action step = () => Functions.SelectiveScanStep(inputs, device.Zeros([2, 6, 3]));
 
         step.Should().Throw<ArgumentException>().WithMessage("*[2, 3, 6]*[2, 6, 3]*");
     }
@@ -73,12 +73,12 @@ public sealed class SelectiveScanShapeTests
     [Fact]
     public void A_step_that_a_tape_follows_is_refused()
     {
-        using CpuDevice cpu = new(1);
-        ScanInputs inputs = new ScanCase(2, 1, 6, 3).Inputs(cpu) with { InitialState = default };
-        using Tape tape = new(cpu);
+        using Device device = TestDevice.Open();
+        ScanInputs inputs = new ScanCase(2, 1, 6, 3).Inputs(device) with { InitialState = default };
+        using Tape tape = new(device);
         tape.Watch(inputs.X);
 
-        Action step = () => Functions.SelectiveScanStep(inputs, cpu.Zeros([2, 3, 6]));
+        Action step = () => Functions.SelectiveScanStep(inputs, device.Zeros([2, 3, 6]));
 
         step.Should().Throw<InvalidOperationException>().WithMessage("*no backward pass*");
     }

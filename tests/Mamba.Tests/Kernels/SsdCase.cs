@@ -1,5 +1,6 @@
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Gpu;
 
 namespace Mamba.Tests.Kernels;
 
@@ -76,6 +77,9 @@ internal sealed record SsdCase
             }
         }
     }
+
+    /// <summary>How rows of tokens are stored; devices that cannot get the rounded values as float32.</summary>
+    public Precision Precision { get; init; }
 
     public Segments? SegmentsOrNull() =>
         Segments is null ? null : Mamba.Devices.Segments.FromLengths(Segments);
@@ -154,9 +158,12 @@ internal sealed record SsdCase
 
     private DeviceArray Rows(Device device, float[] values, int width)
     {
-        DeviceArray whole = device.Zeros([Batch, Length, width + (2 * Margin)]);
+        bool isNarrow = Precision == Precision.BFloat16;
+        DeviceArray whole = device.Allocate(
+            [Batch, Length, width + (2 * Margin)], device is GpuDevice ? Precision : Precision.Float32);
+        device.Fill(whole, 0f);
         DeviceArray rows = whole.Slice(Margin, width);
-        rows.CopyFrom(values);
+        rows.CopyFrom(isNarrow ? Array.ConvertAll(values, Samples.Narrowed) : values);
         return rows;
     }
 }

@@ -20,9 +20,9 @@ public sealed class SsdLimitTests
         SsdCase c = new() { Length = length, HasZ = true };
         Dictionary<string, float[]> values = c.Values();
         values[name].AsSpan().Fill(value);
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
 
-        Dictionary<string, DeviceArray> results = c.Run(cpu, values);
+        Dictionary<string, DeviceArray> results = c.Run(device, values);
 
         foreach ((string output, DeviceArray array) in results)
         {
@@ -42,10 +42,10 @@ public sealed class SsdLimitTests
             values["Delta"][i] = i < values["Delta"].Length / 2 ? 40f + (i % 7) : 0.001f + (0.0001f * i);
         }
 
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
         using ReferenceDevice reference = new();
 
-        Dictionary<string, DeviceArray> actual = c.Run(cpu, values), expected = c.Run(reference, values);
+        Dictionary<string, DeviceArray> actual = c.Run(device, values), expected = c.Run(reference, values);
 
         foreach ((string name, DeviceArray array) in actual)
         {
@@ -57,21 +57,21 @@ public sealed class SsdLimitTests
     public void Unwanted_gradients_are_not_computed_and_the_others_are_the_same()
     {
         SsdCase c = new() { Length = 40, HasZ = true, HasChannelD = true };
-        using CpuDevice cpu = new(1);
-        Dictionary<string, DeviceArray> expected = c.Run(cpu);
-        SsdInputs inputs = c.On(cpu, c.Values());
-        DeviceArray checkpoints = cpu.Zeros(cpu.SsdCheckpointShape(inputs, null));
-        DeviceArray y = cpu.Zeros(inputs.X.Shape), finalState = cpu.Zeros(inputs.InitialState.Shape);
-        cpu.Ssd(inputs, null, y, finalState, checkpoints);
-        DeviceArray gy = c.GradientOfY(cpu, y.Shape), gState = c.GradientOfState(cpu, finalState.Shape);
+        using Device device = TestDevice.Open();
+        Dictionary<string, DeviceArray> expected = c.Run(device);
+        SsdInputs inputs = c.On(device, c.Values());
+        DeviceArray checkpoints = device.Zeros(device.SsdCheckpointShape(inputs, null));
+        DeviceArray y = device.Zeros(inputs.X.Shape), finalState = device.Zeros(inputs.InitialState.Shape);
+        device.Ssd(inputs, null, y, finalState, checkpoints);
+        DeviceArray gy = c.GradientOfY(device, y.Shape), gState = c.GradientOfState(device, finalState.Shape);
 
         foreach (string name in new[] { "X", "Delta", "A", "B", "C", "D", "Z", "DeltaBias", "InitialState" })
         {
-            DeviceArray gradient = cpu.Zeros(expected[name].Shape);
+            DeviceArray gradient = device.Zeros(expected[name].Shape);
             object gradients = default(SsdGradients);
             typeof(SsdGradients).GetProperty(name)!.SetValue(gradients, gradient);
 
-            cpu.SsdBackward(inputs, null, checkpoints, gy, gState, (SsdGradients)gradients);
+            device.SsdBackward(inputs, null, checkpoints, gy, gState, (SsdGradients)gradients);
 
             gradient.ToArray().ShouldHaveTheBitsOf(expected[name].ToArray(), name);
         }
@@ -83,18 +83,18 @@ public sealed class SsdLimitTests
     public void A_gradient_that_did_not_arrive_counts_as_zeros(bool ofState)
     {
         SsdCase c = new() { Length = 90, HasZ = true };
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
         float[][] results = [.. new[] { true, false }.Select(isGiven =>
         {
-            SsdInputs inputs = c.On(cpu, c.Values());
-            using Tape tape = new(cpu);
+            SsdInputs inputs = c.On(device, c.Values());
+            using Tape tape = new(device);
             tape.Watch(inputs.X);
             (DeviceArray y, DeviceArray finalState) = Functions.Ssd(inputs);
             DeviceArray one = ofState ? finalState : y, other = ofState ? y : finalState;
-            DeviceArray gradient = ofState ? c.GradientOfState(cpu, one.Shape) : c.GradientOfY(cpu, one.Shape);
+            DeviceArray gradient = ofState ? c.GradientOfState(device, one.Shape) : c.GradientOfY(device, one.Shape);
             if (isGiven)
             {
-                tape.Backward((one, gradient), (other, cpu.Zeros(other.Shape)));
+                tape.Backward((one, gradient), (other, device.Zeros(other.Shape)));
             }
             else
             {
@@ -112,13 +112,13 @@ public sealed class SsdLimitTests
     public void A_state_need_not_be_returned()
     {
         SsdCase c = new() { Length = 90 };
-        using CpuDevice cpu = new(1);
-        SsdInputs inputs = c.On(cpu, c.Values());
-        DeviceArray y = cpu.Zeros(inputs.X.Shape);
+        using Device device = TestDevice.Open();
+        SsdInputs inputs = c.On(device, c.Values());
+        DeviceArray y = device.Zeros(inputs.X.Shape);
 
-        cpu.Ssd(inputs, null, y, finalState: default, checkpoints: default);
+        device.Ssd(inputs, null, y, finalState: default, checkpoints: default);
 
-        y.ToArray().ShouldHaveTheBitsOf(c.Forward(cpu).Y.ToArray());
+        y.ToArray().ShouldHaveTheBitsOf(c.Forward(device).Y.ToArray());
     }
 
     [Theory]
@@ -133,9 +133,9 @@ public sealed class SsdLimitTests
     public void Wrong_shapes_are_refused(string name, string message)
     {
         SsdCase c = new();
-        using CpuDevice cpu = new(1);
-        object inputs = c.On(cpu, c.Values());
-        DeviceArray wrong = name == "A" ? cpu.Zeros([3]) : cpu.Zeros([1, 5, 3]);
+        using Device device = TestDevice.Open();
+        object inputs = c.On(device, c.Values());
+        DeviceArray wrong = name == "A" ? device.Zeros([3]) : device.Zeros([1, 5, 3]);
         typeof(SsdInputs).GetProperty(name)!.SetValue(inputs, wrong);
 
         Action run = () => Functions.Ssd((SsdInputs)inputs);
@@ -147,9 +147,9 @@ public sealed class SsdLimitTests
     public void A_number_of_groups_that_does_not_divide_the_heads_is_refused()
     {
         SsdCase c = new() { Heads = 3 };
-        using CpuDevice cpu = new(1);
+        using Device device = TestDevice.Open();
 
-        Action run = () => Functions.Ssd(c.On(cpu, c.Values()) with { Groups = 2 });
+        Action run = () => Functions.Ssd(c.On(device, c.Values()) with { Groups = 2 });
 
         run.Should().Throw<ArgumentException>().WithMessage("*3 heads*2*");
     }
@@ -158,8 +158,8 @@ public sealed class SsdLimitTests
     public void Numbers_out_of_range_are_refused()
     {
         SsdCase c = new();
-        using CpuDevice cpu = new(1);
-        SsdInputs inputs = c.On(cpu, c.Values());
+        using Device device = TestDevice.Open();
+        SsdInputs inputs = c.On(device, c.Values());
 
         Action chunk = () => Functions.Ssd(inputs with { ChunkLength = -1 });
         Action limits = () => Functions.Ssd(inputs with { DeltaMin = 2, DeltaMax = 1 });

@@ -54,10 +54,10 @@ public sealed class SsdTests
     [MemberData(nameof(Names))]
     public void Matches_the_reference_with_all_gradients(string name)
     {
-        using CpuDevice cpu = new(2);
+        using Device device = TestDevice.Open(2);
         using ReferenceDevice reference = new();
 
-        Dictionary<string, DeviceArray> actual = All[name].Run(cpu), expected = All[name].Run(reference);
+        Dictionary<string, DeviceArray> actual = All[name].Run(device), expected = All[name].Run(reference);
 
         actual.Keys.Should().Equal(expected.Keys);
         foreach ((string output, DeviceArray array) in actual)
@@ -77,10 +77,10 @@ public sealed class SsdTests
         {
             // Several heads: one head's sums of gradients may cancel, and then nothing tells their scale.
             SsdCase c = new() { Length = length, Heads = 5, HeadDim = 3, States = 5, Seed = length };
-            using CpuDevice cpu = new(1);
+            using Device device = TestDevice.Open();
             using ReferenceDevice reference = new();
 
-            Dictionary<string, DeviceArray> actual = c.Run(cpu), expected = c.Run(reference);
+            Dictionary<string, DeviceArray> actual = c.Run(device), expected = c.Run(reference);
 
             foreach ((string output, DeviceArray array) in actual)
             {

@@ -16,18 +16,18 @@ public sealed class TimeInvariantScanTests
     [InlineData(true)]
     public void The_scan_is_the_convolution_with_its_kernel(bool complex)
     {
-        using CpuDevice cpu = new(2);
+        using Device device = TestDevice.Open(2);
         int count = (complex ? 2 : 1) * States * Channels;
         float[] x = Samples.Normal(1, Length * Channels), delta = Samples.Uniform(2, Channels, -4, -1);
         float[] a = Samples.Uniform(3, count, -2, -0.1), b = Samples.Normal(4, count), c = Samples.Normal(5, count);
         Shape shape = complex ? [2, States, Channels] : [States, Channels];
 
         float[] y = Functions.TimeInvariantScan(
-            cpu.Array([1, Length, Channels], x),
-            cpu.Array([Channels], delta),
-            cpu.Array(shape, a),
-            cpu.Array(shape, b),
-            cpu.Array(shape, c)).Y.ToArray();
+            device.Array([1, Length, Channels], x),
+            device.Array([Channels], delta),
+            device.Array(shape, a),
+            device.Array(shape, b),
+            device.Array(shape, c)).Y.ToArray();
 
         double[] expected = new double[y.Length];
         for (int channel = 0; channel < Channels; channel++)

@@ -9,8 +9,8 @@ public sealed class InitialValueTests
     [Fact]
     public void A_of_Mamba1_is_minus_one_to_minus_N_in_every_channel()
     {
-        using CpuDevice cpu = new(1);
-        using MambaMixer mixer = new(cpu, new() { ModelDim = 8, StateDim = 5 }, new Random(1));
+        using Device device = TestDevice.Open();
+        using MambaMixer mixer = new(device, new() { ModelDim = 8, StateDim = 5 }, new Random(1));
 
         float[] aLog = mixer.ALog.Value.ToArray();
 
@@ -23,8 +23,8 @@ public sealed class InitialValueTests
     [Fact]
     public void A_of_Mamba2_is_uniform_between_minus_sixteen_and_minus_one()
     {
-        using CpuDevice cpu = new(1);
-        using Mamba2Mixer mixer = new(cpu, new() { ModelDim = 1024, HeadDim = 1, StateDim = 1 }, new Random(1));
+        using Device device = TestDevice.Open();
+        using Mamba2Mixer mixer = new(device, new() { ModelDim = 1024, HeadDim = 1, StateDim = 1 }, new Random(1));
 
         float[] a = Array.ConvertAll(mixer.ALog.Value.ToArray(), MathF.Exp);
 
@@ -35,8 +35,8 @@ public sealed class InitialValueTests
     [Fact]
     public void Softplus_of_the_bias_of_delta_is_log_uniform()
     {
-        using CpuDevice cpu = new(1);
-        using MambaMixer mixer = new(cpu, new() { ModelDim = 1024, StateDim = 1 }, new Random(1));
+        using Device device = TestDevice.Open();
+        using MambaMixer mixer = new(device, new() { ModelDim = 1024, StateDim = 1 }, new Random(1));
 
         double[] logs = Array.ConvertAll(
             mixer.TimeStepBias.Value.ToArray(), value => Math.Log10(Math.Log(1 + Math.Exp(value))));
@@ -48,8 +48,8 @@ public sealed class InitialValueTests
     [Fact]
     public void Output_projections_are_scaled_by_the_number_of_layers()
     {
-        using CpuDevice cpu = new(1);
-        using MambaLanguageModel model = new(cpu, LanguageModelConfig.Mamba1(32, 16, 10), new Random(1));
+        using Device device = TestDevice.Open();
+        using MambaLanguageModel model = new(device, LanguageModelConfig.Mamba1(32, 16, 10), new Random(1));
         MambaMixer mixer = (MambaMixer)model.Blocks[3].Mixer;
 
         // Uniform in ±1/√64, over √16 layers.
@@ -60,9 +60,9 @@ public sealed class InitialValueTests
     [Fact]
     public void Parameters_have_stable_names_and_a_disposed_module_frees_them()
     {
-        using CpuDevice cpu = new(1);
-        long before = cpu.AllocatedBytes;
-        MambaLanguageModel model = new(cpu, LanguageModelConfig.Mamba2(64, 1, 10), new Random(1));
+        using Device device = TestDevice.Open();
+        long before = device.AllocatedBytes;
+        MambaLanguageModel model = new(device, LanguageModelConfig.Mamba2(64, 1, 10), new Random(1));
 
         model.Parameters.Select(named => named.Name).Should().Equal(
             "embedding.weight",
@@ -77,7 +77,7 @@ public sealed class InitialValueTests
             "blocks.0.mixer.out_projection.weight",
             "final_norm.weight");
         model.Dispose();
-        cpu.AllocatedBytes.Should().Be(before);
+        device.AllocatedBytes.Should().Be(before);
     }
 
     [Fact]

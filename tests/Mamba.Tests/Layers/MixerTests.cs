@@ -18,10 +18,10 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void Forward_and_gradients_match_the_reference(string name)
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
 
-        Result actual = Run(cpu, name), expected = Run(reference, name);
+        Result actual = Run(tested, name), expected = Run(reference, name);
 
         actual.ShouldBeClose(expected, Tolerance, GradientTolerance);
     }
@@ -85,8 +85,8 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void Any_split_gives_what_the_whole_gives_and_so_do_steps(string name)
     {
-        using CpuDevice cpu = new(2);
-        using SequenceMixer mixer = Mixers.Create(name, cpu);
+        using Device tested = TestDevice.Open(2);
+        using SequenceMixer mixer = Mixers.Create(name, tested);
         const int Batch = 2, Length = 9;
         float[] x = Samples.Normal(3, Batch * Length * Mixers.ModelDim);
         using LayerState before = Mixers.RandomState(mixer, Batch, 5);
@@ -108,32 +108,32 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void Gradients_flow_through_the_state_from_piece_to_piece(string name)
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
 
-        Result whole = Run(cpu, name, [7]);
+        Result whole = Run(tested, name, [7]);
 
-        Run(cpu, name, [3, 4]).ShouldBeClose(whole, Tolerance, GradientTolerance);
-        Run(cpu, name, [1, 1, 5]).ShouldBeClose(whole, Tolerance, GradientTolerance);
+        Run(tested, name, [3, 4]).ShouldBeClose(whole, Tolerance, GradientTolerance);
+        Run(tested, name, [1, 1, 5]).ShouldBeClose(whole, Tolerance, GradientTolerance);
     }
 
     [Theory]
     [MemberData(nameof(Names))]
     public void Packed_segments_give_what_they_give_apart(string name)
     {
-        using CpuDevice cpu = new(2);
-        using SequenceMixer mixer = Mixers.Create(name, cpu);
+        using Device tested = TestDevice.Open(2);
+        using SequenceMixer mixer = Mixers.Create(name, tested);
         int[] lengths = [3, 1, 0, 6, 2];
         int dim = Mixers.ModelDim;
         float[] x = Samples.Normal(3, lengths.Sum() * dim);
 
         float[] packed = mixer.Forward(
-            cpu.Array([1, lengths.Sum(), dim], x), null, Segments.FromLengths(lengths)).ToArray();
+            tested.Array([1, lengths.Sum(), dim], x), null, Segments.FromLengths(lengths)).ToArray();
 
         int start = 0;
         foreach (int length in lengths)
         {
             float[] apart = mixer.Forward(
-                cpu.Array([1, length, dim], x.AsSpan(start * dim, length * dim))).ToArray();
+                tested.Array([1, length, dim], x.AsSpan(start * dim, length * dim))).ToArray();
             packed[(start * dim)..((start + length) * dim)].ShouldBeClose(apart, Tolerance, $"segment at {start}");
             start += length;
         }
@@ -143,13 +143,13 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void Padding_behind_a_sequence_changes_nothing(string name)
     {
-        using CpuDevice cpu = new(2);
-        using SequenceMixer mixer = Mixers.Create(name, cpu);
+        using Device tested = TestDevice.Open(2);
+        using SequenceMixer mixer = Mixers.Create(name, tested);
         int dim = Mixers.ModelDim;
         float[] x = Samples.Normal(3, 5 * dim);
-        float[] unpadded = mixer.Forward(cpu.Array([1, 5, dim], x)).ToArray();
+        float[] unpadded = mixer.Forward(tested.Array([1, 5, dim], x)).ToArray();
 
-        float[] padded = mixer.Forward(cpu.Array([1, 20, dim], [.. x, .. new float[15 * dim]])).ToArray();
+        float[] padded = mixer.Forward(tested.Array([1, 20, dim], [.. x, .. new float[15 * dim]])).ToArray();
 
         padded[..(5 * dim)].ShouldBeClose(unpadded, Tolerance);
     }
@@ -158,14 +158,14 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void What_comes_later_changes_no_bit_before(string name)
     {
-        using CpuDevice cpu = new(2);
-        using SequenceMixer mixer = Mixers.Create(name, cpu);
+        using Device tested = TestDevice.Open(2);
+        using SequenceMixer mixer = Mixers.Create(name, tested);
         int dim = Mixers.ModelDim;
         float[] x = Samples.Normal(3, 70 * dim);
-        float[] first = mixer.Forward(cpu.Array([1, 70, dim], x)).ToArray();
+        float[] first = mixer.Forward(tested.Array([1, 70, dim], x)).ToArray();
 
         x[50 * dim] += 1;
-        float[] second = mixer.Forward(cpu.Array([1, 70, dim], x)).ToArray();
+        float[] second = mixer.Forward(tested.Array([1, 70, dim], x)).ToArray();
 
         second[..(50 * dim)].ShouldHaveTheBitsOf(first[..(50 * dim)]);
         second[(50 * dim)..].Should().NotEqual(first[(50 * dim)..]);
@@ -187,15 +187,15 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void A_sequence_gives_the_same_bits_alone_and_in_a_batch(string name)
     {
-        using CpuDevice cpu = new(2);
-        using SequenceMixer mixer = Mixers.Create(name, cpu);
+        using Device tested = TestDevice.Open(2);
+        using SequenceMixer mixer = Mixers.Create(name, tested);
         int dim = Mixers.ModelDim;
         foreach (int length in new[] { 1, 5, 40 })
         {
             float[] x = Samples.Normal(3, 17 * length * dim);
-            float[] batch = mixer.Forward(cpu.Array([17, length, dim], x)).ToArray();
+            float[] batch = mixer.Forward(tested.Array([17, length, dim], x)).ToArray();
 
-            float[] alone = mixer.Forward(cpu.Array([1, length, dim], x.AsSpan(7 * length * dim, length * dim))).ToArray();
+            float[] alone = mixer.Forward(tested.Array([1, length, dim], x.AsSpan(7 * length * dim, length * dim))).ToArray();
 
             batch[(7 * length * dim)..(8 * length * dim)].ShouldHaveTheBitsOf(alone, $"length {length}");
         }
@@ -205,21 +205,21 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void Empty_input_gives_empty_output(string name)
     {
-        using CpuDevice cpu = new(2);
-        using SequenceMixer mixer = Mixers.Create(name, cpu);
+        using Device tested = TestDevice.Open(2);
+        using SequenceMixer mixer = Mixers.Create(name, tested);
 
-        mixer.Forward(cpu.Zeros([0, 4, Mixers.ModelDim])).ToArray().Should().BeEmpty();
-        mixer.Forward(cpu.Zeros([2, 0, Mixers.ModelDim])).ToArray().Should().BeEmpty();
+        mixer.Forward(tested.Zeros([0, 4, Mixers.ModelDim])).ToArray().Should().BeEmpty();
+        mixer.Forward(tested.Zeros([2, 0, Mixers.ModelDim])).ToArray().Should().BeEmpty();
     }
 
     [Fact]
     public void A_state_of_another_batch_is_refused()
     {
-        using CpuDevice cpu = new(1);
-        using SequenceMixer mixer = Mixers.Create("mamba2", cpu);
+        using Device tested = TestDevice.Open();
+        using SequenceMixer mixer = Mixers.Create("mamba2", tested);
         using LayerState state = mixer.CreateState(3);
 
-        Action forward = () => mixer.Forward(cpu.Zeros([2, 4, Mixers.ModelDim]), state);
+        Action forward = () => mixer.Forward(tested.Zeros([2, 4, Mixers.ModelDim]), state);
 
         forward.Should().Throw<ArgumentException>().WithMessage("*3 sequences*2*");
     }

@@ -11,7 +11,7 @@ public sealed class CheckpointTests : IDisposable
     private static readonly int[] Ids = [1, 5, 2, 9, 3, 3, 7];
 
     private readonly string _folder = Directory.CreateTempSubdirectory("mamba-tests-").FullName;
-    private readonly CpuDevice _cpu = new(1);
+    private readonly Device _device = TestDevice.Open();
 
     private static readonly Dictionary<string, LanguageModelConfig> Configs = new()
     {
@@ -46,7 +46,7 @@ public sealed class CheckpointTests : IDisposable
 
     public void Dispose()
     {
-        _cpu.Dispose();
+        _device.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 
@@ -54,10 +54,10 @@ public sealed class CheckpointTests : IDisposable
     [MemberData(nameof(Names))]
     public void A_saved_model_loads_with_the_same_bits(string name)
     {
-        using MambaLanguageModel model = new(_cpu, Configs[name], new Random(1));
+        using MambaLanguageModel model = new(_device, Configs[name], new Random(1));
         model.Save(_folder);
 
-        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder, _cpu);
+        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder, _device);
 
         loaded.Forward(Ids).ToArray().ShouldHaveTheBitsOf(model.Forward(Ids).ToArray());
         bool isHuggingFace = File.ReadAllText(Path.Combine(_folder, "config.json")).Contains("model_type", StringComparison.Ordinal);
@@ -67,7 +67,7 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void Saved_tensors_have_the_names_of_Hugging_Face()
     {
-        using MambaLanguageModel model = new(_cpu, Configs["mamba"], new Random(1));
+        using MambaLanguageModel model = new(_device, Configs["mamba"], new Random(1));
         model.Save(_folder);
 
         using ITensorSource source = TensorSource.Open(_folder);
@@ -87,10 +87,10 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void Weights_can_be_saved_as_bfloat16()
     {
-        using MambaLanguageModel model = new(_cpu, Configs["mamba2"], new Random(1));
+        using MambaLanguageModel model = new(_device, Configs["mamba2"], new Random(1));
         model.Save(_folder, ElementType.BF16);
 
-        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder, _cpu);
+        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder, _device);
 
         // Eight bits of mantissa: weights are off by 2^-9 at most, and logits by a few times that.
         loaded.Forward(Ids).ToArray().ShouldBeClose(model.Forward(Ids).ToArray(), 2e-2);
@@ -149,7 +149,7 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void An_unknown_option_of_the_original_format_is_refused_by_name()
     {
-        using (MambaLanguageModel model = new(_cpu, Configs["original mamba2"], new Random(1)))
+        using (MambaLanguageModel model = new(_device, Configs["original mamba2"], new Random(1)))
         {
             model.Save(_folder);
         }
@@ -176,7 +176,7 @@ public sealed class CheckpointTests : IDisposable
             VocabularySize = 11,
             Layers = [new MambaMixerOptions { ModelDim = 8 }, new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4 }],
         };
-        using MambaLanguageModel model = new(_cpu, config, new Random(1));
+        using MambaLanguageModel model = new(_device, config, new Random(1));
 
         Action save = () => model.Save(_folder);
 
@@ -190,7 +190,7 @@ public sealed class CheckpointTests : IDisposable
     /// <summary>Saves a model of which some tensors are removed, added or given another shape.</summary>
     private void Rewrite(Action<Dictionary<string, long[]>> change)
     {
-        using (MambaLanguageModel model = new(_cpu, Configs["mamba"], new Random(1)))
+        using (MambaLanguageModel model = new(_device, Configs["mamba"], new Random(1)))
         {
             model.Save(_folder);
         }
@@ -222,11 +222,11 @@ public sealed class CheckpointTests : IDisposable
     private void ShouldRefuse<TException>(string message)
         where TException : Exception
     {
-        long before = _cpu.AllocatedBytes;
+        long before = _device.AllocatedBytes;
 
-        Action load = () => MambaLanguageModel.Load(_folder, _cpu).Dispose();
+        Action load = () => MambaLanguageModel.Load(_folder, _device).Dispose();
 
         load.Should().Throw<TException>().WithMessage(message);
-        _cpu.AllocatedBytes.Should().Be(before);
+        _device.AllocatedBytes.Should().Be(before);
     }
 }

@@ -17,16 +17,16 @@ public sealed class ModelStateTests : IDisposable
         ],
     };
 
-    private readonly CpuDevice _cpu = new(1);
+    private readonly Device _device = TestDevice.Open();
     private readonly MambaLanguageModel _model;
     private readonly float[] _logits = new float[16];
 
-    public ModelStateTests() => _model = new(_cpu, Config, new Random(1));
+    public ModelStateTests() => _model = new(_device, Config, new Random(1));
 
     public void Dispose()
     {
         _model.Dispose();
-        _cpu.Dispose();
+        _device.Dispose();
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public sealed class ModelStateTests : IDisposable
     [Fact]
     public void A_state_of_another_model_is_refused()
     {
-        using MambaLanguageModel other = new(_cpu, Config with { NormEpsilon = 1e-6f }, new Random(1));
+        using MambaLanguageModel other = new(_device, Config with { NormEpsilon = 1e-6f }, new Random(1));
         using ModelState state = Read([1]);
         using MemoryStream stream = new();
         state.Save(stream);

@@ -71,12 +71,12 @@ internal sealed class DifferentiableFunction(
     /// <summary>Asserts that the CPU gives what the reference gives, forward and backward.</summary>
     public void ShouldMatchTheReference(double tolerance, double gradientTolerance, string what)
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
         Results expected = Run(reference);
         foreach (bool sliced in new[] { false, true })
         {
-            Results actual = Run(cpu, sliced);
+            Results actual = Run(tested, sliced);
             for (int i = 0; i < expected.Outputs.Length; i++)
             {
                 actual.Outputs[i].ShouldBeClose(expected.Outputs[i], tolerance, $"output {i} of {what}");

@@ -20,10 +20,10 @@ public sealed class AdamWTests
     [Fact]
     public void Training_matches_the_reference_step_by_step()
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = new();
 
-        double[] actual = Losses(cpu, 10), expected = Losses(reference, 10);
+        double[] actual = Losses(tested, 10), expected = Losses(reference, 10);
 
         // The reference data's bound for a series of losses.
         actual.ShouldBeClose(expected, 2e-6);
@@ -32,9 +32,9 @@ public sealed class AdamWTests
     [Fact]
     public void Training_learns_a_short_text_by_heart()
     {
-        using CpuDevice cpu = new(2);
+        using Device tested = TestDevice.Open(2);
 
-        double[] losses = Losses(cpu, 150);
+        double[] losses = Losses(tested, 150);
 
         losses[0].Should().BeApproximately(Math.Log(12), 0.5);
         losses[^1].Should().BeLessThan(0.05);
@@ -51,8 +51,8 @@ public sealed class AdamWTests
     [Fact]
     public void Only_matrices_decay()
     {
-        using CpuDevice cpu = new(1);
-        using MambaLanguageModel model = new(cpu, Config, new Random(1));
+        using Device tested = TestDevice.Open();
+        using MambaLanguageModel model = new(tested, Config, new Random(1));
 
         IEnumerable<string> decaying = model.Parameters.Where(named => named.Parameter.Decays).Select(named => named.Name);
 
@@ -68,8 +68,8 @@ public sealed class AdamWTests
     [Fact]
     public void A_frozen_parameter_stays_and_has_no_gradient()
     {
-        using CpuDevice cpu = new(1);
-        using MambaLanguageModel model = new(cpu, Config, new Random(1));
+        using Device tested = TestDevice.Open();
+        using MambaLanguageModel model = new(tested, Config, new Random(1));
         Parameter frozen = model.Blocks[0].Norm.Weight;
         frozen.IsTrainable = false;
         float[] before = frozen.Value.ToArray();
@@ -84,13 +84,13 @@ public sealed class AdamWTests
     [Fact]
     public void Gradients_add_up_until_they_are_cleared()
     {
-        using CpuDevice cpu = new(2);
-        using MambaLanguageModel model = new(cpu, Config, new Random(1));
+        using Device tested = TestDevice.Open(2);
+        using MambaLanguageModel model = new(tested, Config, new Random(1));
         double[] norms = new double[3];
         for (int i = 0; i < norms.Length; i++)
         {
-            using DeviceScope scope = cpu.Scope();
-            using Tape tape = new(cpu);
+            using DeviceScope scope = tested.Scope();
+            using Tape tape = new(tested);
             tape.Backward(model.Loss(Ids));
             norms[i] = Gradients.Norm(model);
             if (i == 1)
@@ -109,10 +109,10 @@ public sealed class AdamWTests
     [InlineData(1e9)]
     public void Clipping_limits_the_norm_and_keeps_the_direction(double limit)
     {
-        using CpuDevice cpu = new(2);
-        using MambaLanguageModel model = new(cpu, Config, new Random(1));
-        using DeviceScope scope = cpu.Scope();
-        using Tape tape = new(cpu);
+        using Device tested = TestDevice.Open(2);
+        using MambaLanguageModel model = new(tested, Config, new Random(1));
+        using DeviceScope scope = tested.Scope();
+        using Tape tape = new(tested);
         tape.Backward(model.Loss(Ids));
         float[] before = model.Embedding.Weight.Gradient.ToArray();
 
@@ -127,18 +127,18 @@ public sealed class AdamWTests
     [Fact]
     public void Memory_does_not_grow_from_step_to_step()
     {
-        using CpuDevice cpu = new(2);
-        using MambaLanguageModel model = new(cpu, Config, new Random(1));
+        using Device tested = TestDevice.Open(2);
+        using MambaLanguageModel model = new(tested, Config, new Random(1));
         using AdamW optimizer = new(model, new());
         Step(model, optimizer);
-        long before = cpu.AllocatedBytes;
+        long before = tested.AllocatedBytes;
 
         for (int i = 0; i < 20; i++)
         {
             Step(model, optimizer);
         }
 
-        cpu.AllocatedBytes.Should().Be(before);
+        tested.AllocatedBytes.Should().Be(before);
     }
 
     [Theory]

@@ -1,0 +1,63 @@
+using Mamba.Devices;
+using Mamba.Gpu.Kernels;
+
+namespace Mamba.Gpu;
+
+public sealed partial class GpuDevice
+{
+    /// <summary>
+    /// Rows up to which weights are read once for a few rows, not in tiles: the product of a step is the reading of the
+    /// weights.
+    /// </summary>
+    private const int FewRows = 8;
+
+    internal override void MatMul(
+        DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate)
+    {
+        (nint m, nint n, nint k) = MatMulSizes(a, transposeA, b, transposeB, c);
+        Multiply(Matrix.Of(a), transposeA, Matrix.Of(b), transposeB, Matrix.Of(c), new(m, n, k), accumulate);
+    }
+
+    /// <remarks>
+    /// With cuBLAS, which chooses its method by the number of rows, a row's last bits may depend on how many there are.
+    /// </remarks>
+    internal override void Linear(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
+    {
+        RequireLinearShapes(x, weight, bias, y);
+        Shape shape = x.Shape;
+        (int depth, int width) = (shape.Width, weight.Shape[0]);
+        nint routed = _blas is null && shape.Rank > 1 ? shape[^2] : shape.Rows;
+        if (routed <= FewRows && shape.Rows <= FewRowsKernel.Rows * 65535L)
+        {
+            int threads = PowerOfTwo((depth + 7) / 8, Math.Max(GroupSize / 8, 2));
+            int rowsOfWeights = GroupSize / threads;
+            Launch(
+                new FewRowsKernel(
+                    RowsOf(x), (int)shape.Rows, RowsOf(weight), depth, width, VectorOf(bias), RowsOf(y)),
+                (Groups(width, rowsOfWeights), (int)Groups(shape.Rows, FewRowsKernel.Rows)),
+                (threads, rowsOfWeights));
+            return;
+        }
+
+        if (bias.Exists)
+        {
+            (Plane plane, long groups, (int, int) threads) = PlaneOf(y.Shape, flat: false);
+            Launch(new BroadcastKernel(plane, VectorOf(bias), RowsOf(y)), (groups, 1), threads);
+        }
+
+        Multiply(
+            Matrix.Of(x), false, Matrix.Of(weight), true, Matrix.Of(y), new(shape.Rows, width, depth), bias.Exists);
+    }
+
+    /// <summary>The least power of two that is at least <paramref name="value"/>, but no more than a limit.</summary>
+    private static int PowerOfTwo(int value, int limit)
+    {
+        int power = 1;
+        while (power < value && power < limit)
+        {
+            power *= 2;
+        }
+
+        return power;
+    }
+}

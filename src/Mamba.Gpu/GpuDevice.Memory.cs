@@ -1,0 +1,165 @@
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
+using Mamba.Devices;
+using Mamba.Gpu.Kernels;
+using Mamba.Gpu.Memory;
+using Mamba.Gpu.Native;
+
+namespace Mamba.Gpu;
+
+/// <content>Memory, and the way of numbers to the device and back.</content>
+public sealed partial class GpuDevice
+{
+    /// <summary>Bytes that this device has taken of its driver, used or not.</summary>
+    public long ReservedBytes => _arena.ReservedBytes;
+
+    private protected override Storage CreateStorage(nint length, Precision precision)
+    {
+        long bytes = (long)length * (precision == Precision.Float32 ? sizeof(float) : sizeof(ushort));
+        return new GpuStorage(this, _arena, Rent(bytes), length, precision);
+    }
+
+    internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
+    {
+        if (target.Precision == Precision.Float32 && target.IsContiguous)
+        {
+            _staging.Upload(source, BytesOf(target));
+            return;
+        }
+
+        using DeviceScope scope = Scope();
+        DeviceArray whole = Allocate(target.Shape);
+        _staging.Upload(source, BytesOf(whole));
+        Copy(whole, target);
+    }
+
+    internal override void Download(DeviceArray source, Span<float> target)
+    {
+        if (source.Precision == Precision.Float32 && source.IsContiguous)
+        {
+            _staging.Download(BytesOf(source), target);
+            return;
+        }
+
+        using DeviceScope scope = Scope();
+        DeviceArray whole = Allocate(source.Shape);
+        Copy(source, whole);
+        _staging.Download(BytesOf(whole), target);
+    }
+
+    internal override void UploadIndices(ReadOnlySpan<int> source, Storage target)
+    {
+        ((GpuStorage)target).KeepOnHost(source);
+        _staging.Upload(source, ((GpuStorage)target).Words.Cast<byte>());
+    }
+
+    /// <summary>What a kernel knows of an array; <c>default</c> where it is absent.</summary>
+    /// <exception cref="ArgumentException">The array is on another device.</exception>
+    internal GpuRows RowsOf(DeviceArray array) => !array.Exists
+        ? default
+        : RowsOf(array, 0, array.Pitch, array.Offset % 4 == 0 && (array.Pitch % 4 == 0 || array.Shape.Rows <= 1));
+
+    private GpuRows RowsOf(DeviceArray array, long offset, long pitch, bool aligned)
+    {
+        if (array.Storage is not GpuStorage storage || storage.Device != this)
+        {
+            throw new ArgumentException($"An array on \"{array.Device}\" was given to \"{this}\".");
+        }
+
+        int kind = storage.Precision == Precision.Float32 ? GpuRows.Float32 : GpuRows.BFloat16;
+        return new(storage.Words, array.Offset + offset, pitch, kind, aligned ? 1 : 0);
+    }
+
+    /// <summary>What a kernel knows of a contiguous array, as one row; <c>default</c> where it is absent.</summary>
+    /// <exception cref="ArgumentException">The array is a slice, or on another device.</exception>
+    internal GpuRows VectorOf(DeviceArray array)
+    {
+        if (array.Exists && !array.IsContiguous)
+        {
+            throw new ArgumentException($"Expected a contiguous array; found a slice {array.Shape}.");
+        }
+
+        return array.Exists ? RowsOf(new DeviceArray(array.Storage, array.Offset, array.Shape, array.Shape.Width)) : default;
+    }
+
+    internal ArrayView<int> IntegersOf(IndexArray indices) => StorageOf(indices).Integers;
+
+    /// <summary>The memory of indices, which has a copy on the host.</summary>
+    /// <exception cref="ArgumentException">The indices are on another device.</exception>
+    private GpuStorage StorageOf(IndexArray indices) =>
+        indices.Storage is GpuStorage storage && storage.Device == this
+            ? storage
+            : throw new ArgumentException($"Indices on \"{indices.Storage.Device}\" were given to \"{this}\".");
+
+    /// <summary>Copies integers into memory of the innermost scope.</summary>
+    private ArrayView<int> UploadScratch(ReadOnlySpan<int> values)
+    {
+        GpuStorage storage = (GpuStorage)Allocate([values.Length]).Storage;
+        _staging.Upload(values, storage.Words.Cast<byte>());
+        return storage.Integers;
+    }
+
+    /// <summary>What a kernel knows of sequences; an operation's scope holds where segments begin.</summary>
+    private GpuSequences SequencesOf(in Sequences sequences, Shape shape, Segments? segments) =>
+        segments is null
+            ? new(default, sequences.Count, shape[1])
+            : new(UploadScratch(segments.Offsets), sequences.Count, -1);
+
+    private static ArrayView<byte> BytesOf(DeviceArray contiguous) =>
+        ((GpuStorage)contiguous.Storage).Words.SubView(contiguous.Offset, contiguous.Shape.Count).Cast<byte>();
+
+    /// <summary>Takes memory; where there is none, gives back what is kept for later and tries again.</summary>
+    private GpuArena.Piece Rent(long bytes)
+    {
+        try
+        {
+            return _arena.Rent(bytes);
+        }
+        catch (Exception first) when (IsOutOfMemory(first))
+        {
+            TrimPool();
+            _arena.Trim();
+            ForgetFailures();
+            try
+            {
+                return _arena.Rent(bytes);
+            }
+            catch (Exception second) when (IsOutOfMemory(second))
+            {
+                ForgetFailures();
+                throw new InsufficientMemoryException(
+                    $"Asked for {bytes:N0} bytes; {FreeBytes():N0} of the {Info.MemoryBytes:N0} bytes of {Info.Name} are free.");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Lets go of buffers whose allocation failed: ILGPU would free them, at no address, when the accelerator is
+    /// disposed, and throw.
+    /// </summary>
+    private static void ForgetFailures()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+    }
+
+    private long FreeBytes()
+    {
+        if (_runtime.Accelerator is not CudaAccelerator)
+        {
+            return Info.MemoryBytes - ReservedBytes; // OpenCL does not tell
+        }
+
+        _runtime.Accelerator.Bind();
+        CudaDriver.Check(CudaDriver.MemGetInfo(out nuint free, out _), "Asking for free memory");
+        return (long)free;
+    }
+
+    private static bool IsOutOfMemory(Exception exception) => exception is
+        OutOfMemoryException
+        or CudaException { Error: "CUDA_ERROR_OUT_OF_MEMORY" }
+        or CLException { Error: CLError.CL_MEM_OBJECT_ALLOCATION_FAILURE or CLError.CL_INVALID_BUFFER_SIZE
+            or CLError.CL_OUT_OF_HOST_MEMORY or CLError.CL_OUT_OF_RESOURCES };
+}

@@ -1,0 +1,141 @@
+using Mamba.Devices;
+using Mamba.Gpu.Kernels;
+
+namespace Mamba.Gpu;
+
+public sealed partial class GpuDevice
+{
+    /// <summary>Tokens of a span, where long sequences are cut.</summary>
+    private const int ScanSpanLength = 256;
+
+    /// <summary>Groups that keep a multiprocessor busy: a few, for each waits for memory and for its own last state.</summary>
+    private const int ScanGroupsPerProcessor = 2;
+
+    internal override int ScanChunkLength => ScanConstants.ChunkLength;
+
+    internal override void SelectiveScan(
+        in ScanInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
+    {
+        ScanSizes sizes = new(inputs, segments);
+        DeviceArray.Require("y", y, inputs.X.Shape);
+        DeviceArray.Require("the final state", finalState, sizes.StateShape);
+        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
+        using DeviceScope scope = Scope();
+        (int Lanes, int Slots) threads = ScanThreads(sizes);
+        ScanArrays scan = ArraysOf(inputs, sizes, segments, threads.Lanes);
+        GpuRows output = RowsOf(y), kept = RowsOf(checkpoints);
+        (GpuRows initial, GpuRows final) = checkpoints.Exists || !FillsTooLittle(scan, sizes)
+            ? (RowsOf(inputs.InitialState), RowsOf(finalState))
+            : CutIntoSpans(ref scan, inputs, sizes, threads, finalState);
+        switch (sizes.IsComplex, inputs.HasConstantB || inputs.HasConstantC)
+        {
+            case (false, false):
+                Scan<RealNumbers, TokenCouplings>();
+                break;
+            case (false, true):
+                Scan<RealNumbers, ConstantCouplings>();
+                break;
+            case (true, false):
+                Scan<ComplexNumbers, TokenCouplings>();
+                break;
+            case (true, true):
+                Scan<ComplexNumbers, ConstantCouplings>();
+                break;
+        }
+
+        void Scan<TNumbers, TCouplings>()
+            where TNumbers : struct, IScanNumbers
+            where TCouplings : struct, IScanCouplings => Launch(
+                new ScanForwardKernel<TNumbers, TCouplings>(scan, initial, output, final, kept),
+                ScanGroups(scan),
+                threads);
+    }
+
+    /// <summary>
+    /// Whether long sequences leave most of the device idle, for there are too few of them; then spans of each run side
+    /// by side, at the price of going over the tokens twice.
+    /// </summary>
+    private bool FillsTooLittle(in ScanArrays scan, in ScanSizes sizes) =>
+        !sizes.IsComplex && sizes.Sequences.LongestLength >= 2 * ScanSpanLength
+        && ScanGroups(scan).Item1 < ScanGroupsPerProcessor * _runtime.Accelerator.NumMultiprocessors;
+
+    /// <summary>Makes spans of a scan's sequences, and finds the state before each.</summary>
+    /// <returns>The states before the spans, and room for those after them, which nobody needs.</returns>
+    private (GpuRows Initial, GpuRows Final) CutIntoSpans(
+        ref ScanArrays scan, in ScanInputs inputs, in ScanSizes sizes, (int, int) threads, DeviceArray finalState)
+    {
+        Sequences sequences = sizes.Sequences;
+        List<int> offsets = [];
+        int[] firstOf = new int[sequences.Count + 1];
+        for (int i = 0; i < sequences.Count; i++)
+        {
+            firstOf[i] = offsets.Count;
+            for (int start = 0; start < sequences.Length(i); start += ScanSpanLength)
+            {
+                offsets.Add(sequences.Start(i) + start);
+            }
+        }
+
+        (int count, firstOf[^1]) = (offsets.Count, offsets.Count);
+        offsets.Add(sequences.Tokens);
+        scan.Sequences = new(IntegersOf(Indices(offsets.ToArray())), count, -1);
+        DeviceArray before = Allocate([count, sizes.States, sizes.Channels]), after = Allocate(before.Shape);
+        DeviceArray steps = Allocate([count, sizes.Channels]);
+        if (inputs.HasConstantB)
+        {
+            Launch(new ScanSpanKernel<ConstantCouplings>(scan, RowsOf(before), RowsOf(steps)), ScanGroups(scan), threads);
+        }
+        else
+        {
+            Launch(new ScanSpanKernel<TokenCouplings>(scan, RowsOf(before), RowsOf(steps)), ScanGroups(scan), threads);
+        }
+
+        (Plane plane, long groups, (int, int) ofPlane) = PlaneOf(finalState.Shape, flat: false);
+        Launch(
+            new ScanFoldKernel(
+                plane, sizes.States, IntegersOf(Indices(firstOf)), RowsOf(inputs.A), RowsOf(steps),
+                RowsOf(inputs.InitialState), RowsOf(before), RowsOf(finalState)),
+            (groups, 1),
+            ofPlane);
+        return (RowsOf(before), RowsOf(after));
+    }
+
+    private ScanArrays ArraysOf(in ScanInputs inputs, in ScanSizes sizes, Segments? segments, int lanes) => new()
+    {
+        X = RowsOf(inputs.X),
+        Delta = RowsOf(inputs.Delta),
+        A = RowsOf(inputs.A),
+        B = RowsOf(inputs.B),
+        C = RowsOf(inputs.C),
+        D = RowsOf(inputs.D),
+        Z = RowsOf(inputs.Z),
+        DeltaBias = RowsOf(inputs.DeltaBias),
+        Sequences = SequencesOf(sizes.Sequences, inputs.X.Shape, segments),
+        HasConstantB = inputs.HasConstantB ? 1 : 0,
+        HasConstantC = inputs.HasConstantC ? 1 : 0,
+        Softplus = inputs.Softplus ? 1 : 0,
+        States = sizes.States,
+        Numbers = sizes.StateRows,
+        Groups = sizes.Groups,
+        GroupChannels = sizes.Channels / sizes.Groups,
+        Tiles = (int)Groups(sizes.Channels / sizes.Groups, lanes),
+    };
+
+    /// <summary>Threads along channels and along a channel's states; of the device and the states alone.</summary>
+    private (int Lanes, int Slots) ScanThreads(in ScanSizes sizes)
+    {
+        bool isLarge = GroupSize >= ScanConstants.MaxLanes * ScanConstants.MaxSlots;
+        int mostSlots = isLarge ? ScanConstants.MaxSlots : Math.Min(2, GroupSize);
+        int lanes = Math.Min(ScanConstants.MaxLanes, GroupSize / mostSlots);
+        int slots = 1;
+        while (slots < mostSlots && 4 * slots < sizes.StateRows)
+        {
+            slots *= 2;
+        }
+
+        return (lanes, slots);
+    }
+
+    private static (long, int) ScanGroups(in ScanArrays scan) =>
+        ((long)scan.Sequences.Count * scan.Groups * scan.Tiles, 1);
+}

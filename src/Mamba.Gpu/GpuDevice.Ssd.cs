@@ -1,0 +1,236 @@
+using ILGPU;
+using Mamba.Devices;
+using Mamba.Gpu.Kernels;
+
+namespace Mamba.Gpu;
+
+/// <content>
+/// The SSD: short sequences token by token, longer ones in chunks as matrix products (Dao and Gu, arXiv:2405.21060,
+/// section 6): within a chunk <c>(L ∘ C·Bᵀ)·Δx</c>, from chunk to chunk by the states.
+/// </content>
+public sealed partial class GpuDevice
+{
+    /// <summary>Sequences up to this length are computed token by token.</summary>
+    private const int ShortLength = 8;
+
+    /// <summary>Tokens of a chunk; long enough for the products to be large, for the work grows with it.</summary>
+    private const int SsdChunkLength = 64;
+
+    /// <summary>Elements of the largest matrices that are computed at once: all heads' [chunk, chunk].</summary>
+    private const long SsdPartSize = 1L << 26;
+
+    internal override Shape SsdCheckpointShape(in SsdInputs inputs, Segments? segments)
+    {
+        SsdSizes sizes = new(inputs, segments);
+        int chunks = CountChunks(sizes, ChunkLengthOf(inputs), shorter: true);
+        return [chunks + sizes.Sequences.Count, sizes.Heads * sizes.HeadDim, sizes.States];
+    }
+
+    internal override void Ssd(
+        in SsdInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
+    {
+        SsdSizes sizes = new(inputs, segments);
+        DeviceArray.Require("y", y, inputs.X.Shape);
+        DeviceArray.Require("the final state", finalState, sizes.StateShape);
+        if (checkpoints.Exists)
+        {
+            DeviceArray.Require("checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
+        }
+
+        using DeviceScope scope = Scope();
+        bool allInChunks = checkpoints.Exists || inputs.ChunkLength > 0;
+        if (!allInChunks)
+        {
+            SsdTokens(inputs, sizes, segments, y, finalState);
+            if (sizes.Sequences.LongestLength <= ShortLength)
+            {
+                return;
+            }
+        }
+
+        SsdPlan plan = PlanOf(inputs, sizes, allInChunks);
+        DeviceArray states = checkpoints.Exists ? checkpoints
+            : Allocate([plan.Count + sizes.Sequences.Count, plan.Shape.Channels, sizes.States]);
+        for (int first = 0; first < plan.Count; first += plan.PartLength)
+        {
+            using DeviceScope part = Scope();
+            SsdPart whole = SsdForward(
+                inputs, plan, first, Math.Min(plan.Count, first + plan.PartLength), states, finalState);
+            (Plane plane, long groups, (int, int) threads) = PlaneOf(whole.Inside.Shape, flat: false);
+            Launch(
+                new SsdOutputKernel(
+                    plane, plan.Chunks, first, plan.Shape, plan.Sums, RowsOf(whole.Inside), RowsOf(whole.Across),
+                    plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(y)),
+                (groups, 1),
+                threads);
+        }
+    }
+
+    /// <summary>What the tokens of some chunks have of each other and of the states before; makes the states, too.</summary>
+    private SsdPart SsdForward(
+        in SsdInputs inputs, SsdPlan plan, int first, int last, DeviceArray states, DeviceArray finalState)
+    {
+        (SsdShape shape, int length, int count) = (plan.Shape, plan.Chunks.Length, last - first);
+        (int groups, int channels, int n) = (shape.Groups, shape.Channels, shape.States);
+        Precision precision = inputs.X.Precision;
+        SsdPart part = new(first, count)
+        {
+            B = InChunks<Unweighted>(plan, first, count, inputs.B, precision),
+            C = InChunks<Unweighted>(plan, first, count, inputs.C, precision),
+            Input = InChunks<ByStep>(plan, first, count, inputs.X, precision),
+            Mix = Allocate([count * shape.Heads * length, length], precision),
+            Inside = Allocate([count * length, channels]),
+            Across = Allocate([count * length, channels]),
+            Before = Allocate([count * channels, n], precision),
+        };
+
+        // C·Bᵀ of every group, then what the decays leave of it for every head.
+        using (DeviceScope products = Scope())
+        {
+            DeviceArray pairs = Allocate([count * groups * length, length]);
+            Multiply(
+                part.Coupling(part.C, shape), false, part.Coupling(part.B, shape), true,
+                SsdPart.PairsOf(pairs, groups), new(length, length, n, count, groups), false);
+            (Plane plane, long launch, (int, int) threads) = PlaneOf(part.Mix.Shape, flat: false);
+            Launch(
+                new SsdMixKernel(plane, plan.Chunks, first, shape, plan.Sums, RowsOf(pairs), RowsOf(part.Mix)),
+                (launch, 1),
+                threads);
+        }
+
+        Multiply(
+            SsdPart.PairsOf(part.Mix, shape.Heads), false, part.Heads(part.Input, shape), false,
+            part.Heads(part.Inside, shape), new(length, shape.HeadDim, length, count, shape.Heads), false);
+
+        // What the tokens bring into the state, and the states from chunk to chunk.
+        using (DeviceScope passing = Scope())
+        {
+            DeviceArray toEnd = InChunks<ByStepToEnd>(plan, first, count, inputs.X, precision);
+            DeviceArray added = Allocate([count * channels, n]);
+            Multiply(
+                part.Groups(toEnd, shape), true, part.Coupling(part.B, shape), false, SsdPart.States(added, shape),
+                new(channels / groups, n, length, count, groups), false);
+            (Plane plane, long launch, (int, int) threads) =
+                PlaneOf([plan.Sequences * channels, n], flat: false);
+            Launch(
+                new SsdPassKernel(
+                    plane, plan.Chunks, first, last, plan.FirstOf, shape, plan.Sums,
+                    VectorOfRows(inputs.InitialState, n), RowsOf(added), VectorOfRows(states, n), RowsOf(part.Before),
+                    VectorOfRows(finalState, n)),
+                (launch, 1),
+                threads);
+        }
+
+        Multiply(
+            part.Coupling(part.C, shape), false, SsdPart.States(part.Before, shape), true, part.Groups(part.Across, shape),
+            new(length, channels / groups, n, count, groups), false);
+        return part;
+    }
+
+    private void SsdTokens(
+        in SsdInputs inputs, in SsdSizes sizes, Segments? segments, DeviceArray y, DeviceArray finalState)
+    {
+        SsdShape shape = ShapeOf(sizes);
+        DeviceArray states = finalState.Exists ? finalState : Allocate(sizes.StateShape);
+        int x = PowerOfTwo((sizes.States + 3) / 4, Math.Max(GroupSize / 8, 1)), y_ = PowerOfTwo(sizes.HeadDim, GroupSize / x);
+        Launch(
+            new SsdTokenKernel(
+                SequencesOf(sizes.Sequences, inputs.X.Shape, segments), ShortLength, shape, StepOf(inputs),
+                VectorOf(inputs.A), RowsOf(inputs.X), RowsOf(inputs.B), RowsOf(inputs.C), SkipOf(inputs, sizes),
+                RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States), VectorOfRows(states, sizes.States),
+                RowsOf(y)),
+            (Groups(sizes.HeadDim, y_) * sizes.Heads * sizes.Sequences.Count, 1),
+            (x, y_));
+    }
+
+    /// <summary>Cuts the sequences into chunks, and computes Δ and the decays of all of them.</summary>
+    private SsdPlan PlanOf(in SsdInputs inputs, in SsdSizes sizes, bool shorter)
+    {
+        int length = ChunkLengthOf(inputs), count = CountChunks(sizes, length, shorter);
+        int[] table = new int[3 * count], firstOf = new int[sizes.Sequences.Count + 1];
+        int chunk = 0;
+        for (int sequence = 0; sequence < sizes.Sequences.Count; sequence++)
+        {
+            firstOf[sequence] = chunk;
+            int tokens = sizes.Sequences.Length(sequence);
+            for (int i = 0; i < ChunksOf(tokens, length, shorter); i++, chunk++)
+            {
+                table[3 * chunk] = sizes.Sequences.Start(sequence) + (i * length);
+                table[(3 * chunk) + 1] = Math.Min(length, tokens - (i * length));
+                table[(3 * chunk) + 2] = sequence;
+            }
+        }
+
+        firstOf[^1] = chunk;
+        SsdShape shape = ShapeOf(sizes);
+        DeviceArray delta = Allocate([count * length, sizes.Heads]);
+        DeviceArray sums = Allocate(delta.Shape), rests = Allocate(delta.Shape);
+        SsdPlan plan = new()
+        {
+            Shape = shape,
+            Chunks = new(IntegersOf(Indices(table)), length),
+            FirstOf = IntegersOf(Indices(firstOf)),
+            Count = count,
+            Sequences = sizes.Sequences.Count,
+            PartLength = (int)Math.Clamp(SsdPartSize / ((long)sizes.Heads * length * length), 1, Math.Max(count, 1)),
+            Delta = RowsOf(delta),
+            Sums = new(RowsOf(sums), RowsOf(rests), length),
+            Step = StepOf(inputs),
+            Skip = SkipOf(inputs, sizes),
+        };
+        Launch(
+            new SsdDecayKernel(plan.Chunks, count, shape, plan.Step, VectorOf(inputs.A), plan.Delta, plan.Sums),
+            Groups((long)count * sizes.Heads, GroupSize),
+            GroupSize);
+        return plan;
+    }
+
+    /// <summary>Rows of tokens in their places in chunks, weighted.</summary>
+    private DeviceArray InChunks<TWeight>(
+        SsdPlan plan, int first, int count, DeviceArray source, Precision precision, bool isChunked = false)
+        where TWeight : struct, ISsdWeight
+    {
+        DeviceArray target = Allocate([count * plan.Chunks.Length, source.Shape.Width], precision);
+        (Plane plane, long groups, (int, int) threads) = PlaneOf(target.Shape, flat: false);
+        Launch(
+            new SsdOperandKernel<TWeight>(
+                plane, plan.Chunks, first, plan.Sums, plan.Delta, plan.Shape.HeadDim, RowsOf(source), isChunked,
+                RowsOf(target)),
+            (groups, 1),
+            threads);
+        return target;
+    }
+
+    /// <summary>A contiguous array as rows of a width.</summary>
+    private GpuRows VectorOfRows(DeviceArray array, int width) =>
+        array.Exists ? RowsOf(Contiguous(array).Reshape([checked((int)(array.Shape.Count / Math.Max(width, 1))), width]))
+            : default;
+
+    private static DeviceArray Contiguous(DeviceArray array) => array.IsContiguous
+        ? array
+        : throw new ArgumentException($"Expected a contiguous array; found a slice {array.Shape}.");
+
+    private static SsdShape ShapeOf(in SsdSizes sizes) => new(sizes.Heads, sizes.HeadDim, sizes.Groups, sizes.States);
+
+    private SsdStep StepOf(in SsdInputs inputs) => new(
+        RowsOf(inputs.Delta), VectorOf(inputs.DeltaBias), inputs.Softplus, inputs.DeltaMin, inputs.DeltaMax);
+
+    private SsdSkip SkipOf(in SsdInputs inputs, in SsdSizes sizes) => new(VectorOf(inputs.D), sizes.HasChannelD);
+
+    private static int ChunkLengthOf(in SsdInputs inputs) => inputs.ChunkLength > 0 ? inputs.ChunkLength : SsdChunkLength;
+
+    private static int CountChunks(in SsdSizes sizes, int length, bool shorter)
+    {
+        int count = 0;
+        for (int sequence = 0; sequence < sizes.Sequences.Count; sequence++)
+        {
+            count += ChunksOf(sizes.Sequences.Length(sequence), length, shorter);
+        }
+
+        return count;
+    }
+
+    /// <summary>Chunks of a sequence: at least one, which passes the state on; none where it is computed by tokens.</summary>
+    private static int ChunksOf(int tokens, int length, bool shorter) =>
+        !shorter && tokens <= ShortLength ? 0 : Math.Max(1, (tokens + length - 1) / length);
+}

@@ -1,0 +1,233 @@
+using Mamba.Devices;
+using Mamba.Gpu.Kernels;
+
+namespace Mamba.Gpu;
+
+/// <content>
+/// The SSD backwards: the forward products again, and two for each of them back. The gradients of the decays are sums of
+/// what the products bring.
+/// </content>
+public sealed partial class GpuDevice
+{
+    internal override void SsdBackward(
+        in SsdInputs inputs,
+        Segments? segments,
+        DeviceArray checkpoints,
+        DeviceArray gy,
+        DeviceArray gFinalState,
+        in SsdGradients gradients)
+    {
+        SsdSizes sizes = new(inputs, segments);
+        DeviceArray.Require("the gradient of y", gy, inputs.X.Shape);
+        DeviceArray.Require("the gradient of the final state", gFinalState, sizes.StateShape);
+        DeviceArray.Require("checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
+        using DeviceScope scope = Scope();
+        SsdPlan plan = PlanOf(inputs, sizes, shorter: true);
+        DeviceArray carry = Allocate([sizes.Sequences.Count * plan.Shape.Channels, sizes.States]);
+        DeviceArray ofD = Zeros([plan.Shape.Channels]);
+        for (int last = plan.Count; last > 0; last -= plan.PartLength)
+        {
+            using DeviceScope part = Scope();
+            int first = Math.Max(0, last - plan.PartLength);
+            SsdPartBackward(inputs, plan, first, last, checkpoints, gy, gFinalState, carry, ofD, gradients);
+        }
+
+        if (gradients.D.Exists && sizes.HasChannelD)
+        {
+            AddScaled(ofD, 1f, gradients.D);
+        }
+        else if (gradients.D.Exists)
+        {
+            Launch(
+                new SsdHeadSumKernel(plan.Shape, VectorOf(ofD), VectorOf(gradients.D)),
+                Groups(sizes.Heads, GroupSize),
+                GroupSize);
+        }
+    }
+
+    private void SsdPartBackward(
+        in SsdInputs inputs,
+        SsdPlan plan,
+        int first,
+        int last,
+        DeviceArray checkpoints,
+        DeviceArray gy,
+        DeviceArray gFinalState,
+        DeviceArray carry,
+        DeviceArray ofD,
+        in SsdGradients gradients)
+    {
+        (SsdShape shape, int length, int count) = (plan.Shape, plan.Chunks.Length, last - first);
+        (int groups, int channels, int n) = (shape.Groups, shape.Channels, shape.States);
+        Precision precision = inputs.X.Precision;
+        SsdPart part = SsdForward(inputs, plan, first, last, checkpoints, default);
+
+        DeviceArray g = Allocate([count * length, channels], precision), gAcross = Allocate(g.Shape, precision);
+        DeviceArray outputDots = Allocate([count * length, shape.Heads]), pairDots = Allocate(outputDots.Shape);
+        LaunchHeads(plan, count, new SsdOutputBackwardKernel(
+            (long)count * length * shape.Heads, plan.Chunks, first, shape, plan.Sums, RowsOf(part.Inside),
+            RowsOf(part.Across), plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(gy), RowsOf(gradients.Z),
+            RowsOf(g), RowsOf(gAcross), RowsOf(outputDots)));
+
+        // Within the chunks.
+        DeviceArray gInside = Allocate([count * length, channels]);
+        DeviceArray gB = Allocate([count * length, groups * n]), gC = Allocate(gB.Shape);
+        Multiply(
+            SsdPart.PairsOf(part.Mix, shape.Heads), true, part.Heads(g, shape), false, part.Heads(gInside, shape),
+            new(length, shape.HeadDim, length, count, shape.Heads), false);
+        using (DeviceScope products = Scope())
+        {
+            DeviceArray gMix = Allocate(part.Mix.Shape);
+            Multiply(
+                part.Heads(g, shape), false, part.Heads(part.Input, shape), true,
+                SsdPart.PairsOf(gMix, shape.Heads), new(length, length, shape.HeadDim, count, shape.Heads), false);
+            DeviceArray gPairs = Allocate([count * groups * length, length], precision);
+            (Plane plane, long launch, (int, int) threads) = PlaneOf(gPairs.Shape, flat: false);
+            Launch(
+                new SsdPairsBackwardKernel(
+                    plane, plan.Chunks, first, shape, plan.Sums, RowsOf(gMix), RowsOf(gPairs)),
+                (launch, 1),
+                threads);
+            ProductSizes ofPairs = new(length, n, length, count, groups);
+            Multiply(
+                SsdPart.PairsOf(gPairs, groups), false, part.Coupling(part.B, shape), false, part.Coupling(gC, shape),
+                ofPairs, false);
+            Multiply(
+                SsdPart.PairsOf(gPairs, groups), true, part.Coupling(part.C, shape), false, part.Coupling(gB, shape),
+                ofPairs, false);
+            SsdPairDots(plan, part, count, gMix, pairDots);
+        }
+
+        // From chunk to chunk.
+        DeviceArray gStates = Allocate([count * channels, n]), gToEnd = Allocate(gInside.Shape);
+        Multiply(
+            part.Groups(gAcross, shape), true, part.Coupling(part.C, shape), false, SsdPart.States(gStates, shape),
+            new(channels / groups, n, length, count, groups), false);
+        Multiply(
+            part.Groups(gAcross, shape), false, SsdPart.States(part.Before, shape), false, part.Coupling(gC, shape),
+            new(length, n, channels / groups, count, groups), true);
+        SsdPassBack(inputs, plan, first, last, gFinalState, gStates, carry, gradients.InitialState);
+        using (DeviceScope products = Scope())
+        {
+            DeviceArray toEnd = InChunks<ByStepToEnd>(plan, first, count, inputs.X, precision);
+            Multiply(
+                part.Groups(toEnd, shape), false, SsdPart.States(gStates, shape), false, part.Coupling(gB, shape),
+                new(length, n, channels / groups, count, groups), true);
+        }
+
+        Multiply(
+            part.Coupling(part.B, shape), false, SsdPart.States(gStates, shape), true, part.Groups(gToEnd, shape),
+            new(length, channels / groups, n, count, groups), false);
+
+        DeviceArray inputDots = Allocate(outputDots.Shape), deltaDots = Allocate(outputDots.Shape);
+        LaunchHeads(plan, count, new SsdInputBackwardKernel(
+            (long)count * length * shape.Heads, plan.Chunks, first, shape, plan.Sums, plan.Delta, plan.Skip,
+            RowsOf(inputs.X), RowsOf(g), RowsOf(gInside), RowsOf(gToEnd), RowsOf(gradients.X),
+            RowsOf(inputDots), RowsOf(deltaDots)));
+        SsdDecaysBackward(
+            inputs, plan, first, count, checkpoints, gStates, pairDots, outputDots, inputDots, deltaDots, gradients);
+        Scatter(plan, first, gB, gradients.B);
+        Scatter(plan, first, gC, gradients.C);
+        if (gradients.D.Exists)
+        {
+            DeviceArray parts = Allocate([count, channels]);
+            (Plane plane, long launch, (int, int) threads) = PlaneOf(parts.Shape, flat: false);
+            Launch(
+                new SsdSkipBackwardKernel(plane, plan.Chunks, first, RowsOf(inputs.X), RowsOf(g), RowsOf(parts)),
+                (launch, 1),
+                threads);
+            AddParts(parts, ofD);
+        }
+    }
+
+    private void SsdPassBack(
+        in SsdInputs inputs,
+        SsdPlan plan,
+        int first,
+        int last,
+        DeviceArray gFinalState,
+        DeviceArray gStates,
+        DeviceArray carry,
+        DeviceArray gInitialState)
+    {
+        int n = plan.Shape.States;
+        (Plane plane, long groups, (int, int) threads) =
+            PlaneOf([plan.Sequences * plan.Shape.Channels, n], flat: false);
+        Launch(
+            new SsdPassBackwardKernel(
+                plane, plan.Chunks, first, last, plan.FirstOf, plan.Shape, plan.Sums, VectorOfRows(gFinalState, n),
+                RowsOf(gStates), RowsOf(carry), VectorOfRows(gInitialState, n)),
+            (groups, 1),
+            threads);
+    }
+
+    private void SsdDecaysBackward(
+        in SsdInputs inputs,
+        SsdPlan plan,
+        int first,
+        int count,
+        DeviceArray checkpoints,
+        DeviceArray gStates,
+        DeviceArray pairDots,
+        DeviceArray outputDots,
+        DeviceArray inputDots,
+        DeviceArray deltaDots,
+        in SsdGradients gradients)
+    {
+        SsdShape shape = plan.Shape;
+        DeviceArray stateDots = Allocate([count, shape.Heads]);
+        Launch(
+            new SsdStateDotKernel(
+                plan.Chunks, first, shape, plan.Sums, VectorOfRows(checkpoints, shape.States), RowsOf(gStates), RowsOf(stateDots)),
+            (long)count * shape.Heads,
+            GroupSize);
+        DeviceArray aParts = Allocate([count, shape.Heads]), biasParts = Allocate(aParts.Shape);
+        Launch(
+            new SsdDecayBackwardKernel(
+                plan.Chunks, first, count, shape, plan.Step, VectorOf(inputs.A), plan.Delta, RowsOf(pairDots),
+                RowsOf(outputDots), RowsOf(inputDots), RowsOf(deltaDots), RowsOf(stateDots), RowsOf(gradients.Delta),
+                RowsOf(aParts), RowsOf(biasParts)),
+            Groups((long)count * shape.Heads, GroupSize),
+            GroupSize);
+        if (gradients.A.Exists)
+        {
+            AddParts(aParts, gradients.A);
+        }
+
+        if (gradients.DeltaBias.Exists)
+        {
+            AddParts(biasParts, gradients.DeltaBias);
+        }
+    }
+
+    /// <summary>What the decay of every token has of the pairs of tokens that it stands between; uses up gM.</summary>
+    private void SsdPairDots(SsdPlan plan, SsdPart part, int count, DeviceArray gMix, DeviceArray dots)
+    {
+        (int length, int heads) = (plan.Chunks.Length, plan.Shape.Heads);
+        (Plane plane, long groups, (int, int) threads) = PlaneOf([count * heads, length], flat: false);
+        Launch(new SsdMixSumKernel(plane, length, RowsOf(part.Mix), RowsOf(gMix)), (groups, 1), threads);
+        int x = PowerOfTwo(length, Math.Max(GroupSize / 4, 1)), y = GroupSize / x;
+        long rows = (long)count * heads * length;
+        Launch(
+            new SsdMixDotKernel(rows, plan.Shape, length, RowsOf(gMix), RowsOf(dots)), (Groups(rows, y), 1), (x, y));
+    }
+
+    /// <summary>Adds places in chunks to a gradient of tokens, if it is wanted.</summary>
+    private void Scatter(SsdPlan plan, int first, DeviceArray places, DeviceArray gradient)
+    {
+        if (gradient.Exists)
+        {
+            (Plane plane, long groups, (int, int) threads) = PlaneOf(places.Shape, flat: false);
+            Launch(
+                new SsdScatterKernel(plane, plan.Chunks, first, RowsOf(places), RowsOf(gradient)), (groups, 1), threads);
+        }
+    }
+
+    /// <summary>Launches a kernel over the heads of all places of some chunks.</summary>
+    private void LaunchHeads<TKernel>(SsdPlan plan, int count, in TKernel kernel)
+        where TKernel : struct, IKernel
+    {
+        int x = PowerOfTwo(plan.Shape.HeadDim, Math.Max(GroupSize / 4, 1)), y = GroupSize / x;
+        Launch(kernel, (Groups((long)count * plan.Chunks.Length * plan.Shape.Heads, y), 1), (x, y));
+    }
+}

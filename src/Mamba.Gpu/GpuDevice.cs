@@ -1,0 +1,168 @@
+using System.Globalization;
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+using Mamba.Devices;
+using Mamba.Gpu.Kernels;
+using Mamba.Gpu.Memory;
+using Mamba.Gpu.Native;
+
+namespace Mamba.Gpu;
+
+/// <summary>Computes on a graphics processor: every layer, model and training program runs there unchanged.</summary>
+/// <remarks>
+/// Work is queued on the device and runs in order; only reading a result waits for it. No result depends on which
+/// thread comes first, so the same input gives the same bits from run to run.
+/// </remarks>
+public sealed partial class GpuDevice : Mamba.Devices.Device
+{
+    private readonly GpuRuntime _runtime;
+    private readonly bool _ownsRuntime;
+    private readonly AcceleratorStream _stream;
+    private readonly GpuArena _arena;
+    private readonly Staging _staging;
+    private readonly BlasHandle? _blas;
+    private readonly GpuOptions _options;
+
+    private GpuDevice(GpuRuntime runtime, bool ownsRuntime, GpuOptions options)
+    {
+        (_runtime, _ownsRuntime, _options) = (runtime, ownsRuntime, options);
+        Accelerator accelerator = runtime.Accelerator;
+        accelerator.Bind();
+        _stream = accelerator.CreateStream();
+        _arena = new(accelerator, accelerator is CudaAccelerator ? 1L << 26 : 1L << 20);
+        _staging = new(accelerator, _stream);
+        _blas = accelerator is CudaAccelerator cuda ? BlasHandle.Open(cuda, (CudaStream)_stream) : null;
+        GroupSize = Math.Min(GroupSum.MaxThreads, accelerator.MaxNumThreadsPerGroup);
+    }
+
+    /// <summary>What this device is.</summary>
+    public GpuInfo Info => _runtime.Info;
+
+    /// <inheritdoc/>
+    public override string Description => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Info}; {_options.Precision}; products by {_blas?.Description ?? "ILGPU kernels"}");
+
+    /// <summary>Threads of a group, a power of two.</summary>
+    internal int GroupSize { get; }
+
+    internal override Precision ActivationPrecision => _options.Precision;
+
+    /// <summary>Lists the devices of this machine: CUDA's first, then OpenCL's.</summary>
+    /// <returns>The devices; none where no driver is installed.</returns>
+    public static IReadOnlyList<GpuInfo> Find() => [.. Find(GpuKind.Cuda), .. Find(GpuKind.OpenCL)];
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="options">Which, and how it computes; null: the first GPU, with the defaults.</param>
+    /// <returns>The device; the caller disposes it.</returns>
+    /// <exception cref="NotSupportedException">There is no such device; the message says what was looked for.</exception>
+    public static GpuDevice Open(GpuOptions? options = null)
+    {
+        options ??= new();
+        options.Validate();
+        GpuKind[] kinds = options.Kind is { } one ? [one] : [GpuKind.Cuda, GpuKind.OpenCL];
+        foreach (GpuKind kind in kinds)
+        {
+            if (TryOpen(kind, options) is { } device)
+            {
+                return device;
+            }
+        }
+
+        string reasons = string.Join("; ", kinds.Select(ReasonFor));
+        throw new NotSupportedException($"There is no device {options.Index} to compute on. {reasons}.");
+    }
+
+    /// <summary>A device with memory and a stream of its own on the same accelerator, of shorter life than this one.</summary>
+    internal GpuDevice Share(GpuOptions? options = null) => new(_runtime, ownsRuntime: false, options ?? _options);
+
+    /// <summary>Waits until all work is done.</summary>
+    public void Synchronize() => _stream.Synchronize();
+
+    /// <summary>Queues a kernel.</summary>
+    /// <param name="kernel">The kernel with its arguments.</param>
+    /// <param name="groups">Number of groups; nothing happens where it is 0.</param>
+    /// <param name="threads">Threads of a group, x and y; powers of two, at most <see cref="GroupSize"/> of both.</param>
+    internal void Launch<TKernel>(in TKernel kernel, (long X, int Y) groups, (int X, int Y) threads)
+        where TKernel : struct, IKernel
+    {
+        if (groups.X == 0 || groups.Y == 0)
+        {
+            return;
+        }
+
+        KernelConfig config = new((checked((int)groups.X), groups.Y, 1), (threads.X, threads.Y, 1));
+        lock (_runtime)
+        {
+            // Devices on several threads may share it, and OpenCL sets a kernel's arguments one by one.
+            _runtime.Kernel<TKernel>()(_stream, config, kernel);
+        }
+    }
+
+    /// <summary>Queues a kernel of one-dimensional groups.</summary>
+    internal void Launch<TKernel>(in TKernel kernel, long groups, int threads)
+        where TKernel : struct, IKernel => Launch(kernel, (groups, 1), (threads, 1));
+
+    internal override bool CanRecord => _stream is CudaStream;
+
+    private protected override Recording.IReplay? Record(Action work) =>
+        CudaGraph.Capture((CudaAccelerator)_runtime.Accelerator, (CudaStream)_stream, work);
+
+    /// <summary>Groups of <paramref name="size"/> that hold <paramref name="count"/>.</summary>
+    internal static long Groups(long count, int size) => (count + size - 1) / size;
+
+    /// <summary>Why a device of a kind could not be opened: which there are, or why there is none.</summary>
+    private static string ReasonFor(GpuKind kind)
+    {
+        IReadOnlyList<GpuInfo> found = Find(kind);
+        string names = string.Join(", ", found.Select(device => device.Name));
+        return found.Count == 0 ? GpuContext.ReasonFor(kind)
+            : $"{kind}: there {(found.Count == 1 ? "is" : "are")} {found.Count}, {names}";
+    }
+
+    private static IReadOnlyList<GpuInfo> Find(GpuKind kind)
+    {
+        using Context context = GpuContext.Create(kind, new GpuOptions().EmulatedGroupSize);
+        return [.. GpuContext.DevicesOf(context, kind).Select((device, i) => GpuContext.InfoOf(device, kind, i))];
+    }
+
+    private static GpuDevice? TryOpen(GpuKind kind, GpuOptions options)
+    {
+        Context context = GpuContext.Create(kind, options.EmulatedGroupSize);
+        try
+        {
+            ILGPU.Runtime.Device[] all = GpuContext.DevicesOf(context, kind);
+
+            // A processor that an OpenCL driver makes a device of is opened where OpenCL is asked for by name.
+            ILGPU.Runtime.Device[] devices = options.Kind is null ? [.. all.Where(GpuContext.IsGpu)] : all;
+            if (options.Index >= devices.Length)
+            {
+                context.Dispose();
+                return null;
+            }
+
+            ILGPU.Runtime.Device chosen = devices[options.Index];
+            GpuInfo info = GpuContext.InfoOf(chosen, kind, System.Array.IndexOf(all, chosen));
+            return new(new(context, GpuContext.Open(context, chosen), info), ownsRuntime: true, options);
+        }
+        catch
+        {
+            context.Dispose();
+            throw;
+        }
+    }
+
+    private protected override void Close()
+    {
+        _stream.Synchronize();
+        _blas?.Dispose();
+        _staging.Dispose();
+        _arena.Dispose();
+        _stream.Dispose();
+        if (_ownsRuntime)
+        {
+            _runtime.Dispose();
+        }
+    }
+}

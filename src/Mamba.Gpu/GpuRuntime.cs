@@ -1,0 +1,34 @@
+using ILGPU;
+using ILGPU.Runtime;
+using Mamba.Gpu.Kernels;
+
+namespace Mamba.Gpu;
+
+/// <summary>An open accelerator with the kernels that have been compiled for it; devices may share one.</summary>
+internal sealed class GpuRuntime(Context context, Accelerator accelerator, GpuInfo info) : IDisposable
+{
+    private readonly Dictionary<Type, Delegate> _kernels = [];
+
+    public Accelerator Accelerator { get; } = accelerator;
+
+    public GpuInfo Info { get; } = info;
+
+    /// <summary>A kernel, compiled when it is first asked for.</summary>
+    public Action<AcceleratorStream, KernelConfig, TKernel> Kernel<TKernel>()
+        where TKernel : struct, IKernel
+    {
+        if (!_kernels.TryGetValue(typeof(TKernel), out Delegate? loaded))
+        {
+            loaded = Accelerator.LoadKernel<TKernel>(Entry.Run);
+            _kernels.Add(typeof(TKernel), loaded);
+        }
+
+        return (Action<AcceleratorStream, KernelConfig, TKernel>)loaded;
+    }
+
+    public void Dispose()
+    {
+        Accelerator.Dispose();
+        context.Dispose();
+    }
+}

@@ -1,0 +1,196 @@
+using ILGPU;
+
+namespace Mamba.Gpu.Kernels;
+
+/// <summary>Keys or values: the first <paramref name="count"/> of each sequence come from the past.</summary>
+internal readonly struct GpuPastRows(GpuRows past, int count, GpuRows present)
+{
+    public Quad LoadQuad(AttentionTile tile, int index, long column, long end)
+    {
+        // One load from either, for a kernel holds the code of every load that is written down.
+        GpuRows rows = index < count ? past : present;
+        return rows.LoadQuad(RowOf(tile, index), column, end);
+    }
+
+    public float Load(AttentionTile tile, int index, long column)
+    {
+        GpuRows rows = index < count ? past : present;
+        return rows.Load(RowOf(tile, index), column);
+    }
+
+    /// <summary>Adds to a row, if its part is there.</summary>
+    public void AddQuad(AttentionTile tile, int index, long column, long end, Quad value)
+    {
+        GpuRows rows = index < count ? past : present;
+        if (rows.Exists)
+        {
+            rows.AddQuad(RowOf(tile, index), column, end, value);
+        }
+    }
+
+    private long RowOf(AttentionTile tile, int index) =>
+        index < count ? ((long)tile.Sequence * count) + index : (long)tile.Start + index - count;
+}
+
+/// <summary>What a group of attention has: four tokens or keys of a sequence, a head, some of its columns.</summary>
+internal readonly struct AttentionTile(int sequence, int start, int length, int first, int head, int column)
+{
+    public int Sequence { get; } = sequence;
+
+    /// <summary>The sequence's first token.</summary>
+    public int Start { get; } = start;
+
+    /// <summary>The sequence's tokens.</summary>
+    public int Length { get; } = length;
+
+    /// <summary>The first of the four.</summary>
+    public int First { get; } = first;
+
+    public int Head { get; } = head;
+
+    /// <summary>This thread's first column, counted from the head's.</summary>
+    public int Column { get; } = column;
+}
+
+/// <summary>Attention's inputs. A thread scores one key for four queries, or one query for four keys.</summary>
+/// <param name="sequences">Where the sequences are.</param>
+/// <param name="q">Queries.</param>
+/// <param name="k">Keys.</param>
+/// <param name="v">Values.</param>
+/// <param name="past">Keys before each sequence.</param>
+/// <param name="headsPerKey">Query heads that share a key head.</param>
+/// <param name="dim">Width of a head.</param>
+/// <param name="columnTiles">Groups that a head's columns are shared out to.</param>
+internal readonly struct AttentionParts(
+    GpuSequences sequences,
+    GpuRows q,
+    GpuPastRows k,
+    GpuPastRows v,
+    int past,
+    int headsPerKey,
+    int dim,
+    int columnTiles)
+{
+    /// <summary>The widest head: a group has room for four of its rows.</summary>
+    public const int MaxDim = 512;
+
+    public GpuRows Q { get; } = q;
+
+    public GpuPastRows K { get; } = k;
+
+    public GpuPastRows V { get; } = v;
+
+    public int Past { get; } = past;
+
+    public int Dim { get; } = dim;
+
+    /// <summary>Query heads that share a key head.</summary>
+    public int HeadsPerKey { get; } = headsPerKey;
+
+    private float Scale => 1f / MathF.Sqrt(Dim);
+
+    /// <summary>This group's tile, of so many heads and tiles of a sequence.</summary>
+    public AttentionTile Tile(int headCount, int tilesPerSequence)
+    {
+        int rest = Grid.IdxX / columnTiles;
+        int column = 4 * (((Grid.IdxX - (rest * columnTiles)) * Group.DimX) + Group.IdxX);
+        int tiles = rest / headCount, head = rest - (tiles * headCount);
+        int sequence = tiles / tilesPerSequence, first = 4 * (tiles - (sequence * tilesPerSequence));
+        return new(sequence, sequences.Start(sequence), sequences.Length(sequence), first, head, column);
+    }
+
+    /// <summary>Puts four queries, or gradients of outputs, side by side, column by column.</summary>
+    public void StageTokens(GpuRows rows, AttentionTile tile, ArrayView<Quad> columns)
+    {
+        long from = (long)tile.Head * Dim;
+        int end = tile.First < tile.Length ? Dim : 0;
+        for (int i = (Group.IdxY * Group.DimX) + Group.IdxX; i < end; i += Group.DimX * Group.DimY)
+        {
+            columns[i] = new(
+                rows.Load(TokenRow(tile, 0), from + i),
+                rows.Load(TokenRow(tile, 1), from + i),
+                rows.Load(TokenRow(tile, 2), from + i),
+                rows.Load(TokenRow(tile, 3), from + i));
+        }
+    }
+
+    /// <summary>Puts four keys or values side by side.</summary>
+    public void StageKeys(GpuPastRows rows, AttentionTile tile, ArrayView<Quad> columns)
+    {
+        long from = (long)tile.Head * Dim;
+        int last = Past + tile.Length - 1, end = tile.First <= last ? Dim : 0;
+        for (int i = (Group.IdxY * Group.DimX) + Group.IdxX; i < end; i += Group.DimX * Group.DimY)
+        {
+            columns[i] = new(
+                rows.Load(tile, tile.First, from + i),
+                rows.Load(tile, Smaller(tile.First + 1, last), from + i),
+                rows.Load(tile, Smaller(tile.First + 2, last), from + i),
+                rows.Load(tile, Smaller(tile.First + 3, last), from + i));
+        }
+    }
+
+    /// <summary>Products of a key or value with four rows that stand side by side.</summary>
+    public Quad OfTokens(ArrayView<Quad> columns, GpuPastRows keys, AttentionTile tile, int key)
+    {
+        long from = (long)(tile.Head / HeadsPerKey) * Dim;
+        Quad sum = default;
+        for (int i = 0; i < Dim; i += 4)
+        {
+            sum += Products(columns, i, keys.LoadQuad(tile, key, from + i, from + Dim));
+        }
+
+        return sum;
+    }
+
+    /// <summary>Products of a token's row with four keys or values that stand side by side.</summary>
+    public Quad OfKeys(ArrayView<Quad> columns, GpuRows tokens, AttentionTile tile, int token, int head)
+    {
+        long from = (long)head * Dim;
+        Quad sum = default;
+        for (int i = 0; i < Dim; i += 4)
+        {
+            sum += Products(columns, i, tokens.LoadQuad((long)tile.Start + token, from + i, from + Dim));
+        }
+
+        return sum;
+    }
+
+    private Quad Products(ArrayView<Quad> columns, int i, Quad row)
+    {
+        Quad sum = columns[i] * row.X;
+        sum += i + 1 < Dim ? columns[i + 1] * row.Y : default;
+        sum += i + 2 < Dim ? columns[i + 2] * row.Z : default;
+        return sum + (i + 3 < Dim ? columns[i + 3] * row.W : default);
+    }
+
+    /// <summary>Scores from products.</summary>
+    public Quad Scaled(Quad products) => products * Scale;
+
+    /// <summary>What four queries see of a key; a constant where they do not.</summary>
+    public Quad Seen(AttentionTile tile, int key, Quad value, float otherwise)
+    {
+        int first = Past + tile.First;
+        return new(
+            key <= first ? value.X : otherwise,
+            key <= first + 1 ? value.Y : otherwise,
+            key <= first + 2 ? value.Z : otherwise,
+            key <= first + 3 ? value.W : otherwise);
+    }
+
+    /// <summary>What a query sees of four keys; 0 where it does not.</summary>
+    public Quad SeenBy(AttentionTile tile, int token, Quad value)
+    {
+        int last = Past + token - tile.First;
+        return new(last >= 0 ? value.X : 0f, last > 0 ? value.Y : 0f, last > 1 ? value.Z : 0f, last > 2 ? value.W : 0f);
+    }
+
+    /// <summary>Keys that the four queries see; 0 where there are none, past the end of a short sequence.</summary>
+    public int Keys(AttentionTile tile) =>
+        tile.First < tile.Length ? Past + Smaller(tile.First + 4, tile.Length) : 0;
+
+    /// <summary>The row of one of four tokens, or of the last where there is none.</summary>
+    public static long TokenRow(AttentionTile tile, int i) =>
+        (long)tile.Start + Smaller(tile.First + i, tile.Length - 1);
+
+    public static int Smaller(int a, int b) => a < b ? a : b;
+}

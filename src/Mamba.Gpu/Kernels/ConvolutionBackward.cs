@@ -1,0 +1,171 @@
+using Mamba.Kernels;
+
+namespace Mamba.Gpu.Kernels;
+
+/// <summary><c>g_t = gy_t·silu'(bias + Σ_k w[k]·x_{t-left+k})</c>, the gradient of the weighted sum.</summary>
+/// <param name="plane">Blocks and channels.</param>
+/// <param name="arrays">The inputs, in blocks of four tokens.</param>
+/// <param name="gy">The gradient of the output.</param>
+/// <param name="g">Is set.</param>
+internal readonly struct ConvolutionSlopeKernel(Plane plane, ConvolutionArrays arrays, GpuRows gy, GpuRows g) : IKernel
+{
+    public void Run()
+    {
+        ConvolutionPlace place = new(plane, arrays.Blocks);
+        if (place.IsInside && place.Count > 0)
+        {
+            QuadOfTokens sums = arrays.Sums(place.Sequence, place.Token, place.Channel);
+            Write(place, 0, sums.T0);
+            Write(place, 1, sums.T1);
+            Write(place, 2, sums.T2);
+            Write(place, 3, sums.T3);
+        }
+    }
+
+    private void Write(in ConvolutionPlace place, int i, Quad sum)
+    {
+        if (i < place.Count)
+        {
+            long row = place.Start + place.Token + i;
+            Quad gradient = gy.LoadQuad(row, place.Channel, arrays.Channels);
+            g.StoreQuad(row, place.Channel, arrays.Channels, gradient * Quad.Derivative<Elementwise.Silu>(sum));
+        }
+    }
+}
+
+/// <summary>
+/// <c>gx_t += Σ_k w[k]·g_{t+left-k}</c>: a convolution of g with the taps in reverse; and the gradient of the final
+/// window, which is a copy of the last inputs.
+/// </summary>
+/// <param name="plane">Blocks and channels.</param>
+/// <param name="reversed">g as the input, taps and left counted from the other end, in blocks of four tokens.</param>
+/// <param name="gfinal">The gradient of the final window; optional.</param>
+/// <param name="gx">Is added to.</param>
+internal readonly struct ConvolutionInputKernel(
+    Plane plane, ConvolutionArrays reversed, GpuRows gfinal, GpuRows gx) : IKernel
+{
+    public void Run()
+    {
+        ConvolutionPlace place = new(plane, reversed.Blocks);
+        if (place.IsInside && place.Count > 0)
+        {
+            QuadOfTokens sums = reversed.Sums(place.Sequence, place.Token, place.Channel);
+            Write(place, 0, sums.T0);
+            Write(place, 1, sums.T1);
+            Write(place, 2, sums.T2);
+            Write(place, 3, sums.T3);
+        }
+    }
+
+    private void Write(in ConvolutionPlace place, int i, Quad sum)
+    {
+        if (i < place.Count)
+        {
+            int window = reversed.Taps - 1;
+            int j = place.Token + i + window - reversed.Blocks.Sequences.Length(place.Sequence);
+            if (gfinal.Exists && j >= 0)
+            {
+                sum += gfinal.LoadQuad(((long)place.Sequence * window) + j, place.Channel, reversed.Channels);
+            }
+
+            gx.AddQuad(place.Start + place.Token + i, place.Channel, reversed.Channels, sum);
+        }
+    }
+}
+
+/// <summary>
+/// The gradient of a causal convolution's initial window: <c>Σ_k w[k]·g_{j-k}</c> for its row j, and that of the final
+/// window's rows that are copies.
+/// </summary>
+/// <param name="plane">The rows of all windows, and channels.</param>
+/// <param name="arrays">g as the input.</param>
+/// <param name="gfinal">The gradient of the final window; optional.</param>
+/// <param name="gwindow">Is added to.</param>
+internal readonly struct ConvolutionWindowKernel(
+    Plane plane, ConvolutionArrays arrays, GpuRows gfinal, GpuRows gwindow) : IKernel
+{
+    public void Run()
+    {
+        long row = plane.Row, channel = plane.Column;
+        if (!plane.Contains(row, channel))
+        {
+            return;
+        }
+
+        int sequence = (int)(row / arrays.Left), j = (int)(row % arrays.Left);
+        Quad sum = default;
+        for (int k = 0; k <= j; k++)
+        {
+            sum += arrays.Weight(k, channel) * arrays.Input(sequence, j - k, channel);
+        }
+
+        int final = j - arrays.Blocks.Sequences.Length(sequence);
+        if (gfinal.Exists && final >= 0)
+        {
+            sum += gfinal.LoadQuad(((long)sequence * arrays.Left) + final, channel, arrays.Channels);
+        }
+
+        gwindow.AddQuad(row, channel, arrays.Channels, sum);
+    }
+}
+
+/// <summary>
+/// <c>Σ_t g_t·x_{t-left+k}</c> and <c>Σ_t g_t</c> over the tokens of a block, for four taps and four channels at once.
+/// </summary>
+/// <param name="plane">Blocks, for every four taps, and channels.</param>
+/// <param name="arrays">The inputs, in blocks of tokens.</param>
+/// <param name="steps">Fours of taps.</param>
+/// <param name="g">The gradient of the weighted sums.</param>
+/// <param name="weights">Is set: for each block a row for each tap; optional.</param>
+/// <param name="bias">Is set, a row for each block; optional.</param>
+internal readonly struct ConvolutionWeightKernel(
+    Plane plane, ConvolutionArrays arrays, int steps, GpuRows g, GpuRows weights, GpuRows bias) : IKernel
+{
+    public void Run()
+    {
+        long row = plane.Row, channel = plane.Column;
+        if (!plane.Contains(row, channel))
+        {
+            return;
+        }
+
+        int block = (int)(row / steps), tap = 4 * (int)(row % steps);
+        int sequence = arrays.Blocks.SequenceOf(block), first = arrays.Blocks.TokenOf(block, sequence);
+        int length = arrays.Blocks.Sequences.Length(sequence);
+        int end = first + arrays.Blocks.Length < length ? first + arrays.Blocks.Length : length;
+        long start = arrays.Blocks.Sequences.Start(sequence);
+        Quad w0 = default, w1 = default, w2 = default, w3 = default, sum = default;
+        int at = tap - arrays.Left;
+        Quad x0 = arrays.Input(sequence, first + at, channel), x1 = arrays.Input(sequence, first + at + 1, channel);
+        Quad x2 = arrays.Input(sequence, first + at + 2, channel);
+        for (int t = first; t < end; t++)
+        {
+            Quad gt = g.LoadQuad(start + t, channel, arrays.Channels), x3 = arrays.Input(sequence, t + at + 3, channel);
+            w0 += gt * x0;
+            w1 += gt * x1;
+            w2 += gt * x2;
+            w3 += gt * x3;
+            sum += gt;
+            x0 = x1;
+            x1 = x2;
+            x2 = x3;
+        }
+
+        Store(block, tap, channel, w0);
+        Store(block, tap + 1, channel, w1);
+        Store(block, tap + 2, channel, w2);
+        Store(block, tap + 3, channel, w3);
+        if (tap == 0 && bias.Exists)
+        {
+            bias.StoreQuad(block, channel, arrays.Channels, sum);
+        }
+    }
+
+    private void Store(int block, int tap, long channel, Quad value)
+    {
+        if (tap < arrays.Taps && weights.Exists)
+        {
+            weights.StoreQuad(((long)block * arrays.Taps) + tap, channel, arrays.Channels, value);
+        }
+    }
+}

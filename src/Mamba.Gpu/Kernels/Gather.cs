@@ -1,0 +1,78 @@
+using ILGPU;
+
+namespace Mamba.Gpu.Kernels;
+
+/// <summary><c>y[b, i] = x[b, indices[i]]</c>; zeros where an index is negative.</summary>
+/// <param name="plane">The rows of y.</param>
+/// <param name="indices">Rows of a part of x.</param>
+/// <param name="count">Their number: rows of a part of y.</param>
+/// <param name="partRows">Rows of a part of x.</param>
+/// <param name="x">What is read.</param>
+/// <param name="y">What is written.</param>
+internal readonly struct GatherKernel(
+    Plane plane, ArrayView<int> indices, long count, long partRows, GpuRows x, GpuRows y) : IKernel
+{
+    public void Run()
+    {
+        long row = plane.Row, column = plane.Column;
+        if (plane.Contains(row, column))
+        {
+            long part = row / count;
+            int index = indices[row - (part * count)];
+            Quad value = default;
+            if (index >= 0)
+            {
+                value = x.LoadQuad((part * partRows) + index, column, plane.Width);
+            }
+
+            y.StoreQuad(row, column, plane.Width, value);
+        }
+    }
+}
+
+/// <summary>
+/// <c>gx[b, v] += Σ gy[b, i]</c> over the places i of each value v. A group has four columns for each x of its threads;
+/// those of one x share out the places.
+/// </summary>
+/// <param name="values">The values v.</param>
+/// <param name="starts">Where each value's places begin, and the end of the last.</param>
+/// <param name="places">The places i.</param>
+/// <param name="first">The first value of this launch.</param>
+/// <param name="count">Values of this launch.</param>
+/// <param name="columnGroups">Groups that a row's columns are shared out to.</param>
+/// <param name="width">Columns.</param>
+/// <param name="partRows">Rows of a part of gy, and of gx.</param>
+/// <param name="gy">What is added.</param>
+/// <param name="gx">What is added to.</param>
+internal readonly struct GatherBackwardKernel(
+    ArrayView<int> values,
+    ArrayView<int> starts,
+    ArrayView<int> places,
+    int first,
+    int count,
+    int columnGroups,
+    long width,
+    (long Gy, long Gx) partRows,
+    GpuRows gy,
+    GpuRows gx)
+    : IKernel
+{
+    public void Run()
+    {
+        int row = Grid.IdxX / columnGroups;
+        int part = row / count, index = first + (row - (part * count));
+        long column = 4 * (((long)(Grid.IdxX % columnGroups) * Group.DimX) + Group.IdxX);
+        int end = column < width ? starts[index + 1] : 0;
+        Quad sum = default;
+        for (int i = starts[index] + Group.IdxY; i < end; i += Group.DimY)
+        {
+            sum += gy.LoadQuad((part * partRows.Gy) + places[i], column, width);
+        }
+
+        sum = ColumnSum.Sum(sum);
+        if (Group.IdxY == 0 && column < width)
+        {
+            gx.AddQuad((part * partRows.Gx) + values[index], column, width, sum);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+using ILGPU;
+
+namespace Mamba.Gpu.Kernels;
+
+/// <summary>
+/// Rows of numbers in a device's memory, as float32 or bfloat16: what a kernel knows of an array. Kernels compute in
+/// float32 whatever the rows are stored as; so every kernel takes every mixture of precisions.
+/// </summary>
+/// <param name="view">The storage, from its first element on.</param>
+/// <param name="offset">The first row's first element in the storage.</param>
+/// <param name="pitch">Elements from one row to the next.</param>
+/// <param name="kind">How the elements are stored: one of the constants.</param>
+/// <param name="aligned">1 where four elements from a multiple of four on can be read at once, else 0.</param>
+internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch, int kind, int aligned)
+{
+    /// <summary>The rows of an optional array that is absent: <c>default</c>.</summary>
+    public const int Absent = 0;
+
+    public const int Float32 = 1;
+
+    public const int BFloat16 = 2;
+
+    private readonly ArrayView<float> _view = view;
+    private readonly long _offset = offset;
+    private readonly long _pitch = pitch;
+    private readonly int _kind = kind;
+    private readonly int _aligned = aligned;
+
+    /// <summary>Whether there are rows at all.</summary>
+    public bool Exists => _kind != Absent;
+
+    /// <summary>The same rows for a kernel whose fours count from multiples of <paramref name="columns"/>.</summary>
+    public GpuRows CutAt(int columns) =>
+        new(_view, _offset, _pitch, _kind, columns % 4 == 0 ? _aligned : 0);
+
+    public float Load(long row, long column)
+    {
+        long i = _offset + (row * _pitch) + column;
+        return _kind == BFloat16 ? Widen(_view.Cast<ushort>()[i]) : _view[i];
+    }
+
+    /// <summary>A number of an optional array; <paramref name="otherwise"/> where it is absent.</summary>
+    public float LoadOr(long row, long column, float otherwise) => _kind != Absent ? Load(row, column) : otherwise;
+
+    public void Store(long row, long column, float value)
+    {
+        long i = _offset + (row * _pitch) + column;
+        if (_kind == BFloat16)
+        {
+            _view.Cast<ushort>()[i] = Narrow(value);
+        }
+        else
+        {
+            _view[i] = value;
+        }
+    }
+
+    /// <summary>Adds to a number; only this thread touches it.</summary>
+    public void Add(long row, long column, float value) => Store(row, column, Load(row, column) + value);
+
+    /// <summary>Columns <paramref name="column"/>, a multiple of 4, to column + 3; zeros from <paramref name="width"/> on.</summary>
+    public Quad LoadQuad(long row, long column, long width)
+    {
+        long i = _offset + (row * _pitch) + column;
+        if (_aligned != 0 && column + 4 <= width)
+        {
+            if (_kind == BFloat16)
+            {
+                ulong four = _view.Cast<ulong>()[i >> 2];
+                return new(
+                    Interop.IntAsFloat((uint)four << 16),
+                    Interop.IntAsFloat((uint)four & 0xFFFF0000u),
+                    Interop.IntAsFloat((uint)(four >> 32) << 16),
+                    Interop.IntAsFloat((uint)(four >> 32) & 0xFFFF0000u));
+            }
+
+            return _view.Cast<Quad>()[i >> 2];
+        }
+
+        return new(
+            column < width ? Load(row, column) : 0f,
+            column + 1 < width ? Load(row, column + 1) : 0f,
+            column + 2 < width ? Load(row, column + 2) : 0f,
+            column + 3 < width ? Load(row, column + 3) : 0f);
+    }
+
+    /// <summary>Sets the columns that <see cref="LoadQuad"/> reads, none from <paramref name="width"/> on.</summary>
+    public void StoreQuad(long row, long column, long width, Quad value)
+    {
+        long i = _offset + (row * _pitch) + column;
+        if (_aligned != 0 && column + 4 <= width)
+        {
+            if (_kind == BFloat16)
+            {
+                uint low = Narrow(value.X) | ((uint)Narrow(value.Y) << 16);
+                uint high = Narrow(value.Z) | ((uint)Narrow(value.W) << 16);
+                _view.Cast<ulong>()[i >> 2] = low | ((ulong)high << 32);
+            }
+            else
+            {
+                _view.Cast<Quad>()[i >> 2] = value;
+            }
+        }
+        else
+        {
+            StoreUpTo(row, column, width, value);
+        }
+    }
+
+    /// <summary>Adds to the columns that <see cref="LoadQuad"/> reads; only this thread touches them.</summary>
+    public void AddQuad(long row, long column, long width, Quad value) =>
+        StoreQuad(row, column, width, LoadQuad(row, column, width) + value);
+
+    private void StoreUpTo(long row, long column, long width, Quad value)
+    {
+        if (column < width)
+        {
+            Store(row, column, value.X);
+        }
+
+        if (column + 1 < width)
+        {
+            Store(row, column + 1, value.Y);
+        }
+
+        if (column + 2 < width)
+        {
+            Store(row, column + 2, value.Z);
+        }
+
+        if (column + 3 < width)
+        {
+            Store(row, column + 3, value.W);
+        }
+    }
+
+    private static float Widen(ushort value) => Interop.IntAsFloat((uint)value << 16);
+
+    /// <summary>Rounds to the nearest, ties to even; NaN stays NaN.</summary>
+    private static ushort Narrow(float value)
+    {
+        uint bits = Interop.FloatAsInt(value);
+        uint rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+        uint quiet = (bits >> 16) | 0x40u;
+        return (ushort)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
+    }
+}

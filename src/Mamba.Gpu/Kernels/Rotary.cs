@@ -1,0 +1,94 @@
+using ILGPU;
+
+namespace Mamba.Gpu.Kernels;
+
+/// <summary>
+/// <c>(a, b) ↦ (a·cos φ - b·sin φ, a·sin φ + b·cos φ)</c> for the pairs of every head, φ the token's position times the
+/// pair's frequency; other entries are copied.
+/// </summary>
+/// <param name="sequences">Where the sequences are.</param>
+/// <param name="tokens">Number of tokens.</param>
+/// <param name="turns">Each pair's turns from one position to the next, in 64 bits after the point.</param>
+/// <param name="offset">Position of a sequence's first token.</param>
+/// <param name="heads">Heads of a token.</param>
+/// <param name="dim">Width of a head.</param>
+/// <param name="pairs">Pairs of a head.</param>
+/// <param name="interleaved">1 where neighbours form a pair, else 0.</param>
+/// <param name="sign">-1 turns backwards.</param>
+/// <param name="x">What is turned.</param>
+/// <param name="y">The result; may be x.</param>
+internal readonly struct RotaryKernel(
+    GpuSequences sequences,
+    long tokens,
+    ArrayView<ulong> turns,
+    long offset,
+    int heads,
+    int dim,
+    int pairs,
+    int interleaved,
+    float sign,
+    GpuRows x,
+    GpuRows y)
+    : IKernel
+{
+    public void Run()
+    {
+        // A thread has a pair, or an entry that is copied.
+        int perHead = dim - pairs, perToken = perHead * heads;
+        long item = ((long)Grid.IdxX * Group.DimX) + Group.IdxX, token = item / perToken;
+        if (token >= tokens)
+        {
+            return;
+        }
+
+        int inToken = (int)(item - (token * perToken)), head = inToken / perHead, i = inToken - (head * perHead);
+        long from = (long)head * dim;
+        if (i >= pairs)
+        {
+            long column = from + pairs + i;
+            y.Store(token, column, x.Load(token, column));
+            return;
+        }
+
+        long first = from + (interleaved != 0 ? 2 * i : i), second = first + (interleaved != 0 ? 1 : pairs);
+        long position = offset + token - sequences.Start(sequences.Of((int)token));
+        Pair turned = Angle.CosSin((ulong)position * turns[i]);
+        float a = x.Load(token, first), b = x.Load(token, second), sin = sign * turned.B;
+        y.Store(token, first, (a * turned.A) - (b * sin));
+        y.Store(token, second, (a * sin) + (b * turned.A));
+    }
+}
+
+/// <summary>Cosine and sine of angles that are counted in turns.</summary>
+/// <remarks>
+/// Position times frequency loses its digits as a float: at position 100 000 an angle would be off by 0.004. As a
+/// fraction of a turn, in integers that wrap, it keeps them all, and no double is needed.
+/// </remarks>
+internal static class Angle
+{
+    /// <summary>Turns as a fraction in 64 bits, whole turns left out.</summary>
+    public static ulong Fraction(double turns)
+    {
+        double fraction = turns - Math.Floor(turns);
+        return (ulong)(fraction * 4294967296.0 * 2147483648.0) << 1; // 2^63 at most, for 2^64 is no 64-bit integer
+    }
+
+    /// <summary>Cosine and sine of a fraction of a turn.</summary>
+    public static Pair CosSin(ulong fraction)
+    {
+        // The nearest quarter, and what is left: at most an eighth of a turn.
+        uint quarter = (uint)((fraction + (1UL << 61)) >> 62);
+        long rest = (long)(fraction - ((ulong)quarter << 62));
+        float angle = (int)(rest >> 32) * 1.46291808e-9f; // 2π/2^32
+        float square = angle * angle;
+
+        // On [-π/4, π/4], to 4e-8 (Cephes, sinf and cosf).
+        float sin = (-1.9515295891e-4f * square) + 8.3321608736e-3f;
+        sin = (((sin * square) - 1.6666654611e-1f) * square * angle) + angle;
+        float cos = (2.443315711809948e-5f * square) - 1.388731625493765e-3f;
+        cos = (((cos * square) + 4.166664568298827e-2f) * square * square) - (0.5f * square) + 1f;
+        float x = (quarter & 1u) == 0 ? cos : sin, y = (quarter & 1u) == 0 ? sin : cos;
+        return new(
+            (quarter & 3u) == 1u || (quarter & 3u) == 2u ? -x : x, (quarter & 3u) >= 2u ? -y : y);
+    }
+}

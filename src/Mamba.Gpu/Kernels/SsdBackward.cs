@@ -1,0 +1,198 @@
+using ILGPU;
+using Mamba.Kernels;
+
+namespace Mamba.Gpu.Kernels;
+
+/// <summary>
+/// The gradient of an SSD's output, back through gate and skip connection: g, in chunks, also with the decay since the
+/// chunk's start, and <c>g·exp(a_t)·C·h</c> of every head, the gradient of a_t that comes by the state before the chunk.
+/// DimX threads share the channels of a head, DimY heads of a token make a group.
+/// </summary>
+internal readonly struct SsdOutputBackwardKernel(
+    long rows,
+    GpuChunks chunks,
+    int firstChunk,
+    SsdShape shape,
+    SsdSums sums,
+    GpuRows inside,
+    GpuRows across,
+    SsdSkip d,
+    GpuRows x,
+    GpuRows z,
+    GpuRows gy,
+    GpuRows gz,
+    GpuRows g,
+    GpuRows gAcross,
+    GpuRows dots) : IKernel
+{
+    public void Run()
+    {
+        // Rows are (chunk, t, head).
+        long row = ((long)Grid.IdxX * Group.DimY) + Group.IdxY;
+        float dot = row < rows ? Head(row / shape.Heads, (int)(row % shape.Heads)) : 0f;
+        dot = RowSum.Sum(dot);
+        if (row < rows && Group.IdxX == 0)
+        {
+            dots.Store(row / shape.Heads, row % shape.Heads, dot);
+        }
+    }
+
+    private float Head(long place, int head)
+    {
+        int chunk = firstChunk + (int)(place / chunks.Length), t = (int)(place % chunks.Length);
+        bool isToken = t < chunks.Tokens(chunk);
+        long token = chunks.Start(chunk) + t;
+        float decay = sums.FromStart(chunk, t, head), dot = 0f;
+        for (int p = Group.IdxX; p < shape.HeadDim; p += Group.DimX)
+        {
+            int channel = (head * shape.HeadDim) + p;
+            float gradient = isToken && gy.Exists ? gy.Load(token, channel) : 0f;
+            float before = decay * across.Load(place, channel);
+            if (z.Exists && isToken)
+            {
+                float gate = z.Load(token, channel);
+                float full = inside.Load(place, channel) + before + (d.Of(head, channel) * x.Load(token, channel));
+                if (gz.Exists)
+                {
+                    gz.Add(token, channel, gradient * full * Quad.DerivativeOf<Elementwise.Silu>(gate));
+                }
+
+                gradient *= Quad.Of<Elementwise.Silu>(gate);
+            }
+
+            g.Store(place, channel, gradient);
+            gAcross.Store(place, channel, gradient * decay);
+            dot += gradient * before;
+        }
+
+        return dot;
+    }
+}
+
+/// <summary>
+/// The gradient of x, and of every head <c>x·g</c>, that of Δ, and <c>Δx·exp(a_last - a_t)·gS</c>, that of a_last - a_t,
+/// which comes by the state behind the chunk; g is the gradient of Δ·x. Groups as in
+/// <see cref="SsdOutputBackwardKernel"/>.
+/// </summary>
+internal readonly struct SsdInputBackwardKernel(
+    long rows,
+    GpuChunks chunks,
+    int firstChunk,
+    SsdShape shape,
+    SsdSums sums,
+    GpuRows delta,
+    SsdSkip d,
+    GpuRows x,
+    GpuRows g,
+    GpuRows gInside,
+    GpuRows gToEnd,
+    GpuRows gx,
+    GpuRows decayDots,
+    GpuRows deltaDots) : IKernel
+{
+    public void Run()
+    {
+        long row = ((long)Grid.IdxX * Group.DimY) + Group.IdxY;
+        long place = row / shape.Heads;
+        int head = (int)(row % shape.Heads);
+        Pair dots = row < rows ? Head(place, head) : default;
+        dots = RowSum.Sum(dots);
+        if (row < rows && Group.IdxX == 0)
+        {
+            decayDots.Store(place, head, dots.A);
+            deltaDots.Store(place, head, dots.B);
+        }
+    }
+
+    private Pair Head(long place, int head)
+    {
+        int chunk = firstChunk + (int)(place / chunks.Length), t = (int)(place % chunks.Length);
+        Pair dots = default;
+        if (t >= chunks.Tokens(chunk))
+        {
+            return dots;
+        }
+
+        long token = chunks.Start(chunk) + t;
+        float step = delta.Load(((long)chunk * chunks.Length) + t, head), left = sums.ToEnd(chunk, t, head);
+        for (int p = Group.IdxX; p < shape.HeadDim; p += Group.DimX)
+        {
+            int channel = (head * shape.HeadDim) + p;
+            float value = x.Load(token, channel), behind = left * gToEnd.Load(place, channel);
+            float gradient = gInside.Load(place, channel) + behind;
+            if (gx.Exists)
+            {
+                gx.Add(token, channel, (step * gradient) + (d.Of(head, channel) * g.Load(place, channel)));
+            }
+
+            dots.A += step * value * behind;
+            dots.B += value * gradient;
+        }
+
+        return dots;
+    }
+}
+
+/// <summary><c>parts[chunk, channel] = Σ_t g·x</c>, the gradient of D.</summary>
+internal readonly struct SsdSkipBackwardKernel(
+    Plane plane, GpuChunks chunks, int firstChunk, GpuRows x, GpuRows g, GpuRows parts) : IKernel
+{
+    public void Run()
+    {
+        long index = plane.Row, column = plane.Column;
+        if (!plane.Contains(index, column))
+        {
+            return;
+        }
+
+        int chunk = firstChunk + (int)index;
+        Quad sum = default;
+        for (int t = 0; t < chunks.Tokens(chunk); t++)
+        {
+            sum += x.LoadQuad(chunks.Start(chunk) + t, column, plane.Width)
+                * g.LoadQuad((index * chunks.Length) + t, column, plane.Width);
+        }
+
+        parts.StoreQuad(index, column, plane.Width, sum);
+    }
+}
+
+/// <summary><c>y[head] += Σ_p x[head, p]</c></summary>
+internal readonly struct SsdHeadSumKernel(SsdShape shape, GpuRows x, GpuRows y) : IKernel
+{
+    public void Run()
+    {
+        int head = (int)Grid.GlobalLinearIndex;
+        if (head < shape.Heads)
+        {
+            float sum = 0f;
+            for (int p = 0; p < shape.HeadDim; p++)
+            {
+                sum += x.Load(0, (head * shape.HeadDim) + p);
+            }
+
+            y.Add(0, head, sum);
+        }
+    }
+}
+
+/// <summary>Adds places in chunks to the tokens that they belong to.</summary>
+internal readonly struct SsdScatterKernel(Plane plane, GpuChunks chunks, int firstChunk, GpuRows places, GpuRows tokens)
+    : IKernel
+{
+    public void Run()
+    {
+        long row = plane.Row, column = plane.Column;
+        if (!plane.Contains(row, column))
+        {
+            return;
+        }
+
+        int chunk = firstChunk + (int)(row / chunks.Length), t = (int)(row % chunks.Length);
+        if (t < chunks.Tokens(chunk))
+        {
+            tokens.AddQuad(
+                chunks.Start(chunk) + t, column, plane.Width, places.LoadQuad(row, column, plane.Width));
+        }
+    }
+}

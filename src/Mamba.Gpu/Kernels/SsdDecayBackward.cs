@@ -1,0 +1,93 @@
+using ILGPU;
+
+namespace Mamba.Gpu.Kernels;
+
+/// <summary>
+/// <c>gh·exp(a_last)·h</c>, h the state before a chunk and gh the gradient of that behind it: the gradient of a_last that
+/// comes by the two. A group has a head of a chunk.
+/// </summary>
+internal readonly struct SsdStateDotKernel(
+    GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows states, GpuRows gStates, GpuRows dots)
+    : IKernel
+{
+    public void Run()
+    {
+        int head = Grid.IdxX % shape.Heads, index = Grid.IdxX / shape.Heads, chunk = firstChunk + index;
+        int before = chunk + chunks.Sequence(chunk), size = shape.HeadDim * shape.States;
+        float sum = 0f;
+        for (int i = Group.LinearIndex; i < size; i += Group.Dimension.Size)
+        {
+            int channel = (head * shape.HeadDim) + (i / shape.States), n = i % shape.States;
+            sum += states.Load(((long)before * shape.Channels) + channel, n)
+                * gStates.Load(((long)index * shape.Channels) + channel, n);
+        }
+
+        sum = GroupSum.Sum(sum);
+        if (Group.LinearIndex == 0)
+        {
+            dots.Store(index, head, sum * sums.FromStart(chunk, chunks.Length - 1, head));
+        }
+    }
+}
+
+/// <summary>
+/// The gradients of Δ, its bias and A. That of Δ_j·A is the sum of all that the decay of token j stands in: pairs of
+/// tokens on both sides of it, outputs from it on that see the state before the chunk, inputs before it that reach the
+/// state behind, and the state before that reaches the state behind. Only sums, for differences of them would lose
+/// digits. A thread has a head of a chunk.
+/// </summary>
+internal readonly struct SsdDecayBackwardKernel(
+    GpuChunks chunks,
+    int firstChunk,
+    int count,
+    SsdShape shape,
+    SsdStep step,
+    GpuRows a,
+    GpuRows delta,
+    GpuRows pairDots,
+    GpuRows outputDots,
+    GpuRows inputDots,
+    GpuRows deltaDots,
+    GpuRows stateDots,
+    GpuRows gDelta,
+    GpuRows aParts,
+    GpuRows biasParts) : IKernel
+{
+    public void Run()
+    {
+        long thread = Grid.GlobalLinearIndex;
+        if (thread >= (long)count * shape.Heads)
+        {
+            return;
+        }
+
+        int index = (int)(thread / shape.Heads), head = (int)(thread % shape.Heads), chunk = firstChunk + index;
+        int tokens = chunks.Tokens(chunk);
+        long first = chunks.Start(chunk), place = (long)index * chunks.Length;
+
+        // What comes by the state behind, from the first token on: this thread's own column of the pairs' sums.
+        float behind = stateDots.Load(index, head);
+        for (int t = 0; t < tokens; t++)
+        {
+            pairDots.Add(place + t, head, behind);
+            behind += inputDots.Load(place + t, head);
+        }
+
+        float decay = a.Load(0, head), before = 0f, ofA = 0f, ofBias = 0f;
+        for (int t = tokens - 1; t >= 0; t--)
+        {
+            before += outputDots.Load(place + t, head);
+            float sum = pairDots.Load(place + t, head) + before;
+            ofA += sum * delta.Load(((long)chunk * chunks.Length) + t, head);
+            float gradient = ((sum * decay) + deltaDots.Load(place + t, head)) * step.Slope(step.Input(first + t, head));
+            ofBias += gradient;
+            if (gDelta.Exists)
+            {
+                gDelta.Add(first + t, head, gradient);
+            }
+        }
+
+        aParts.Store(index, head, ofA);
+        biasParts.Store(index, head, ofBias);
+    }
+}

@@ -1,0 +1,94 @@
+using ILGPU;
+
+namespace Mamba.Gpu.Kernels;
+
+/// <summary>
+/// <c>gP[t, s] = Σ gM[t, s]·exp(a_t - a_s)</c> over the heads of a group: the gradient of C_t·B_s.
+/// </summary>
+internal readonly struct SsdPairsBackwardKernel(
+    Plane plane, GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows gMix, GpuRows gPairs) : IKernel
+{
+    public void Run()
+    {
+        // Rows are (chunk, group, t), columns s.
+        long row = plane.Row, s = plane.Column;
+        if (!plane.Contains(row, s))
+        {
+            return;
+        }
+
+        int t = (int)(row % chunks.Length), heads = shape.Heads / shape.Groups;
+        int group = (int)(row / chunks.Length % shape.Groups), chunk = (int)(row / chunks.Length / shape.Groups);
+        Quad sum = default;
+        for (int head = group * heads; head < (group + 1) * heads; head++)
+        {
+            long from = ((((long)chunk * shape.Heads) + head) * chunks.Length) + t;
+            sum += gMix.LoadQuad(from, s, chunks.Length) * new Quad(
+                Decay(chunk, t, (int)s, head),
+                Decay(chunk, t, (int)s + 1, head),
+                Decay(chunk, t, (int)s + 2, head),
+                Decay(chunk, t, (int)s + 3, head));
+        }
+
+        gPairs.StoreQuad(row, s, chunks.Length, sum);
+    }
+
+    private float Decay(int chunk, int t, int s, int head) =>
+        s <= t ? sums.Between(firstChunk + chunk, t, s, head) : 0f;
+}
+
+/// <summary>
+/// The gradient of <c>a_t - a_s</c>, <c>gM[t, s]·M[t, s]</c>, added up from the last t on: <c>gM[j, s] ← Σ_{t ≥ j}</c> of
+/// it, for s before t. A thread has four s of a head of a chunk.
+/// </summary>
+internal readonly struct SsdMixSumKernel(Plane plane, int length, GpuRows mix, GpuRows gMix) : IKernel
+{
+    public void Run()
+    {
+        // Rows are (chunk, head), columns s.
+        long row = plane.Row, s = plane.Column;
+        if (!plane.Contains(row, s))
+        {
+            return;
+        }
+
+        Quad sum = default;
+        for (int t = length - 1; t > 0; t--)
+        {
+            long at = (row * length) + t;
+            Quad term = mix.LoadQuad(at, s, length) * gMix.LoadQuad(at, s, length);
+            sum += new Quad(
+                s < t ? term.X : 0f, s + 1 < t ? term.Y : 0f, s + 2 < t ? term.Z : 0f, s + 3 < t ? term.W : 0f);
+            gMix.StoreQuad(at, s, length, sum);
+        }
+    }
+}
+
+/// <summary>
+/// <c>dots[j] = Σ_{s &lt; j} gM[j, s]</c>, behind <see cref="SsdMixSumKernel"/>: all pairs that Δ_j·A stands between.
+/// DimX threads share a row.
+/// </summary>
+internal readonly struct SsdMixDotKernel(long rows, SsdShape shape, int length, GpuRows gMix, GpuRows dots) : IKernel
+{
+    public void Run()
+    {
+        // Rows are (chunk, head, j).
+        long row = ((long)Grid.IdxX * Group.DimY) + Group.IdxY;
+        int j = (int)(row % length);
+        float sum = 0f;
+        if (row < rows)
+        {
+            for (int s = Group.IdxX; s < j; s += Group.DimX)
+            {
+                sum += gMix.Load(row, s);
+            }
+        }
+
+        sum = RowSum.Sum(sum);
+        if (row < rows && Group.IdxX == 0)
+        {
+            long head = row / length;
+            dots.Store((head / shape.Heads * length) + j, head % shape.Heads, sum);
+        }
+    }
+}

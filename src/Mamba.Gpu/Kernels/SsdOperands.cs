@@ -1,0 +1,119 @@
+namespace Mamba.Gpu.Kernels;
+
+/// <summary>By what a row of channels of a head is multiplied on its way into a chunk.</summary>
+internal interface ISsdWeight
+{
+    static abstract float Of(in SsdSums sums, GpuRows delta, int chunk, int t, int length, int head);
+}
+
+/// <summary>Nothing.</summary>
+internal readonly struct Unweighted : ISsdWeight
+{
+    public static float Of(in SsdSums sums, GpuRows delta, int chunk, int t, int length, int head) => 1f;
+}
+
+/// <summary>Δ_t</summary>
+internal readonly struct ByStep : ISsdWeight
+{
+    public static float Of(in SsdSums sums, GpuRows delta, int chunk, int t, int length, int head) =>
+        delta.Load(((long)chunk * length) + t, head);
+}
+
+/// <summary>Δ_t·exp(a_last - a_t)</summary>
+internal readonly struct ByStepToEnd : ISsdWeight
+{
+    public static float Of(in SsdSums sums, GpuRows delta, int chunk, int t, int length, int head) =>
+        delta.Load(((long)chunk * length) + t, head) * sums.ToEnd(chunk, t, head);
+}
+
+/// <summary>exp(a_t)</summary>
+internal readonly struct FromStart : ISsdWeight
+{
+    public static float Of(in SsdSums sums, GpuRows delta, int chunk, int t, int length, int head) =>
+        sums.FromStart(chunk, t, head);
+}
+
+/// <summary>
+/// Copies tokens into their places in chunks, multiplied by a weight of their head; padding becomes 0. The chunks from
+/// <paramref name="firstChunk"/> on fill the target from its first row on.
+/// </summary>
+/// <param name="plane">Rows and columns of the target.</param>
+/// <param name="chunks">All chunks.</param>
+/// <param name="firstChunk">The first that is copied.</param>
+/// <param name="sums">For the weights.</param>
+/// <param name="delta">For the weights.</param>
+/// <param name="headDim">Columns of a head.</param>
+/// <param name="source">Rows of tokens, or of places in chunks where <paramref name="isChunked"/>.</param>
+/// <param name="isChunked">Whether the source, too, is in chunks, of which the first is the first that is copied.</param>
+/// <param name="target">Rows of places in chunks.</param>
+internal readonly struct SsdOperandKernel<TWeight>(
+    Plane plane,
+    GpuChunks chunks,
+    int firstChunk,
+    SsdSums sums,
+    GpuRows delta,
+    int headDim,
+    GpuRows source,
+    bool isChunked,
+    GpuRows target) : IKernel
+    where TWeight : struct, ISsdWeight
+{
+    private readonly int _isChunked = isChunked ? 1 : 0;
+
+    public void Run()
+    {
+        long row = plane.Row, column = plane.Column;
+        if (!plane.Contains(row, column))
+        {
+            return;
+        }
+
+        int chunk = firstChunk + (int)(row / chunks.Length), t = (int)(row % chunks.Length);
+        Quad value = default;
+        if (t < chunks.Tokens(chunk))
+        {
+            long from = _isChunked != 0 ? row : chunks.Start(chunk) + t;
+            value = source.LoadQuad(from, column, plane.Width) * new Quad(
+                Weight(chunk, t, column),
+                Weight(chunk, t, column + 1),
+                Weight(chunk, t, column + 2),
+                Weight(chunk, t, column + 3));
+        }
+
+        target.StoreQuad(row, column, plane.Width, value);
+    }
+
+    private float Weight(int chunk, int t, long column) =>
+        column < plane.Width ? TWeight.Of(sums, delta, chunk, t, chunks.Length, (int)column / headDim) : 0f;
+}
+
+/// <summary>
+/// <c>M[t, s] = (C_t·B_s)·exp(a_t - a_s)</c> where s ≤ t, else 0, for every head of every chunk: the matrix of which the
+/// SSD is the product with Δ·x.
+/// </summary>
+internal readonly struct SsdMixKernel(
+    Plane plane, GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows products, GpuRows mix) : IKernel
+{
+    public void Run()
+    {
+        // Rows are (chunk, head, t), columns s.
+        long row = plane.Row, s = plane.Column;
+        if (!plane.Contains(row, s))
+        {
+            return;
+        }
+
+        int t = (int)(row % chunks.Length);
+        int head = (int)(row / chunks.Length % shape.Heads), chunk = (int)(row / chunks.Length / shape.Heads);
+        long from = ((((long)chunk * shape.Groups) + shape.GroupOf(head)) * chunks.Length) + t;
+        Quad value = products.LoadQuad(from, s, chunks.Length);
+        chunk += firstChunk;
+        mix.StoreQuad(row, s, chunks.Length, value * new Quad(
+            Decay(chunk, t, (int)s, head),
+            Decay(chunk, t, (int)s + 1, head),
+            Decay(chunk, t, (int)s + 2, head),
+            Decay(chunk, t, (int)s + 3, head)));
+    }
+
+    private float Decay(int chunk, int t, int s, int head) => s <= t ? sums.Between(chunk, t, s, head) : 0f;
+}

@@ -1,0 +1,19 @@
+namespace Mamba.Gpu.Kernels;
+
+/// <summary>The sizes of an SSD, as kernels know them.</summary>
+internal readonly struct SsdShape(int heads, int headDim, int groups, int states)
+{
+    public int Heads { get; } = heads;
+
+    public int HeadDim { get; } = headDim;
+
+    public int Groups { get; } = groups;
+
+    public int States { get; } = states;
+
+    /// <summary>Width of a row of x.</summary>
+    public int Channels => Heads * HeadDim;
+
+    /// <summary>The group whose B and C a head uses.</summary>
+    public int GroupOf(int head) => head / (Heads / Groups);
+}

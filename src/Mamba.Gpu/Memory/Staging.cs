@@ -1,0 +1,88 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+
+namespace Mamba.Gpu.Memory;
+
+/// <summary>
+/// Page-locked memory of the host, through which everything goes to the device and back: copies from it need not be
+/// waited for.
+/// </summary>
+internal sealed class Staging(Accelerator accelerator, AcceleratorStream stream) : IDisposable
+{
+    private const int Bytes = 1 << 22;
+
+    private readonly PageLockedArray1D<byte> _memory = accelerator.AllocatePageLocked1D<byte>(Bytes);
+    private int _used;
+
+    /// <summary>Copies to the device, in the order of the stream; the source may change at once.</summary>
+    public void Upload<T>(ReadOnlySpan<T> source, ArrayView<byte> target)
+        where T : unmanaged
+    {
+        for (long done = 0; !source.IsEmpty;)
+        {
+            if (_used == Bytes)
+            {
+                stream.Synchronize(); // all of it may still be on its way
+                _used = 0;
+            }
+
+            int count = Math.Min(source.Length, (Bytes - _used) / Unsafe.SizeOf<T>());
+            ReadOnlySpan<byte> part = MemoryMarshal.AsBytes(source[..count]);
+            part.CopyTo(_memory.Span[_used..]);
+            CopyUp(_used, target.SubView(done, part.Length), part.Length);
+            _used += part.Length;
+            done += part.Length;
+            source = source[count..];
+        }
+
+        _used = Math.Min(Bytes, (_used + 15) & ~15);
+    }
+
+    /// <summary>Copies from the device, and waits for it.</summary>
+    public void Download<T>(ArrayView<byte> source, Span<T> target)
+        where T : unmanaged
+    {
+        stream.Synchronize();
+        _used = 0;
+        for (long done = 0; !target.IsEmpty;)
+        {
+            int count = Math.Min(target.Length, Bytes / Unsafe.SizeOf<T>());
+            Span<byte> part = MemoryMarshal.AsBytes(target[..count]);
+            CopyDown(source.SubView(done, part.Length), part.Length);
+            stream.Synchronize();
+            _memory.Span[..part.Length].CopyTo(part);
+            done += part.Length;
+            target = target[count..];
+        }
+    }
+
+    // On CUDA, a view of the page-locked memory saves ILGPU from making an object for each copy; on OpenCL it fails.
+    private void CopyUp(int start, ArrayView<byte> target, int count)
+    {
+        if (stream is CudaStream)
+        {
+            _memory.ArrayView.SubView(start, count).CopyTo(stream, target);
+        }
+        else
+        {
+            target.CopyFromCPUUnsafeAsync(stream, ref _memory.Span[start], count);
+        }
+    }
+
+    private void CopyDown(ArrayView<byte> source, int count)
+    {
+        if (stream is CudaStream)
+        {
+            source.CopyTo(stream, _memory.ArrayView.SubView(0, count));
+        }
+        else
+        {
+            source.CopyToCPUUnsafeAsync(stream, ref _memory.Span[0], count);
+        }
+    }
+
+    public void Dispose() => _memory.Dispose();
+}

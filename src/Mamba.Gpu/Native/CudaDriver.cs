@@ -1,0 +1,51 @@
+using System.Runtime.InteropServices;
+
+namespace Mamba.Gpu.Native;
+
+/// <summary>What ILGPU does not bind of the CUDA driver's interface.</summary>
+/// <remarks>CUDA Driver API reference, sections 6.13 (memory), 6.18 (streams) and 6.27 (graphs).</remarks>
+internal static partial class CudaDriver
+{
+    public const string Library = "cuda";
+
+    /// <summary>What <c>cuStreamBeginCapture</c> may interfere with: nothing but the calling thread.</summary>
+    public const int CaptureModeThreadLocal = 1;
+
+    /// <summary>Throws with the driver's own words unless a call succeeded.</summary>
+    public static unsafe void Check(int result, string what)
+    {
+        if (result == 0)
+        {
+            return;
+        }
+
+        string reason = GetErrorString(result, out byte* text) == 0 && text != null
+            ? Marshal.PtrToStringUTF8((nint)text)!
+            : "unknown";
+        throw new InvalidOperationException($"{what} failed with CUDA error {result}: {reason}.");
+    }
+
+    [LibraryImport(Library, EntryPoint = "cuMemGetInfo_v2")]
+    public static partial int MemGetInfo(out nuint free, out nuint total);
+
+    [LibraryImport(Library, EntryPoint = "cuGetErrorString")]
+    public static unsafe partial int GetErrorString(int error, out byte* text);
+
+    [LibraryImport(Library, EntryPoint = "cuStreamBeginCapture_v2")]
+    public static partial int StreamBeginCapture(nint stream, int mode);
+
+    [LibraryImport(Library, EntryPoint = "cuStreamEndCapture")]
+    public static partial int StreamEndCapture(nint stream, out nint graph);
+
+    [LibraryImport(Library, EntryPoint = "cuGraphInstantiateWithFlags")]
+    public static partial int GraphInstantiate(out nint executable, nint graph, ulong flags);
+
+    [LibraryImport(Library, EntryPoint = "cuGraphLaunch")]
+    public static partial int GraphLaunch(nint executable, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuGraphExecDestroy")]
+    public static partial int GraphExecDestroy(nint executable);
+
+    [LibraryImport(Library, EntryPoint = "cuGraphDestroy")]
+    public static partial int GraphDestroy(nint graph);
+}

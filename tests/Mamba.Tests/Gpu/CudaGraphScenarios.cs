@@ -1,0 +1,141 @@
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+using Mamba.Devices;
+using Mamba.Gpu;
+using Mamba.Gpu.Native;
+using Mamba.Layers;
+using Mamba.Models;
+using Mamba.Tests.Gpu.Stub;
+
+namespace Mamba.Tests.Gpu;
+
+/// <summary>Capturing work in a graph, by the driver's functions that ILGPU does not bind.</summary>
+public sealed class CudaGraphScenarios
+{
+    [Scenario]
+    public void Captured_work_happens_when_the_graph_is_launched()
+    {
+        using Context context = GpuContext.Create(GpuKind.Cuda, 4);
+        using Accelerator accelerator = GpuContext.Open(context, GpuContext.DevicesOf(context, GpuKind.Cuda)[0]);
+        using AcceleratorStream stream = accelerator.CreateStream();
+        using MemoryBuffer1D<byte, Stride1D.Dense> memory = accelerator.Allocate1D<byte>(4);
+        nint handle = ((CudaStream)stream).StreamPtr;
+        memory.MemSet(stream, 1);
+
+        CudaDriver.Check(CudaDriver.StreamBeginCapture(handle, CudaDriver.CaptureModeThreadLocal), "Beginning");
+        memory.MemSet(stream, 2);
+        CudaDriver.Check(CudaDriver.StreamEndCapture(handle, out nint graph), "Ending");
+        byte[] before = memory.GetAsArray1D(stream);
+        CudaDriver.Check(CudaDriver.GraphInstantiate(out nint executable, graph, 0), "Making");
+        CudaDriver.Check(CudaDriver.GraphDestroy(graph), "Freeing");
+        CudaDriver.Check(CudaDriver.GraphLaunch(executable, handle), "Launching");
+        byte[] after = memory.GetAsArray1D(stream);
+        CudaDriver.Check(CudaDriver.GraphExecDestroy(executable), "Freeing");
+
+        before.Should().Equal(1, 1, 1, 1);
+        after.Should().Equal(2, 2, 2, 2);
+        StubLog.Lines("graph").Should().Equal(
+            "graph of 1 nodes instantiated", "graph of 1 nodes launched stream 1");
+    }
+
+    [Scenario]
+    public void What_cannot_be_captured_is_refused_in_the_words_of_the_driver()
+    {
+        using Context context = GpuContext.Create(GpuKind.Cuda, 4);
+        using Accelerator accelerator = GpuContext.Open(context, GpuContext.DevicesOf(context, GpuKind.Cuda)[0]);
+        using AcceleratorStream stream = accelerator.CreateStream();
+        nint handle = ((CudaStream)stream).StreamPtr;
+
+        CudaDriver.Check(CudaDriver.StreamBeginCapture(handle, CudaDriver.CaptureModeThreadLocal), "Beginning");
+        stream.Invoking(capturing => capturing.Synchronize()).Should().Throw<CudaException>();
+        Action end = () => CudaDriver.Check(CudaDriver.StreamEndCapture(handle, out _), "Ending");
+
+        end.Should().Throw<InvalidOperationException>().WithMessage(
+            "Ending failed with CUDA error 901: operation failed due to a previous error during capture.");
+    }
+
+    [Scenario]
+    public void A_models_step_is_one_launch_from_the_second_time_on()
+    {
+        using GpuDevice device = GpuDevice.Open(new() { Kind = GpuKind.Cuda });
+        using MambaLanguageModel model = new(device, TwoLayers, new Random(1));
+        using ModelState state = model.CreateState(), other = model.CreateState();
+        float[] logits = new float[16];
+
+        for (int i = 0; i < 4; i++)
+        {
+            model.Step([i], state, logits);
+        }
+
+        string[] graphs = StubLog.Lines("graph");
+        graphs.Should().HaveCount(4);
+        graphs[0].Should().EndWith("instantiated");
+        graphs[1..].Should().OnlyContain(line => line.Contains("launched", StringComparison.Ordinal));
+        int launches = StubLog.Lines("launch").Length;
+        model.Step([4], state, logits);
+        StubLog.Lines("launch").Should().HaveCount(launches, "a replay starts nothing by itself");
+        state.Position.Should().Be(5);
+        Action outside = () => model.Step([16], state, logits);
+        outside.Should().Throw<ArgumentOutOfRangeException>("a replay checks its tokens, too");
+    }
+
+    [Scenario]
+    public void A_step_is_recorded_again_after_memory_was_freed()
+    {
+        using GpuDevice device = GpuDevice.Open(new() { Kind = GpuKind.Cuda, Precision = Precision.BFloat16 });
+        using MambaLanguageModel model = new(device, TwoLayers, new Random(1));
+        using ModelState state = model.CreateState();
+        float[] logits = new float[16];
+        for (int i = 0; i < 3; i++)
+        {
+            model.Step([i], state, logits);
+        }
+
+        model.Narrow(); // the weights stand elsewhere now
+        for (int i = 0; i < 3; i++)
+        {
+            model.Step([i], state, logits);
+        }
+
+        StubLog.Lines("graph").Where(line => line.EndsWith("instantiated", StringComparison.Ordinal)).Should().HaveCount(2);
+        StubLog.Lines("graph").Where(line => line.Contains("launched", StringComparison.Ordinal)).Should().HaveCount(4);
+    }
+
+    [Scenario]
+    public void A_thousand_replayed_steps_take_no_memory()
+    {
+        using GpuDevice device = GpuDevice.Open(new() { Kind = GpuKind.Cuda });
+        using MambaLanguageModel model = new(device, TwoLayers, new Random(1));
+        using ModelState state = model.CreateState();
+        float[] logits = new float[16];
+        int[] ids = [1];
+        for (int i = 0; i < 4; i++)
+        {
+            model.Step(ids, state, logits);
+        }
+
+        long onDevice = device.AllocatedBytes, reserved = device.ReservedBytes;
+        long managed = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 1000; i++)
+        {
+            model.Step(ids, state, logits);
+        }
+
+        managed = GC.GetAllocatedBytesForCurrentThread() - managed;
+        managed.Should().Be(0);
+        device.AllocatedBytes.Should().Be(onDevice);
+        device.ReservedBytes.Should().Be(reserved);
+    }
+
+    private static LanguageModelConfig TwoLayers => new()
+    {
+        VocabularySize = 16,
+        VocabularyMultiple = 8,
+        Layers =
+        [
+            new MambaMixerOptions { ModelDim = 12, StateDim = 4 },
+            new Mamba2MixerOptions { ModelDim = 12, StateDim = 8, HeadDim = 6 },
+        ],
+    };
+}
