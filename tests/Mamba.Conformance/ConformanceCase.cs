@@ -41,22 +41,25 @@ internal sealed class ConformanceCase
     }
 
     /// <summary>Runs the case; what goes wrong fails it and is told in one line.</summary>
-    public (bool Passed, string Found) Run(Device device)
+    public (Verdict Verdict, string Found) Run(Device device, Tolerance tolerance)
     {
         try
         {
             using Golden golden = new(_path);
-            Report report = new();
+            Report report = new(golden.Op == "discretization" ? Tolerance.None : tolerance); // which the host computes
             using (device.Scope())
             {
                 Run(device, golden, report);
             }
 
-            return (report.Passed && report.Compared > 0, report.ToString());
+            Verdict verdict = !report.Passed || report.Compared == 0 ? Verdict.Fail
+                : report.IsWide ? Verdict.Wide
+                : Verdict.Pass;
+            return (verdict, report.ToString());
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            return (false, $"{exception.GetType().Name}: {exception.Message.ReplaceLineEndings(" ")}");
+            return (Verdict.Fail, $"{exception.GetType().Name}: {exception.Message.ReplaceLineEndings(" ")}");
         }
     }
 
