@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using Mamba.Devices;
+using Mamba.Gpu;
+using Mamba.Layers;
+
+namespace Mamba.Benchmarks.Gpu;
+
+/// <summary>How the GPU's rows are measured.</summary>
+/// <param name="options">Which device.</param>
+/// <param name="scale">What lengths and batches are divided by, to try the rows on a slow device.</param>
+internal sealed class GpuBench(GpuOptions options, int scale)
+{
+    private const int Runs = 5;
+    private const double LeastSeconds = 0.02;
+
+    /// <summary>Opens the device in a precision.</summary>
+    public GpuDevice Open(Precision precision) => GpuDevice.Open(options with { Precision = precision });
+
+    /// <summary>A length or a batch, smaller on a slow device.</summary>
+    public int Scaled(int size) => Math.Max(1, size / scale);
+
+    /// <summary>The median time of a run, of which enough are queued for the device to be busy.</summary>
+    public static double Seconds(GpuDevice device, Action action)
+    {
+        Time(device, action, 2); // compiles, records, fills the pool
+        int count = (int)Math.Clamp(LeastSeconds / Time(device, action, 1), 1, 1000);
+        double[] seconds = [.. Enumerable.Range(0, Runs).Select(_ => Time(device, action, count))];
+        Array.Sort(seconds);
+        return seconds[Runs / 2];
+    }
+
+    /// <summary>An array of random values of a precision.</summary>
+    public static DeviceArray Random(GpuDevice device, Shape shape, float low, float high, Precision precision)
+    {
+        System.Random random = new(1);
+
+        // A short piece is repeated: the values do not matter, and the host would take longer than the device.
+        DeviceArray array = device.AllocateOwned(shape, precision);
+        int width = (int)Math.Min(shape.Count, 1 << 16);
+        float[] values = [.. Enumerable.Range(0, width).Select(_ => low + ((high - low) * random.NextSingle()))];
+        using DeviceScope scope = device.Scope();
+        DeviceArray piece = device.Array([1, width], values);
+        DeviceArray flat = array.Reshape([1, checked((int)shape.Count)]);
+        for (int start = 0; start < shape.Count; start += width)
+        {
+            int count = (int)Math.Min(width, shape.Count - start);
+            device.Copy(piece.Slice(0, count), flat.Slice(start, count));
+        }
+
+        return array;
+    }
+
+    /// <summary>Gives every parameter small equal values: times do not depend on them.</summary>
+    public static void Initialize(Module module)
+    {
+        foreach ((_, Parameter parameter) in module.Parameters)
+        {
+            parameter.Value.Device.Fill(parameter.Value, 0.01f);
+        }
+    }
+
+    private static double Time(GpuDevice device, Action action, int count)
+    {
+        device.Synchronize();
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < count; i++)
+        {
+            action();
+        }
+
+        device.Synchronize();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds / count;
+    }
+}

@@ -1,0 +1,100 @@
+using System.Globalization;
+using Mamba.Devices;
+using Mamba.Gpu;
+
+namespace Mamba.Benchmarks.Gpu;
+
+/// <summary>Measures the GPU's rows one after the other and prints them as a Markdown table.</summary>
+internal static class GpuCommand
+{
+    private const string Usage =
+        "Usage: gpu [--device cuda|opencl|emulation[:N]] [--filter TEXT] [--divide N]\n" +
+        "  --divide N   divides lengths, batches and layers by N, to try the rows on a slow device";
+
+    public static int Run(ReadOnlySpan<string> options)
+    {
+        GpuOptions device = new();
+        string filter = "";
+        int scale = 1;
+        while (!options.IsEmpty)
+        {
+            if (options is ["--device", string name, ..] && Parse(name) is { } chosen)
+            {
+                device = chosen;
+            }
+            else if (options is ["--filter", string text, ..])
+            {
+                filter = text;
+            }
+            else if (options is not ["--divide", string number, ..] || !int.TryParse(number, out scale) || scale < 1)
+            {
+                Console.Error.WriteLine($"Not understood: {string.Join(' ', options)}\n{Usage}");
+                return 2;
+            }
+
+            options = options[2..];
+        }
+
+        try
+        {
+            Print(new(device, scale), filter, device);
+            return 0;
+        }
+        catch (NotSupportedException exception)
+        {
+            Console.Error.WriteLine(exception.Message);
+            return 1;
+        }
+    }
+
+    private static void Print(GpuBench bench, string filter, GpuOptions options)
+    {
+        using (GpuDevice device = GpuDevice.Open(options with { Precision = Precision.BFloat16 }))
+        {
+            Console.WriteLine($"{device}\n");
+        }
+
+        Console.WriteLine("| work | value | unit | goal on an H200 | GB/s | of the copy | TFLOP/s | of the product |");
+        Console.WriteLine("|---|--:|---|--:|--:|--:|--:|--:|");
+        double copy = double.NaN, product = double.NaN;
+        foreach (GpuRow row in GpuOperationRows.All.Concat(GpuModelRows.All))
+        {
+            bool isLimit = row.Name is GpuOperationRows.Copy or GpuOperationRows.Product;
+            if (!isLimit && !row.Name.Contains(filter, StringComparison.OrdinalIgnoreCase))
+            {
+                continue;
+            }
+
+            GpuResult result = row.Measure(bench);
+            copy = row.Name == GpuOperationRows.Copy ? result.Bytes / result.Seconds : copy;
+            product = row.Name == GpuOperationRows.Product ? result.Operations / result.Seconds : product;
+            string goal = row.Goal is { } value ? $"{(row.LowerIsBetter ? "≤" : "≥")} {Format(value)}" : "";
+            Console.WriteLine(
+                $"| {row.Name} | {Format(result.Value)} | {row.Unit} | {goal} " +
+                $"| {Rate(result.Bytes / result.Seconds, 1e9)} | {Part(result.Bytes / result.Seconds, copy)} " +
+                $"| {Rate(result.Operations / result.Seconds, 1e12)} " +
+                $"| {Part(result.Operations / result.Seconds, product)} |");
+        }
+    }
+
+    private static GpuOptions? Parse(string name)
+    {
+        string[] parts = name.Split(':');
+        int index = 0;
+        bool isDevice = Enum.TryParse(parts[0], ignoreCase: true, out GpuKind kind) && Enum.IsDefined(kind)
+            && (parts.Length == 1 || (parts.Length == 2 && int.TryParse(parts[1], out index) && index >= 0));
+        return isDevice ? new() { Kind = kind, Index = index } : null;
+    }
+
+    private static string Rate(double perSecond, double unit) => perSecond == 0 ? "" : Format(perSecond / unit);
+
+    private static string Part(double rate, double limit) =>
+        rate == 0 || double.IsNaN(limit) ? "" : string.Create(CultureInfo.InvariantCulture, $"{100 * rate / limit:0} %");
+
+    /// <summary>Four digits that say something, more for large numbers.</summary>
+    private static string Format(double value)
+    {
+        int decimals = Math.Abs(value) switch { >= 1000 => 0, >= 100 => 1, >= 10 => 2, _ => 3 };
+        return value.ToString($"F{decimals}", CultureInfo.InvariantCulture);
+    }
+}

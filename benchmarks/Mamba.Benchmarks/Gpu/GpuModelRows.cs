@@ -1,0 +1,92 @@
+using Mamba.Devices;
+using Mamba.Gpu;
+using Mamba.Layers;
+using Mamba.Models;
+using Mamba.Training;
+
+namespace Mamba.Benchmarks.Gpu;
+
+/// <summary>Whole models of the published shapes, in bfloat16.</summary>
+internal static class GpuModelRows
+{
+    private const int Vocabulary = 50277;
+
+    public static IEnumerable<GpuRow> All =>
+    [
+        new("prefill mamba-370m, 4096 tokens", "ms", bench => Prefill(bench, 1024, 48, 4096))
+        {
+            Goal = 30,
+            LowerIsBetter = true,
+        },
+        new("decode mamba-130m", "tokens/s", bench => Decode(bench, 768, 24, 1)) { Goal = 2500 },
+        new("decode mamba-370m", "tokens/s", bench => Decode(bench, 1024, 48, 1)) { Goal = 1200 },
+        new("decode mamba-1.4b", "tokens/s", bench => Decode(bench, 2048, 48, 1)) { Goal = 700 },
+        new("decode mamba-2.8b", "tokens/s", bench => Decode(bench, 2560, 64, 1)) { Goal = 450 },
+        new("decode mamba-130m, batch 64", "tokens/s", bench => Decode(bench, 768, 24, 64)) { Goal = 60_000 },
+        new("training step mamba-130m, B8 L2048", "ms", bench => Train(bench, 8, 2048)) { LowerIsBetter = true },
+    ];
+
+    private static GpuResult Prefill(GpuBench bench, int dim, int layers, int length)
+    {
+        using GpuDevice device = bench.Open(Precision.BFloat16);
+        using MambaLanguageModel model = Model(bench, device, dim, layers);
+        using ModelState state = model.CreateState();
+        length = bench.Scaled(length);
+        int[] ids = [.. Enumerable.Range(0, length)];
+        float[] logits = new float[model.Config.PaddedVocabularySize];
+        double seconds = GpuBench.Seconds(device, () => model.Prefill(ids, state, logits));
+
+        // The head reads the last position only; the embedding multiplies nothing.
+        double table = model.Embedding.Weight.Value.Shape.Count;
+        return new(
+            seconds * 1e3, seconds, Bytes(model), 2 * (((model.ParameterCount - table) * length) + table));
+    }
+
+    private static GpuResult Decode(GpuBench bench, int dim, int layers, int batch)
+    {
+        using GpuDevice device = bench.Open(Precision.BFloat16);
+        using MambaLanguageModel model = Model(bench, device, dim, layers);
+        using ModelState state = model.CreateState(batch);
+        int[] ids = new int[batch];
+        float[] logits = new float[batch * model.Config.PaddedVocabularySize];
+        double seconds = GpuBench.Seconds(device, () => model.Step(ids, state, logits));
+        return new(batch / seconds, seconds, Bytes(model), 2.0 * model.ParameterCount * batch);
+    }
+
+    private static GpuResult Train(GpuBench bench, int batch, int length)
+    {
+        using GpuDevice device = bench.Open(Precision.BFloat16);
+        LanguageModelConfig config = LanguageModelConfig.Mamba1(768, bench.Scaled(24), Vocabulary);
+        using MambaLanguageModel model = new(device, config, random: null);
+        GpuBench.Initialize(model);
+        using AdamW optimizer = new(model, new());
+        (batch, length) = (bench.Scaled(batch), bench.Scaled(length));
+        int[] ids = [.. Enumerable.Range(0, batch * length).Select(i => i % Vocabulary)];
+        double seconds = GpuBench.Seconds(device, () =>
+        {
+            using DeviceScope scope = device.Scope();
+            using (Autograd.Tape tape = new(device))
+            {
+                tape.Backward(model.Loss(ids, batch));
+            }
+
+            optimizer.Step(1e-9);
+            model.ClearGradients();
+        });
+
+        // Six operations for each weight and token: Kaplan et al., arXiv:2001.08361, section 2.1.
+        return new(seconds * 1e3, seconds, 0, 6.0 * model.ParameterCount * batch * length);
+    }
+
+    private static MambaLanguageModel Model(GpuBench bench, GpuDevice device, int dim, int layers)
+    {
+        MambaLanguageModel model = new(
+            device, LanguageModelConfig.Mamba1(dim, bench.Scaled(layers), Vocabulary), random: null);
+        GpuBench.Initialize(model);
+        model.Narrow();
+        return model;
+    }
+
+    private static double Bytes(MambaLanguageModel model) =>
+        model.Parameters.Sum(named => (double)named.Parameter.Value.Storage.Bytes);
+}
