@@ -16,8 +16,7 @@ public sealed class SequencePrecisionTests
     [InlineData(5, 3, true)]
     public void A_scan_of_bfloat16_is_that_of_the_same_numbers_in_float32(int states, int groups, bool sliced)
     {
-        Assert.SkipWhen(TestDevice.IsCpu, "The processor has no bfloat16.");
-        using Device device = TestDevice.Open();
+        using Device device = TestDevice.OpenGpu();
         ScanInputs inputs = new ScanCase(2, 37, 36, states) { Groups = groups, IsSliced = sliced }.Inputs(device);
         ScanInputs narrow = inputs with
         {
@@ -42,8 +41,7 @@ public sealed class SequencePrecisionTests
     [InlineData(37)]
     public void A_convolution_of_bfloat16_is_that_of_the_same_numbers_in_float32(int channels)
     {
-        Assert.SkipWhen(TestDevice.IsCpu, "The processor has no bfloat16.");
-        using Device device = TestDevice.Open();
+        using Device device = TestDevice.OpenGpu();
         DeviceArray x = Narrow(device.Array([2, 21, channels], Samples.Normal(1, 2 * 21 * channels)));
         DeviceArray weight = device.Array([4, channels], Samples.Normal(2, 4 * channels));
 
