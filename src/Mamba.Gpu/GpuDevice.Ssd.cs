@@ -122,8 +122,8 @@ public sealed partial class GpuDevice
         }
 
         Multiply(
-            part.Coupling(part.C, shape), false, SsdPart.States(part.Before, shape), true, part.Groups(part.Across, shape),
-            new(length, channels / groups, n, count, groups), false);
+            part.Coupling(part.C, shape), false, SsdPart.States(part.Before, shape), true,
+            part.Groups(part.Across, shape), new(length, channels / groups, n, count, groups), false);
         return part;
     }
 
@@ -132,15 +132,16 @@ public sealed partial class GpuDevice
     {
         SsdShape shape = ShapeOf(sizes);
         DeviceArray states = finalState.Exists ? finalState : Allocate(sizes.StateShape);
-        int x = PowerOfTwo((sizes.States + 3) / 4, Math.Max(GroupSize / 8, 1)), y_ = PowerOfTwo(sizes.HeadDim, GroupSize / x);
+        int along = PowerOfTwo((sizes.States + 3) / 4, Math.Max(GroupSize / 8, 1));
+        int channels = PowerOfTwo(sizes.HeadDim, GroupSize / along);
         Launch(
             new SsdTokenKernel(
                 SequencesOf(sizes.Sequences, inputs.X.Shape, segments), ShortLength, shape, StepOf(inputs),
                 VectorOf(inputs.A), RowsOf(inputs.X), RowsOf(inputs.B), RowsOf(inputs.C), SkipOf(inputs, sizes),
                 RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States), VectorOfRows(states, sizes.States),
                 RowsOf(y)),
-            (Groups(sizes.HeadDim, y_) * sizes.Heads * sizes.Sequences.Count, 1),
-            (x, y_));
+            (Groups(sizes.HeadDim, channels) * sizes.Heads * sizes.Sequences.Count, 1),
+            (along, channels));
     }
 
     /// <summary>Cuts the sequences into chunks, and computes Δ and the decays of all of them.</summary>

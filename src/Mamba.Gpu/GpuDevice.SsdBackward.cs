@@ -178,7 +178,8 @@ public sealed partial class GpuDevice
         DeviceArray stateDots = Allocate([count, shape.Heads]);
         Launch(
             new SsdStateDotKernel(
-                plan.Chunks, first, shape, plan.Sums, VectorOfRows(checkpoints, shape.States), RowsOf(gStates), RowsOf(stateDots)),
+                plan.Chunks, first, shape, plan.Sums, VectorOfRows(checkpoints, shape.States), RowsOf(gStates),
+                RowsOf(stateDots)),
             (long)count * shape.Heads,
             GroupSize);
         DeviceArray aParts = Allocate([count, shape.Heads]), biasParts = Allocate(aParts.Shape);

@@ -70,7 +70,7 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
             }
         }
 
-        string reasons = string.Join("; ", kinds.Select(ReasonFor));
+        string reasons = string.Join("; ", kinds.Select(kind => ReasonFor(kind, options)));
         throw new NotSupportedException($"There is no device {options.Index} to compute on. {reasons}.");
     }
 
@@ -113,12 +113,13 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     internal static long Groups(long count, int size) => (count + size - 1) / size;
 
     /// <summary>Why a device of a kind could not be opened: which there are, or why there is none.</summary>
-    private static string ReasonFor(GpuKind kind)
+    private static string ReasonFor(GpuKind kind, GpuOptions options)
     {
         IReadOnlyList<GpuInfo> found = Find(kind);
         string names = string.Join(", ", found.Select(device => device.Name));
         return found.Count == 0 ? GpuContext.ReasonFor(kind)
-            : $"{kind}: there {(found.Count == 1 ? "is" : "are")} {found.Count}, {names}";
+            : $"{kind}: there {(found.Count == 1 ? "is" : "are")} {found.Count}, {names}"
+                + (options.Kind is null ? $", and no GPU {options.Index} among them (others are opened by their kind)" : "");
     }
 
     private static IReadOnlyList<GpuInfo> Find(GpuKind kind)

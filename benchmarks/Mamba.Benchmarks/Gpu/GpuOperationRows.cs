@@ -72,7 +72,8 @@ internal static class GpuOperationRows
         double seconds = times[Repeats / 2];
         if (device.Info.Kind == GpuKind.Cuda && allocated > 0)
         {
-            throw new InvalidOperationException($"{Count * Repeats} operations allocated {allocated} bytes on the managed heap.");
+            throw new InvalidOperationException(
+                $"{Count * Repeats} operations allocated {allocated} bytes on the managed heap.");
         }
 
         return new(seconds * 1e6, seconds);

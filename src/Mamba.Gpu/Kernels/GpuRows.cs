@@ -58,7 +58,9 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
     /// <summary>Adds to a number; only this thread touches it.</summary>
     public void Add(long row, long column, float value) => Store(row, column, Load(row, column) + value);
 
-    /// <summary>Columns <paramref name="column"/>, a multiple of 4, to column + 3; zeros from <paramref name="width"/> on.</summary>
+    /// <summary>
+    /// Columns <paramref name="column"/>, a multiple of 4, to column + 3; zeros from <paramref name="width"/> on.
+    /// </summary>
     public Quad LoadQuad(long row, long column, long width)
     {
         long i = _offset + (row * _pitch) + column;

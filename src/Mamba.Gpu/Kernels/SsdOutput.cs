@@ -47,7 +47,10 @@ internal readonly struct SsdOutputKernel(
         long token = chunks.Start(chunk) + t;
         Quad value = inside.LoadQuad(row, column, plane.Width)
             + (across.LoadQuad(row, column, plane.Width) * new Quad(
-                Decay(chunk, t, column), Decay(chunk, t, column + 1), Decay(chunk, t, column + 2), Decay(chunk, t, column + 3)))
+                Decay(chunk, t, column),
+                Decay(chunk, t, column + 1),
+                Decay(chunk, t, column + 2),
+                Decay(chunk, t, column + 3)))
             + (x.LoadQuad(token, column, plane.Width) * new Quad(
                 Skip(column), Skip(column + 1), Skip(column + 2), Skip(column + 3)));
         if (z.Exists)
