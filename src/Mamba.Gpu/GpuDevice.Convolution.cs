@@ -49,12 +49,12 @@ public sealed partial class GpuDevice
         WindowSlide slide = new(RowsOf(finalWindow));
         Launch(
             new ConvolutionKernel(plane, arrays, silu ? 1 : 0, RowsOf(y), isShort ? slide : default),
-            (groups, 1),
+            groups,
             threads);
         if (!isShort && finalWindow.Exists)
         {
             (plane, groups, threads) = PlaneOf([sequences.Count, x.Shape.Width], flat: false);
-            Launch(new WindowKernel(plane, arrays, slide), (groups, 1), threads);
+            Launch(new WindowKernel(plane, arrays, slide), groups, threads);
         }
     }
 

@@ -39,7 +39,7 @@ public sealed partial class GpuDevice
             (Plane plane, long groups, (int, int) threads) = PlaneOf(ginitialWindow.Shape, flat: false);
             Launch(
                 new ConvolutionWindowKernel(plane, arrays, RowsOf(gfinalWindow), RowsOf(ginitialWindow)),
-                (groups, 1),
+                groups,
                 threads);
         }
     }
@@ -85,7 +85,7 @@ public sealed partial class GpuDevice
         DeviceArray g = Allocate(gy.Shape);
         ConvolutionArrays arrays = ArraysOf(x, weight, bias, left, window, own, QuadOfTokens.Length);
         (Plane plane, long groups, (int, int) threads) = BlocksOf(sequences, x.Shape.Width, QuadOfTokens.Length);
-        Launch(new ConvolutionSlopeKernel(plane, arrays, RowsOf(gy), RowsOf(g)), (groups, 1), threads);
+        Launch(new ConvolutionSlopeKernel(plane, arrays, RowsOf(gy), RowsOf(g)), groups, threads);
         return g;
     }
 
@@ -105,7 +105,7 @@ public sealed partial class GpuDevice
                 g, weight, default, right, default, own, QuadOfTokens.Length, isReversed: true);
             (Plane plane, long groups, (int, int) threads) = BlocksOf(sequences, g.Shape.Width, QuadOfTokens.Length);
             Launch(
-                new ConvolutionInputKernel(plane, reversed, RowsOf(gfinalWindow), RowsOf(gx)), (groups, 1), threads);
+                new ConvolutionInputKernel(plane, reversed, RowsOf(gfinalWindow), RowsOf(gx)), groups, threads);
         }
     }
 
@@ -141,7 +141,7 @@ public sealed partial class GpuDevice
                 RowsOf(g),
                 RowsOf(gweight.Exists ? weights.Reshape([blocks, taps, channels]) : default),
                 RowsOf(biases)),
-            (groups, 1),
+            groups,
             threads);
         if (gweight.Exists)
         {

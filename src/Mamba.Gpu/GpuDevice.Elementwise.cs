@@ -13,7 +13,7 @@ public sealed partial class GpuDevice
     {
         bool flat = y.IsContiguous;
         (Plane plane, long groups, (int, int) threads) = PlaneOf(y.Shape, flat);
-        Launch(new FillKernel(plane, RowsOf(y), value), (groups, 1), threads);
+        Launch(new FillKernel(plane, RowsOf(y), value), groups, threads);
     }
 
     internal override void Copy(DeviceArray x, DeviceArray y) => Scale(x, 1f, y);
@@ -22,21 +22,21 @@ public sealed partial class GpuDevice
     {
         RequireSameShape(x, y);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(x.Shape, AreContiguous(x, y));
-        Launch(new ScaleKernel(plane, RowsOf(x), factor, RowsOf(y)), (groups, 1), threads);
+        Launch(new ScaleKernel(plane, RowsOf(x), factor, RowsOf(y)), groups, threads);
     }
 
     internal override void AddScaled(DeviceArray x, float scale, DeviceArray y)
     {
         RequireSameShape(x, y);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(x.Shape, AreContiguous(x, y));
-        Launch(new AddScaledKernel(plane, RowsOf(x), scale, RowsOf(y)), (groups, 1), threads);
+        Launch(new AddScaledKernel(plane, RowsOf(x), scale, RowsOf(y)), groups, threads);
     }
 
     internal override void Map<TOp>(DeviceArray x, DeviceArray y)
     {
         RequireSameShape(x, y);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(x.Shape, AreContiguous(x, y));
-        Launch(new MapKernel<TOp>(plane, RowsOf(x), RowsOf(y)), (groups, 1), threads);
+        Launch(new MapKernel<TOp>(plane, RowsOf(x), RowsOf(y)), groups, threads);
     }
 
     internal override void MapBackward<TOp>(DeviceArray x, DeviceArray gy, DeviceArray gx)
@@ -44,7 +44,7 @@ public sealed partial class GpuDevice
         RequireSameShape(x, gy);
         RequireSameShape(x, gx);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(x.Shape, AreContiguous(x, gy, gx));
-        Launch(new MapBackwardKernel<TOp>(plane, RowsOf(x), RowsOf(gy), RowsOf(gx)), (groups, 1), threads);
+        Launch(new MapBackwardKernel<TOp>(plane, RowsOf(x), RowsOf(gy), RowsOf(gx)), groups, threads);
     }
 
     internal override void Zip<TOp>(DeviceArray a, DeviceArray b, DeviceArray y)
@@ -52,7 +52,7 @@ public sealed partial class GpuDevice
         RequireSameShape(a, b);
         RequireSameShape(a, y);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(a.Shape, AreContiguous(a, b, y));
-        Launch(new ZipKernel<TOp>(plane, RowsOf(a), RowsOf(b), RowsOf(y)), (groups, 1), threads);
+        Launch(new ZipKernel<TOp>(plane, RowsOf(a), RowsOf(b), RowsOf(y)), groups, threads);
     }
 
     internal override void ZipBackward<TOp>(DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
@@ -64,7 +64,7 @@ public sealed partial class GpuDevice
         (Plane plane, long groups, (int, int) threads) = PlaneOf(a.Shape, AreContiguous(a, b, gy, ga, gb));
         Launch(
             new ZipBackwardKernel<TOp>(plane, RowsOf(a), RowsOf(b), RowsOf(gy), RowsOf(ga), RowsOf(gb)),
-            (groups, 1),
+            groups,
             threads);
     }
 
@@ -125,12 +125,7 @@ public sealed partial class GpuDevice
     /// <summary>Threads along rows of a width, four neighbours to each, and rows that a group has with so many.</summary>
     private (int X, int Y) ThreadsOf(long width)
     {
-        int x = 1;
-        while (x < GroupSize && 4L * x < width)
-        {
-            x *= 2;
-        }
-
+        int x = PowerOfTwo(Groups(width, 4), GroupSize);
         return (x, GroupSize / x);
     }
 }

@@ -14,7 +14,7 @@ public sealed partial class GpuDevice
         Launch(
             new GatherKernel(
                 plane, IntegersOf(indices), indices.Length, x.Shape.Rows / batch, RowsOf(x), RowsOf(y)),
-            (groups, 1),
+            groups,
             threads);
     }
 

@@ -9,7 +9,7 @@ public sealed partial class GpuDevice
     {
         RequireSameShape(x, y);
         (NormRows rows, long groups, (int, int) threads) = NormRowsOf(x.Shape, x.Shape.Width, withSums: false);
-        Launch(new SoftmaxKernel(rows, RowsOf(x), RowsOf(y)), (groups, 1), threads);
+        Launch(new SoftmaxKernel(rows, RowsOf(x), RowsOf(y)), groups, threads);
     }
 
     internal override void SoftmaxBackward(DeviceArray y, DeviceArray gy, DeviceArray gx)
@@ -17,7 +17,7 @@ public sealed partial class GpuDevice
         RequireSameShape(y, gy);
         RequireSameShape(y, gx);
         (NormRows rows, long groups, (int, int) threads) = NormRowsOf(y.Shape, y.Shape.Width, withSums: false);
-        Launch(new SoftmaxBackwardKernel(rows, RowsOf(y), RowsOf(gy), RowsOf(gx)), (groups, 1), threads);
+        Launch(new SoftmaxBackwardKernel(rows, RowsOf(y), RowsOf(gy), RowsOf(gx)), groups, threads);
     }
 
     internal override void CrossEntropy(
@@ -33,7 +33,7 @@ public sealed partial class GpuDevice
         Launch(
             new CrossEntropyKernel(
                 rows, RowsOf(logits), IntegersOf(targets), ignoreIndex, RowsOf(statistics), RowsOf(losses)),
-            (groups, 1),
+            groups,
             threads);
         Sum(losses, 1.0 / Math.Max(counted, 1), loss);
     }
@@ -61,7 +61,7 @@ public sealed partial class GpuDevice
                 (float)(1.0 / Math.Max(counted, 1)),
                 RowsOf(gLoss),
                 RowsOf(gLogits)),
-            (groups, 1),
+            groups,
             threads);
     }
 }

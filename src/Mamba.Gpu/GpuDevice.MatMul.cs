@@ -42,7 +42,7 @@ public sealed partial class GpuDevice
         if (bias.Exists)
         {
             (Plane plane, long groups, (int, int) threads) = PlaneOf(y.Shape, flat: false);
-            Launch(new BroadcastKernel(plane, VectorOf(bias), RowsOf(y)), (groups, 1), threads);
+            Launch(new BroadcastKernel(plane, VectorOf(bias), RowsOf(y)), groups, threads);
         }
 
         Multiply(
@@ -50,7 +50,7 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>The least power of two that is at least <paramref name="value"/>, but no more than a limit.</summary>
-    private static int PowerOfTwo(int value, int limit)
+    private static int PowerOfTwo(long value, int limit)
     {
         int power = 1;
         while (power < value && power < limit)

@@ -15,11 +15,8 @@ public sealed partial class GpuDevice
     /// <summary>Bytes that this device has taken of its driver, used or not.</summary>
     public long ReservedBytes => _arena.ReservedBytes;
 
-    private protected override Storage CreateStorage(nint length, Precision precision)
-    {
-        long bytes = (long)length * (precision == Precision.Float32 ? sizeof(float) : sizeof(ushort));
-        return new GpuStorage(this, _arena, Rent(bytes), length, precision);
-    }
+    private protected override Storage CreateStorage(nint length, Precision precision) =>
+        new GpuStorage(this, _arena, Rent((long)length * precision.Size()), length, precision);
 
     internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
     {
@@ -76,12 +73,21 @@ public sealed partial class GpuDevice
     /// <exception cref="ArgumentException">The array is a slice, or on another device.</exception>
     internal GpuRows VectorOf(DeviceArray array)
     {
-        if (array.Exists && !array.IsContiguous)
+        if (!array.Exists)
+        {
+            return default;
+        }
+
+        RequireContiguous(array);
+        return RowsOf(new DeviceArray(array.Storage, array.Offset, array.Shape, array.Shape.Width));
+    }
+
+    private static void RequireContiguous(DeviceArray array)
+    {
+        if (!array.IsContiguous)
         {
             throw new ArgumentException($"Expected a contiguous array; found a slice {array.Shape}.");
         }
-
-        return array.Exists ? RowsOf(new DeviceArray(array.Storage, array.Offset, array.Shape, array.Shape.Width)) : default;
     }
 
     internal ArrayView<int> IntegersOf(IndexArray indices) => StorageOf(indices).Integers;

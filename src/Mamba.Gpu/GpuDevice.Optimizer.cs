@@ -24,7 +24,7 @@ public sealed partial class GpuDevice
             PlaneOf(parameter.Shape, AreContiguous(parameter, gradient, m, v));
         Launch(
             new AdamWKernel(plane, RowsOf(parameter), RowsOf(gradient), RowsOf(m), RowsOf(v), factors),
-            (groups, 1),
+            groups,
             threads);
     }
 }

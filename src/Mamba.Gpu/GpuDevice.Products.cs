@@ -133,7 +133,7 @@ public sealed unsafe partial class GpuDevice
         DeviceArray copy = Allocate([outer * inner, checked((int)rows), checked((int)columns)], precision);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(copy.Shape, flat: false);
         Launch(
-            new MatrixCopyKernel(plane, MatrixOf(matrix, false), (int)rows, inner, RowsOf(copy)), (groups, 1), threads);
+            new MatrixCopyKernel(plane, MatrixOf(matrix, false), (int)rows, inner, RowsOf(copy)), groups, threads);
         long size = rows * columns;
         return new(
             copy,
@@ -154,9 +154,8 @@ public sealed unsafe partial class GpuDevice
 
     private static nint AddressOf(Matrix matrix)
     {
-        int bytes = matrix.Array.Precision == Precision.Float32 ? sizeof(float) : sizeof(ushort);
         nint start = ((GpuStorage)matrix.Array.Storage).Address;
-        return start + (nint)((matrix.Array.Offset + matrix.Offset) * bytes);
+        return start + (nint)((matrix.Array.Offset + matrix.Offset) * matrix.Array.Precision.Size());
     }
 
     private static int TypeOf(Matrix matrix) =>

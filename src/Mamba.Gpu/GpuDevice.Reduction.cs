@@ -18,7 +18,7 @@ public sealed partial class GpuDevice
     {
         RequireScalar(gy);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(gx.Shape, gx.IsContiguous);
-        Launch(new AddScalarKernel(plane, Twofold.Of(scale), RowsOf(gy), RowsOf(gx)), (groups, 1), threads);
+        Launch(new AddScalarKernel(plane, Twofold.Of(scale), RowsOf(gy), RowsOf(gx)), groups, threads);
     }
 
     internal override double SumOfSquares(DeviceArray x)

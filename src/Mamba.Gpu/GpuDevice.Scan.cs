@@ -95,7 +95,7 @@ public sealed partial class GpuDevice
             new ScanFoldKernel(
                 plane, sizes.States, IntegersOf(Indices(firstOf)), RowsOf(inputs.A), RowsOf(steps),
                 RowsOf(inputs.InitialState), RowsOf(before), RowsOf(finalState)),
-            (groups, 1),
+            groups,
             ofPlane);
         return (RowsOf(before), RowsOf(after));
     }

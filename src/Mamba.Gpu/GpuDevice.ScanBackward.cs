@@ -111,7 +111,7 @@ public sealed partial class GpuDevice
         (Plane plane, long groups, (int, int) threads) = PlaneOf(target.Shape, flat: false);
         Launch(
             new ScanTokenSumsKernel(plane, RowsOf(parts), parts.Shape[0], parts.Shape[1], RowsOf(target)),
-            (groups, 1),
+            groups,
             threads);
     }
 }

@@ -61,7 +61,7 @@ public sealed partial class GpuDevice
                 new SsdOutputKernel(
                     plane, plan.Chunks, first, plan.Shape, plan.Sums, RowsOf(whole.Inside), RowsOf(whole.Across),
                     plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(y)),
-                (groups, 1),
+                groups,
                 threads);
         }
     }
@@ -73,7 +73,7 @@ public sealed partial class GpuDevice
         (SsdShape shape, int length, int count) = (plan.Shape, plan.Chunks.Length, last - first);
         (int groups, int channels, int n) = (shape.Groups, shape.Channels, shape.States);
         Precision precision = inputs.X.Precision;
-        SsdPart part = new(first, count)
+        SsdPart part = new(count)
         {
             B = InChunks<Unweighted>(plan, first, count, inputs.B, precision),
             C = InChunks<Unweighted>(plan, first, count, inputs.C, precision),
@@ -94,7 +94,7 @@ public sealed partial class GpuDevice
             (Plane plane, long launch, (int, int) threads) = PlaneOf(part.Mix.Shape, flat: false);
             Launch(
                 new SsdMixKernel(plane, plan.Chunks, first, shape, plan.Sums, RowsOf(pairs), RowsOf(part.Mix)),
-                (launch, 1),
+                launch,
                 threads);
         }
 
@@ -117,7 +117,7 @@ public sealed partial class GpuDevice
                     plane, plan.Chunks, first, last, plan.FirstOf, shape, plan.Sums,
                     VectorOfRows(inputs.InitialState, n), RowsOf(added), VectorOfRows(states, n), RowsOf(part.Before),
                     VectorOfRows(finalState, n)),
-                (launch, 1),
+                launch,
                 threads);
         }
 
@@ -188,28 +188,31 @@ public sealed partial class GpuDevice
 
     /// <summary>Rows of tokens in their places in chunks, weighted.</summary>
     private DeviceArray InChunks<TWeight>(
-        SsdPlan plan, int first, int count, DeviceArray source, Precision precision, bool isChunked = false)
+        SsdPlan plan, int first, int count, DeviceArray source, Precision precision)
         where TWeight : struct, ISsdWeight
     {
         DeviceArray target = Allocate([count * plan.Chunks.Length, source.Shape.Width], precision);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(target.Shape, flat: false);
         Launch(
             new SsdOperandKernel<TWeight>(
-                plane, plan.Chunks, first, plan.Sums, plan.Delta, plan.Shape.HeadDim, RowsOf(source), isChunked,
+                plane, plan.Chunks, first, plan.Sums, plan.Delta, plan.Shape.HeadDim, RowsOf(source),
                 RowsOf(target)),
-            (groups, 1),
+            groups,
             threads);
         return target;
     }
 
-    /// <summary>A contiguous array as rows of a width.</summary>
-    private GpuRows VectorOfRows(DeviceArray array, int width) =>
-        array.Exists ? RowsOf(Contiguous(array).Reshape([checked((int)(array.Shape.Count / Math.Max(width, 1))), width]))
-            : default;
+    /// <summary>A contiguous array as rows of a width; <c>default</c> where it is absent.</summary>
+    private GpuRows VectorOfRows(DeviceArray array, int width)
+    {
+        if (!array.Exists)
+        {
+            return default;
+        }
 
-    private static DeviceArray Contiguous(DeviceArray array) => array.IsContiguous
-        ? array
-        : throw new ArgumentException($"Expected a contiguous array; found a slice {array.Shape}.");
+        RequireContiguous(array);
+        return RowsOf(array.Reshape([checked((int)(array.Shape.Count / Math.Max(width, 1))), width]));
+    }
 
     private static SsdShape ShapeOf(in SsdSizes sizes) => new(sizes.Heads, sizes.HeadDim, sizes.Groups, sizes.States);
 

@@ -86,7 +86,7 @@ public sealed partial class GpuDevice
             Launch(
                 new SsdPairsBackwardKernel(
                     plane, plan.Chunks, first, shape, plan.Sums, RowsOf(gMix), RowsOf(gPairs)),
-                (launch, 1),
+                launch,
                 threads);
             ProductSizes ofPairs = new(length, n, length, count, groups);
             Multiply(
@@ -95,7 +95,7 @@ public sealed partial class GpuDevice
             Multiply(
                 SsdPart.PairsOf(gPairs, groups), true, part.Coupling(part.C, shape), false, part.Coupling(gB, shape),
                 ofPairs, false);
-            SsdPairDots(plan, part, count, gMix, pairDots);
+            SsdPairDots(plan, part, gMix, pairDots);
         }
 
         // From chunk to chunk.
@@ -134,7 +134,7 @@ public sealed partial class GpuDevice
             (Plane plane, long launch, (int, int) threads) = PlaneOf(parts.Shape, flat: false);
             Launch(
                 new SsdSkipBackwardKernel(plane, plan.Chunks, first, RowsOf(inputs.X), RowsOf(g), RowsOf(parts)),
-                (launch, 1),
+                launch,
                 threads);
             AddParts(parts, ofD);
         }
@@ -157,7 +157,7 @@ public sealed partial class GpuDevice
             new SsdPassBackwardKernel(
                 plane, plan.Chunks, first, last, plan.FirstOf, plan.Shape, plan.Sums, VectorOfRows(gFinalState, n),
                 RowsOf(gStates), RowsOf(carry), VectorOfRows(gInitialState, n)),
-            (groups, 1),
+            groups,
             threads);
     }
 
@@ -190,25 +190,18 @@ public sealed partial class GpuDevice
                 RowsOf(aParts), RowsOf(biasParts)),
             Groups((long)count * shape.Heads, GroupSize),
             GroupSize);
-        if (gradients.A.Exists)
-        {
-            AddParts(aParts, gradients.A);
-        }
-
-        if (gradients.DeltaBias.Exists)
-        {
-            AddParts(biasParts, gradients.DeltaBias);
-        }
+        AddPartsIfWanted(aParts, gradients.A);
+        AddPartsIfWanted(biasParts, gradients.DeltaBias);
     }
 
     /// <summary>What the decay of every token has of the pairs of tokens that it stands between; uses up gM.</summary>
-    private void SsdPairDots(SsdPlan plan, SsdPart part, int count, DeviceArray gMix, DeviceArray dots)
+    private void SsdPairDots(SsdPlan plan, SsdPart part, DeviceArray gMix, DeviceArray dots)
     {
         (int length, int heads) = (plan.Chunks.Length, plan.Shape.Heads);
-        (Plane plane, long groups, (int, int) threads) = PlaneOf([count * heads, length], flat: false);
-        Launch(new SsdMixSumKernel(plane, length, RowsOf(part.Mix), RowsOf(gMix)), (groups, 1), threads);
+        (Plane plane, long groups, (int, int) threads) = PlaneOf([part.Count * heads, length], flat: false);
+        Launch(new SsdMixSumKernel(plane, length, RowsOf(part.Mix), RowsOf(gMix)), groups, threads);
         int x = PowerOfTwo(length, Math.Max(GroupSize / 4, 1)), y = GroupSize / x;
-        long rows = (long)count * heads * length;
+        long rows = (long)part.Count * heads * length;
         Launch(
             new SsdMixDotKernel(rows, plan.Shape, length, RowsOf(gMix), RowsOf(dots)), (Groups(rows, y), 1), (x, y));
     }
@@ -220,7 +213,7 @@ public sealed partial class GpuDevice
         {
             (Plane plane, long groups, (int, int) threads) = PlaneOf(places.Shape, flat: false);
             Launch(
-                new SsdScatterKernel(plane, plan.Chunks, first, RowsOf(places), RowsOf(gradient)), (groups, 1), threads);
+                new SsdScatterKernel(plane, plan.Chunks, first, RowsOf(places), RowsOf(gradient)), groups, threads);
         }
     }
 

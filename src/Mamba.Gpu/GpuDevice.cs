@@ -100,9 +100,13 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         }
     }
 
+    /// <summary>Queues a kernel of groups in one row.</summary>
+    internal void Launch<TKernel>(in TKernel kernel, long groups, (int X, int Y) threads)
+        where TKernel : struct, IKernel => Launch(kernel, (groups, 1), threads);
+
     /// <summary>Queues a kernel of one-dimensional groups.</summary>
     internal void Launch<TKernel>(in TKernel kernel, long groups, int threads)
-        where TKernel : struct, IKernel => Launch(kernel, (groups, 1), (threads, 1));
+        where TKernel : struct, IKernel => Launch(kernel, groups, (threads, 1));
 
     internal override bool CanRecord => _stream is CudaStream;
 

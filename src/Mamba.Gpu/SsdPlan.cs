@@ -33,10 +33,8 @@ internal sealed class SsdPlan
 }
 
 /// <summary>What is known of some chunks that are computed at once; a row for every place in them.</summary>
-internal sealed class SsdPart(int first, int count)
+internal sealed class SsdPart(int count)
 {
-    public int First { get; } = first;
-
     public int Count { get; } = count;
 
     public required DeviceArray B { get; init; }

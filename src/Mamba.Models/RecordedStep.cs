@@ -46,11 +46,7 @@ internal sealed class RecordedStep : IDisposable
             Compute();
             _freedCount = _device.FreedCount;
         }
-        else if (_isRefused)
-        {
-            Compute();
-        }
-        else if ((_recording ??= _device.TryRecord(Compute)) is { } recording)
+        else if (!_isRefused && (_recording ??= _device.TryRecord(Compute)) is { } recording)
         {
             recording.Replay();
         }

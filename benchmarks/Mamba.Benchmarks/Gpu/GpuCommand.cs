@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mamba.Benchmarks.Quick;
 using Mamba.Devices;
 using Mamba.Gpu;
 
@@ -68,9 +69,9 @@ internal static class GpuCommand
             GpuResult result = row.Measure(bench);
             copy = row.Name == GpuOperationRows.Copy ? result.Bytes / result.Seconds : copy;
             product = row.Name == GpuOperationRows.Product ? result.Operations / result.Seconds : product;
-            string goal = row.Goal is { } value ? $"{(row.LowerIsBetter ? "≤" : "≥")} {Format(value)}" : "";
+            string goal = row.Goal is { } value ? $"{(row.LowerIsBetter ? "≤" : "≥")} {QuickCommand.Format(value)}" : "";
             Console.WriteLine(
-                $"| {row.Name} | {Format(result.Value)} | {row.Unit} | {goal} " +
+                $"| {row.Name} | {QuickCommand.Format(result.Value)} | {row.Unit} | {goal} " +
                 $"| {Rate(result.Bytes / result.Seconds, 1e9)} | {Part(result.Bytes / result.Seconds, copy)} " +
                 $"| {Rate(result.Operations / result.Seconds, 1e12)} " +
                 $"| {Part(result.Operations / result.Seconds, product)} |");
@@ -86,15 +87,8 @@ internal static class GpuCommand
         return isDevice ? new() { Kind = kind, Index = index } : null;
     }
 
-    private static string Rate(double perSecond, double unit) => perSecond == 0 ? "" : Format(perSecond / unit);
+    private static string Rate(double perSecond, double unit) => perSecond == 0 ? "" : QuickCommand.Format(perSecond / unit);
 
     private static string Part(double rate, double limit) =>
         rate == 0 || double.IsNaN(limit) ? "" : string.Create(CultureInfo.InvariantCulture, $"{100 * rate / limit:0} %");
-
-    /// <summary>Four digits that say something, more for large numbers.</summary>
-    private static string Format(double value)
-    {
-        int decimals = Math.Abs(value) switch { >= 1000 => 0, >= 100 => 1, >= 10 => 2, _ => 3 };
-        return value.ToString($"F{decimals}", CultureInfo.InvariantCulture);
-    }
 }

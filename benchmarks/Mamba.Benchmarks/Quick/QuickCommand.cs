@@ -100,7 +100,7 @@ internal static class QuickCommand
     }
 
     /// <summary>Four digits that say something, more for large numbers.</summary>
-    private static string Format(double value)
+    public static string Format(double value)
     {
         int decimals = Math.Abs(value) switch { >= 1000 => 0, >= 100 => 1, >= 10 => 2, _ => 3 };
         return value.ToString($"F{decimals}", CultureInfo.InvariantCulture);

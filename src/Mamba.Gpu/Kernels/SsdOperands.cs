@@ -26,13 +26,6 @@ internal readonly struct ByStepToEnd : ISsdWeight
         delta.Load(((long)chunk * length) + t, head) * sums.ToEnd(chunk, t, head);
 }
 
-/// <summary>exp(a_t)</summary>
-internal readonly struct FromStart : ISsdWeight
-{
-    public static float Of(in SsdSums sums, GpuRows delta, int chunk, int t, int length, int head) =>
-        sums.FromStart(chunk, t, head);
-}
-
 /// <summary>
 /// Copies tokens into their places in chunks, multiplied by a weight of their head; padding becomes 0. The chunks from
 /// <paramref name="firstChunk"/> on fill the target from its first row on.
@@ -43,8 +36,7 @@ internal readonly struct FromStart : ISsdWeight
 /// <param name="sums">For the weights.</param>
 /// <param name="delta">For the weights.</param>
 /// <param name="headDim">Columns of a head.</param>
-/// <param name="source">Rows of tokens, or of places in chunks where <paramref name="isChunked"/>.</param>
-/// <param name="isChunked">Whether the source, too, is in chunks, of which the first is the first that is copied.</param>
+/// <param name="source">Rows of tokens.</param>
 /// <param name="target">Rows of places in chunks.</param>
 internal readonly struct SsdOperandKernel<TWeight>(
     Plane plane,
@@ -54,12 +46,9 @@ internal readonly struct SsdOperandKernel<TWeight>(
     GpuRows delta,
     int headDim,
     GpuRows source,
-    bool isChunked,
     GpuRows target) : IKernel
     where TWeight : struct, ISsdWeight
 {
-    private readonly int _isChunked = isChunked ? 1 : 0;
-
     public void Run()
     {
         long row = plane.Row, column = plane.Column;
@@ -72,8 +61,7 @@ internal readonly struct SsdOperandKernel<TWeight>(
         Quad value = default;
         if (t < chunks.Tokens(chunk))
         {
-            long from = _isChunked != 0 ? row : chunks.Start(chunk) + t;
-            value = source.LoadQuad(from, column, plane.Width) * new Quad(
+            value = source.LoadQuad(chunks.Start(chunk) + t, column, plane.Width) * new Quad(
                 Weight(chunk, t, column),
                 Weight(chunk, t, column + 1),
                 Weight(chunk, t, column + 2),

@@ -25,11 +25,17 @@ public abstract partial class Device
     /// <returns>The recording; null where it failed, and nothing has happened.</returns>
     internal Recording? TryRecord(Action work)
     {
-        _recorded = [];
-        Recording.IReplay? replay = Record(work);
-        Storage[] memory = replay is null ? [] : [.. _recorded];
-        HashSet<Storage> taken = [.. memory];
-        _recorded = null;
+        HashSet<Storage> memory = _recorded = [];
+        Recording.IReplay? replay;
+        try
+        {
+            replay = Record(work);
+        }
+        finally
+        {
+            _recorded = null;
+        }
+
         if (replay is null)
         {
             return null;
@@ -37,7 +43,7 @@ public abstract partial class Device
 
         foreach (Stack<Storage> free in _pool.Values)
         {
-            Storage[] left = [.. free.Where(storage => !taken.Contains(storage)).Reverse()];
+            Storage[] left = [.. free.Where(storage => !memory.Contains(storage)).Reverse()];
             free.Clear();
             System.Array.ForEach(left, free.Push);
         }
@@ -48,7 +54,7 @@ public abstract partial class Device
     }
 
     /// <summary>Takes the memory of a recording back; false where that has happened before.</summary>
-    internal bool Forget(Recording recording, Storage[] memory)
+    internal bool Forget(Recording recording, HashSet<Storage> memory)
     {
         if (!_recordings.Remove(recording))
         {

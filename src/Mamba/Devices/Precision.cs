@@ -9,3 +9,9 @@ public enum Precision
     /// <summary>The upper half of a float32: its range, with eight bits of precision.</summary>
     BFloat16,
 }
+
+internal static class PrecisionExtensions
+{
+    /// <summary>Bytes of an element.</summary>
+    public static int Size(this Precision precision) => precision == Precision.Float32 ? sizeof(float) : sizeof(ushort);
+}

@@ -5,9 +5,9 @@ internal sealed class Recording : IDisposable
 {
     private readonly Device _device;
     private readonly IReplay _replay;
-    private readonly Storage[] _memory;
+    private readonly HashSet<Storage> _memory;
 
-    internal Recording(Device device, IReplay replay, Storage[] memory) =>
+    internal Recording(Device device, IReplay replay, HashSet<Storage> memory) =>
         (_device, _replay, _memory) = (device, replay, memory);
 
     /// <summary>What a backend keeps of the work.</summary>
