@@ -13,6 +13,7 @@ public static partial class Functions
     /// <param name="b">B, of the shape of A.</param>
     /// <param name="c">C, of the shape of A.</param>
     /// <param name="d">The skip connection, shape [channels]; optional.</param>
+    /// <param name="z">The gate, of the shape of x; optional.</param>
     /// <param name="initialState">As in <see cref="ScanInputs.InitialState"/>; optional.</param>
     /// <param name="segments">Packed sequences; null: one sequence a row.</param>
     /// <returns>y, of the shape of x, and the state after the last token of every sequence.</returns>
@@ -28,22 +29,53 @@ public static partial class Functions
         DeviceArray b,
         DeviceArray c,
         DeviceArray d = default,
+        DeviceArray z = default,
         DeviceArray initialState = default,
         Segments? segments = null) =>
-        SelectiveScan(
-            new()
-            {
-                X = x,
-                Delta = x.Device.Zeros(x.Shape),
-                A = a,
-                B = b,
-                C = c,
-                D = d,
-                DeltaBias = delta,
-                InitialState = initialState,
-                HasConstantB = true,
-                HasConstantC = true,
-                Softplus = true,
-            },
-            segments);
+        SelectiveScan(TimeInvariant(x, delta, a, b, c, d, z) with { InitialState = initialState }, segments);
+
+    /// <summary>Computes one token of <see cref="TimeInvariantScan"/> and advances the state in place.</summary>
+    /// <param name="x">Shape [batch, 1, channels].</param>
+    /// <param name="delta">What becomes Δ by softplus, shape [channels].</param>
+    /// <param name="a">A, shape [states, channels]; complex: [2, states, channels], real parts first.</param>
+    /// <param name="b">B, of the shape of A.</param>
+    /// <param name="c">C, of the shape of A.</param>
+    /// <param name="d">The skip connection, shape [channels], or <c>default</c>.</param>
+    /// <param name="z">The gate, of the shape of x, or <c>default</c>.</param>
+    /// <param name="state">h, read and written: [batch, states, channels]; complex: [batch, 2, states, channels].</param>
+    /// <returns>y, of the shape of x.</returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
+    public static DeviceArray TimeInvariantScanStep(
+        DeviceArray x,
+        DeviceArray delta,
+        DeviceArray a,
+        DeviceArray b,
+        DeviceArray c,
+        DeviceArray d,
+        DeviceArray z,
+        DeviceArray state) =>
+        SelectiveScanStep(TimeInvariant(x, delta, a, b, c, d, z), state);
+
+    private static ScanInputs TimeInvariant(
+        DeviceArray x,
+        DeviceArray delta,
+        DeviceArray a,
+        DeviceArray b,
+        DeviceArray c,
+        DeviceArray d,
+        DeviceArray z) => new()
+        {
+            X = x,
+            Delta = x.Device.Zeros(x.Shape),
+            A = a,
+            B = b,
+            C = c,
+            D = d,
+            Z = z,
+            DeltaBias = delta,
+            HasConstantB = true,
+            HasConstantC = true,
+            Softplus = true,
+        };
 }

@@ -65,7 +65,7 @@ internal readonly struct ScanSizes
         Shape shape = array.Shape;
         if (constant)
         {
-            DeviceArray.Require($"constant {name}", array, a);
+            DeviceArray.Require(name == "B" ? "constant B" : "constant C", array, a);
             return 1;
         }
 

@@ -34,7 +34,10 @@ public sealed class MixerState : LayerState
         internal set => Set(WindowIndex, value);
     }
 
-    /// <summary>h: shape [batch, states, channels] in Mamba-1, [batch, heads, headDim, states] in Mamba-2.</summary>
+    /// <summary>
+    /// h: shape [batch, states, channels] in Mamba-1 and real S4D, [batch, 2, states, channels] in complex S4D, where
+    /// real parts come first, [batch, heads, headDim, states] in Mamba-2.
+    /// </summary>
     public DeviceArray Hidden
     {
         get => Arrays[HiddenIndex];

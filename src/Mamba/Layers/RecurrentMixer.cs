@@ -3,7 +3,7 @@ using Mamba.Devices;
 
 namespace Mamba.Layers;
 
-/// <summary>What both Mamba mixers have: a causal convolution in front of a state-space core, and their state.</summary>
+/// <summary>What the Mamba mixers and S4D have: a causal convolution in front of a state-space core, and their state.</summary>
 public abstract class RecurrentMixer : SequenceMixer
 {
     private readonly Shape _hidden;
@@ -19,7 +19,7 @@ public abstract class RecurrentMixer : SequenceMixer
             : null;
     }
 
-    /// <summary>The causal convolution: over x in Mamba-1, over x, B and C in Mamba-2.</summary>
+    /// <summary>The causal convolution: over x, in Mamba-2 over x, B and C.</summary>
     public DepthwiseConvolution Convolution { get; }
 
     /// <summary>h before the first token, of the shape of one sequence's h; null: zero.</summary>

@@ -33,6 +33,34 @@ public sealed class InitialValueTests
     }
 
     [Fact]
+    public void A_of_S4D_is_that_of_S4D_Lin_or_S4D_Real_in_every_channel()
+    {
+        using Device device = TestDevice.Open();
+        using S4dMixer complex = new(device, new() { ModelDim = 8, StateDim = 6 }, new Random(1));
+        using S4dMixer real = new(device, new() { ModelDim = 8, StateDim = 6, IsComplex = false }, new Random(1));
+
+        complex.ALog.Value.Shape.ToArray().Should().Equal(3, 16);
+        Array.ConvertAll(complex.ALog.Value.ToArray(), MathF.Exp).Should().OnlyContain(a => Math.Abs(a - 0.5f) < 1e-6f);
+        complex.AImaginary!.Value.ToArray().Should().Equal(
+            Enumerable.Range(0, 3).SelectMany(n => Enumerable.Repeat((float)(n * Math.PI), 16)));
+        Array.ConvertAll(real.ALog.Value.ToArray(), value => MathF.Round(MathF.Exp(value), 4)).Should().Equal(
+            Enumerable.Range(0, 6).SelectMany(n => Enumerable.Repeat(n + 1f, 16)));
+        real.AImaginary.Should().BeNull();
+    }
+
+    [Fact]
+    public void C_of_S4D_is_normal_of_variance_one()
+    {
+        using Device device = TestDevice.Open();
+        using S4dMixer mixer = new(device, new() { ModelDim = 512, StateDim = 8 }, new Random(1));
+
+        float[] parts = mixer.C.Value.ToArray();
+
+        parts.Average().Should().BeApproximately(0, 0.05f);
+        parts.Average(part => part * part).Should().BeApproximately(0.5f, 0.05f, "of two parts");
+    }
+
+    [Fact]
     public void Softplus_of_the_bias_of_delta_is_log_uniform()
     {
         using Device device = TestDevice.Open();
@@ -87,10 +115,12 @@ public sealed class InitialValueTests
         Action heads = () => new Mamba2MixerOptions { ModelDim = 8, HeadDim = 5 }.Validate();
         Action groups = () => new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4, Groups = 3 }.Validate();
         Action wide = () => new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4, SsmDim = 20 }.Validate();
+        Action half = () => new S4dMixerOptions { ModelDim = 8, StateDim = 5 }.Validate();
 
         negative.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*StateDim*");
         heads.Should().Throw<ArgumentException>().WithMessage("*SsmDim*HeadDim*16 and 5*");
         groups.Should().Throw<ArgumentException>().WithMessage("*Heads*Groups*4 and 3*");
         wide.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*SsmDim*");
+        half.Should().Throw<ArgumentException>().WithMessage("*StateDim*5 and 2*");
     }
 }

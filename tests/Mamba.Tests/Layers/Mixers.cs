@@ -48,6 +48,13 @@ internal static class Mixers
         {
             ModelDim = Dim, StateDim = 9, HeadDim = 4, LearnableInitialState = true, ChunkLength = 4,
         },
+        ["s4d"] = new S4dMixerOptions { ModelDim = Dim },
+        ["s4d odd, learned state"] = new S4dMixerOptions
+        {
+            ModelDim = Dim, InnerDim = 19, StateDim = 6, ConvWidth = 3, Bias = true, ConvBias = false,
+            LearnableInitialState = true,
+        },
+        ["s4d real"] = new S4dMixerOptions { ModelDim = Dim, StateDim = 5, IsComplex = false },
         ["attention"] = new AttentionMixerOptions { ModelDim = Dim, Heads = 2, HeadDim = 6, RotaryDim = 4 },
         ["attention grouped"] = new AttentionMixerOptions
         {

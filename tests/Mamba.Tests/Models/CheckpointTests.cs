@@ -184,6 +184,17 @@ public sealed class CheckpointTests : IDisposable
         Directory.EnumerateFiles(_folder).Should().BeEmpty();
     }
 
+    [Fact]
+    public void A_kind_of_layer_that_no_format_knows_is_refused_by_name()
+    {
+        using MambaLanguageModel model = new(_device, Equal(new S4dMixerOptions { ModelDim = 8 }), new Random(1));
+
+        Action save = () => model.Save(_folder);
+
+        save.Should().Throw<NotSupportedException>().WithMessage("*S4dMixerOptions*");
+        Directory.EnumerateFiles(_folder).Should().BeEmpty();
+    }
+
     private static LanguageModelConfig Equal(MixerOptions options) =>
         new() { VocabularySize = 11, Layers = [options, options] };
 

@@ -142,6 +142,7 @@ public sealed class LanguageModelTests
             [
                 new MambaMixerOptions { ModelDim = 40, LearnableInitialState = true },
                 new Mamba2MixerOptions { ModelDim = 40, HeadDim = 20, SsmDim = 60 },
+                new S4dMixerOptions { ModelDim = 40 },
             ],
         };
         using MambaLanguageModel model = new(tested, config, new Random(1));

@@ -1,0 +1,146 @@
+using System.Numerics;
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.StateSpace;
+
+namespace Mamba.Layers;
+
+/// <summary>
+/// The Mamba block around a state-space core without selection: Δ, A and C are learned and the same for all tokens, B is
+/// 1. What it lacks, compared with a <see cref="MambaMixer"/>, is what selection gives.
+/// </summary>
+/// <remarks>
+/// S4D: Gu et al., <see href="https://arxiv.org/abs/2206.11893"/>; as a baseline in this block: Gu and Dao,
+/// <see href="https://arxiv.org/abs/2312.00752"/>, section 4.6.1. Discretised by exponential Euler, as the selective scan.
+/// </remarks>
+public sealed class S4dMixer : RecurrentMixer
+{
+    private readonly S4dMixerOptions _options;
+
+    /// <summary>Makes the mixer.</summary>
+    /// <param name="device">Where the weights live.</param>
+    /// <param name="options">Sizes and options.</param>
+    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
+    /// <param name="outputScale">Factor of the output projection's first weights: 1/√(number of layers) in a model.</param>
+    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    public S4dMixer(Device device, S4dMixerOptions options, Random? random, double outputScale = 1)
+        : base(
+            device,
+            new(device, Valid(options).InnerDim, options.ConvWidth, options.ConvBias, random),
+            options.StateShape,
+            options.LearnableInitialState,
+            random)
+    {
+        _options = options;
+        (int inner, int states) = (options.InnerDim, options.States);
+
+        InProjection = AddModule("in_projection", new Linear(device, options.ModelDim, 2 * inner, options.Bias, random));
+        TimeStepBias = AddParameter(
+            "dt_bias",
+            [inner],
+            random is null ? null : values => TimeSteps.FillBias(
+                random, values, options.TimeStepMin, options.TimeStepMax, options.TimeStepFloor));
+        ALog = AddParameter(
+            "a_log", [states, inner], random is null ? null : values => Fill(values, a => Math.Log(-a.Real)));
+        AImaginary = options.IsComplex
+            ? AddParameter("a_imaginary", [states, inner], random is null ? null : values => Fill(values, a => a.Imaginary))
+            : null;
+
+        // A complex number of variance 1 has parts of variance 1/2.
+        C = AddParameter("c", options.StateShape, Initial.Normal(random, options.IsComplex ? Math.Sqrt(0.5) : 1));
+        D = AddParameter("d", [inner], Initial.Constant(random, 1f));
+        OutProjection = AddModule(
+            "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
+    }
+
+    /// <summary>Makes x and z of the input.</summary>
+    public Linear InProjection { get; }
+
+    /// <summary>Becomes Δ by softplus, shape [innerDim].</summary>
+    public Parameter TimeStepBias { get; }
+
+    /// <summary>log(-Re A), shape [states, innerDim].</summary>
+    public Parameter ALog { get; }
+
+    /// <summary>Im A, shape [states, innerDim]; null where A is real.</summary>
+    public Parameter? AImaginary { get; }
+
+    /// <summary>C, shape [states, innerDim]; complex: [2, states, innerDim], real parts first.</summary>
+    public Parameter C { get; }
+
+    /// <summary>The skip connection, shape [innerDim].</summary>
+    public Parameter D { get; }
+
+    /// <summary>Back to the model's width.</summary>
+    public Linear OutProjection { get; }
+
+    /// <inheritdoc/>
+    public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
+    {
+        MixerState? own = Require<MixerState>(state, x, segments);
+        (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
+        DeviceArray convolved = Convolve(inner, own, segments);
+        (DeviceArray y, DeviceArray hidden) = Functions.TimeInvariantScan(
+            convolved,
+            TimeStepBias.Value,
+            A(),
+            B(),
+            C.Value,
+            D.Value,
+            z,
+            HiddenBefore(own, segments?.Count ?? x.Shape[0]),
+            segments);
+        if (own is not null)
+        {
+            own.Hidden = hidden;
+        }
+
+        return OutProjection.Forward(y);
+    }
+
+    /// <inheritdoc/>
+    public override DeviceArray Step(DeviceArray x, LayerState state)
+    {
+        if (Device.Tape is not null)
+        {
+            return Forward(x, state);
+        }
+
+        MixerState own = Require<MixerState>(state, x, null)!;
+        (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
+        DeviceArray y = Functions.TimeInvariantScanStep(
+            ConvolveStep(inner, own), TimeStepBias.Value, A(), B(), C.Value, D.Value, z, own.HiddenInPlace);
+        return OutProjection.Forward(y);
+    }
+
+    private (DeviceArray X, DeviceArray Z) Split(DeviceArray projected) =>
+        (projected.Slice(0, _options.InnerDim), projected.Slice(_options.InnerDim, _options.InnerDim));
+
+    private DeviceArray A()
+    {
+        DeviceArray real = Functions.NegatedExp(ALog.Value);
+        return AImaginary is null ? real : Functions.Concat(AsRow(real), AsRow(AImaginary.Value)).Reshape(_options.StateShape);
+    }
+
+    /// <summary>B = 1, also where it is complex.</summary>
+    private DeviceArray B()
+    {
+        DeviceArray b = Device.Zeros(_options.StateShape);
+        Device.Fill(AsRow(b).Slice(0, _options.States * _options.InnerDim), 1f);
+        return b;
+    }
+
+    private static DeviceArray AsRow(DeviceArray x) => x.Reshape([1, checked((int)x.Shape.Count)]);
+
+    /// <summary>The first A, the same for all channels: S4D-Lin or S4D-Real.</summary>
+    private void Fill(Span<float> values, Func<Complex, double> part)
+    {
+        Complex[] a = new Complex[_options.States];
+        StateMatrices.S4DLin(a);
+        for (int i = 0; i < values.Length; i++)
+        {
+            int n = i / _options.InnerDim;
+            values[i] = (float)part(_options.IsComplex ? a[n] : -(n + 1));
+        }
+    }
+}

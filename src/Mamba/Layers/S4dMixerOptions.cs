@@ -1,0 +1,59 @@
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>The sizes and options of an <see cref="S4dMixer"/>.</summary>
+/// <remarks>The defaults are those of a <see cref="MambaMixerOptions"/>, so that the two can be compared.</remarks>
+public sealed record S4dMixerOptions : MixerOptions
+{
+    /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
+    public int InnerDim { get => field != 0 ? field : 2 * ModelDim; init; }
+
+    /// <summary>Numbers of a channel's state, N; where A is complex, they are the parts of N/2 values.</summary>
+    public int StateDim { get; init; } = 16;
+
+    /// <summary>Whether A and C are complex, beginning as S4D-Lin; else they are real, beginning as S4D-Real.</summary>
+    public bool IsComplex { get; init; } = true;
+
+    /// <summary>Taps of the convolution, K.</summary>
+    public int ConvWidth { get; init; } = 4;
+
+    /// <summary>Whether the input and output projections have biases.</summary>
+    public bool Bias { get; init; }
+
+    /// <summary>Whether the convolution has a bias.</summary>
+    public bool ConvBias { get; init; } = true;
+
+    /// <summary>Least Δ at the start of training.</summary>
+    public double TimeStepMin { get; init; } = 1e-3;
+
+    /// <summary>Largest Δ at the start of training.</summary>
+    public double TimeStepMax { get; init; } = 0.1;
+
+    /// <summary>Floor of Δ at the start of training.</summary>
+    public double TimeStepFloor { get; init; } = 1e-4;
+
+    /// <summary>Whether the state before the first token is learned; else it is zero.</summary>
+    public bool LearnableInitialState { get; init; }
+
+    /// <summary>Values of A for a channel: N, or the N/2 complex ones of which each stands for a pair.</summary>
+    public int States => IsComplex ? StateDim / 2 : StateDim;
+
+    /// <summary>Shape of A, of C and of one sequence's h.</summary>
+    internal Shape StateShape => IsComplex ? [2, States, InnerDim] : [States, InnerDim];
+
+    /// <inheritdoc/>
+    public override void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ModelDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(InnerDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(StateDim);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ConvWidth);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TimeStepMin);
+        ArgumentOutOfRangeException.ThrowIfLessThan(TimeStepMax, TimeStepMin);
+        RequireMultiple(StateDim, IsComplex ? 2 : 1, nameof(StateDim), "a pair");
+    }
+
+    internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
+        new S4dMixer(device, this, random, outputScale);
+}
