@@ -45,12 +45,12 @@ internal static class HuggingFaceConfig
 
         switch (mixer)
         {
-            case MambaMixerOptions { LearnableInitialState: false } mamba:
+            case MambaMixerOptions { LearnableInitialState: false, Gate: true } mamba:
                 Write(mamba, json);
                 break;
             case Mamba2MixerOptions
             {
-                LearnableInitialState: false, DPerChannel: false, Norm: true, NormBeforeGate: false,
+                LearnableInitialState: false, DPerChannel: false, Norm: true, NormBeforeGate: false, Gate: true,
             } mamba2 when mamba2.SsmDim == mamba2.InnerDim && mamba2.NormEpsilon == config.NormEpsilon:
                 Write(mamba2, json);
                 break;

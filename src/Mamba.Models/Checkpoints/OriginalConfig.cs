@@ -161,7 +161,7 @@ internal static class OriginalConfig
     {
         switch (options)
         {
-            case MambaMixerOptions { ParameterNormEpsilon: null } mamba when mamba.InnerDim % mamba.ModelDim == 0:
+            case MambaMixerOptions { ParameterNormEpsilon: null, Gate: true } mamba when mamba.InnerDim % mamba.ModelDim == 0:
                 json.Add("layer", "Mamba1");
                 json.Add("expand", mamba.InnerDim / mamba.ModelDim);
                 json.Add("d_state", mamba.StateDim);
@@ -171,7 +171,7 @@ internal static class OriginalConfig
                 json.Add("conv_bias", mamba.ConvBias);
                 json.Add("learnable_init_states", mamba.LearnableInitialState);
                 break;
-            case Mamba2MixerOptions { UngroupedNorm: false, NormEpsilon: 1e-5f } mamba2
+            case Mamba2MixerOptions { UngroupedNorm: false, NormEpsilon: 1e-5f, Gate: true } mamba2
                 when mamba2.InnerDim % mamba2.ModelDim == 0:
                 json.Add("layer", "Mamba2");
                 json.Add("expand", mamba2.InnerDim / mamba2.ModelDim);

@@ -8,7 +8,7 @@ namespace Mamba.Layers;
 /// <remarks>
 /// Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 7. The input projection's rows are
 /// [z0, x0, z, x, B, C, Δ]; z0 and x0, a gated MLP beside the state-space part, are there only when
-/// <see cref="Mamba2MixerOptions.SsmDim"/> is less than the inner width.
+/// <see cref="Mamba2MixerOptions.SsmDim"/> is less than the inner width, and z only where there is a gate.
 /// </remarks>
 public sealed class Mamba2Mixer : RecurrentMixer
 {
@@ -36,7 +36,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
             new Linear(
                 device,
                 options.ModelDim,
-                (2 * options.InnerDim) + (2 * options.Groups * options.StateDim) + heads,
+                (2 * (options.InnerDim - options.SsmDim)) + options.GateDim + options.ConvDim + heads,
                 options.Bias,
                 random));
         TimeStepBias = AddParameter(
@@ -52,7 +52,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
             new Linear(device, options.InnerDim, options.ModelDim, options.Bias, random, outputScale));
     }
 
-    /// <summary>Makes z, x, B, C and Δ of the input.</summary>
+    /// <summary>Makes z, where there is a gate, x, B, C and Δ of the input.</summary>
     public Linear InProjection { get; }
 
     /// <summary>Added to Δ before softplus, shape [heads].</summary>
@@ -64,7 +64,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <summary>The skip connection, shape [heads], or [ssmDim] when it has a value per channel.</summary>
     public Parameter D { get; }
 
-    /// <summary>The weights of the gated norm, shape [ssmDim]; null where there is no norm.</summary>
+    /// <summary>The weights of the norm, shape [ssmDim]; null where there is no norm.</summary>
     public Parameter? Norm { get; }
 
     /// <summary>Back to the model's width.</summary>
@@ -74,7 +74,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
         Parts parts = new(_options, InProjection.Forward(x));
-        DeviceArray y = Core(parts.XBC, parts.Delta, _options.Norm ? default : parts.Z, state, segments);
+        DeviceArray y = Core(parts.XBC, parts.Delta, parts.GateOfCore, state, segments);
         return Finish(parts, y);
     }
 
@@ -118,7 +118,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
         Parts parts = new(_options, InProjection.Forward(x));
         DeviceArray convolved = ConvolveStep(parts.XBC, own);
         DeviceArray y = Functions.SsdStep(
-            Inputs(convolved, parts.Delta, _options.Norm ? default : parts.Z), own.HiddenInPlace);
+            Inputs(convolved, parts.Delta, parts.GateOfCore), own.HiddenInPlace);
         return Finish(parts, y);
     }
 
@@ -146,7 +146,11 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <summary>Gate and norm, the MLP part, and the output projection.</summary>
     private DeviceArray Finish(Parts parts, DeviceArray y)
     {
-        if (Norm is not null)
+        if (Norm is not null && !_options.Gate)
+        {
+            y = Functions.RmsNorm(y, Norm.Value, _options.NormEpsilon);
+        }
+        else if (Norm is not null)
         {
             int? group = _options.UngroupedNorm ? null : _options.SsmDim / _options.Groups;
             y = Functions.GatedRmsNorm(
@@ -182,14 +186,19 @@ public sealed class Mamba2Mixer : RecurrentMixer
                 Mlp = (projected.Slice(mlp, mlp), projected.Slice(0, mlp));
             }
 
-            Z = projected.Slice(2 * mlp, options.SsmDim);
-            XBC = projected.Slice((2 * mlp) + options.SsmDim, options.ConvDim);
-            Delta = projected.Slice((2 * mlp) + options.SsmDim + options.ConvDim, options.Heads);
+            (int gate, int start) = (options.GateDim, 2 * mlp);
+            Z = gate > 0 ? projected.Slice(start, gate) : default;
+            GateOfCore = options.Norm ? default : Z;
+            XBC = projected.Slice(start + gate, options.ConvDim);
+            Delta = projected.Slice(start + gate + options.ConvDim, options.Heads);
         }
 
         public (DeviceArray X, DeviceArray Z)? Mlp { get; }
 
         public DeviceArray Z { get; }
+
+        /// <summary>z where the core applies it, not the norm.</summary>
+        public DeviceArray GateOfCore { get; }
 
         public DeviceArray XBC { get; }
 

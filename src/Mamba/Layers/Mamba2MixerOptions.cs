@@ -33,15 +33,21 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <summary>Whether D has a value for every channel of a head instead of one for the head.</summary>
     public bool DPerChannel { get; init; }
 
-    /// <summary>Whether the output is normalised; if not, it is gated only.</summary>
+    /// <summary>
+    /// Whether the output is gated by <c>silu(z)</c>; if not, the input projection makes no z, and the norm, if there is
+    /// one, is a plain one over all channels. The MLP beside the state-space part keeps its own gate.
+    /// </summary>
+    public bool Gate { get; init; } = true;
+
+    /// <summary>Whether the output is normalised.</summary>
     public bool Norm { get; init; } = true;
 
     /// <summary>Whether the norm comes before the gate instead of after it.</summary>
     public bool NormBeforeGate { get; init; }
 
     /// <summary>
-    /// Whether the norm runs over all channels instead of over each group of E/G, as Hugging Face's Mamba-2 has it. The
-    /// two differ only for more than one group.
+    /// Whether the gated norm runs over all channels instead of over each group of E/G, as Hugging Face's Mamba-2 has it.
+    /// The two differ only for more than one group.
     /// </summary>
     public bool UngroupedNorm { get; init; }
 
@@ -77,6 +83,9 @@ public sealed record Mamba2MixerOptions : MixerOptions
 
     /// <summary>Channels of the convolution: x, B and C.</summary>
     public int ConvDim => SsmDim + (2 * Groups * StateDim);
+
+    /// <summary>Width of z.</summary>
+    internal int GateDim => Gate ? SsmDim : 0;
 
     /// <inheritdoc/>
     public override void Validate()

@@ -27,7 +27,9 @@ public sealed class MambaMixer : RecurrentMixer
         _options = options;
         (int inner, int states, int rank) = (options.InnerDim, options.StateDim, options.TimeStepRank);
 
-        InProjection = AddModule("in_projection", new Linear(device, options.ModelDim, 2 * inner, options.Bias, random));
+        InProjection = AddModule(
+            "in_projection",
+            new Linear(device, options.ModelDim, (options.Gate ? 2 : 1) * inner, options.Bias, random));
         XProjection = AddModule("x_projection", new Linear(device, inner, rank + (2 * states), false, random));
         double range = options.TimeStepScale / Math.Sqrt(rank);
         TimeStepWeight = AddParameter(
@@ -48,7 +50,7 @@ public sealed class MambaMixer : RecurrentMixer
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
     }
 
-    /// <summary>Makes x and z of the input.</summary>
+    /// <summary>Makes x of the input, and z where there is a gate.</summary>
     public Linear InProjection { get; }
 
     /// <summary>Makes Δ (of low rank), B and C of x.</summary>
@@ -72,10 +74,8 @@ public sealed class MambaMixer : RecurrentMixer
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
-        DeviceArray xz = InProjection.Forward(x);
-        int inner = _options.InnerDim;
-        DeviceArray y = Core(xz.Slice(0, inner), xz.Slice(inner, inner), state, segments);
-        return OutProjection.Forward(y);
+        (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
+        return OutProjection.Forward(Core(inner, z, state, segments));
     }
 
     /// <summary>The mixer without its projections: convolution, selection, scan, and the gate if there is one.</summary>
@@ -108,12 +108,15 @@ public sealed class MambaMixer : RecurrentMixer
         }
 
         MixerState own = Require<MixerState>(state, x, null)!;
-        DeviceArray xz = InProjection.Forward(x);
-        int inner = _options.InnerDim;
-        DeviceArray convolved = ConvolveStep(xz.Slice(0, inner), own);
-        DeviceArray y = Functions.SelectiveScanStep(
-            Inputs(convolved, xz.Slice(inner, inner)), own.HiddenInPlace);
+        (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
+        DeviceArray y = Functions.SelectiveScanStep(Inputs(ConvolveStep(inner, own), z), own.HiddenInPlace);
         return OutProjection.Forward(y);
+    }
+
+    private (DeviceArray X, DeviceArray Z) Split(DeviceArray projected)
+    {
+        int inner = _options.InnerDim;
+        return (projected.Slice(0, inner), _options.Gate ? projected.Slice(inner, inner) : default);
     }
 
     /// <summary>What the scan takes: Δ, B and C are made of x, which is the selection (section 3.2).</summary>

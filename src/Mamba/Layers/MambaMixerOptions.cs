@@ -24,6 +24,9 @@ public sealed record MambaMixerOptions : MixerOptions
     /// <summary>Whether the convolution has a bias.</summary>
     public bool ConvBias { get; init; } = true;
 
+    /// <summary>Whether the output is gated by <c>silu(z)</c>; if not, the input projection makes no z.</summary>
+    public bool Gate { get; init; } = true;
+
     /// <summary>Least Δ at the start of training.</summary>
     public double TimeStepMin { get; init; } = 1e-3;
 

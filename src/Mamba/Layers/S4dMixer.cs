@@ -34,7 +34,9 @@ public sealed class S4dMixer : RecurrentMixer
         _options = options;
         (int inner, int states) = (options.InnerDim, options.States);
 
-        InProjection = AddModule("in_projection", new Linear(device, options.ModelDim, 2 * inner, options.Bias, random));
+        InProjection = AddModule(
+            "in_projection",
+            new Linear(device, options.ModelDim, (options.Gate ? 2 : 1) * inner, options.Bias, random));
         TimeStepBias = AddParameter(
             "dt_bias",
             [inner],
@@ -53,7 +55,7 @@ public sealed class S4dMixer : RecurrentMixer
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
     }
 
-    /// <summary>Makes x and z of the input.</summary>
+    /// <summary>Makes x of the input, and z where there is a gate.</summary>
     public Linear InProjection { get; }
 
     /// <summary>Becomes Δ by softplus, shape [innerDim].</summary>
@@ -113,8 +115,11 @@ public sealed class S4dMixer : RecurrentMixer
         return OutProjection.Forward(y);
     }
 
-    private (DeviceArray X, DeviceArray Z) Split(DeviceArray projected) =>
-        (projected.Slice(0, _options.InnerDim), projected.Slice(_options.InnerDim, _options.InnerDim));
+    private (DeviceArray X, DeviceArray Z) Split(DeviceArray projected)
+    {
+        int inner = _options.InnerDim;
+        return (projected.Slice(0, inner), _options.Gate ? projected.Slice(inner, inner) : default);
+    }
 
     private DeviceArray A()
     {

@@ -23,6 +23,7 @@ internal static class Mixers
             ModelDim = Dim, StateDim = 8, TimeStepRank = 4, ParameterNormEpsilon = 1e-6f,
         },
         ["mamba1 learned state"] = new MambaMixerOptions { ModelDim = Dim, StateDim = 4, LearnableInitialState = true },
+        ["mamba1 no gate"] = new MambaMixerOptions { ModelDim = Dim, StateDim = 4, Gate = false },
         ["mamba2"] = new Mamba2MixerOptions { ModelDim = Dim, StateDim = 16, HeadDim = 5 },
         ["mamba2 groups"] = new Mamba2MixerOptions
         {
@@ -48,13 +49,21 @@ internal static class Mixers
         {
             ModelDim = Dim, StateDim = 9, HeadDim = 4, LearnableInitialState = true, ChunkLength = 4,
         },
+        ["mamba2 no gate, norm"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, InnerDim = 24, StateDim = 7, HeadDim = 4, Groups = 3, Gate = false,
+        },
+        ["mamba2 no gate, no norm, mlp"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, InnerDim = 26, SsmDim = 20, StateDim = 8, HeadDim = 10, Gate = false, Norm = false,
+        },
         ["s4d"] = new S4dMixerOptions { ModelDim = Dim },
         ["s4d odd, learned state"] = new S4dMixerOptions
         {
             ModelDim = Dim, InnerDim = 19, StateDim = 6, ConvWidth = 3, Bias = true, ConvBias = false,
             LearnableInitialState = true,
         },
-        ["s4d real"] = new S4dMixerOptions { ModelDim = Dim, StateDim = 5, IsComplex = false },
+        ["s4d real"] = new S4dMixerOptions { ModelDim = Dim, StateDim = 5, IsComplex = false, Gate = false },
         ["attention"] = new AttentionMixerOptions { ModelDim = Dim, Heads = 2, HeadDim = 6, RotaryDim = 4 },
         ["attention grouped"] = new AttentionMixerOptions
         {

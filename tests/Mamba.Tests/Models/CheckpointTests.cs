@@ -184,14 +184,22 @@ public sealed class CheckpointTests : IDisposable
         Directory.EnumerateFiles(_folder).Should().BeEmpty();
     }
 
-    [Fact]
-    public void A_kind_of_layer_that_no_format_knows_is_refused_by_name()
+    public static TheoryData<MixerOptions, string> Unwritable => new()
     {
-        using MambaLanguageModel model = new(_device, Equal(new S4dMixerOptions { ModelDim = 8 }), new Random(1));
+        { new S4dMixerOptions { ModelDim = 8 }, "*S4dMixerOptions*" },
+        { new MambaMixerOptions { ModelDim = 8, Gate = false }, "*MambaMixerOptions*Gate = False*" },
+        { new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4, Gate = false }, "*Mamba2MixerOptions*Gate = False*" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Unwritable), DisableDiscoveryEnumeration = true)]
+    public void A_layer_that_no_format_knows_is_refused_by_name(MixerOptions options, string message)
+    {
+        using MambaLanguageModel model = new(_device, Equal(options), new Random(1));
 
         Action save = () => model.Save(_folder);
 
-        save.Should().Throw<NotSupportedException>().WithMessage("*S4dMixerOptions*");
+        save.Should().Throw<NotSupportedException>().WithMessage(message);
         Directory.EnumerateFiles(_folder).Should().BeEmpty();
     }
 
