@@ -59,6 +59,12 @@ public sealed partial class MambaLanguageModel : Module
     /// <summary>The head; null where its weights are the embedding's.</summary>
     public Linear? Head { get; }
 
+    /// <summary>
+    /// Whether a tape keeps only what goes into each layer, and computes the rest a second time on the way back: a third
+    /// more time for a fraction of the memory. Gradients have the same bits.
+    /// </summary>
+    public bool RecomputeActivations { get; set; }
+
     /// <summary>Makes the state of texts that have not begun.</summary>
     /// <param name="batch">Number of texts.</param>
     /// <returns>The state; the caller disposes it.</returns>
@@ -195,7 +201,9 @@ public sealed partial class MambaLanguageModel : Module
     {
         if (Device.Tape is not null)
         {
-            return block.Forward(h, state, segments);
+            return RecomputeActivations
+                ? block.ForwardRecomputed(h, state, segments)
+                : block.Forward(h, state, segments);
         }
 
         using DeviceScope scope = Device.Scope();

@@ -64,7 +64,7 @@ public static partial class Functions
 
         if (Tape.Follows(x))
         {
-            RecordRepeat(x.Device.Tape!, row, rows);
+            RecordRepeat(x.Device.Tape!, x.Reshape([width]), rows);
         }
 
         return rows.Reshape(Shape.Create([count, .. x.Shape.ToArray()]));
@@ -83,8 +83,8 @@ public static partial class Functions
     private static void RecordContiguous(Tape tape, DeviceArray x, DeviceArray y) =>
         tape.Record(() => AddTo(tape.GradientOf(x), tape.GradientOf(y)), y);
 
-    private static void RecordRepeat(Tape tape, DeviceArray row, DeviceArray rows) =>
-        tape.Record(() => rows.Device.AddColumnSums(tape.GradientOf(rows), tape.GradientOf(row)), rows);
+    private static void RecordRepeat(Tape tape, DeviceArray x, DeviceArray rows) =>
+        tape.Record(() => rows.Device.AddColumnSums(tape.GradientOf(rows), tape.GradientOf(x)), rows);
 
     private static void AddTo(DeviceArray gradient, DeviceArray term)
     {

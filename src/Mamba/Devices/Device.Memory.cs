@@ -87,14 +87,36 @@ public abstract partial class Device
     /// <summary>Allocates the output of a layer, stored as activations are on this device.</summary>
     internal DeviceArray AllocateActivation(Shape shape) => Allocate(shape, ActivationPrecision);
 
-    /// <summary>Allocates a gradient, of zeros, that lives at least as long as the tape: as long as an owned storage.</summary>
+    /// <summary>Allocates a gradient, of zeros, that lives as long as what it is the gradient of.</summary>
     internal DeviceArray AllocateGradient(Storage storage)
     {
         Shape shape = [checked((int)storage.Length)];
-        DeviceArray gradient = _owned.Contains(storage) ? AllocateOwned(shape) : Allocate(shape);
+        DeviceArray gradient = _owned.Contains(storage) ? AllocateOwned(shape) : AllocateBeside(storage, shape);
         Fill(gradient, 0f);
         return gradient;
     }
+
+    /// <summary>Allocates an array in the scope, not always the innermost one, that a storage lives in.</summary>
+    private DeviceArray AllocateBeside(Storage storage, Shape shape)
+    {
+        DeviceArray array = Allocate(shape);
+        int depth = _scopes.Count, index = depth > 1 ? _scoped.LastIndexOf(storage) : 0;
+        while (depth > 1 && index < _scopes[depth - 1])
+        {
+            depth--;
+        }
+
+        if (depth < _scopes.Count)
+        {
+            KeepBeyond(depth + 1, array.Storage);
+        }
+
+        return array;
+    }
+
+    /// <summary>Whether memory belongs to the scope that ends next.</summary>
+    internal bool IsInInnermostScope(Storage storage) =>
+        _scopes.Count > 0 && _scoped.LastIndexOf(storage) >= _scopes[^1];
 
     internal void KeepBeyond(int depth, Storage storage)
     {

@@ -11,8 +11,8 @@ namespace Mamba.Layers;
 /// </remarks>
 public abstract class LayerState : IDisposable
 {
-    private readonly List<DeviceArray> _own = [];
-    private readonly List<DeviceArray> _current = [];
+    private List<DeviceArray> _own = [];
+    private List<DeviceArray> _current = [];
 
     private protected LayerState(Device device, int batch)
     {
@@ -111,6 +111,30 @@ public abstract class LayerState : IDisposable
     {
     }
 
+    /// <summary>
+    /// A state of the same layer that holds given arrays and takes over new ones as they are, without memory of its own:
+    /// the layer becomes a function of arrays.
+    /// </summary>
+    internal LayerState Over(ReadOnlySpan<DeviceArray> arrays)
+    {
+        LayerState view = (LayerState)MemberwiseClone();
+        view._own = [];
+        view._current = [.. arrays];
+        return view;
+    }
+
+    /// <summary>Takes the values of all arrays that are new.</summary>
+    internal void Take(ReadOnlySpan<DeviceArray> arrays)
+    {
+        for (int i = 0; i < arrays.Length; i++)
+        {
+            if (arrays[i].Storage != _current[i].Storage)
+            {
+                Set(i, arrays[i]);
+            }
+        }
+    }
+
     private protected int AddArray(Shape shape)
     {
         DeviceArray array = Device.AllocateOwned(shape);
@@ -130,7 +154,8 @@ public abstract class LayerState : IDisposable
     /// <summary>Takes a new value: a copy of it, or, under a tape that follows it, itself.</summary>
     private protected void Set(int index, DeviceArray value)
     {
-        if (value.RequiresGradient && Device.Tape is not null)
+        bool hasMemory = _own.Count > 0;
+        if (!hasMemory || (value.RequiresGradient && Device.Tape is not null))
         {
             _current[index] = value;
             return;

@@ -43,6 +43,28 @@ public sealed class ResidualBlock : Module
     public DeviceArray Forward(DeviceArray h, LayerState? state = null, Segments? segments = null) =>
         Finish(Functions.Add(h, Mixer.Forward(Norm.Forward(h), state, segments)));
 
+    /// <summary>
+    /// Computes what <see cref="Forward"/> does, but a tape keeps only what goes in; the rest is computed a second time on
+    /// the way back.
+    /// </summary>
+    internal DeviceArray ForwardRecomputed(DeviceArray h, LayerState? state, Segments? segments)
+    {
+        if (state is null)
+        {
+            return Functions.Recompute(x => Forward(x, null, segments), h);
+        }
+
+        DeviceArray[] outputs = Functions.Recompute(
+            inputs =>
+            {
+                LayerState passed = state.Over(inputs.AsSpan(1));
+                return [Forward(inputs[0], passed, segments), .. passed.Arrays];
+            },
+            [h, .. state.Arrays]);
+        state.Take(outputs.AsSpan(1));
+        return outputs[0];
+    }
+
     /// <summary>Computes the layer for the next token of every sequence.</summary>
     /// <param name="h">The residual stream, shape [batch, 1, modelDim].</param>
     /// <param name="state">What came before; read and updated.</param>
