@@ -15,7 +15,7 @@ internal sealed class RecordedStep : IDisposable
     private readonly int _classes;
     private IndexArray _ids;
     private Recording? _recording;
-    private long _freedCount = -1;
+    private long _voidedCount = -1;
     private bool _isRefused;
 
     /// <summary>Makes room for what goes in and what comes out.</summary>
@@ -38,13 +38,13 @@ internal sealed class RecordedStep : IDisposable
     {
         _ids = _device.Update(_ids, ids);
         Device.RequireIndices(_ids, _classes);
-        if (_freedCount != _device.FreedCount)
+        if (_voidedCount != _device.VoidedCount)
         {
-            // The first time, or memory that the recording knows may be another's now.
+            // The first time, or memory that the recording knows may be another's now, or the model is another.
             _recording?.Dispose();
             _recording = null;
             Compute();
-            _freedCount = _device.FreedCount;
+            _voidedCount = _device.VoidedCount;
         }
         else if (!_isRefused && (_recording ??= _device.TryRecord(Compute)) is { } recording)
         {

@@ -53,7 +53,7 @@ public abstract partial class Device
         }
 
         Discard(storage);
-        FreedCount++;
+        VoidRecordings();
     }
 
     /// <summary>Frees everything that was allocated on this device.</summary>

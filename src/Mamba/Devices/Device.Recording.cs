@@ -13,10 +13,13 @@ public abstract partial class Device
     internal virtual bool CanRecord => false;
 
     /// <summary>
-    /// Counts how often memory outside of scopes was freed. A recording made before may refer to such memory, and is
-    /// void.
+    /// Counts what makes earlier recordings void: memory outside of scopes, to which one may refer, was freed, or a model
+    /// that was recorded was given another part.
     /// </summary>
-    internal long FreedCount { get; private set; }
+    internal long VoidedCount { get; private set; }
+
+    /// <summary>Notes that recordings made so far are void.</summary>
+    internal void VoidRecordings() => VoidedCount++;
 
     /// <summary>
     /// Takes work down without doing it. It has been done in the same way just before, so that all memory is there; it

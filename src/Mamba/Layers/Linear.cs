@@ -27,8 +27,31 @@ public sealed class Linear : Module
     /// <summary>b, shape [outputDim]; null where there is none.</summary>
     public Parameter? Bias { get; }
 
-    /// <summary>Computes <c>y = x·Wᵀ + b</c>.</summary>
+    /// <summary>A correction of low rank that is trained in place of W; null where there is none.</summary>
+    public LowRankAdapter? Adapter { get; private set; }
+
+    /// <summary>Computes <c>y = x·Wᵀ + b</c>, and what an adapter adds.</summary>
     /// <param name="x">Shape [.., inputDim].</param>
     /// <returns>Shape [.., outputDim].</returns>
-    public DeviceArray Forward(DeviceArray x) => Functions.Linear(x, Weight.Value, Optional(Bias));
+    public DeviceArray Forward(DeviceArray x) => Adapter is null
+        ? Functions.Linear(x, Weight.Value, Optional(Bias))
+        : Functions.LinearWithAdapter(
+            x, Weight.Value, Optional(Bias), Adapter.A.Value, Adapter.B.Value, Adapter.Scale);
+
+    /// <summary>Adds an adapter where there is none.</summary>
+    internal LowRankAdapter Adapt(int rank, double alpha, Random? random)
+    {
+        Shape weight = Weight.Value.Shape;
+        Adapter = AddModule("adapter", new LowRankAdapter(Device, weight[1], weight[0], rank, alpha, random));
+        Device.VoidRecordings();
+        return Adapter;
+    }
+
+    /// <summary>Adds the adapter's correction to W and frees the adapter.</summary>
+    internal void Merge()
+    {
+        Adapter!.AddTo(0, Weight.Value);
+        RemoveModule(Adapter);
+        Adapter = null;
+    }
 }

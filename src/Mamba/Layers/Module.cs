@@ -27,6 +27,10 @@ public abstract class Module : IDisposable
         _parameters.Concat(_modules.SelectMany(
             child => child.Module.Parameters.Select(inner => ($"{child.Name}.{inner.Name}", inner.Parameter))));
 
+    /// <summary>All parts at any depth with their names, such as <c>blocks.0.mixer.in_projection</c>.</summary>
+    internal IEnumerable<(string Name, Module Module)> Modules => _modules.SelectMany(
+        child => child.Module.Modules.Select(inner => ($"{child.Name}.{inner.Name}", inner.Module)).Prepend(child));
+
     /// <summary>Number of weights.</summary>
     public long ParameterCount => Parameters.Sum(named => (long)named.Parameter.Value.Shape.Count);
 
@@ -103,5 +107,12 @@ public abstract class Module : IDisposable
     {
         _modules.Add((name, module));
         return module;
+    }
+
+    /// <summary>Removes a part and frees it.</summary>
+    private protected void RemoveModule(Module module)
+    {
+        _modules.RemoveAll(child => child.Module == module);
+        module.Dispose();
     }
 }

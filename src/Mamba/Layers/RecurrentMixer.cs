@@ -23,7 +23,21 @@ public abstract class RecurrentMixer : SequenceMixer
     public DepthwiseConvolution Convolution { get; }
 
     /// <summary>h before the first token, of the shape of one sequence's h; null: zero.</summary>
-    public Parameter? InitialState { get; }
+    public Parameter? InitialState { get; private set; }
+
+    /// <summary>Shape of one sequence's h.</summary>
+    internal Shape HiddenShape => _hidden;
+
+    /// <summary>
+    /// Makes the state before the first token trainable: in a mixer without one, it begins as zero, which changes nothing.
+    /// </summary>
+    /// <returns>The initial state.</returns>
+    public Parameter LearnInitialState()
+    {
+        InitialState ??= AddParameter("initial_state", _hidden, values => values.Clear());
+        InitialState.IsTrainable = true;
+        return InitialState;
+    }
 
     /// <inheritdoc/>
     public override LayerState CreateState(int batch)

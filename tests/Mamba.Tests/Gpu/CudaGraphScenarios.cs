@@ -103,6 +103,31 @@ public sealed class CudaGraphScenarios
     }
 
     [Scenario]
+    public void A_step_is_recorded_again_after_a_model_was_adapted_and_after_it_was_merged()
+    {
+        using GpuDevice device = GpuDevice.Open(new() { Kind = GpuKind.Cuda });
+        using MambaLanguageModel model = new(device, TwoLayers, new Random(1));
+        using ModelState state = model.CreateState();
+        float[] logits = new float[16];
+        Steps();
+
+        LowRank.Adapt(model, new(), new Random(2));
+        Steps();
+        LowRank.Merge(model);
+        Steps();
+
+        StubLog.Lines("graph").Where(line => line.EndsWith("instantiated", StringComparison.Ordinal)).Should().HaveCount(3);
+
+        void Steps()
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                model.Step([i], state, logits);
+            }
+        }
+    }
+
+    [Scenario]
     public void A_thousand_replayed_steps_take_no_memory()
     {
         using GpuDevice device = GpuDevice.Open(new() { Kind = GpuKind.Cuda });

@@ -64,6 +64,8 @@ internal static class Mixers
             LearnableInitialState = true,
         },
         ["s4d real"] = new S4dMixerOptions { ModelDim = Dim, StateDim = 5, IsComplex = false, Gate = false },
+        ["mamba1 with adapters"] = new MambaMixerOptions { ModelDim = Dim, StateDim = 4, Bias = true },
+        ["mamba2 with adapters"] = new Mamba2MixerOptions { ModelDim = Dim, StateDim = 6, HeadDim = 5 },
         ["attention"] = new AttentionMixerOptions { ModelDim = Dim, Heads = 2, HeadDim = 6, RotaryDim = 4 },
         ["attention grouped"] = new AttentionMixerOptions
         {
@@ -79,10 +81,18 @@ internal static class Mixers
     public static SequenceMixer Create(string name, Device device, int seed = 1)
     {
         SequenceMixer mixer = All[name].Create(device, new Random(seed), 1);
+        if (name.EndsWith("adapters", StringComparison.Ordinal))
+        {
+            LowRank.Adapt(mixer, new() { Rank = 3, Alpha = 5 }, new Random(seed));
+        }
+
         foreach ((string parameter, Parameter weights) in mixer.Parameters)
         {
+            weights.IsTrainable = true;
             int count = (int)weights.Value.Shape.Count;
-            if (parameter is "d" or "initial_state" or "norm.weight" || parameter.EndsWith(".bias", StringComparison.Ordinal))
+            if (parameter is "d" or "initial_state" or "norm.weight"
+                || parameter.EndsWith(".bias", StringComparison.Ordinal)
+                || parameter.EndsWith("adapter.b", StringComparison.Ordinal))
             {
                 float[] values = weights.Value.ToArray();
                 float[] noise = Samples.Normal(seed + parameter.Length, count, 0.3);

@@ -1,0 +1,89 @@
+namespace Mamba.Layers;
+
+/// <summary>Fine-tunes a model by corrections of low rank, a hundredth of its weights, while those stay as they are.</summary>
+/// <remarks>LoRA: Hu et al., <see href="https://arxiv.org/abs/2106.09685"/>.</remarks>
+public static class LowRank
+{
+    /// <summary>
+    /// Freezes all parameters and puts a trainable adapter beside every projection that is named. What else is to be
+    /// trained is thawed afterwards, by <see cref="Parameter.IsTrainable"/>.
+    /// </summary>
+    /// <param name="module">The model; it computes what it computed before, to the bit.</param>
+    /// <param name="options">Which projections, and how.</param>
+    /// <param name="random">Source of the first A.</param>
+    /// <returns>Number of adapters.</returns>
+    /// <exception cref="ArgumentException">An option makes no sense, or no projection has such a name.</exception>
+    /// <exception cref="InvalidOperationException">A projection has an adapter already.</exception>
+    public static int Adapt(Module module, LowRankOptions options, Random random)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(random);
+        options.Validate();
+        (string Name, Linear Linear)[] all = [.. LinearsOf(module)];
+        Linear[] targets =
+        [
+            .. all.Where(named => options.Targets.Any(target => IsNamed(named.Name, target))).Select(named => named.Linear),
+        ];
+        if (targets.Length == 0)
+        {
+            throw new ArgumentException(
+                $"Expected projections called {string.Join(" or ", options.Targets)}; " +
+                $"found {(all.Length == 0 ? "none" : string.Join(", ", all.Select(named => named.Name)))}.");
+        }
+
+        RequireNoAdapters(module);
+        SetTrainable(module, false);
+        foreach (Linear linear in targets)
+        {
+            linear.Adapt(options.Rank, options.Alpha, random);
+        }
+
+        return targets.Length;
+    }
+
+    /// <summary>
+    /// Adds all corrections to the weights, frees the adapters and thaws all parameters but those of less than float32.
+    /// </summary>
+    /// <param name="module">The model; it computes what it computed before, up to rounding, in the time it took without.</param>
+    /// <returns>Number of adapters that there were.</returns>
+    public static int Merge(Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        int count = 0;
+        foreach ((_, Linear linear) in LinearsOf(module).Where(named => named.Linear.Adapter is not null).ToArray())
+        {
+            linear.Merge();
+            count++;
+        }
+
+        SetTrainable(module, true);
+        return count;
+    }
+
+    internal static void RequireNoAdapters(Module module)
+    {
+        foreach ((string name, Linear linear) in LinearsOf(module))
+        {
+            if (linear.Adapter is { } adapter)
+            {
+                throw new InvalidOperationException(
+                    $"\"{name}\" has an adapter of rank {adapter.Rank} already; expected none. Merge it first.");
+            }
+        }
+    }
+
+    internal static void SetTrainable(Module module, bool isTrainable)
+    {
+        foreach ((_, Parameter parameter) in module.Parameters)
+        {
+            parameter.IsTrainable = isTrainable && parameter.Value.Precision == Devices.Precision.Float32;
+        }
+    }
+
+    private static IEnumerable<(string Name, Linear Linear)> LinearsOf(Module module) =>
+        module.Modules.Where(named => named.Module is Linear).Select(named => (named.Name, (Linear)named.Module));
+
+    private static bool IsNamed(string name, string target) =>
+        name == target || name.EndsWith($".{target}", StringComparison.Ordinal);
+}
