@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Layers;
 using Mamba.Models.Checkpoints;
 
 namespace Mamba.Models;
@@ -58,7 +59,8 @@ public sealed partial class MambaLanguageModel
 
     /// <summary>
     /// Saves the model as config.json and model.safetensors under the names of Hugging Face; an option that their
-    /// configuration has no words for is written as the original state-spaces format has it.
+    /// configuration has no words for is written as the original state-spaces format has it. Adapters are added to the
+    /// weights as these are written; the model itself keeps them apart.
     /// </summary>
     /// <param name="folder">Is made if there is none; files of these names are replaced.</param>
     /// <param name="type">How weights are stored: F32, BF16 or F16.</param>
@@ -67,10 +69,11 @@ public sealed partial class MambaLanguageModel
     {
         ArgumentNullException.ThrowIfNull(folder);
         ConfigJsonWriter json = new();
-        if (!HuggingFaceConfig.TryWrite(Config, json))
+        LanguageModelConfig config = Config with { Layers = [.. _blocks.Select((_, i) => OptionsOf(i))] };
+        if (!HuggingFaceConfig.TryWrite(config, json))
         {
             json = new();
-            OriginalConfig.Write(Config, json);
+            OriginalConfig.Write(config, json);
         }
 
         Directory.CreateDirectory(folder);
@@ -82,6 +85,18 @@ public sealed partial class MambaLanguageModel
 
         writer.Save(Path.Combine(folder, WeightsName));
         json.Save(Path.Combine(folder, ConfigName));
+    }
+
+    /// <summary>The options of a layer as it is: its initial state may have been learned since it was made.</summary>
+    private MixerOptions OptionsOf(int layer)
+    {
+        bool learned = _blocks[layer].Mixer is RecurrentMixer { InitialState: not null };
+        return Config.Layers[layer] switch
+        {
+            MambaMixerOptions mamba => mamba with { LearnableInitialState = learned },
+            Mamba2MixerOptions mamba2 => mamba2 with { LearnableInitialState = learned },
+            MixerOptions options => options,
+        };
     }
 
     private void LoadWeights(ITensorSource source)
@@ -115,12 +130,7 @@ public sealed partial class MambaLanguageModel
             throw new InvalidDataException($"{source.Path}: the tensor \"{weight.Name}\" is missing.");
         }
 
-        string expected = string.Join(", ", weight.Shape), found = string.Join(", ", info.Shape.ToArray());
-        if (expected != found)
-        {
-            throw new InvalidDataException(
-                $"{source.Path}: \"{weight.Name}\" has shape [{found}]; expected [{expected}] from the configuration.");
-        }
+        source.CheckShape(info, weight.Shape, "from the configuration");
     }
 
     /// <summary>Reads in pieces what is laid out as here, so that no second copy of a large matrix is made.</summary>

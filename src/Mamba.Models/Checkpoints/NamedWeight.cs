@@ -4,22 +4,23 @@ using Mamba.Layers;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>A parameter under its name in a checkpoint, and how its elements are laid out there.</summary>
-internal sealed record NamedWeight(string Name, Parameter Parameter, WeightLayout Layout = WeightLayout.Same)
+/// <param name="Name">The name.</param>
+/// <param name="Parameter">The parameter.</param>
+/// <param name="Layout">The layout there.</param>
+/// <param name="Linear">The projection whose weights these are, and whose adapter is part of them; null: none.</param>
+internal sealed record NamedWeight(
+    string Name, Parameter Parameter, WeightLayout Layout = WeightLayout.Same, Linear? Linear = null)
 {
     /// <summary>The sizes in the checkpoint.</summary>
-    public int[] Shape
+    public int[] Shape => ShapeOf(Parameter.Value.Shape, Layout);
+
+    /// <summary>The sizes in a checkpoint of what has a shape here.</summary>
+    public static int[] ShapeOf(Shape own, WeightLayout layout) => layout switch
     {
-        get
-        {
-            Shape own = Parameter.Value.Shape;
-            return Layout switch
-            {
-                WeightLayout.Transposed => [own[1], own[0]],
-                WeightLayout.Convolution => [own[1], 1, own[0]],
-                _ => own.ToArray(),
-            };
-        }
-    }
+        WeightLayout.Transposed => [own[1], own[0]],
+        WeightLayout.Convolution => [own[1], 1, own[0]],
+        _ => own.ToArray(),
+    };
 
     /// <summary>Takes over elements that are laid out as in the checkpoint.</summary>
     public void Load(float[] values) => Parameter.Value.CopyFrom(
@@ -34,6 +35,12 @@ internal sealed record NamedWeight(string Name, Parameter Parameter, WeightLayou
     public void Read(long start, Span<float> target)
     {
         DeviceArray array = Parameter.Value;
+        if (Linear?.Adapter is { } adapter)
+        {
+            ReadMerged(array, adapter, start, target);
+            return;
+        }
+
         if (Layout == WeightLayout.Same)
         {
             array.Reshape([1, checked((int)array.Shape.Count)]).Slice((int)start, target.Length).CopyTo(target);
@@ -41,6 +48,19 @@ internal sealed record NamedWeight(string Name, Parameter Parameter, WeightLayou
         }
 
         Export(array).AsSpan((int)start, target.Length).CopyTo(target);
+    }
+
+    /// <summary>Computes the rows that the elements stand in; the matrix itself stays as it is.</summary>
+    private static void ReadMerged(DeviceArray matrix, LowRankAdapter adapter, long start, Span<float> target)
+    {
+        int width = matrix.Shape.Width, first = (int)(start / width);
+        int count = (int)((start + target.Length + width - 1) / width) - first;
+        using DeviceScope scope = matrix.Device.Scope();
+        DeviceArray rows = matrix.Device.Allocate([count, width]);
+        matrix.Device.Copy(matrix.RowRange(first, count), rows);
+        adapter.AddTo(first, rows);
+        int offset = (int)(start - ((long)first * width));
+        rows.Reshape([1, count * width]).Slice(offset, target.Length).CopyTo(target);
     }
 
     private static float[] Transpose(float[] values, int rows, int columns)

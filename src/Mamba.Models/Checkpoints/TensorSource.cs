@@ -49,6 +49,17 @@ public static class TensorSource
         }
     }
 
+    /// <summary>Checks that a tensor has the sizes that something else demands.</summary>
+    internal static void CheckShape(this ITensorSource source, TensorInfo info, int[] expected, string because)
+    {
+        string wanted = string.Join(", ", expected), found = string.Join(", ", info.Shape.ToArray());
+        if (wanted != found)
+        {
+            throw new InvalidDataException(
+                $"{source.Path}: \"{info.Name}\" has shape [{found}]; expected [{wanted}] {because}.");
+        }
+    }
+
     /// <summary>Checks that a part lies inside a tensor.</summary>
     internal static void CheckRange(this ITensorSource source, TensorInfo info, long start, int length)
     {

@@ -12,6 +12,8 @@ internal static class WeightNames
     public const string OriginalEmbedding = "backbone.embedding.weight";
     public const string Head = "lm_head.weight";
 
+    private const string InitialState = "init_states";
+
     /// <summary>All weights of a model; a tied head has no name of its own.</summary>
     public static IEnumerable<NamedWeight> Of(MambaLanguageModel model, string embedding)
     {
@@ -27,7 +29,23 @@ internal static class WeightNames
         yield return new("backbone.norm_f.weight", model.FinalNorm.Weight);
         if (model.Head is not null)
         {
-            yield return new(Head, model.Head.Weight);
+            yield return new(Head, model.Head.Weight, Linear: model.Head);
+        }
+    }
+
+    /// <summary>The names that learned initial states have, or would have.</summary>
+    public static IEnumerable<(string Name, RecurrentMixer Mixer, WeightLayout Layout)> InitialStates(
+        MambaLanguageModel model)
+    {
+        for (int i = 0; i < model.Blocks.Count; i++)
+        {
+            if (model.Blocks[i].Mixer is RecurrentMixer mixer)
+            {
+                yield return (
+                    $"backbone.layers.{i}.mixer.{InitialState}",
+                    mixer,
+                    mixer is MambaMixer ? WeightLayout.Transposed : WeightLayout.Same);
+            }
         }
     }
 
@@ -37,7 +55,7 @@ internal static class WeightNames
         MambaMixer mamba => Of(mamba, prefix),
         Mamba2Mixer mamba2 => Of(mamba2, prefix),
         AttentionMixer attention => Of(attention, prefix),
-        _ => throw new ArgumentException($"Checkpoints have no names for a {mixer.GetType().Name}."),
+        _ => throw new NotSupportedException($"Checkpoints have no names for a {mixer.GetType().Name}."),
     };
 
     private static IEnumerable<NamedWeight> Of(ResidualBlock block, string prefix)
@@ -51,8 +69,8 @@ internal static class WeightNames
         if (block.Mlp is not null)
         {
             yield return new($"{prefix}norm2.weight", block.MlpNorm!.Weight);
-            yield return new($"{prefix}mlp.fc1.weight", block.Mlp.In.Weight);
-            yield return new($"{prefix}mlp.fc2.weight", block.Mlp.Out.Weight);
+            yield return new($"{prefix}mlp.fc1.weight", block.Mlp.In.Weight, Linear: block.Mlp.In);
+            yield return new($"{prefix}mlp.fc2.weight", block.Mlp.Out.Weight, Linear: block.Mlp.Out);
         }
     }
 
@@ -66,7 +84,7 @@ internal static class WeightNames
         new($"{prefix}A_log", mixer.ALog, WeightLayout.Transposed),
         new($"{prefix}D", mixer.D),
         .. Of(mixer.OutProjection, $"{prefix}out_proj"),
-        .. Optional($"{prefix}init_states", mixer.InitialState, WeightLayout.Transposed),
+        .. Optional($"{prefix}{InitialState}", mixer.InitialState, WeightLayout.Transposed),
     ];
 
     private static IEnumerable<NamedWeight> Of(Mamba2Mixer mixer, string prefix) =>
@@ -78,7 +96,7 @@ internal static class WeightNames
         new($"{prefix}D", mixer.D),
         .. Optional($"{prefix}norm.weight", mixer.Norm),
         .. Of(mixer.OutProjection, $"{prefix}out_proj"),
-        .. Optional($"{prefix}init_states", mixer.InitialState),
+        .. Optional($"{prefix}{InitialState}", mixer.InitialState),
     ];
 
     private static IEnumerable<NamedWeight> Of(AttentionMixer mixer, string prefix) =>
@@ -89,7 +107,7 @@ internal static class WeightNames
     ];
 
     private static IEnumerable<NamedWeight> Of(Linear linear, string name) =>
-        [new($"{name}.weight", linear.Weight), .. Optional($"{name}.bias", linear.Bias)];
+        [new($"{name}.weight", linear.Weight, Linear: linear), .. Optional($"{name}.bias", linear.Bias)];
 
     private static IEnumerable<NamedWeight> Of(DepthwiseConvolution convolution, string name) =>
     [

@@ -1,0 +1,82 @@
+using Mamba.Layers;
+
+namespace Mamba.Models.Checkpoints;
+
+/// <summary>adapter_config.json as the PEFT library has it for LoRA.</summary>
+/// <param name="Rank">Rank of every adapter, r.</param>
+/// <param name="Alpha">α of every adapter.</param>
+internal sealed record AdapterConfig(int Rank, double Alpha)
+{
+    public const string FileName = "adapter_config.json";
+
+    /// <summary>Reads a configuration.</summary>
+    /// <exception cref="InvalidDataException">A value is missing or of a wrong kind.</exception>
+    /// <exception cref="NotSupportedException">The adapters are of another kind, or have an option that is not supported.</exception>
+    public static AdapterConfig Read(ConfigJson json)
+    {
+        if (json.Text("peft_type") is not "LORA" and string type)
+        {
+            throw new NotSupportedException($"{json.Source}: peft_type is \"{type}\"; supported is LORA.");
+        }
+
+        foreach (string flag in new[] { "use_dora", "use_rslora", "use_qalora", "fan_in_fan_out", "lora_bias" })
+        {
+            if (json.Flag(flag, false))
+            {
+                throw new NotSupportedException($"{json.Source}: {flag} is true; supported is false.");
+            }
+        }
+
+        foreach (string pattern in new[] { "rank_pattern", "alpha_pattern" })
+        {
+            if (json.Object(pattern).Keys.FirstOrDefault() is { } key)
+            {
+                throw new NotSupportedException(
+                    $"{json.Source}: {pattern} has an entry \"{key}\"; supported is one rank and one α for all.");
+            }
+        }
+
+        if (json.Text("bias", "none") is not "none" and string bias)
+        {
+            throw new NotSupportedException($"{json.Source}: bias is \"{bias}\"; supported is none.");
+        }
+
+        AdapterConfig config = new(json.Integer("r"), json.Number("lora_alpha"));
+        return config.Rank >= 0 && double.IsFinite(config.Alpha)
+            ? config
+            : throw new InvalidDataException(
+                $"{json.Source}: expected r of 0 or more and a finite lora_alpha; found {config.Rank} and {config.Alpha}.");
+    }
+
+    /// <summary>What all adapters of a model have in common; zero where there are none.</summary>
+    /// <exception cref="NotSupportedException">They differ.</exception>
+    public static AdapterConfig Of(IReadOnlyCollection<LowRankAdapter> adapters)
+    {
+        AdapterConfig[] configs = [.. adapters.Select(adapter => new AdapterConfig(adapter.Rank, adapter.Alpha)).Distinct()];
+        return configs.Length <= 1
+            ? configs.FirstOrDefault() ?? new(0, 0)
+            : throw new NotSupportedException(
+                "Adapters are saved with one rank and one α for all; found " +
+                $"{string.Join(", ", configs.Select(config => $"{config.Rank} with {config.Alpha}"))}.");
+    }
+
+    /// <summary>Writes the configuration.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="targets">Last parts of the adapted projections' names.</param>
+    public void Write(ConfigJsonWriter json, string[] targets)
+    {
+        json.Add("peft_type", "LORA");
+        json.Add("task_type", "CAUSAL_LM");
+        json.Add("base_model_name_or_path", (string?)null);
+        json.Add("r", Rank);
+        json.Add("lora_alpha", Alpha);
+        json.Add("lora_dropout", 0.0);
+        json.Add("target_modules", targets);
+        json.Add("modules_to_save", (string?)null);
+        json.Add("bias", "none");
+        json.Add("fan_in_fan_out", false);
+        json.Add("use_dora", false);
+        json.Add("use_rslora", false);
+        json.Add("inference_mode", true);
+    }
+}
