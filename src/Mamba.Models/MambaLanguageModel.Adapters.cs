@@ -28,7 +28,7 @@ public sealed partial class MambaLanguageModel
     /// <param name="folder">A folder with adapter_config.json and adapter_model.safetensors.</param>
     /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or a tensor is unknown or of a wrong shape.</exception>
-    /// <exception cref="NotSupportedException">The adapters are of a kind, or have an option, that is not supported.</exception>
+    /// <exception cref="NotSupportedException">The adapters' kind, or an option of them, is not supported.</exception>
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
     public void LoadAdapters(string folder)
     {

@@ -11,7 +11,7 @@ internal sealed record AdapterConfig(int Rank, double Alpha)
 
     /// <summary>Reads a configuration.</summary>
     /// <exception cref="InvalidDataException">A value is missing or of a wrong kind.</exception>
-    /// <exception cref="NotSupportedException">The adapters are of another kind, or have an option that is not supported.</exception>
+    /// <exception cref="NotSupportedException">The adapters' kind, or an option of them, is not supported.</exception>
     public static AdapterConfig Read(ConfigJson json)
     {
         if (json.Text("peft_type") is not "LORA" and string type)
@@ -45,14 +45,16 @@ internal sealed record AdapterConfig(int Rank, double Alpha)
         return config.Rank >= 0 && double.IsFinite(config.Alpha)
             ? config
             : throw new InvalidDataException(
-                $"{json.Source}: expected r of 0 or more and a finite lora_alpha; found {config.Rank} and {config.Alpha}.");
+                $"{json.Source}: expected r of 0 or more and a finite lora_alpha; " +
+                $"found {config.Rank} and {config.Alpha}.");
     }
 
-    /// <summary>What all adapters of a model have in common; zero where there are none.</summary>
+    /// <summary>What all adapters of a model have in common; zeros where there are none.</summary>
     /// <exception cref="NotSupportedException">They differ.</exception>
     public static AdapterConfig Of(IReadOnlyCollection<LowRankAdapter> adapters)
     {
-        AdapterConfig[] configs = [.. adapters.Select(adapter => new AdapterConfig(adapter.Rank, adapter.Alpha)).Distinct()];
+        AdapterConfig[] configs =
+            [.. adapters.Select(adapter => new AdapterConfig(adapter.Rank, adapter.Alpha)).Distinct()];
         return configs.Length <= 1
             ? configs.FirstOrDefault() ?? new(0, 0)
             : throw new NotSupportedException(

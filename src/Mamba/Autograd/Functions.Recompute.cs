@@ -12,7 +12,7 @@ public static partial class Functions
     /// A function of x, of parameters and of other arrays. It is called twice, and must give the same both times.
     /// </param>
     /// <param name="x">The input.</param>
-    /// <returns>What the function returns; gradients flow as if it had been called directly, with the same bits.</returns>
+    /// <returns>What the function returns; gradients are those of calling it directly, to the bit.</returns>
     /// <remarks>Chen et al., <see href="https://arxiv.org/abs/1604.06174"/>. May be nested.</remarks>
     public static DeviceArray Recompute(Func<DeviceArray, DeviceArray> forward, DeviceArray x)
     {

@@ -1,6 +1,6 @@
 namespace Mamba.Layers;
 
-/// <summary>Fine-tunes a model by corrections of low rank, a hundredth of its weights, while those stay as they are.</summary>
+/// <summary>Fine-tunes a model by corrections of low rank, a hundredth of its size; its weights stay as they are.</summary>
 /// <remarks>LoRA: Hu et al., <see href="https://arxiv.org/abs/2106.09685"/>.</remarks>
 public static class LowRank
 {
@@ -45,7 +45,7 @@ public static class LowRank
     /// <summary>
     /// Adds all corrections to the weights, frees the adapters and thaws all parameters but those of less than float32.
     /// </summary>
-    /// <param name="module">The model; it computes what it computed before, up to rounding, in the time it took without.</param>
+    /// <param name="module">The model; it computes what it computed before, up to rounding.</param>
     /// <returns>Number of adapters that there were.</returns>
     public static int Merge(Module module)
     {

@@ -124,7 +124,9 @@ public sealed class S4dMixer : RecurrentMixer
     private DeviceArray A()
     {
         DeviceArray real = Functions.NegatedExp(ALog.Value);
-        return AImaginary is null ? real : Functions.Concat(AsRow(real), AsRow(AImaginary.Value)).Reshape(_options.StateShape);
+        return AImaginary is null
+            ? real
+            : Functions.Concat(AsRow(real), AsRow(AImaginary.Value)).Reshape(_options.StateShape);
     }
 
     /// <summary>B = 1, also where it is complex.</summary>

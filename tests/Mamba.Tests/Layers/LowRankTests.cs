@@ -218,8 +218,13 @@ public sealed class LowRankTests
     private static void Randomize(MambaLanguageModel model)
     {
         LowRank.Adapt(model, new() { Rank = 3, Alpha = 4 }, new Random(2));
-        foreach ((string name, Parameter parameter) in model.Parameters.Where(n => n.Name.EndsWith("adapter.b", StringComparison.Ordinal)))
+        foreach ((string name, Parameter parameter) in model.Parameters)
         {
+            if (!name.EndsWith("adapter.b", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
             parameter.Value.CopyFrom(Samples.Normal(name.Length, (int)parameter.Value.Shape.Count, 0.3));
         }
     }
