@@ -60,7 +60,7 @@ public static partial class Functions
         DeviceArray[] outputs,
         int[] followed)
     {
-        int[] arrived = Array.FindAll(followed, i => tape.Arrived(outputs[i]).Exists);
+        int[] arrived = Array.FindAll(followed, i => outputs[i].Gradient.Exists);
         if (arrived.Length == 0)
         {
             return;

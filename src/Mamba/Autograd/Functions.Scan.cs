@@ -75,8 +75,8 @@ public static partial class Functions
                 inputs,
                 segments,
                 checkpoints,
-                tape.Arrived(y),
-                tape.Arrived(finalState),
+                y.Gradient,
+                finalState.Gradient,
                 new()
                 {
                     X = tape.Wanted(inputs.X),

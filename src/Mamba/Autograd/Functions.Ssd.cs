@@ -66,8 +66,8 @@ public static partial class Functions
                 inputs,
                 segments,
                 checkpoints,
-                tape.Arrived(y),
-                tape.Arrived(finalState),
+                y.Gradient,
+                finalState.Gradient,
                 new SsdGradients
                 {
                     X = tape.Wanted(inputs.X),

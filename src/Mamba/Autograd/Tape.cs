@@ -80,7 +80,7 @@ public sealed class Tape : IDisposable
             storage.Gradient = _device.AllocateGradient(storage).Storage;
         }
 
-        return array.Over(storage.Gradient);
+        return array.Gradient;
     }
 
     /// <summary>Ends the recording.</summary>
@@ -106,10 +106,6 @@ public sealed class Tape : IDisposable
 
     /// <summary>The gradient to add to, or <c>default</c> when none is wanted.</summary>
     internal DeviceArray Wanted(DeviceArray input) => input.RequiresGradient ? GradientOf(input) : default;
-
-    /// <summary>The gradient of an output, or <c>default</c> where nothing has flowed back to it.</summary>
-    internal DeviceArray Arrived(DeviceArray output) =>
-        output.Storage.Gradient is null ? default : GradientOf(output);
 
     /// <summary>Notes how to go back through an operation that made <paramref name="outputs"/>.</summary>
     internal void Record(Action backward, params ReadOnlySpan<DeviceArray> outputs)

@@ -47,7 +47,7 @@ public abstract partial class Device
             throw new InvalidOperationException("This array belongs to a scope, which frees it.");
         }
 
-        if (storage.Gradient is { } gradient && _owned.Remove(gradient))
+        if (storage is { SharesGradient: false, Gradient: { } gradient } && _owned.Remove(gradient))
         {
             Discard(gradient);
         }

@@ -140,6 +140,7 @@ public readonly struct DeviceArray
     internal DeviceArray RowRange(nint start, int count) =>
         new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
 
-    /// <summary>The same view of another storage of the same layout.</summary>
-    internal DeviceArray Over(Storage storage) => new(storage, Offset, Shape, Pitch);
+    /// <summary>The gradient of these elements; <c>default</c> where their memory has none.</summary>
+    internal DeviceArray Gradient =>
+        Storage is { Gradient: { } gradient } storage ? new(gradient, storage.GradientStart + Offset, Shape, Pitch) : default;
 }

@@ -27,8 +27,8 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     public bool RequiresGradient { get; set; }
 
     /// <summary>
-    /// The gradient of every element, laid out as the elements are; made by the tape when first needed, null after the
-    /// scope in which it was made.
+    /// Holds the gradient of every element, laid out as the elements are; made by the tape when first needed, null after
+    /// the scope in which it was made.
     /// </summary>
     public Storage? Gradient
     {
@@ -37,7 +37,23 @@ internal abstract class Storage(Device device, nint length, Precision precision 
         {
             _gradient = value;
             _gradientGeneration = value?.Generation ?? 0;
+            GradientStart = 0;
+            SharesGradient = false;
         }
+    }
+
+    /// <summary>The element of <see cref="Gradient"/> at which the gradient begins.</summary>
+    public nint GradientStart { get; private set; }
+
+    /// <summary>Whether the gradient is a part of memory that belongs to others, too.</summary>
+    public bool SharesGradient { get; private set; }
+
+    /// <summary>Makes a part of other memory the gradient.</summary>
+    public void ShareGradient(Storage whole, nint start)
+    {
+        Gradient = whole;
+        GradientStart = start;
+        SharesGradient = true;
     }
 
     /// <summary>Ends the life of every array that refers to this storage.</summary>

@@ -138,6 +138,23 @@ internal static unsafe class Elementwise
         }
     }
 
+    /// <summary><c>x/|x|</c>, 0 at 0 and less than 1 at subnormal numbers; its derivative is taken to be 0.</summary>
+    public readonly struct Sign : IMap
+    {
+        private const float Huge = 1.7014118e38f; // 2^127 makes 1 or more of every normal number
+
+        public static TLanes Apply<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            // Clipped, not compared: so NaN stays NaN on every device.
+            TLanes one = TLanes.Broadcast(1f);
+            return TLanes.Max(TLanes.Min(x * TLanes.Broadcast(Huge), one), -one);
+        }
+
+        public static TLanes Derivative<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(0f);
+    }
+
     /// <summary><c>a + b</c></summary>
     public readonly struct Add : IZip
     {

@@ -28,7 +28,7 @@ public sealed class Parameter
     /// <summary>
     /// The gradient that tapes have added up since it was last cleared; <c>default</c> where there was none yet.
     /// </summary>
-    public DeviceArray Gradient => Value.Storage.Gradient is { } gradient ? Value.Over(gradient) : default;
+    public DeviceArray Gradient => Value.Gradient;
 
     /// <summary>Stores the weights in another precision, in memory that takes the place of the former.</summary>
     internal void Store(Precision precision)

@@ -24,10 +24,13 @@ public static class Gradients
         return Math.Sqrt(sum);
     }
 
-    /// <summary>Scales all gradients by <c>min(1, limit / (norm + 1e-6))</c>.</summary>
+    /// <summary>
+    /// Scales all gradients by <c>min(1, limit / (norm + 1e-6))</c>; leaves them as they are where the norm is NaN or
+    /// infinite, so that the caller can clear them and skip the step.
+    /// </summary>
     /// <param name="module">The module.</param>
     /// <param name="limit">The largest norm.</param>
-    /// <returns>The norm before.</returns>
+    /// <returns>The norm before; NaN or infinity where a gradient is not finite.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The limit is not positive.</exception>
     /// <remarks>Pascanu et al., <see href="https://arxiv.org/abs/1211.5063"/>, Algorithm 1, with PyTorch's 1e-6.</remarks>
     public static double Clip(Module module, double limit)
@@ -35,7 +38,7 @@ public static class Gradients
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);
         double norm = Norm(module);
         double factor = limit / (norm + 1e-6);
-        if (factor < 1)
+        if (factor < 1 && double.IsFinite(norm))
         {
             foreach ((_, Parameter parameter) in module.Parameters)
             {

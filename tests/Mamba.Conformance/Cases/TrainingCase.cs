@@ -22,7 +22,7 @@ internal static class TrainingCase
             Epsilon = golden.Number("eps", 1e-8),
             WeightDecay = golden.Number("weight_decay", 0.01),
         };
-        using AdamW optimizer = new(model, options, Decays(golden, weights));
+        using AdamW optimizer = new(model, options, Groups(golden, weights));
         double clip = golden.Number("grad_clip_global_norm", 0);
         int[] ids = golden.Integers("in.input_ids");
         int batch = golden.Shape("in.input_ids")[0];
@@ -102,13 +102,13 @@ internal static class TrainingCase
             : [0.9, 0.999];
 
     /// <summary>"all parameters", or "none on NAME, NAME, ...": whole names, or their endings inside layers.</summary>
-    private static Func<Layers.Parameter, bool> Decays(Golden golden, List<NamedWeight> weights)
+    private static Func<string, Layers.Parameter, ParameterGroup> Groups(Golden golden, List<NamedWeight> weights)
     {
         const string None = "none on ";
         string groups = golden.Text("weight_decay_groups") ?? "all parameters";
         if (groups == "all parameters")
         {
-            return _ => true;
+            return (_, _) => new(Decays: true);
         }
 
         if (!groups.StartsWith(None, StringComparison.Ordinal))
@@ -124,6 +124,6 @@ internal static class TrainingCase
                     weight.Name == name || weight.Name.EndsWith($".{name}", StringComparison.Ordinal)))
                 .Select(weight => weight.Parameter),
         ];
-        return parameter => !exempt.Contains(parameter);
+        return (_, parameter) => new(Decays: !exempt.Contains(parameter));
     }
 }

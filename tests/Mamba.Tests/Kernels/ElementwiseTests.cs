@@ -1,5 +1,6 @@
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Kernels;
 using Mamba.Tests.Reference;
 
 namespace Mamba.Tests.Kernels;
@@ -62,6 +63,22 @@ public sealed class ElementwiseTests
             [Functions.Sigmoid(array), Functions.Silu(array), Functions.Softplus(array), Functions.Gelu(array)];
 
         results.Should().OnlyContain(y => float.IsNaN(y.ToArray()[0]));
+    }
+
+    [Fact]
+    public void Sign_is_exact_at_every_length()
+    {
+        float[] special = [0, 1e-37f, -1e-37f, float.MaxValue, float.NegativeInfinity, float.PositiveInfinity, float.NaN];
+        for (int length = 0; length < 70; length++)
+        {
+            using Device tested = TestDevice.Open();
+            float[] x = [.. special, .. Samples.Normal(length, length)];
+            DeviceArray y = tested.Array([x.Length], x);
+
+            tested.Map<Elementwise.Sign>(y, y);
+
+            y.ToArray().Should().Equal(Array.ConvertAll(x, value => float.IsNaN(value) ? value : MathF.Sign(value)));
+        }
     }
 
     [Fact]

@@ -15,6 +15,7 @@ internal sealed partial class ReferenceDevice
         [typeof(Elementwise.Softplus)] = Softplus,
         [typeof(Elementwise.SquaredRelu)] = x => x > 0 ? x * x : 0,
         [typeof(Elementwise.Gelu)] = x => x * 0.5 * Erfc(-x / Math.Sqrt(2)),
+        [typeof(Elementwise.Sign)] = x => x > 0 ? 1 : x < 0 ? -1 : x,
     };
 
     private static readonly Dictionary<Type, Func<double, double, double>> Zips = new()

@@ -1,0 +1,23 @@
+namespace Mamba.Training;
+
+/// <summary>The settings that every optimiser has.</summary>
+public abstract record OptimizerOptions
+{
+    private protected OptimizerOptions()
+    {
+    }
+
+    /// <summary>Step size, η.</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>How fast weights shrink, λ.</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>Throws on the first setting that makes no sense, by name.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A setting is negative or not a number, or a β is 1 or more.</exception>
+    public virtual void Validate()
+    {
+        Setting.RequireIn(LearningRate, double.MaxValue, nameof(LearningRate));
+        Setting.RequireIn(WeightDecay, double.MaxValue, nameof(WeightDecay));
+    }
+}

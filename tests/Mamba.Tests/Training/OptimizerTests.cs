@@ -1,0 +1,222 @@
+using Mamba.Devices;
+using Mamba.Layers;
+using Mamba.Training;
+
+namespace Mamba.Tests.Training;
+
+public sealed class OptimizerTests
+{
+    // Twenty steps; each rounds a weight once or twice (6e-8) and moves it by a hundredth that is good to some units of 6e-8.
+    private const double Tolerance = 1e-6;
+
+    private const int Steps = 20;
+
+    public static TheoryData<string> Names => [.. Optimizers.Names];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Twenty_steps_do_what_the_paper_says(string name)
+    {
+        using Device tested = TestDevice.Open(2);
+        using Weights weights = new(tested);
+        Dictionary<string, float[]> first = weights.Values;
+        using Optimizer optimizer = Optimizers.Make(name, weights);
+
+        Train(weights, optimizer, Steps);
+
+        Dictionary<string, DeviceArray> state = optimizer.State.ToDictionary(named => named.Name, named => named.Array);
+        foreach ((string parameter, float[] actual) in weights.Values)
+        {
+            (double[] expected, Dictionary<string, double[]> moments) =
+                Optimizers.Expected(name, parameter, first[parameter], parameter == "matrix", Steps);
+            actual.ShouldBeClose(expected, Tolerance, parameter);
+            foreach ((string moment, double[] values) in moments)
+            {
+                if (state.Remove($"{moment}.{parameter}", out DeviceArray array))
+                {
+                    array.ToArray().ShouldBeClose(values, Tolerance, $"{moment} of {parameter}");
+                }
+            }
+        }
+
+        state.Should().BeEmpty("every moment has been compared");
+    }
+
+    [Theory]
+    [InlineData("AdamW", "mean", "square")]
+    [InlineData("Adam", "mean", "square")]
+    [InlineData("Sgd")]
+    [InlineData("Momentum", "momentum")]
+    [InlineData("Nesterov", "momentum")]
+    [InlineData("Lion", "mean")]
+    public void State_is_named_by_moment_and_parameter(string name, params string[] moments)
+    {
+        using Device tested = TestDevice.Open();
+        using Weights weights = new(tested);
+
+        using Optimizer optimizer = Optimizers.Make(name, weights);
+
+        optimizer.State.Select(named => named.Name).Should().Equal(
+            weights.Parameters.SelectMany(named => moments.Select(moment => $"{moment}.{named.Name}")));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_resumed_run_has_the_bits_of_one_that_never_stopped(string name)
+    {
+        using Device tested = TestDevice.Open(2);
+        using Weights whole = new(tested), before = new(tested), after = new(tested);
+        using Optimizer unbroken = Optimizers.Make(name, whole), first = Optimizers.Make(name, before);
+        Train(whole, unbroken, Steps);
+        Train(before, first, 8);
+
+        using Optimizer second = Optimizers.Make(name, after);
+        Copy(before.Parameters.Select(named => named.Parameter.Value), after.Parameters.Select(named => named.Parameter.Value));
+        Copy(first.State.Select(named => named.Array), second.State.Select(named => named.Array));
+        second.Steps = first.Steps;
+        Train(after, second, Steps - 8);
+
+        second.Steps.Should().Be(Steps);
+        ShouldBeSame(after, whole);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Thread_count_changes_no_bit(string name)
+    {
+        using CpuDevice one = new(1), five = new(5);
+        using Weights expected = new(one, 2000), actual = new(five, 2000);
+        using Optimizer first = Optimizers.Make(name, expected), second = Optimizers.Make(name, actual);
+
+        Train(expected, first, 5);
+        Train(actual, second, 5);
+
+        ShouldBeSame(actual, expected);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_group_scales_the_learning_rate_and_says_what_decays(string name)
+    {
+        using Device tested = TestDevice.Open();
+        using Weights grouped = new(tested), plain = new(tested), halved = new(tested);
+        Dictionary<string, float[]> first = grouped.Values;
+        using Optimizer optimizer = Optimizers.Make(name, grouped, (parameter, _) => parameter switch
+        {
+            "matrix" => new(0.5),
+            "bias" => new(),
+            _ => new(0, Decays: false),
+        });
+        using Optimizer whole = Optimizers.Make(name, plain), half = Optimizers.Make(name, halved);
+
+        Train(grouped, optimizer, 3);
+        Train(plain, whole, 3);
+        Train(halved, half, 3, half.LearningRate / 2);
+
+        grouped.Values["matrix"].ShouldHaveTheBitsOf(halved.Values["matrix"]);
+        grouped.Values["bias"].ShouldBeClose(
+            Optimizers.Expected(name, "bias", first["bias"], decays: true, 3).Weights, Tolerance);
+        grouped.Values["bias"].Should().NotEqual(plain.Values["bias"], "biases decay in this group only");
+        grouped.Values["scalar"].ShouldHaveTheBitsOf(first["scalar"]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Gradients_are_cleared_and_what_has_none_stays(string name)
+    {
+        using Device tested = TestDevice.Open();
+        using Weights weights = new(tested);
+        Parameter[] parameters = [.. weights.Parameters.Select(named => named.Parameter)];
+        using Optimizer optimizer = Optimizers.Make(name, weights);
+        parameters[1].IsTrainable = false;
+        Dictionary<string, float[]> first = weights.Values;
+
+        optimizer.Step();
+        weights.Values["matrix"].ShouldHaveTheBitsOf(first["matrix"]);
+        Train(weights, optimizer, 1);
+
+        parameters[0].Gradient.ToArray().Should().OnlyContain(value => value == 0);
+        weights.Values["matrix"].Should().NotEqual(first["matrix"]);
+        weights.Values["bias"].ShouldHaveTheBitsOf(first["bias"]);
+    }
+
+    [Fact]
+    public void Memory_does_not_grow_from_step_to_step_and_is_given_back()
+    {
+        using Device tested = TestDevice.Open();
+        using Weights weights = new(tested);
+        long before = tested.AllocatedBytes;
+        Optimizer optimizer = Optimizers.Make("Lion", weights);
+        tested.AllocatedBytes.Should().Be(before + (sizeof(float) * weights.ParameterCount));
+        Train(weights, optimizer, 1);
+        long after = tested.AllocatedBytes;
+
+        Train(weights, optimizer, 5);
+        tested.AllocatedBytes.Should().Be(after);
+        optimizer.Dispose();
+        optimizer.Dispose();
+
+        tested.AllocatedBytes.Should().Be(after - (sizeof(float) * weights.ParameterCount));
+    }
+
+    [Fact]
+    public void What_makes_no_sense_is_refused_by_name()
+    {
+        using Device tested = TestDevice.Open();
+        using Weights weights = new(tested);
+        using Optimizer optimizer = Optimizers.Make("Sgd", weights);
+
+        foreach ((Action refused, string name) in new (Action, string)[]
+        {
+            (() => optimizer.Step(double.NaN), "learningRate"),
+            (() => optimizer.Step(-1), "learningRate"),
+            (() => optimizer.Steps = -1, "value"),
+            (() => new AdamOptions { Beta2 = 1 }.Validate(), "Beta2"),
+            (() => new AdamWOptions { Epsilon = -1 }.Validate(), "Epsilon"),
+            (() => new SgdOptions { Momentum = 1 }.Validate(), "Momentum"),
+            (() => new SgdOptions { Nesterov = true }.Validate(), "Nesterov"),
+            (() => new LionOptions { Beta1 = double.NaN }.Validate(), "Beta1"),
+            (() => new LionOptions { WeightDecay = double.PositiveInfinity }.Validate(), "WeightDecay"),
+            (() => Optimizers.Make("Sgd", weights, (_, _) => new(-1)), "LearningRateScale"),
+        })
+        {
+            refused.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);
+        }
+
+        optimizer.Steps.Should().Be(0, "a refused step is none");
+    }
+
+    [Fact]
+    public void Defaults_are_those_of_the_authors()
+    {
+        new AdamWOptions().WeightDecay.Should().Be(0.01);
+        new AdamOptions().WeightDecay.Should().Be(0);
+        new LionOptions().LearningRate.Should().Be(1e-4);
+    }
+
+    private static void Train(Weights weights, Optimizer optimizer, int steps, double? learningRate = null)
+    {
+        for (int i = 0; i < steps; i++)
+        {
+            weights.AddGradients(optimizer.Steps + 1);
+            optimizer.Step(learningRate);
+        }
+    }
+
+    private static void Copy(IEnumerable<DeviceArray> from, IEnumerable<DeviceArray> to)
+    {
+        foreach ((DeviceArray source, DeviceArray target) in from.Zip(to))
+        {
+            target.CopyFrom(source.ToArray());
+        }
+    }
+
+    private static void ShouldBeSame(Weights actual, Weights expected)
+    {
+        Dictionary<string, float[]> values = expected.Values;
+        foreach ((string name, float[] array) in actual.Values)
+        {
+            array.ShouldHaveTheBitsOf(values[name], name);
+        }
+    }
+}
