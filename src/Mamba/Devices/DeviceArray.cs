@@ -141,6 +141,7 @@ public readonly struct DeviceArray
         new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
 
     /// <summary>The gradient of these elements; <c>default</c> where their memory has none.</summary>
-    internal DeviceArray Gradient =>
-        Storage is { Gradient: { } gradient } storage ? new(gradient, storage.GradientStart + Offset, Shape, Pitch) : default;
+    internal DeviceArray Gradient => Storage is { Gradient: { } gradient } storage
+        ? new(gradient, storage.GradientStart + Offset, Shape, Pitch)
+        : default;
 }

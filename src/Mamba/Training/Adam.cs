@@ -5,8 +5,8 @@ namespace Mamba.Training;
 
 /// <summary>Adam, whose weight decay is a part of the gradient.</summary>
 /// <remarks>
-/// Kingma and Ba, <see href="https://arxiv.org/abs/1412.6980"/>, Algorithm 1; weight decay as in PyTorch's Adam: <c>λ·p</c> is
-/// added to the gradient, and so goes through the moments. <see cref="AdamW"/> keeps it apart.
+/// Kingma and Ba, <see href="https://arxiv.org/abs/1412.6980"/>, Algorithm 1; weight decay as in PyTorch's Adam:
+/// <c>λ·p</c> is added to the gradient, and so goes through the moments. <see cref="AdamW"/> keeps it apart.
 /// </remarks>
 public sealed class Adam : Optimizer
 {
@@ -15,7 +15,9 @@ public sealed class Adam : Optimizer
     /// <summary>Makes an optimiser of a module's trainable parameters.</summary>
     /// <param name="module">The module.</param>
     /// <param name="options">The settings.</param>
-    /// <param name="groups">The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.</param>
+    /// <param name="groups">
+    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
     public Adam(Module module, AdamOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, "mean", "square") => _options = options;

@@ -15,7 +15,9 @@ public sealed class AdamW : Optimizer
     /// <summary>Makes an optimiser of a module's trainable parameters.</summary>
     /// <param name="module">The module.</param>
     /// <param name="options">The settings.</param>
-    /// <param name="groups">The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.</param>
+    /// <param name="groups">
+    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
     public AdamW(Module module, AdamWOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, "mean", "square") => _options = options;

@@ -7,8 +7,8 @@ namespace Mamba.Training;
 /// <summary>Lion: every weight moves by the learning rate, in the direction of its gradients' mean.</summary>
 /// <remarks>
 /// Chen et al., <see href="https://arxiv.org/abs/2302.06675"/>, Algorithm 2: <c>c = β₁·m + (1 - β₁)·g</c>,
-/// <c>p ← p - η·(sign(c) + λ·p)</c>, <c>m ← β₂·m + (1 - β₂)·g</c>. The authors use a learning rate that is 3 to 10 times
-/// smaller than AdamW's, and a weight decay that is as many times larger.
+/// <c>p ← p - η·(sign(c) + λ·p)</c>, <c>m ← β₂·m + (1 - β₂)·g</c>. The authors use a learning rate that is 3 to 10
+/// times smaller than AdamW's, and a weight decay that is as many times larger.
 /// </remarks>
 public sealed class Lion : Optimizer
 {
@@ -17,7 +17,9 @@ public sealed class Lion : Optimizer
     /// <summary>Makes an optimiser of a module's trainable parameters.</summary>
     /// <param name="module">The module.</param>
     /// <param name="options">The settings.</param>
-    /// <param name="groups">The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.</param>
+    /// <param name="groups">
+    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
     public Lion(Module module, LionOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, "mean") => _options = options;

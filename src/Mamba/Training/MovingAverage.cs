@@ -4,8 +4,8 @@ using Mamba.Layers;
 namespace Mamba.Training;
 
 /// <summary>
-/// The exponential moving average of a module's trainable weights: <c>average ← average + (1 - decay)·(weight - average)</c>,
-/// from the weights as they are when it is made.
+/// The exponential moving average of a module's trainable weights:
+/// <c>average ← average + (1 - decay)·(weight - average)</c>, from the weights as they are when it is made.
 /// </summary>
 /// <remarks>Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.</remarks>
 public sealed class MovingAverage : IDisposable

@@ -5,8 +5,8 @@ namespace Mamba.Training;
 
 /// <summary>Stochastic gradient descent, with momentum where it is asked for.</summary>
 /// <remarks>
-/// As PyTorch's SGD without dampening: <c>g ← g + λ·p</c>, <c>m ← μ·m + g</c>, then <c>p ← p - η·m</c>, or with Nesterov's
-/// momentum <c>p ← p - η·(g + μ·m)</c>: Sutskever et al., On the importance of initialization and momentum, 2013.
+/// As PyTorch's SGD without dampening: <c>g ← g + λ·p</c>, <c>m ← μ·m + g</c>, then <c>p ← p - η·m</c>, or with
+/// Nesterov's momentum <c>p ← p - η·(g + μ·m)</c>: Sutskever et al., On the importance of initialization and momentum, 2013.
 /// </remarks>
 public sealed class Sgd : Optimizer
 {
@@ -15,7 +15,9 @@ public sealed class Sgd : Optimizer
     /// <summary>Makes an optimiser of a module's trainable parameters.</summary>
     /// <param name="module">The module.</param>
     /// <param name="options">The settings.</param>
-    /// <param name="groups">The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.</param>
+    /// <param name="groups">
+    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
     public Sgd(Module module, SgdOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, options is { Momentum: > 0 } ? ["momentum"] : []) => _options = options;

@@ -6,7 +6,7 @@ namespace Mamba.Tests.Training;
 
 public sealed class OptimizerTests
 {
-    // Twenty steps; each rounds a weight once or twice (6e-8) and moves it by a hundredth that is good to some units of 6e-8.
+    // Twenty steps; each rounds a weight once or twice (6e-8) and moves it by a hundredth that is good to some 6e-8.
     private const double Tolerance = 1e-6;
 
     private const int Steps = 20;
@@ -71,7 +71,7 @@ public sealed class OptimizerTests
         Train(before, first, 8);
 
         using Optimizer second = Optimizers.Make(name, after);
-        Copy(before.Parameters.Select(named => named.Parameter.Value), after.Parameters.Select(named => named.Parameter.Value));
+        Copy(ValuesOf(before), ValuesOf(after));
         Copy(first.State.Select(named => named.Array), second.State.Select(named => named.Array));
         second.Steps = first.Steps;
         Train(after, second, Steps - 8);
@@ -202,6 +202,9 @@ public sealed class OptimizerTests
             optimizer.Step(learningRate);
         }
     }
+
+    private static IEnumerable<DeviceArray> ValuesOf(Weights weights) =>
+        weights.Parameters.Select(named => named.Parameter.Value);
 
     private static void Copy(IEnumerable<DeviceArray> from, IEnumerable<DeviceArray> to)
     {
