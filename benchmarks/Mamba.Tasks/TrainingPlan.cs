@@ -1,0 +1,34 @@
+namespace Mamba.Tasks;
+
+/// <summary>How long and how fast a module is trained, and when one looks how good it is.</summary>
+internal sealed record TrainingPlan
+{
+    /// <summary>Steps at most.</summary>
+    public required long Steps { get; init; }
+
+    /// <summary>Largest step size.</summary>
+    public required double Rate { get; init; }
+
+    /// <summary>Steps in which the rate rises from zero.</summary>
+    public int Warmup { get; init; } = 50;
+
+    /// <summary>Whether the rate then falls to zero as a cosine does; else it stays.</summary>
+    public bool Cosine { get; init; }
+
+    /// <summary>How fast weights shrink.</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>Steps from one look to the next.</summary>
+    public int EvaluateEvery { get; init; } = 100;
+
+    /// <summary>The accuracy that is enough, when it is found twice in a row; above 1: none is.</summary>
+    public required double StopAt { get; init; }
+
+    /// <summary>The rate of a step.</summary>
+    public double RateAt(long step)
+    {
+        double warm = Math.Min((step + 1.0) / (Warmup + 1), 1);
+        double done = Math.Max(step - Warmup, 0) / (double)Math.Max(Steps - Warmup, 1);
+        return Rate * warm * (Cosine ? 0.5 * (1 + Math.Cos(Math.PI * done)) : 1);
+    }
+}
