@@ -11,15 +11,27 @@ internal sealed record Variant(string Name, int StateDim, Func<RunSettings, int,
     /// <summary>All kinds.</summary>
     public static IReadOnlyList<Variant> All { get; } =
     [
-        new("mamba1", 16, (run, states) => new MambaMixerOptions { ModelDim = run.Dim, StateDim = states }),
-        new("mamba2", 64, (run, states) =>
-            new Mamba2MixerOptions { ModelDim = run.Dim, StateDim = states, HeadDim = run.HeadDim }),
+        new("mamba1", 16, (run, states) => Mamba1(run, states)),
+        new("mamba2", 64, (run, states) => Mamba2(run, states)),
+        new("s4d", 16, (run, states) => S4d(run, states)),
+        new("mamba1-ungated", 16, (run, states) => Mamba1(run, states) with { Gate = false }),
+        new("mamba2-ungated", 64, (run, states) => Mamba2(run, states) with { Gate = false }),
+        new("s4d-ungated", 16, (run, states) => S4d(run, states) with { Gate = false }),
     ];
 
     /// <summary>The kinds of these names; all of them for "all".</summary>
     /// <exception cref="ArgumentException">There is no such kind.</exception>
     public static IReadOnlyList<Variant> Named(IEnumerable<string> names) =>
         [.. names.SelectMany(name => name == "all" ? All : [Find(name)])];
+
+    private static MambaMixerOptions Mamba1(RunSettings run, int states) =>
+        new() { ModelDim = run.Dim, StateDim = states };
+
+    private static Mamba2MixerOptions Mamba2(RunSettings run, int states) =>
+        new() { ModelDim = run.Dim, StateDim = states, HeadDim = run.HeadDim };
+
+    private static S4dMixerOptions S4d(RunSettings run, int states) =>
+        new() { ModelDim = run.Dim, StateDim = states };
 
     private static Variant Find(string name) =>
         All.FirstOrDefault(variant => variant.Name == name) ?? throw new ArgumentException(

@@ -4,9 +4,9 @@ namespace Mamba.Tasks.Induction;
 
 /// <summary>Induction heads: when the trigger comes again, the value that followed it shall be recalled.</summary>
 /// <remarks>
-/// Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 4.1.2 and appendix E.1. There the trigger occurs
-/// once before the end, and the only question is the last token; with more of them, each but the first is a question,
-/// and a model learns in fewer steps.
+/// Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 4.1.2 and appendix E.1. There, as with two
+/// triggers here, it occurs once before the end, and the only question is the last token. With more, each but the first
+/// is a question, and a model learns in fewer steps, but keeps the value for less time.
 /// </remarks>
 /// <param name="Vocabulary">Number of tokens, the trigger included.</param>
 /// <param name="Triggers">How often the trigger occurs in sequences for training.</param>

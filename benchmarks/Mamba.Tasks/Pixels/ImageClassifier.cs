@@ -50,8 +50,8 @@ internal sealed class ImageClassifier : Module
         return MeanOverLength(_head.Forward(_norm.Forward(h)));
     }
 
-    /// <summary>The mean over the second axis, as a product: a row is all tokens, and W = (I/L .. I/L).</summary>
-    private static DeviceArray MeanOverLength(DeviceArray x)
+    /// <summary>The mean over the second axis, as a product: rows of all tokens with W = (I/L .. I/L).</summary>
+    internal static DeviceArray MeanOverLength(DeviceArray x)
     {
         (int batch, int length, int width) = (x.Shape[0], x.Shape[1], x.Shape[2]);
         float[] weights = new float[width * length * width];
