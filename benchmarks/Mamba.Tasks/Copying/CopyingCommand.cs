@@ -5,7 +5,7 @@ namespace Mamba.Tasks.Copying;
 /// <summary>Trains models to copy selectively.</summary>
 internal static class CopyingCommand
 {
-    private static readonly RunSettings Scaled = new() { Models = ["mamba1"], Batch = 32, Steps = 4000, Rate = 2e-3 };
+    private static readonly RunSettings Scaled = new() { Models = ["mamba1"], Batch = 32, Steps = 4000, Rate = 4e-3 };
     private static readonly RunSettings Paper = new() { Models = ["mamba1"], Batch = 64, Steps = 400_000, Rate = 1e-4 };
 
     /// <summary>Makes the command.</summary>

@@ -7,7 +7,7 @@ internal static class RecallCommand
 {
     private static readonly RunSettings Scaled = new()
     {
-        Models = ["mamba2"], States = [16, 64, 256], Batch = 32, Steps = 3000, Rate = 3e-3, Cosine = true,
+        Models = ["mamba2"], States = [16, 64, 256], Batch = 16, Steps = 3000, Rate = 5e-3, Cosine = true,
     };
 
     private static readonly RunSettings Paper = Scaled with
@@ -19,8 +19,8 @@ internal static class RecallCommand
     public static Command Create()
     {
         Option<int?> length = RunOptions.Number("--length", "Tokens of a sequence (64; paper: 256)", 4);
-        Option<int?> pairs = RunOptions.Number("--pairs", "Keys with values (8; paper: 64)", 1);
-        Option<int?> vocabulary = RunOptions.Number("--vocabulary", "Number of tokens (256; paper: 8,192)", 4);
+        Option<int?> pairs = RunOptions.Number("--pairs", "Keys with values (16; paper: 64)", 1);
+        Option<int?> vocabulary = RunOptions.Number("--vocabulary", "Number of tokens (64; paper: 8,192)", 4);
         Command command = new("mqar", "Multi-query associative recall: finds the values of many keys, by state size")
         {
             length, pairs, vocabulary,
@@ -32,8 +32,8 @@ internal static class RecallCommand
             bool isPaper = options.IsPaper(parsed);
             RecallData data = new(
                 parsed.GetValue(length) ?? (isPaper ? 256 : 64),
-                parsed.GetValue(pairs) ?? (isPaper ? 64 : 8),
-                parsed.GetValue(vocabulary) ?? (isPaper ? 8192 : 256),
+                parsed.GetValue(pairs) ?? (isPaper ? 64 : 16),
+                parsed.GetValue(vocabulary) ?? (isPaper ? 8192 : 64),
                 settings.Seed);
             Run(data, settings, options.Table(parsed));
         });

@@ -12,7 +12,7 @@ public abstract class Optimizer : IDisposable
 {
     private readonly List<(Parameter Parameter, ParameterGroup Group, DeviceArray[] Moments)> _parameters = [];
     private readonly List<(string Name, DeviceArray Array)> _state = [];
-    private readonly double _weightDecay;
+    private readonly OptimizerOptions _options;
 
     private protected Optimizer(
         Module module,
@@ -23,8 +23,7 @@ public abstract class Optimizer : IDisposable
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        LearningRate = options.LearningRate;
-        _weightDecay = options.WeightDecay;
+        _options = options;
         foreach ((string name, Parameter parameter) in module.Parameters.Where(named => named.Parameter.IsTrainable))
         {
             ParameterGroup group = groups?.Invoke(name, parameter) ?? new(Decays: parameter.Decays);
@@ -54,7 +53,7 @@ public abstract class Optimizer : IDisposable
     }
 
     /// <summary>The step size of the settings.</summary>
-    public double LearningRate { get; }
+    public double LearningRate => _options.LearningRate;
 
     /// <summary>
     /// What is remembered from step to step, to save and restore: arrays of the shapes of the parameters, named
@@ -77,11 +76,14 @@ public abstract class Optimizer : IDisposable
         {
             if (parameter.IsTrainable && parameter.Gradient.Exists)
             {
-                Update(parameter, moments, rate * group.LearningRateScale, group.Decays ? _weightDecay : 0);
+                Update(parameter, moments, rate * group.LearningRateScale, group.Decays ? _options.WeightDecay : 0);
                 parameter.ClearGradient();
             }
         }
     }
+
+    /// <summary>The kind and the settings, in words.</summary>
+    public override string ToString() => _options.ToString();
 
     /// <summary>Frees the state.</summary>
     public void Dispose()

@@ -14,7 +14,7 @@ public sealed class ImageClassifierTests
 
         DeviceArray mean = ImageClassifier.MeanOverLength(x);
 
-        mean.Shape.Should().Be((Shape)[2, 2]);
+        mean.Shape.Should().Be(Shape.Create([2, 2]));
         mean.ToArray().ShouldBeClose([4f, 6f, -1f, 1f], 1e-12);
     }
 }

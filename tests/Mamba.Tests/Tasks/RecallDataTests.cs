@@ -19,7 +19,7 @@ public sealed class RecallDataTests
     [Fact]
     public void Every_query_has_its_key_and_value_at_the_beginning() => Data.Sample(data =>
     {
-        TaskBatch batch = data.Batch(Split.Training, 5, Rows);
+        TaskBatch batch = data.Batch(Split.Test, 5, Rows);
 
         for (int row = 0; row < Rows; row++)
         {
@@ -39,6 +39,17 @@ public sealed class RecallDataTests
             tokens.Should().OnlyContain(token => token >= 0 && token < data.Vocabulary);
         }
     });
+
+    [Fact]
+    public void Training_goes_in_turn_through_all_the_pairs_and_parts_of_them()
+    {
+        RecallData data = new(64, 16, 64, 1);
+
+        IEnumerable<int> asked = Enumerable.Range(0, 5).Select(number =>
+            data.Batch(Split.Training, number, Rows).TargetsOf(1).ToArray().Count(t => t != Functions.IgnoredTarget));
+
+        asked.Should().Equal(16, 8, 4, 2, 16);
+    }
 
     [Fact]
     public void A_batch_depends_on_seed_split_and_number_alone()
