@@ -156,7 +156,7 @@ public sealed partial class MambaLanguageModel : Module
     /// <exception cref="ArgumentException">The tokens do not fill the rows.</exception>
     public DeviceArray Loss(ReadOnlySpan<int> ids, int batch = 1, ModelState? state = null)
     {
-        DeviceArray logits = Forward(ids, batch, state);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
         int length = ids.Length / batch;
         int[] targets = new int[ids.Length];
         for (int i = 0; i < targets.Length; i++)
@@ -164,7 +164,28 @@ public sealed partial class MambaLanguageModel : Module
             targets[i] = (i + 1) % length == 0 ? Functions.IgnoredTarget : ids[i + 1];
         }
 
-        return Functions.CrossEntropy(logits, Device.Indices(targets));
+        return Loss(ids, targets, batch, state);
+    }
+
+    /// <summary>The mean of <c>-ln p(target)</c> over all tokens that have a target.</summary>
+    /// <param name="ids">The tokens that are read, row after row: batch·length of them.</param>
+    /// <param name="targets">
+    /// The token that follows each of them; <see cref="Functions.IgnoredTarget"/> where what follows does not count.
+    /// </param>
+    /// <param name="batch">Number of rows.</param>
+    /// <param name="state">What came before; read and updated. Null: the texts begin here.</param>
+    /// <param name="segments">Packed texts, which never see each other; null: one text a row.</param>
+    /// <returns>An array of one element, in nats.</returns>
+    /// <exception cref="ArgumentException">The tokens do not fill the rows, or there are not as many targets.</exception>
+    public DeviceArray Loss(
+        ReadOnlySpan<int> ids,
+        ReadOnlySpan<int> targets,
+        int batch = 1,
+        ModelState? state = null,
+        Segments? segments = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(targets.Length, ids.Length, nameof(targets));
+        return Functions.CrossEntropy(Forward(ids, batch, state, segments), Device.Indices(targets));
     }
 
     /// <summary>The residual stream after the last layer, shape [batch, length, modelDim].</summary>

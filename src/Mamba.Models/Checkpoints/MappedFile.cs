@@ -28,7 +28,7 @@ internal sealed unsafe class MappedFile : IDisposable
     {
         if (!BitConverter.IsLittleEndian)
         {
-            throw new PlatformNotSupportedException("Checkpoints are little-endian; this machine is not.");
+            throw new PlatformNotSupportedException("The files are little-endian; this machine is not.");
         }
 
         FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
@@ -36,7 +36,7 @@ internal sealed unsafe class MappedFile : IDisposable
         {
             return stream.Length > 0
                 ? new(path, stream)
-                : throw new InvalidDataException($"{path}: expected a checkpoint; found an empty file.");
+                : throw new InvalidDataException($"{path}: expected content; found an empty file.");
         }
         catch
         {

@@ -1,0 +1,47 @@
+using Mamba.Devices;
+
+namespace Mamba.Models.Data;
+
+/// <summary>How well a model predicts tokens that it was not trained on.</summary>
+public static class Evaluation
+{
+    private const int Piece = 1024;
+
+    /// <summary>
+    /// Computes the mean of <c>-ln p(token | all tokens before it)</c> over every token of a stream but the first.
+    /// </summary>
+    /// <param name="model">The model; it reads the stream in pieces and carries its state on.</param>
+    /// <param name="stream">At least two tokens.</param>
+    /// <param name="limit">The largest number of tokens that are predicted.</param>
+    /// <param name="cancellation">Ends the evaluation between two pieces.</param>
+    /// <returns>The mean, in nats.</returns>
+    /// <exception cref="InvalidDataException">The stream has fewer than two tokens.</exception>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
+    public static double MeanLoss(
+        MambaLanguageModel model, TokenSequence stream, long limit = long.MaxValue, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);
+        if (stream.Length < 2)
+        {
+            throw new InvalidDataException($"Expected at least two tokens to evaluate on; found {stream.Length}.");
+        }
+
+        using ModelState state = model.CreateState();
+        long count = Math.Min(stream.Length - 1, limit);
+        double sum = 0;
+        int[] tokens = new int[Piece + 1];
+        for (long start = 0; start < count; start += Piece)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int length = (int)Math.Min(Piece, count - start);
+            stream.Read(start, tokens.AsSpan(0, length + 1));
+            using DeviceScope scope = model.Device.Scope();
+            DeviceArray loss = model.Loss(tokens.AsSpan(0, length), tokens.AsSpan(1, length), 1, state);
+            sum += (double)loss.ToArray()[0] * length;
+        }
+
+        return sum / count;
+    }
+}

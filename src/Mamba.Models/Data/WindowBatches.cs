@@ -1,0 +1,73 @@
+using Mamba.Models.Generation;
+
+namespace Mamba.Models.Data;
+
+/// <summary>
+/// Windows of equal length, in an order that is shuffled anew in every epoch; all of them once an epoch, but for those
+/// that fill no batch. Where the first begins differs from epoch to epoch, too.
+/// </summary>
+public sealed class WindowBatches : ITokenBatches
+{
+    private readonly TokenSequence _stream;
+    private readonly int _rows;
+    private readonly int _length;
+    private readonly ulong _seed;
+    private readonly int _windows;
+    private long _epoch = -1;
+    private int[] _order = [];
+    private int _phase;
+
+    /// <summary>Cuts a stream into windows.</summary>
+    /// <param name="stream">The tokens.</param>
+    /// <param name="rows">Windows of a batch.</param>
+    /// <param name="length">Tokens of a window.</param>
+    /// <param name="seed">Decides the order.</param>
+    /// <exception cref="InvalidDataException">The stream is too short for one batch.</exception>
+    public WindowBatches(TokenSequence stream, int rows, int length, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
+        (_stream, _rows, _length, _seed) = (stream, rows, length, seed);
+        _windows = checked((int)Math.Max((stream.Length - length) / length, 0)); // one less than fit: the first may begin late
+        if (_windows < rows)
+        {
+            throw new InvalidDataException(
+                $"The data are too short: {rows} windows of {length} tokens need {(rows + 1L) * length}; found {stream.Length}.");
+        }
+    }
+
+    /// <summary>Batches of an epoch.</summary>
+    public int BatchesPerEpoch => _windows / _rows;
+
+    /// <inheritdoc/>
+    public TokenBatch this[long number]
+    {
+        get
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(number);
+            (long epoch, long place) = Math.DivRem(number, BatchesPerEpoch);
+            Shuffle(epoch);
+            int[] inputs = new int[_rows * _length], targets = new int[inputs.Length], window = new int[_length + 1];
+            for (int row = 0; row < _rows; row++)
+            {
+                _stream.Read(_phase + ((long)_order[(place * _rows) + row] * _length), window);
+                window.AsSpan(0, _length).CopyTo(inputs.AsSpan(row * _length));
+                window.AsSpan(1).CopyTo(targets.AsSpan(row * _length));
+            }
+
+            return new(_rows, inputs, targets);
+        }
+    }
+
+    private void Shuffle(long epoch)
+    {
+        if (epoch != _epoch)
+        {
+            SplitMix64 random = new(SplitMix64.Mix(_seed, (ulong)epoch));
+            _phase = random.NextBelow(_length);
+            _order = random.Permutation(_windows);
+            _epoch = epoch;
+        }
+    }
+}
