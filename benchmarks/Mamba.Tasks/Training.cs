@@ -1,8 +1,7 @@
-using System.Diagnostics;
 using System.Globalization;
-using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Models.Training;
 using Mamba.Training;
 
 namespace Mamba.Tasks;
@@ -10,8 +9,6 @@ namespace Mamba.Tasks;
 /// <summary>Trains a module on batches that are a function of their number.</summary>
 internal static class Training
 {
-    private const double LargestNorm = 1;
-
     /// <summary>Trains until the plan's steps are done, or the module is good enough twice in a row.</summary>
     /// <param name="module">What learns.</param>
     /// <param name="plan">Steps, rates and when to look.</param>
@@ -21,38 +18,44 @@ internal static class Training
     public static TrainingOutcome Train(
         Module module, TrainingPlan plan, Func<long, DeviceArray> loss, Func<double> accuracy)
     {
-        using AdamW optimizer = new(module, new() { LearningRate = plan.Rate, WeightDecay = plan.WeightDecay });
-        Stopwatch watch = Stopwatch.StartNew();
-        double sum = 0;
+        using AdamW optimizer = new(module, new() { WeightDecay = plan.WeightDecay });
+        using CancellationTokenSource goodEnough = new();
         int goodInARow = 0;
-        long step = 0;
-        while (step < plan.Steps && goodInARow < 2)
+        TrainerOptions options = new() { Steps = plan.Steps, EvaluateEvery = plan.EvaluateEvery, Schedule = plan.Schedule };
+        using Trainer trainer = new(module, optimizer, options, loss)
         {
-            using (DeviceScope scope = module.Device.Scope())
-            using (Tape tape = new(module.Device))
-            {
-                DeviceArray value = loss(step);
-                tape.Backward(value);
-                Gradients.Clip(module, LargestNorm);
-                optimizer.Step(plan.RateAt(step));
-                sum += value.ToArray()[0];
-            }
-
-            step++;
-            if (step % plan.EvaluateEvery == 0)
+            Evaluate = () =>
             {
                 double found = accuracy();
                 goodInARow = found >= plan.StopAt ? goodInARow + 1 : 0;
-                Report(step, sum / plan.EvaluateEvery, found, watch.Elapsed.TotalSeconds);
-                sum = 0;
-            }
-        }
+                if (goodInARow == 2)
+                {
+                    goodEnough.Cancel();
+                }
 
-        return new(step, watch.Elapsed.TotalSeconds);
+                return 1 - found;
+            },
+        };
+        TrainingResult result = trainer.Run(new Reports(plan.EvaluateEvery), goodEnough.Token);
+        return new(result.Step, result.Elapsed.TotalSeconds);
     }
 
-    private static void Report(long step, double loss, double accuracy, double seconds) =>
-        Console.Error.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"  step {step,6}  loss {loss:0.0000}  accuracy {100 * accuracy:0.00} %  {seconds:0} s"));
+    /// <summary>Writes a line for every evaluation.</summary>
+    private sealed class Reports(int steps) : IProgress<TrainingProgress>
+    {
+        private double _sum;
+
+        public void Report(TrainingProgress value)
+        {
+            _sum += value.Loss ?? 0;
+            if (value.Evaluation is { } wrong)
+            {
+                Console.Error.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"  step {value.Step,6}  loss {_sum / steps:0.0000}  accuracy {100 * (1 - wrong):0.00} %  " +
+                    $"{value.Elapsed.TotalSeconds:0} s"));
+                _sum = 0;
+            }
+        }
+    }
 }

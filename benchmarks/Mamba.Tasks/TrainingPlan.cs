@@ -1,3 +1,5 @@
+using Mamba.Training;
+
 namespace Mamba.Tasks;
 
 /// <summary>How long and how fast a module is trained, and when one looks how good it is.</summary>
@@ -24,11 +26,12 @@ internal sealed record TrainingPlan
     /// <summary>The accuracy that is enough, when it is found twice in a row; above 1: none is.</summary>
     public required double StopAt { get; init; }
 
-    /// <summary>The rate of a step.</summary>
-    public double RateAt(long step)
+    /// <summary>The rate of every step.</summary>
+    public LearningRateSchedule Schedule => new()
     {
-        double warm = Math.Min((step + 1.0) / (Warmup + 1), 1);
-        double done = Math.Max(step - Warmup, 0) / (double)Math.Max(Steps - Warmup, 1);
-        return Rate * warm * (Cosine ? 0.5 * (1 + Math.Cos(Math.PI * done)) : 1);
-    }
+        Kind = Cosine ? LearningRateKind.Cosine : LearningRateKind.Constant,
+        Peak = Rate,
+        WarmupSteps = Math.Min(Warmup, Steps - 1),
+        TotalSteps = Steps,
+    };
 }

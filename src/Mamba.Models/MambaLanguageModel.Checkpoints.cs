@@ -68,14 +68,7 @@ public sealed partial class MambaLanguageModel
     public void Save(string folder, ElementType type = ElementType.F32)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        ConfigJsonWriter json = new();
-        LanguageModelConfig config = Config with { Layers = [.. _blocks.Select((_, i) => OptionsOf(i))] };
-        if (!HuggingFaceConfig.TryWrite(config, json))
-        {
-            json = new();
-            OriginalConfig.Write(config, json);
-        }
-
+        ConfigJsonWriter json = WriteConfig();
         Directory.CreateDirectory(folder);
         SafetensorsWriter writer = new();
         foreach (NamedWeight weight in WeightNames.Of(this, WeightNames.HuggingFaceEmbedding))
@@ -85,6 +78,35 @@ public sealed partial class MambaLanguageModel
 
         writer.Save(Path.Combine(folder, WeightsName));
         json.Save(Path.Combine(folder, ConfigName));
+    }
+
+    /// <summary>Whether a published format has words for the model, so that it can be saved.</summary>
+    internal bool HasPublishedFormat
+    {
+        get
+        {
+            try
+            {
+                return WriteConfig() is not null;
+            }
+            catch (NotSupportedException)
+            {
+                return false;
+            }
+        }
+    }
+
+    private ConfigJsonWriter WriteConfig()
+    {
+        ConfigJsonWriter json = new();
+        LanguageModelConfig config = Config with { Layers = [.. _blocks.Select((_, i) => OptionsOf(i))] };
+        if (!HuggingFaceConfig.TryWrite(config, json))
+        {
+            json = new();
+            OriginalConfig.Write(config, json);
+        }
+
+        return json;
     }
 
     /// <summary>The options of a layer as it is: its initial state may have been learned since it was made.</summary>

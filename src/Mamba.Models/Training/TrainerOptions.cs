@@ -1,0 +1,74 @@
+using Mamba.Training;
+
+namespace Mamba.Models.Training;
+
+/// <summary>The settings of a <see cref="Trainer"/>.</summary>
+public sealed record TrainerOptions
+{
+    /// <summary>Number of optimiser steps of the whole run.</summary>
+    public required long Steps { get; init; }
+
+    /// <summary>The learning rate of every step; null: always the optimiser's own.</summary>
+    public LearningRateSchedule? Schedule { get; init; }
+
+    /// <summary>Batches whose gradients are averaged for one step.</summary>
+    public int Accumulation { get; init; } = 1;
+
+    /// <summary>The largest Euclidean norm of all gradients together; null: any.</summary>
+    public double? ClipNorm { get; init; } = 1;
+
+    /// <summary>How much of the moving average of the weights is kept in a step; null: there is none.</summary>
+    public double? AverageDecay { get; init; }
+
+    /// <summary>Steps in a row whose loss or gradients may be not finite, each of them skipped, before training ends.</summary>
+    public int SkipLimit { get; init; } = 10;
+
+    /// <summary>Steps between evaluations; 0: only after the last step.</summary>
+    public long EvaluateEvery { get; init; }
+
+    /// <summary>Evaluations in a row without a new best value after which training ends; null: it goes on.</summary>
+    public int? Patience { get; init; }
+
+    /// <summary>Where checkpoints are saved; null: nowhere.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>Steps between checkpoints; 0: only after the last step, and where the run is cancelled.</summary>
+    public long CheckpointEvery { get; init; }
+
+    /// <summary>Checkpoints that are kept, the newest; older ones are deleted.</summary>
+    public int KeepCheckpoints { get; init; } = 2;
+
+    /// <summary>Tokens of one batch, for the speed that is reported; 0: unknown.</summary>
+    public long TokensPerBatch { get; init; }
+
+    /// <summary>
+    /// What else decides the result, in words, a setting a line: the data, their seed, the batch. A run is resumed only
+    /// with the words it was begun with.
+    /// </summary>
+    public string Configuration { get; init; } = "";
+
+    /// <summary>Throws on the first setting that makes no sense, by name.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
+    public void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Steps);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Accumulation);
+        if (ClipNorm is { } norm && !(norm > 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(ClipNorm), norm, "Expected a positive number, or none.");
+        }
+
+        if (AverageDecay is { } decay && !(decay is >= 0 and < 1))
+        {
+            throw new ArgumentOutOfRangeException(nameof(AverageDecay), decay, "Expected a number from 0 to below 1.");
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(SkipLimit);
+        ArgumentOutOfRangeException.ThrowIfNegative(EvaluateEvery);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Patience ?? 1, nameof(Patience));
+        ArgumentOutOfRangeException.ThrowIfNegative(CheckpointEvery);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(KeepCheckpoints);
+        ArgumentOutOfRangeException.ThrowIfNegative(TokensPerBatch);
+        Schedule?.Validate();
+    }
+}

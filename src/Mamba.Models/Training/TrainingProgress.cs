@@ -1,0 +1,37 @@
+namespace Mamba.Models.Training;
+
+/// <summary>What a <see cref="Trainer"/> reports: after every step, and when it evaluates, saves or warns.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="Steps">Steps of the whole run.</param>
+public sealed record TrainingProgress(long Step, long Steps)
+{
+    /// <summary>The mean loss of the step's batches, in nats; null where this reports no step.</summary>
+    public double? Loss { get; init; }
+
+    /// <summary>The learning rate of the step.</summary>
+    public double LearningRate { get; init; }
+
+    /// <summary>The norm of all gradients, before clipping; NaN or infinity where the step was skipped.</summary>
+    public double GradientNorm { get; init; }
+
+    /// <summary>Tokens a second of the last steps; 0 where the size of a batch is unknown.</summary>
+    public double TokensPerSecond { get; init; }
+
+    /// <summary>Bytes of all arrays on the device.</summary>
+    public long Memory { get; init; }
+
+    /// <summary>Time that the run has taken, before it was resumed included.</summary>
+    public TimeSpan Elapsed { get; init; }
+
+    /// <summary>Time that the steps left will take at the speed of the last ones.</summary>
+    public TimeSpan Remaining { get; init; }
+
+    /// <summary>A value of <see cref="Trainer.Evaluate"/>; null where this reports none.</summary>
+    public double? Evaluation { get; init; }
+
+    /// <summary>The folder of a checkpoint that was saved; null where this reports none.</summary>
+    public string? Checkpoint { get; init; }
+
+    /// <summary>What went wrong without ending the run: a step that was skipped, a checkpoint that could not be saved or read.</summary>
+    public string? Warning { get; init; }
+}

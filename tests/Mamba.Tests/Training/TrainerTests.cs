@@ -1,0 +1,185 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.Layers;
+using Mamba.Models;
+using Mamba.Models.Training;
+using Mamba.Training;
+
+namespace Mamba.Tests.Training;
+
+public sealed class TrainerTests
+{
+    [Fact]
+    public void A_run_learns_and_reports_every_step()
+    {
+        using TinyRun run = new(new() { Steps = 60, TokensPerBatch = 18 });
+        List<TrainingProgress> reports = [];
+
+        TrainingResult result = run.Train(new Listener(reports));
+
+        result.End.Should().Be(TrainingEnd.Finished);
+        result.Step.Should().Be(60);
+        result.Loss.Should().BeLessThan(0.5 * reports[0].Loss!.Value);
+        reports.Should().HaveCount(60);
+        reports.Select(report => report.Step).Should().Equal(Enumerable.Range(1, 60).Select(step => (long)step));
+        reports.Should().OnlyContain(report => report.GradientNorm > 0 && report.TokensPerSecond > 0 && report.Memory > 0);
+    }
+
+    [Fact]
+    public void The_schedule_gives_the_learning_rate_of_every_step()
+    {
+        LearningRateSchedule schedule = new() { Peak = 1e-2, WarmupSteps = 2, TotalSteps = 4 };
+        using TinyRun run = new(new() { Steps = 4, Schedule = schedule });
+        List<TrainingProgress> reports = [];
+
+        run.Train(new Listener(reports));
+
+        reports.Select(report => report.LearningRate).Should().Equal(Enumerable.Range(0, 4).Select(step => schedule.At(step)));
+    }
+
+    [Fact]
+    public void Accumulated_batches_give_the_gradient_of_their_mean()
+    {
+        using TinyRun together = new(new() { Steps = 5 }, rows: 2);
+        using TinyRun apart = new(new() { Steps = 5, Accumulation = 2 });
+
+        double[] expected = [together.Train().Loss], actual = [apart.Train().Loss];
+
+        actual.ShouldBeClose(expected, 1e-5);
+        apart.Weights().ShouldBeClose(Array.ConvertAll(together.Weights(), value => (double)value), 1e-4, "weights");
+    }
+
+    [Fact]
+    public void A_step_that_is_not_finite_changes_nothing_and_is_reported()
+    {
+        using TinyRun run = new(new() { Steps = 3 }, notFinite: batch => batch == 1);
+        using TinyRun without = new(new() { Steps = 1 });
+        List<TrainingProgress> reports = [];
+        float[] before = [];
+
+        TrainingResult result = run.Train(new Listener(reports, report =>
+        {
+            if (report.Step == 2)
+            {
+                before = run.Weights();
+            }
+        }));
+        without.Train();
+
+        before.ShouldHaveTheBitsOf(without.Weights());
+        result.SkippedSteps.Should().Be(1);
+        reports[1].Warning.Should().StartWith("Step 2 was skipped: its loss is NaN");
+        reports[2].Warning.Should().BeNull();
+    }
+
+    [Fact]
+    public void Too_many_steps_that_are_not_finite_end_the_run()
+    {
+        using TinyRun run = new(new() { Steps = 30, SkipLimit = 3 }, notFinite: batch => batch >= 4);
+
+        run.Invoking(tiny => tiny.Train()).Should().Throw<NotFiniteNumberException>()
+            .WithMessage("3 steps in a row were not finite; the last, step 7, has the loss NaN*");
+        run.Trainer.Step.Should().Be(7);
+    }
+
+    [Fact]
+    public void A_carried_state_is_put_back_where_a_step_is_skipped()
+    {
+        using TinyRun run = new(new() { Steps = 2 }, notFinite: batch => batch == 1, carriesState: true);
+        float[] after = [];
+
+        run.Train(new Listener([], report => after = report.Step == 1 ? run.StateValues() : after));
+
+        run.StateValues().ShouldHaveTheBitsOf(after);
+        after.Should().Contain(value => value != 0);
+    }
+
+    [Fact]
+    public void Training_stops_when_evaluations_no_longer_improve()
+    {
+        double[] values = [3, 2, 2.5, double.NaN, 1];
+        int next = 0;
+        using TinyRun run = new(new() { Steps = 50, EvaluateEvery = 2, Patience = 2 }, evaluate: () => values[next++]);
+
+        TrainingResult result = run.Train();
+
+        result.End.Should().Be(TrainingEnd.StoppedEarly);
+        result.Step.Should().Be(8);
+        result.BestEvaluation.Should().Be(2);
+    }
+
+    [Fact]
+    public void What_is_evaluated_is_the_average_of_the_weights()
+    {
+        List<float[]> seen = [];
+        TinyRun? current = null;
+        using TinyRun run = new(
+            new() { Steps = 3, AverageDecay = 0.9, EvaluateEvery = 1 },
+            evaluate: () =>
+            {
+                seen.Add(current!.Weights());
+                return 0;
+            });
+        current = run;
+        float[] first = run.Weights();
+        List<float[]> own = [];
+
+        run.Train(new Listener([], report =>
+        {
+            if (report.Loss is not null)
+            {
+                own.Add(run.Weights());
+            }
+        }));
+
+        double[] average = Array.ConvertAll(first, value => (double)value);
+        for (int step = 0; step < 3; step++)
+        {
+            average = [.. average.Zip(own[step], (mean, weight) => mean + (0.1 * (weight - mean)))];
+            seen[step].ShouldBeClose(average, 1e-6, "average");
+        }
+    }
+
+    [Fact]
+    public void Gradients_are_exchanged_before_they_are_used()
+    {
+        int calls = 0;
+        using TinyRun run = new(
+            new() { Steps = 2 },
+            exchange: model =>
+            {
+                calls++;
+                model.Embedding.Weight.Gradient.ToArray().Should().Contain(value => value != 0);
+                model.ClearGradients();
+            });
+        float[] before = run.Weights();
+
+        run.Train();
+
+        calls.Should().Be(2);
+        run.Weights().ShouldHaveTheBitsOf(before, "no gradient was left, and nothing decays");
+    }
+
+    [Theory]
+    [InlineData(0, 1.0, 1, "Steps")]
+    [InlineData(1, 0.0, 1, "ClipNorm")]
+    [InlineData(1, 1.0, 0, "Accumulation")]
+    public void Settings_that_make_no_sense_are_refused_by_name(long steps, double clip, int accumulation, string name)
+    {
+        TrainerOptions options = new() { Steps = steps, ClipNorm = clip, Accumulation = accumulation };
+
+        options.Invoking(o => o.Validate()).Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);
+    }
+
+    [Fact]
+    public void A_loss_of_several_elements_is_refused()
+    {
+        using Device device = TestDevice.Open();
+        using Linear linear = new(device, 2, 2, false, new Random(1));
+        using AdamW optimizer = new(linear, new());
+        using Trainer trainer = new(linear, optimizer, new() { Steps = 1 }, _ => linear.Forward(device.Zeros([1, 2])));
+
+        trainer.Invoking(t => t.Run(null, TestContext.Current.CancellationToken)).Should().Throw<InvalidOperationException>()
+            .WithMessage("Expected a loss of one element; found [1, 2].");
+    }
+}
