@@ -3,6 +3,7 @@ using Mamba.Tasks.Copying;
 using Mamba.Tasks.Induction;
 using Mamba.Tasks.Pixels;
 using Mamba.Tasks.Recall;
+using Mamba.Tasks.Text;
 
 RootCommand root = new("Trains small models on tasks that show what the layers can learn; prints a table of results.")
 {
@@ -10,6 +11,7 @@ RootCommand root = new("Trains small models on tasks that show what the layers c
     InductionCommand.Create(),
     RecallCommand.Create(),
     PixelsCommand.Create(),
+    TextCommand.Create(),
 };
 try
 {
