@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using Mamba.Cli.Training;
 
 namespace Mamba.Cli;
@@ -6,16 +7,26 @@ namespace Mamba.Cli;
 /// <summary>The program <c>mamba</c>.</summary>
 internal static class Program
 {
-    private const int Failed = 1;
+    private const int Failed = 1, Interrupted = 130; // as shells report a program that Ctrl+C ended
 
-    private static Task<int> Main(string[] arguments) =>
-        new RootCommand("Selective state-space models: trains them, and continues texts.")
+    private static async Task<int> Main(string[] arguments)
+    {
+        using CancellationTokenSource interrupted = new();
+        void Interrupt(PosixSignalContext signal)
+        {
+            signal.Cancel = !interrupted.IsCancellationRequested; // the second time, the process ends at once
+            interrupted.Cancel();
+        }
+
+        using PosixSignalRegistration key = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        using PosixSignalRegistration end = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
+        RootCommand root = new("Selective state-space models: trains them, and continues texts.")
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
-        }
-        .Parse(arguments)
-        .InvokeAsync();
+        };
+        return await root.Parse(arguments).InvokeAsync(new() { ProcessTerminationTimeout = null }, interrupted.Token);
+    }
 
     /// <summary>Runs a command; what can go wrong with its input ends as one line and an exit code.</summary>
     public static async Task<int> Guard(string command, Func<Task<int>> run)
@@ -23,6 +34,10 @@ internal static class Program
         try
         {
             return await run();
+        }
+        catch (OperationCanceledException)
+        {
+            return Interrupted;
         }
         catch (Exception exception) when (IsExpected(exception))
         {

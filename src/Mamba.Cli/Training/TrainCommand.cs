@@ -10,8 +10,6 @@ namespace Mamba.Cli.Training;
 /// <summary><c>mamba train</c>: settings of a file and of the command line, a run, its log and plot.</summary>
 internal static class TrainCommand
 {
-    private const int Cancelled = 130; // as shells report a program that Ctrl+C ended
-
     public static Command Create()
     {
         Argument<FileInfo?> file = new("config")
@@ -58,7 +56,9 @@ internal static class TrainCommand
 
         TrainSettings settings = Read(file ?? (isResumed ? saved : null), given);
         using TrainingRun run = new(settings);
-        return run.Train(isResumed, new TrainingScreen(AnsiConsole.Console), cancellation) ? 0 : Cancelled;
+        run.Train(isResumed, new TrainingScreen(AnsiConsole.Console), cancellation);
+        cancellation.ThrowIfCancellationRequested();
+        return 0;
     }
 
     /// <summary>The settings of a file, with those of the command line in their place.</summary>

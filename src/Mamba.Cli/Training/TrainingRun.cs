@@ -52,9 +52,8 @@ internal sealed class TrainingRun : IDisposable
 
     private string Unit => _settings.TokenBytes == 1 ? "bits per byte" : "bits per token";
 
-    /// <summary>Trains, and writes log, plot and model.</summary>
-    /// <returns>Whether the run came to its end; false: it was cancelled.</returns>
-    public bool Train(bool isResumed, TrainingScreen screen, CancellationToken cancellation)
+    /// <summary>Trains, and writes log and plot, and the model unless the run is cancelled.</summary>
+    public void Train(bool isResumed, TrainingScreen screen, CancellationToken cancellation)
     {
         if (isResumed && !_trainer.Resume(new Warnings(screen)))
         {
@@ -88,7 +87,7 @@ internal sealed class TrainingRun : IDisposable
         if (result.End == TrainingEnd.Cancelled)
         {
             screen.Say($"Stopped at step {result.Step}; go on with: mamba train --output {_settings.Output} --resume");
-            return false;
+            return;
         }
 
         SaveModel(result.Checkpoint!);
@@ -98,7 +97,6 @@ internal sealed class TrainingRun : IDisposable
         }
 
         Tell(screen, result);
-        return true;
     }
 
     /// <summary>Frees everything, the last first.</summary>

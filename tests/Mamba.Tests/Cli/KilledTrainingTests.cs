@@ -8,6 +8,8 @@ public sealed class KilledTrainingTests : IDisposable
 {
     private const int Kills = 10, Steps = 400;
 
+    private static readonly string[] Length = ["--steps", $"{Steps}", "--checkpoint-every", "3"];
+
     private readonly TemporaryFolder _folder = new();
 
     [Theory]
@@ -16,7 +18,7 @@ public sealed class KilledTrainingTests : IDisposable
     public async Task A_process_that_is_killed_ten_times_ends_with_the_bits_of_an_unbroken_one(string batches)
     {
         _folder.Write("text.txt", Text());
-        (int code, _, string error) = await TrainingProcess.RunAsync(Arguments("whole", batches));
+        (int code, _, string error) = await TrainingProcess.RunAsync([.. Arguments("whole", batches), .. Length]);
         code.Should().Be(0, error);
         Random random = new(batches.Length);
         int killed = 0;
@@ -24,7 +26,7 @@ public sealed class KilledTrainingTests : IDisposable
         for (int i = 0; i < Kills; i++)
         {
             using Process process = TrainingProcess.Start(
-                i == 0 ? Arguments("broken", batches) : ["train", "--output", _folder["broken"], "--resume"]);
+                i == 0 ? [.. Arguments("broken", batches), .. Length] : ["train", "--output", _folder["broken"], "--resume"]);
             await FirstStep(process);
             await Task.Delay(random.Next(100), TestContext.Current.CancellationToken);
             process.Kill(); // SIGKILL
@@ -42,13 +44,32 @@ public sealed class KilledTrainingTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_process_that_is_interrupted_ends_with_a_checkpoint()
+    {
+        _folder.Write("text.txt", Text());
+        using Process process = TrainingProcess.Start(
+            [.. Arguments("run", "windows"), "--checkpoint-every", "0", "--steps", "1000000"]);
+        await FirstStep(process);
+        using (Process interrupt = Process.Start("kill", ["-INT", $"{process.Id}"]))
+        {
+            await interrupt.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        process.ExitCode.Should().Be(130);
+        output.Should().MatchRegex(@"Stopped at step \d+; go on with: mamba train --output .*run --resume");
+        Directory.EnumerateDirectories(_folder["run"], "step-*").Should().ContainSingle();
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private string[] Arguments(string output, string batches) =>
     [
         "train", "--data", _folder["text.txt"], "--output", _folder[output], "--batches", batches, "--dim", "16", "--layers", "2",
-        "--state", "8", "--head", "8", "--batch", "2", "--length", "32", "--steps", $"{Steps}", "--checkpoint-every", "3",
-        "--evaluate-every", "50", "--average", "0.9", "--accumulate", "2", "--threads", "1",
+        "--state", "8", "--head", "8", "--batch", "2", "--length", "32", "--evaluate-every", "50", "--average", "0.9", "--accumulate", "2", "--threads", "1",
     ];
 
     /// <summary>Waits until the process has reported a step.</summary>
