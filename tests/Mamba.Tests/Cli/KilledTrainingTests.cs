@@ -51,7 +51,8 @@ public sealed class KilledTrainingTests : IDisposable
         using Process process = TrainingProcess.Start(
             [.. Arguments("run", "windows"), "--checkpoint-every", "0", "--steps", "1000000"]);
         await FirstStep(process);
-        using (Process interrupt = Process.Start("kill", ["-INT", $"{process.Id}"]))
+        // Not SIGINT, which is handled alike: what a shell runs in the background ignores it.
+        using (Process interrupt = Process.Start("kill", ["-TERM", $"{process.Id}"]))
         {
             await interrupt.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
