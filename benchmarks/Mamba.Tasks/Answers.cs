@@ -5,7 +5,7 @@ using Mamba.Models;
 
 namespace Mamba.Tasks;
 
-/// <summary>How well a language model answers the questions of batches; what stands between them does not count.</summary>
+/// <summary>How well a language model answers the questions of batches; nothing else counts.</summary>
 internal static class Answers
 {
     /// <summary>The mean cross-entropy of the answers.</summary>

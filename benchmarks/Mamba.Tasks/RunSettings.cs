@@ -35,7 +35,7 @@ internal sealed record RunSettings
     /// <summary>How fast weights shrink.</summary>
     public double WeightDecay { get; init; }
 
-    /// <summary>The accuracy on validation data that is enough, when it is found twice in a row; above 1: none is.</summary>
+    /// <summary>The accuracy on validation data that is enough when found twice in a row; above 1: none is.</summary>
     public double StopAt { get; init; } = 0.995;
 
     /// <summary>Seed of the data and of the first weights.</summary>

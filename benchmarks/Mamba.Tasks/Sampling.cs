@@ -40,8 +40,8 @@ internal static class Sampling
     /// says.
     /// </summary>
     /// <remarks>
-    /// As a race: number i arrives after an exponential time of rate wᵢ, and the first to arrive are taken (Efraimidis and
-    /// Spirakis, "Weighted random sampling with a reservoir", 2006).
+    /// As a race: number i arrives after an exponential time of rate wᵢ, and the first to arrive are taken (Efraimidis
+    /// and Spirakis, "Weighted random sampling with a reservoir", 2006).
     /// </remarks>
     public static int[] Weighted(ref this SplitMix64 random, ReadOnlySpan<double> weights, int chosen)
     {

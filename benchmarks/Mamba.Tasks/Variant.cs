@@ -35,5 +35,6 @@ internal sealed record Variant(string Name, int StateDim, Func<RunSettings, int,
 
     private static Variant Find(string name) =>
         All.FirstOrDefault(variant => variant.Name == name) ?? throw new ArgumentException(
-            $"Expected a model out of {string.Join(", ", All.Select(variant => variant.Name))} or all; found \"{name}\".");
+            $"Expected a model out of {string.Join(", ", All.Select(variant => variant.Name))} or all; " +
+            $"found \"{name}\".");
 }

@@ -3,7 +3,7 @@ using Mamba.Models;
 
 namespace Mamba.Tasks.Induction;
 
-/// <summary>Trains models to recall what followed a token, and tests them on sequences thousands of times as long.</summary>
+/// <summary>Trains models to recall what followed a token, and tests them at thousands of times the length.</summary>
 internal static class InductionCommand
 {
     private const int MostTests = 512, FewestTests = 16;
@@ -26,7 +26,7 @@ internal static class InductionCommand
         Option<int?> triggers = RunOptions.Number("--triggers", "Triggers of a sequence in training (2)", 2);
         Option<int?> budget = RunOptions.Number(
             "--test-tokens", $"Tokens of each test (4,000,000), which has {FewestTests} to {MostTests} sequences", 1);
-        Command command = new("induction", "Induction heads: recalls what followed a token, far beyond the training length")
+        Command command = new("induction", "Induction heads: recalls what followed a token, at far greater lengths")
         {
             length, vocabulary, triggers, budget,
         };

@@ -3,10 +3,10 @@ using System.IO.Compression;
 
 namespace Mamba.Tasks.Pixels;
 
-/// <summary>An array of bytes as MNIST and its successors are published: an IDX file, plain or compressed (.gz).</summary>
+/// <summary>An array of bytes as MNIST and its successors are published: IDX, plain or compressed (.gz).</summary>
 /// <param name="Sizes">The sizes of its axes.</param>
 /// <param name="Data">The elements, the last axis fastest.</param>
-/// <remarks>LeCun, Cortes and Burges, "The MNIST database": two zero bytes, type, number of axes, sizes, elements.</remarks>
+/// <remarks>LeCun, Cortes and Burges, "The MNIST database": two zeros, type, number of axes, sizes, elements.</remarks>
 internal sealed record IdxFile(int[] Sizes, byte[] Data)
 {
     private const byte UnsignedByte = 8;

@@ -41,7 +41,8 @@ internal sealed class ImageSet
         if (testSide != side || side % patch != 0)
         {
             throw new InvalidDataException(
-                $"Expected images whose side is a multiple of {patch}; found {side} pixels for training, {testSide} for tests.");
+                $"Expected images whose side is a multiple of {patch}; " +
+                $"found {side} pixels for training, {testSide} for tests.");
         }
 
         double mean = pixels.Average(pixel => (double)pixel);
@@ -63,7 +64,7 @@ internal sealed class ImageSet
         return labels;
     }
 
-    /// <summary>The pixels of some images, patch after patch, with mean 0 and deviation 1 over the training images.</summary>
+    /// <summary>The pixels of images, patch after patch, with mean 0 and deviation 1 over the training images.</summary>
     /// <returns>Shape [images, length, patchPixels].</returns>
     public float[] Patches(ReadOnlySpan<int> images)
     {
@@ -95,7 +96,8 @@ internal sealed class ImageSet
     private static (byte[] Pixels, byte[] Labels, int Side) ReadPair(string folder, string name)
     {
         string imagePath = Find(folder, $"{name}-images-idx3-ubyte");
-        IdxFile images = IdxFile.Read(imagePath, 3), labels = IdxFile.Read(Find(folder, $"{name}-labels-idx1-ubyte"), 1);
+        IdxFile images = IdxFile.Read(imagePath, 3);
+        IdxFile labels = IdxFile.Read(Find(folder, $"{name}-labels-idx1-ubyte"), 1);
         if (images.Sizes[0] != labels.Sizes[0] || images.Sizes[1] != images.Sizes[2])
         {
             throw new InvalidDataException(
@@ -113,10 +115,15 @@ internal sealed class ImageSet
 
     private static string Find(string folder, string name)
     {
-        string plain = Path.Combine(folder, name);
-        return File.Exists(plain) ? plain : File.Exists(plain + ".gz") ? plain + ".gz" : throw new FileNotFoundException(
+        string plain = Path.Combine(folder, name), compressed = plain + ".gz";
+        if (File.Exists(plain) || File.Exists(compressed))
+        {
+            return File.Exists(plain) ? plain : compressed;
+        }
+
+        throw new FileNotFoundException(
             $"Looked for {name} and {name}.gz in \"{folder}\"; found neither. Fashion-MNIST has them: " +
-            "https://github.com/zalandoresearch/fashion-mnist, or Debian's package dataset-fashion-mnist, which puts them " +
-            "into /usr/share/datasets/fashion-mnist. MNIST has files of the same names.");
+            "https://github.com/zalandoresearch/fashion-mnist, or Debian's package dataset-fashion-mnist, which puts " +
+            "them into /usr/share/datasets/fashion-mnist. MNIST has files of the same names.");
     }
 }

@@ -6,7 +6,7 @@ using Mamba.Layers;
 
 namespace Mamba.Tasks.Pixels;
 
-/// <summary>Trains models to tell what an image shows, reading it as a sequence; a linear model stands beside them.</summary>
+/// <summary>Trains models that read an image as a sequence to tell what it shows, and a linear one beside them.</summary>
 internal static class PixelsCommand
 {
     private const string DebianFolder = "/usr/share/datasets/fashion-mnist";
@@ -14,7 +14,7 @@ internal static class PixelsCommand
     private static readonly RunSettings Settings = new()
     {
         Models = ["mamba2"], Batch = 64, Steps = 937 * 5, Rate = 3e-3, Cosine = true, WeightDecay = 0.05, // 5 epochs
-        StopAt = 2,
+        States = [16], StopAt = 2,
     };
 
     /// <summary>Makes the command.</summary>
@@ -36,6 +36,7 @@ internal static class PixelsCommand
 
     private static void Run(ImageSet training, ImageSet test, string setting, RunSettings settings, ResultTable table)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(settings.Batch, training.Count, "--batch");
         using CpuDevice device = new(settings.Threads);
         ImageTask task = new(training, test, settings);
         int pixels = training.Length * training.PatchPixels;

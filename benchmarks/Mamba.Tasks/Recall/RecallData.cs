@@ -3,8 +3,8 @@ using Mamba.Models.Generation;
 namespace Mamba.Tasks.Recall;
 
 /// <summary>
-/// Multi-query associative recall: keys with their values, and then the keys again, among other tokens; at each the value
-/// shall be recalled.
+/// Multi-query associative recall: keys with their values, and then the keys again, among other tokens; at each the
+/// value shall be recalled.
 /// </summary>
 /// <remarks>
 /// Arora et al., <see href="https://arxiv.org/abs/2312.04927"/>, in the layout of their generator: k₁ v₁ .. kₙ vₙ, then

@@ -90,7 +90,8 @@ public sealed class ImageSetTests : IDisposable
     private void WriteImages(string name, int count, int side, byte[] labels)
     {
         byte[] pixels = [.. Enumerable.Range(0, count * side * side).Select(i => (byte)i)];
-        _folder.Write($"{name}-images-idx3-ubyte", [0, 0, 8, 3, .. Size(count), .. Size(side), .. Size(side), .. pixels]);
+        byte[] sizes = [.. Size(count), .. Size(side), .. Size(side)];
+        _folder.Write($"{name}-images-idx3-ubyte", [0, 0, 8, 3, .. sizes, .. pixels]);
         _folder.Write($"{name}-labels-idx1-ubyte", [0, 0, 8, 1, .. Size(labels.Length), .. labels]);
     }
 
