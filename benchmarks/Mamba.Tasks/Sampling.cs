@@ -13,10 +13,6 @@ internal static class Sampling
         return new(new SplitMix64(state).Next());
     }
 
-    /// <summary>A number from 0 to <paramref name="count"/> - 1.</summary>
-    public static int Below(ref this SplitMix64 random, int count) =>
-        (int)Math.BigMul(random.Next(), (ulong)count, out _);
-
     /// <summary>Some of the numbers 0 to <paramref name="count"/> - 1, ascending; every choice is as likely.</summary>
     /// <remarks>Knuth, The Art of Computer Programming, volume 2, 3.4.2, Algorithm S.</remarks>
     public static int[] Sorted(ref this SplitMix64 random, int count, int chosen)
@@ -26,7 +22,7 @@ internal static class Sampling
         int found = 0;
         for (int i = 0; found < chosen; i++)
         {
-            if (random.Below(count - i) < chosen - found)
+            if (random.NextBelow(count - i) < chosen - found)
             {
                 numbers[found++] = i;
             }
@@ -55,16 +51,5 @@ internal static class Sampling
 
         Array.Sort(times, numbers);
         return numbers[..chosen];
-    }
-
-    /// <summary>Puts numbers into a random order; every order is as likely.</summary>
-    /// <remarks>Fisher and Yates.</remarks>
-    public static void Shuffle(ref this SplitMix64 random, Span<int> numbers)
-    {
-        for (int i = numbers.Length - 1; i > 0; i--)
-        {
-            int other = random.Below(i + 1);
-            (numbers[i], numbers[other]) = (numbers[other], numbers[i]);
-        }
     }
 }

@@ -17,26 +17,32 @@ internal static class BlockRows
 
     private static IEnumerable<QuickRow> Rows(string name, MixerOptions options, double goal) =>
     [
-        new($"{name} mixer forward+backward B4 L512 D256", "ms", () => 1e3 * Measure(options).Seconds)
+        new($"{name} mixer forward+backward B4 L512 D256", "ms", () => OfStep(options, (_, step) => 1e3 * Timing.Seconds(step)))
         {
             Goal = goal,
             LowerIsBetter = true,
         },
-        new($"{name} mixer forward+backward, peak memory", "MB", () => Measure(options).Bytes / 1e6) { LowerIsBetter = true },
+        new($"{name} mixer forward+backward, peak memory", "MB", () => OfStep(options, PeakMegabytes)) { LowerIsBetter = true },
     ];
 
-    private static (double Seconds, long Bytes) Measure(MixerOptions options)
+    /// <summary>Memory stays in the device's pool, so this is the largest it was.</summary>
+    private static double PeakMegabytes(CpuDevice device, Action step)
+    {
+        step();
+        return device.AllocatedBytes / 1e6;
+    }
+
+    private static double OfStep(MixerOptions options, Func<CpuDevice, Action, double> measure)
     {
         using CpuDevice device = new();
         using SequenceMixer mixer = options.Create(device, new System.Random(1), 1);
         DeviceArray x = Random.Array(device, [Batch, Length, Dim], -1, 1);
-        double seconds = Timing.Seconds(() =>
+        return measure(device, () =>
         {
             using DeviceScope scope = device.Scope();
             using Tape tape = new(device);
             tape.Watch(x);
             tape.Backward((mixer.Forward(x), x));
         });
-        return (seconds, device.AllocatedBytes); // memory stays in the device's pool, so this is the largest it was
     }
 }

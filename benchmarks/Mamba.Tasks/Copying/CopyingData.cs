@@ -38,7 +38,7 @@ internal sealed record CopyingData(int Length, int Memorise, int Vocabulary, int
         int[] positions = random.Sorted(body, Memorise);
         for (int i = 0; i < Memorise; i++)
         {
-            int data = 1 + random.Below(Vocabulary - 2);
+            int data = 1 + random.NextBelow(Vocabulary - 2);
             tokens[positions[i]] = data;
             tokens[body + i] = Marker;
             targets[body + i] = data;

@@ -27,7 +27,7 @@ internal sealed class InductionSequence
         // Each takes two places, for itself and its value: places for one, spread out again afterwards.
         int[] positions = random.Sorted(length - 1 - before, before);
         _triggerPositions = [.. positions.Select((position, i) => position + i), length - 1];
-        Value = random.Below(_trigger);
+        Value = random.NextBelow(_trigger);
         _random = random;
     }
 
@@ -53,7 +53,7 @@ internal sealed class InductionSequence
             }
             else
             {
-                token = _random.Below(_trigger);
+                token = _random.NextBelow(_trigger);
             }
 
             _position++;

@@ -41,7 +41,7 @@ internal sealed record RecallData(int Length, int Pairs, int Vocabulary, int See
     {
         foreach (ref int token in tokens)
         {
-            token = random.Below(Vocabulary);
+            token = random.NextBelow(Vocabulary);
         }
 
         int[] keys = random.Sorted((Vocabulary / 2) - 1, pairs);
@@ -49,7 +49,7 @@ internal sealed record RecallData(int Length, int Pairs, int Vocabulary, int See
         int[] gaps = random.Weighted(_weights.AsSpan(0, SpaceOf(Length, pairs)), pairs);
         for (int i = 0; i < pairs; i++)
         {
-            int key = 1 + keys[i], value = (Vocabulary / 2) + random.Below(Vocabulary - (Vocabulary / 2));
+            int key = 1 + keys[i], value = (Vocabulary / 2) + random.NextBelow(Vocabulary - (Vocabulary / 2));
             int query = (2 * pairs) + (2 * gaps[i]);
             (tokens[2 * i], tokens[(2 * i) + 1]) = (key, value);
             (tokens[query], targets[query]) = (key, value);

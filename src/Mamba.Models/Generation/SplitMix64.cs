@@ -29,16 +29,21 @@ internal struct SplitMix64(ulong state)
     /// <summary>A number from 0 to below a limit, each as likely as the others but for the limit's part of 2^64.</summary>
     public int NextBelow(int limit) => (int)Math.BigMul(Next(), (ulong)limit, out _);
 
-    /// <summary>The numbers from 0 to below a count in an order that the state decides (Fisher and Yates).</summary>
+    /// <summary>The numbers from 0 to below a count in an order that the state decides.</summary>
     public int[] Permutation(int count)
     {
         int[] order = [.. Enumerable.Range(0, count)];
-        for (int i = count - 1; i > 0; i--)
+        Shuffle(order);
+        return order;
+    }
+
+    /// <summary>Puts numbers into an order that the state decides (Fisher and Yates).</summary>
+    public void Shuffle(Span<int> numbers)
+    {
+        for (int i = numbers.Length - 1; i > 0; i--)
         {
             int j = NextBelow(i + 1);
-            (order[i], order[j]) = (order[j], order[i]);
+            (numbers[i], numbers[j]) = (numbers[j], numbers[i]);
         }
-
-        return order;
     }
 }

@@ -11,6 +11,7 @@ public sealed partial class Trainer
 {
     private readonly RunFolder? _folder;
     private long _savedStep = -1;
+    private string? _frozenHash;
 
     /// <summary>Takes up the run in the folder where its newest whole checkpoint left it.</summary>
     /// <param name="progress">Is told of checkpoints that are damaged and passed over.</param>
@@ -125,7 +126,7 @@ public sealed partial class Trainer
         FormattableString.Invariant($"average decay {_options.AverageDecay}"),
         .. _module.Parameters.Select(named =>
             $"{(named.Parameter.IsTrainable ? "weight" : "frozen")} {named.Name} {named.Parameter.Value.Shape}"),
-        $"frozen weights {FrozenHash()}",
+        $"frozen weights {_frozenHash ??= FrozenHash()}",
     ];
 
     /// <summary>A hash of the weights that do not change, which a checkpoint does not hold.</summary>

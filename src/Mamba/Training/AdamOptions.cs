@@ -1,7 +1,7 @@
 namespace Mamba.Training;
 
 /// <summary>The settings of <see cref="Adam"/>; the defaults are PyTorch's.</summary>
-public sealed record AdamOptions : OptimizerOptions
+public record AdamOptions : OptimizerOptions
 {
     /// <summary>Decay of the mean of gradients.</summary>
     public double Beta1 { get; init; } = 0.9;

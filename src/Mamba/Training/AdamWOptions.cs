@@ -1,26 +1,8 @@
 namespace Mamba.Training;
 
-/// <summary>The settings of <see cref="AdamW"/>; the defaults are PyTorch's.</summary>
-public sealed record AdamWOptions : OptimizerOptions
+/// <summary>The settings of <see cref="AdamW"/>: those of <see cref="Adam"/>, with PyTorch's weight decay.</summary>
+public sealed record AdamWOptions : AdamOptions
 {
     /// <summary>Makes the default settings: <c>η = 1e-3</c>, <c>λ = 0.01</c>.</summary>
     public AdamWOptions() => WeightDecay = 0.01;
-
-    /// <summary>Decay of the mean of gradients.</summary>
-    public double Beta1 { get; init; } = 0.9;
-
-    /// <summary>Decay of the mean of squared gradients.</summary>
-    public double Beta2 { get; init; } = 0.999;
-
-    /// <summary>Added to the root of the mean square.</summary>
-    public double Epsilon { get; init; } = 1e-8;
-
-    /// <inheritdoc/>
-    public override void Validate()
-    {
-        base.Validate();
-        Setting.RequireDecay(Beta1, nameof(Beta1));
-        Setting.RequireDecay(Beta2, nameof(Beta2));
-        Setting.RequireIn(Epsilon, double.MaxValue, nameof(Epsilon));
-    }
 }

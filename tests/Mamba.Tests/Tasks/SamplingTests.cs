@@ -26,7 +26,7 @@ public sealed class SamplingTests
 
         for (int i = 0; i < 70_000; i++)
         {
-            counts[random.Below(7)]++;
+            counts[random.NextBelow(7)]++;
         }
 
         // 10 000 each; the standard deviation is 93.
