@@ -116,13 +116,15 @@ public sealed class ScopeTests
             Round();
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 10; i++)
+        long allocated = Allocations.Of(() =>
         {
-            Round();
-        }
+            for (int i = 0; i < 10; i++)
+            {
+                Round();
+            }
+        });
 
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+        allocated.Should().Be(0);
 
         void Round()
         {

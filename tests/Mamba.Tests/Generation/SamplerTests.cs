@@ -180,13 +180,15 @@ public sealed class SamplerTests
         Sampler sampler = new(1000, options with { RepetitionPenalty = 1.1 });
         sampler.Next(logits, previous);
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        long allocated = Allocations.Of(() =>
         {
-            sampler.Next(logits, previous);
-        }
+            for (int i = 0; i < 100; i++)
+            {
+                sampler.Next(logits, previous);
+            }
+        });
 
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+        allocated.Should().Be(0);
     }
 
     [Theory]

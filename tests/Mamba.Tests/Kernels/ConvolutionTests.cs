@@ -114,10 +114,9 @@ public sealed class ConvolutionTests
             Step();
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Step();
+        long allocated = Allocations.Of(Step);
 
-        GC.GetAllocatedBytesForCurrentThread().Should().Be(before);
+        allocated.Should().Be(0);
     }
 
     [Fact]

@@ -147,10 +147,9 @@ public sealed class LinearTests
         DeviceArray x = tested.Zeros([length, 100]), weight = tested.Zeros([200, 100]);
         Multiply();
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Multiply();
+        long allocated = Allocations.Of(Multiply);
 
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+        allocated.Should().Be(0);
 
         void Multiply()
         {

@@ -81,10 +81,9 @@ public sealed class SelectiveScanSequenceTests
         DeviceArray state = device.Zeros(scan.StateShape);
         Step();
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Step();
+        long allocated = Allocations.Of(Step);
 
-        GC.GetAllocatedBytesForCurrentThread().Should().Be(before);
+        allocated.Should().Be(0);
 
         void Step()
         {

@@ -177,10 +177,9 @@ public sealed class SelectiveScanTests
         ScanInputs inputs = scan.Inputs(tested);
         Scan();
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Scan();
+        long allocated = Allocations.Of(Scan);
 
-        GC.GetAllocatedBytesForCurrentThread().Should().Be(before);
+        allocated.Should().Be(0);
 
         void Scan()
         {

@@ -159,13 +159,15 @@ public sealed class LowRankTests
             model.Step(ids, state, logits);
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 20; i++)
+        long allocated = Allocations.Of(() =>
         {
-            model.Step(ids, state, logits);
-        }
+            for (int i = 0; i < 20; i++)
+            {
+                model.Step(ids, state, logits);
+            }
+        });
 
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+        allocated.Should().Be(0);
     }
 
     [Fact]
