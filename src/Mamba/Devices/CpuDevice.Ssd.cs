@@ -19,6 +19,9 @@ public sealed unsafe partial class CpuDevice
     /// </summary>
     private const int SsdSequentialLength = SmallProduct.RowTile - 1;
 
+    /// <summary>More heads at a time gain nothing, and their states would not stay in L2.</summary>
+    private const int SsdMaxHeadsOfItem = 4;
+
     /// <summary>Floats of what groups share, or of gradients before they are added up, at a time: 16 MiB.</summary>
     private const int SsdWaveSize = 1 << 22;
 
@@ -63,6 +66,21 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
+    /// Heads that take turns at the chunks of a sequence, where that leaves enough items for all threads: what they
+    /// share is read once. It changes no bit of a head.
+    /// </summary>
+    private int SsdHeadsOfItem(SsdSizes sizes)
+    {
+        int heads = Math.Min(SsdMaxHeadsOfItem, sizes.Heads / sizes.Groups);
+        while (heads > 1 && sizes.Sequences.Count * sizes.Heads / heads < 3 * Threads)
+        {
+            heads--;
+        }
+
+        return heads;
+    }
+
+    /// <summary>
     /// Goes through the chunks in waves, so that what the groups share needs not be held for all of them.
     /// </summary>
     private void RunChunks(SsdForward forward, int length)
@@ -72,13 +90,14 @@ public sealed unsafe partial class CpuDevice
         nint groupSize = SsdGroup.Size(length, sizes.States, forBackward: false);
         int wave = Math.Clamp((int)(SsdWaveSize / (groupSize * sizes.Groups)), 1, chunks.Count);
         Rows groups = new(StartOf(Allocate([wave * sizes.Groups, (int)groupSize])), groupSize);
-        ScratchSlots scratch = Slots(SsdChunked.Size(length, sizes.States, sizes.HeadDim));
+        int heads = SsdHeadsOfItem(sizes), blocks = ((sizes.Heads / sizes.Groups) + heads - 1) / heads;
+        ScratchSlots scratch = Slots(SsdChunked.Size(heads, length, sizes.States, sizes.HeadDim));
         for (int from = 0; from < chunks.Count; from += wave)
         {
             int to = Math.Min(from + wave, chunks.Count);
             int sequence = chunks.SequenceOf(from), end = chunks.SequenceOf(to - 1) + 1;
             Run(new SsdGroupJob(sizes, forward.Operands, chunks, from, groups, false), (to - from) * sizes.Groups);
-            int items = (end - sequence) * sizes.Heads;
+            int items = (end - sequence) * sizes.Groups * blocks;
             if (Width.Has512) { RunWave<Lanes512>(); }
             else if (Width.Has256) { RunWave<Lanes256>(); }
             else if (Width.Has128) { RunWave<Lanes128>(); }
@@ -86,7 +105,7 @@ public sealed unsafe partial class CpuDevice
 
             void RunWave<TLanes>()
                 where TLanes : struct, ILanes<TLanes> =>
-                Run(new SsdChunkedJob<TLanes>(forward, chunks, from, to, groups, scratch), items);
+                Run(new SsdChunkedJob<TLanes>(forward, chunks, from, to, groups, heads, scratch), items);
         }
     }
 
@@ -208,32 +227,36 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>One head of one sequence, as far as it lies in the wave.</summary>
+    /// <summary>Some heads of one group in one sequence, as far as it lies in the wave.</summary>
     private readonly struct SsdChunkedJob<TLanes>(
-        SsdForward forward, SsdChunks chunks, int from, int to, Rows groups, ScratchSlots scratch) : IJob
+        SsdForward forward, SsdChunks chunks, int from, int to, Rows groups, int heads, ScratchSlots scratch) : IJob
         where TLanes : struct, ILanes<TLanes>
     {
         public void Run(int item)
         {
             SsdSizes sizes = forward.Sizes;
-            (int sequence, int head) = Math.DivRem(item, sizes.Heads);
+            int headsPerGroup = sizes.Heads / sizes.Groups, blocks = (headsPerGroup + heads - 1) / heads;
+            (int ofGroup, int block) = Math.DivRem(item, blocks);
+            (int sequence, int group) = Math.DivRem(ofGroup, sizes.Groups);
             sequence += chunks.SequenceOf(from);
             if (forward.IsSequential(sequence))
             {
                 return;
             }
 
+            int head = (group * headsPerGroup) + (block * heads);
             SsdSpan span = chunks.SpanOf(sequence, from, to);
             nint size = (nint)sizes.HeadDim * sizes.States, start = sizes.Sequences.Start(sequence);
             nint state = (((nint)sequence * sizes.Heads) + head) * size;
             float* initial = forward.Operands.InitialState, final = forward.FinalState + state;
-            nint group = ((nint)(chunks.FirstOf(sequence) + span.First - from) * sizes.Groups) + sizes.GroupOf(head);
+            nint shared = ((nint)(chunks.FirstOf(sequence) + span.First - from) * sizes.Groups) + group;
             nint checkpoint = ((nint)chunks.FirstCheckpointOf(sequence) * sizes.Heads) + head;
             int slot = scratch.Take();
-            SsdChunked.In(scratch[slot], chunks.Length, sizes.States, sizes.HeadDim).Run<TLanes>(
+            SsdChunked.In(scratch[slot], heads, chunks.Length, sizes.States, sizes.HeadDim).Run<TLanes>(
                 forward.Operands.At(start, head),
+                Math.Min(heads, headsPerGroup - (block * heads)),
                 span,
-                new(groups[group], groups.Pitch * sizes.Groups),
+                new(groups[shared], groups.Pitch * sizes.Groups),
                 span.First > 0 ? final : initial == null ? null : initial + state,
                 forward.Y.At(start, head * sizes.HeadDim),
                 final,

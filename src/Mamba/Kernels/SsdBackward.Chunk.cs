@@ -37,11 +37,10 @@ internal readonly unsafe partial struct SsdBackward
             DecayPairs<TLanes>(s, columns, group.ScoresTransposed[s]);
         }
 
-        Padded.Transpose(_kTransposed, tokens, tokens, _k);
+        Transposition.Run(_kTransposed, tokens, tokens, _k);
 
         // Σ_{t≥s} exp(a_t - a_s)·(C_t·B_s)·ȳ_t
-        SmallProduct.Run(_scores, _ofY, _ofU, 1f, rows, channels, SmallProduct.Depth.Above(tokens));
-        AddDiagonal<TLanes>(tokens, head.HeadDim);
+        SmallProduct.Run(_scores, _ofY, _ofU, 1f, rows, channels, SmallProduct.Depth.FromRow(tokens));
     }
 
     /// <summary>Applies the decays from s on to one row of K and of the scores.</summary>
@@ -72,27 +71,6 @@ internal readonly unsafe partial struct SsdBackward
         }
 
         _within[s + 1] = TLanes.Sum(sum);
-    }
-
-    // Where the diagonal passes through a tile.
-    private void AddDiagonal<TLanes>(int tokens, int headDim)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        for (int s = 0; s < tokens; s++)
-        {
-            int end = Math.Min((s & -SmallProduct.RowTile) + SmallProduct.RowTile, tokens);
-            for (int channel = 0; channel < headDim; channel += TLanes.Count)
-            {
-                float* ofY = _ofY[s] + channel;
-                TLanes sum = TLanes.Load(_ofU[s] + channel);
-                for (int t = s; t < end; t++, ofY += _ofY.Pitch)
-                {
-                    sum = TLanes.MultiplyAdd(TLanes.Broadcast(_scores[s][t]), TLanes.Load(ofY), sum);
-                }
-
-                TLanes.Store(sum, _ofU[s] + channel);
-            }
-        }
     }
 
     /// <summary>Computes C̄, and the gradients of Δ·A from what comes out of the state.</summary>

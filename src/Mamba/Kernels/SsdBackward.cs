@@ -41,7 +41,7 @@ internal readonly unsafe partial struct SsdBackward
     private SsdBackward(ref Arena arena, int chunk, int states, int headDim)
     {
         _decays = new(ref arena, chunk);
-        _forward = new(ref arena, chunk, states, headDim);
+        _forward = new(ref arena, 0, chunk, states, headDim);
         _u = arena.Matrix(chunk, headDim);
         _uTransposed = arena.Matrix(headDim, chunk);
         _ofY = arena.Matrix(chunk, headDim);
@@ -137,7 +137,7 @@ internal readonly unsafe partial struct SsdBackward
                 SsdShare.In(shares[chunk - span.First], span.ChunkLength, states));
         }
 
-        Padded.Transpose(_ofState, states, headDim, new(ofBefore, states));
+        Transposition.Run(_ofState, states, headDim, new(ofBefore, states));
     }
 
     private void Run<TLanes>(
@@ -185,7 +185,7 @@ internal readonly unsafe partial struct SsdBackward
             return;
         }
 
-        _forward.Recompute<TLanes>(head, group, tokens, state);
+        _forward.ComputeOutput<TLanes>(head, group, tokens, state);
         Padded.Zero(tokens, head.HeadDim, _ofY);
         for (int t = 0; t < tokens; t++)
         {
