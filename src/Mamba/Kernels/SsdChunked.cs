@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 using Mamba.Simd;
 
 namespace Mamba.Kernels;
@@ -186,23 +185,11 @@ internal readonly unsafe struct SsdChunked
         Rows scores = group.Scores, decayed = _decayed;
         for (int t = 0; t < tokens; t++)
         {
-            Prefetch(head.X[tokens + t], head.HeadDim);
+            RowMath.Prefetch(head.X[tokens + t], head.HeadDim);
             float* from = scores[t], to = decayed[t];
             for (int s = 0; s <= t; s += TLanes.Count)
             {
                 TLanes.Store(TLanes.Load(from + s) * decays.Since<TLanes>(t, s), to + s);
-            }
-        }
-    }
-
-    /// <summary>Asks for a row that is needed soon; any address is allowed.</summary>
-    private static void Prefetch(float* row, int length)
-    {
-        if (Sse.IsSupported)
-        {
-            for (int i = 0; i < length; i += 16)
-            {
-                Sse.Prefetch1(row + i);
             }
         }
     }
