@@ -102,7 +102,9 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Number of a group's blocks of <see cref="SsdHeadsOfShare"/> heads, the last of which may be smaller.</summary>
+    /// <summary>
+    /// Number of a group's blocks of <see cref="SsdHeadsOfShare"/> heads, the last of which may be smaller.
+    /// </summary>
     private static int SsdBlocksOf(SsdSizes sizes) =>
         ((sizes.Heads / sizes.Groups) + SsdHeadsOfShare - 1) / SsdHeadsOfShare;
 
@@ -160,7 +162,9 @@ public sealed unsafe partial class CpuDevice
             float* initial = pass.Operands.InitialState, ofFinal = pass.OfFinalState, ofState = pass.OfState + state;
             bool endsSequence = chunks.FirstOf(sequence) + span.End == chunks.FirstOf(sequence + 1);
             int slot = scratch.Take();
-            Kernels.SsdBackward.In(scratch[slot], SsdHeadsOfShare, chunks.Length, sizes.States, sizes.HeadDim).Run<TLanes>(
+            Kernels.SsdBackward backward = Kernels.SsdBackward.In(
+                scratch[slot], SsdHeadsOfShare, chunks.Length, sizes.States, sizes.HeadDim);
+            backward.Run<TLanes>(
                 pass.Operands.At(start, head),
                 pass.GradientsOf(sequence).At(start, head),
                 Math.Min(SsdHeadsOfShare, headsPerGroup - firstOfBlock),

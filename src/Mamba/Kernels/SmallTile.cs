@@ -117,8 +117,8 @@ internal static unsafe class SmallTile
     }
 
     /// <summary>
-    /// The k where a diagonal passes through a tile: the first belongs to its first row, the next to the next, and a row
-    /// takes those up to its own, or those from its own on.
+    /// The k where a diagonal passes through a tile: the first belongs to its first row, the next to the next, and a
+    /// row takes those up to its own, or those from its own on.
     /// </summary>
     public readonly record struct Triangle(nint From, nint To, bool IsLower)
     {

@@ -74,7 +74,9 @@ internal readonly unsafe partial struct SsdBackward
         _within[s + 1] = TLanes.Sum(sum);
     }
 
-    /// <summary>Adds <c>exp(a_t)·ȳ_t·h</c> to C̄, and finds the gradients of Δ·A from what comes out of the state.</summary>
+    /// <summary>
+    /// Adds <c>exp(a_t)·ȳ_t·h</c> to C̄, and finds the gradients of Δ·A from what comes out of the state.
+    /// </summary>
     private void BackToC<TLanes>(
         in SsdOperands head, in SsdGroup group, int tokens, Rows state, Rows ofState, Rows sumOfC, bool isFirst)
         where TLanes : struct, ILanes<TLanes>

@@ -88,7 +88,9 @@ internal readonly unsafe partial struct SsdBackward
     /// The states before the second, third … chunk, [heads, states, headDim] a row.
     /// </param>
     /// <param name="gy">The gradient of the output, from the sequence's first token on; null for zeros.</param>
-    /// <param name="ofAfter">The gradients of the states after the span, [heads, headDim, states]; null for zeros.</param>
+    /// <param name="ofAfter">
+    /// The gradients of the states after the span, [heads, headDim, states]; null for zeros.
+    /// </param>
     /// <param name="ofBefore">Become the gradients of the states before the span; may be those after it.</param>
     /// <param name="shares">
     /// Become the heads' shares of B's and C's gradients, one row for every chunk of the span.
