@@ -7,7 +7,8 @@ namespace Mamba.Cli;
 /// <summary>Options that several commands have; what is wrong with a value is told in one line.</summary>
 internal static class Options
 {
-    private static readonly string[] PrecisionNames = Array.ConvertAll(Enum.GetNames<Precision>(), name => name.ToLowerInvariant());
+    private static readonly string[] PrecisionNames =
+        Array.ConvertAll(Enum.GetNames<Precision>(), name => name.ToLowerInvariant());
 
     /// <summary>A whole number above 0.</summary>
     /// <param name="name">Its name, with the dashes.</param>
@@ -39,22 +40,24 @@ internal static class Options
     }
 
     /// <summary>What <c>--weights</c> calls a precision.</summary>
-    public static string NameOf(Precision precision) => PrecisionNames[Array.IndexOf(Enum.GetValues<Precision>(), precision)];
+    public static string NameOf(Precision precision) =>
+        PrecisionNames[Array.IndexOf(Enum.GetValues<Precision>(), precision)];
 
     /// <summary><c>--weights</c>: how a model's matrices are stored in memory.</summary>
     public static Option<Precision> Weights()
     {
         const string Name = "--weights";
+        string all = string.Join(", ", PrecisionNames);
         return new(Name)
         {
-            Description = $"How matrices are stored in memory: {string.Join(", ", PrecisionNames)}. [default: {PrecisionNames[0]}]",
+            Description = $"How matrices are stored in memory: {all}. [default: {PrecisionNames[0]}]",
             HelpName = "precision",
             CustomParser = result =>
             {
                 int index = Array.IndexOf(PrecisionNames, result.Tokens[0].Value);
                 if (index < 0)
                 {
-                    result.AddError($"{Name}: expected {string.Join(", ", PrecisionNames)}; found \"{result.Tokens[0].Value}\".");
+                    result.AddError($"{Name}: expected {all}; found \"{result.Tokens[0].Value}\".");
                 }
 
                 return index < 0 ? default : Enum.GetValues<Precision>()[index];

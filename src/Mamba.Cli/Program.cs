@@ -31,7 +31,8 @@ internal static class Program
         ParseResult parsed = root.Parse(arguments);
         if (parsed.Action is ParseErrorAction && arguments.Length > 0)
         {
-            string program = parsed.CommandResult.Command is RootCommand ? "mamba" : $"mamba {parsed.CommandResult.Command.Name}";
+            Command command = parsed.CommandResult.Command;
+            string program = command is RootCommand ? "mamba" : $"mamba {command.Name}";
             await Complain(program, string.Join(' ', parsed.Errors.Select(error => error.Message)));
             return Failed;
         }

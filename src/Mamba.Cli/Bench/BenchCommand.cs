@@ -73,7 +73,8 @@ internal static class BenchCommand
         else
         {
             IAnsiConsole console = AnsiConsole.Console;
-            BenchScreen.Write(console, BenchScreen.Watch(console, progress => BenchRun.Run(settings, progress, cancellation)));
+            BenchReport report = BenchScreen.Watch(console, progress => BenchRun.Run(settings, progress, cancellation));
+            BenchScreen.Write(console, report);
         }
 
         return 0;

@@ -9,7 +9,7 @@ namespace Mamba.Cli.Bench;
 /// <remarks>Nothing is sampled: which token is read next makes no difference to the time that it takes.</remarks>
 internal sealed class BenchRun
 {
-    private const int WarmUpTokens = 16; // the runtime compiles anew, and better, what has been called some thirty times
+    private const int WarmUpTokens = 16; // the runtime compiles anew, and better, what is called often
 
     private readonly BenchSettings _settings;
     private readonly MambaLanguageModel _model;
@@ -69,8 +69,9 @@ internal sealed class BenchRun
             Batch = _settings.Batch,
             Repeat = _settings.Repeat,
             LoadSeconds = loadSeconds,
-            PrefillTokensPerSecond = (double)_settings.Prompt * _settings.Batch / Median(passes, pass => pass.Prefill),
-            DecodeTokensPerSecond = (double)_settings.Tokens * _settings.Batch / Median(passes, pass => pass.Steps.Sum()),
+            PrefillTokensPerSecond = (double)_settings.Batch * _settings.Prompt / Median(passes, pass => pass.Prefill),
+            DecodeTokensPerSecond =
+                (double)_settings.Batch * _settings.Tokens / Median(passes, pass => pass.Steps.Sum()),
             LatencyMs = Latencies.Of(passes.SelectMany(pass => pass.Steps)),
             DeviceBytes = _model.Device.AllocatedBytes,
             PeakWorkingSetBytes = process.PeakWorkingSet64 is > 0 and long peak ? peak : null,
@@ -104,7 +105,7 @@ internal sealed class BenchRun
         return (prefill, steps);
     }
 
-    /// <summary>A piece of every conversation, each of which begins elsewhere in the vocabulary and counts upwards.</summary>
+    /// <summary>A piece of every conversation; each begins elsewhere in the vocabulary and counts up.</summary>
     private int[] Ids(int position, int length)
     {
         int[] ids = new int[checked(_settings.Batch * length)];

@@ -34,7 +34,8 @@ internal static class BenchScreen
         ("runtime", report.Framework),
         ("system", report.System));
 
-    private static string Rate(double value) => value.ToString(value < 100 ? "0.0" : "N0", CultureInfo.InvariantCulture);
+    private static string Rate(double value) =>
+        value.ToString(value < 100 ? "0.0" : "N0", CultureInfo.InvariantCulture);
 
     private static string Megabytes(long bytes) => Text($"{bytes / 1e6:N0} MB");
 

@@ -1,6 +1,8 @@
 namespace Mamba.Cli.Bench;
 
-/// <summary>How long tokens took, in milliseconds: half of them at most <see cref="P50"/>, nine tenths <see cref="P90"/>.</summary>
+/// <summary>
+/// How long tokens took, in milliseconds: half of them at most <see cref="P50"/>, nine tenths <see cref="P90"/>.
+/// </summary>
 internal sealed record Latencies(double P50, double P90, double P99, double Max)
 {
     /// <summary>Sorts what was measured.</summary>

@@ -9,7 +9,7 @@ internal static partial class PhysicalCores
     private const int MaxProcessors = 1 << 16; // the kernel's own limit is 8192
 
     /// <summary>Counts the cores of the processors that a process may use.</summary>
-    /// <param name="status">The text of /proc/self/status, which names these processors; null: it cannot be read.</param>
+    /// <param name="status">The text of /proc/self/status, which names them; null: it cannot be read.</param>
     /// <param name="siblings">
     /// The processors that share a processor's core, as text; null where it is offline, or the kernel does not tell.
     /// </param>
@@ -46,7 +46,8 @@ internal static partial class PhysicalCores
     }
 
     private static bool TryParse(string text, out int processor) =>
-        int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out processor) && processor < MaxProcessors;
+        int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out processor)
+        && processor < MaxProcessors;
 
     private static int? AskLinux() => OfLinux(ReadText("/proc/self/status"), processor =>
     {

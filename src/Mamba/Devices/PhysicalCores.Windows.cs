@@ -9,8 +9,8 @@ internal static unsafe partial class PhysicalCores
     private const string Kernel = "kernel32";
     private const int RelationProcessorCore = 0;
 
-    // SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX of a core: its kind, its size, and from GroupStart on GROUP_AFFINITY records,
-    // each a mask of processors as wide as a pointer, the number of its group of processors, and padding.
+    // SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX of a core: its kind, its size, and from GroupStart on records
+    // GROUP_AFFINITY, each a mask of processors as wide as a pointer, the number of its group, and padding.
     private const int SizeOffset = 4, GroupCountOffset = 30, GroupStart = 32;
 
     private static int GroupSize => nint.Size + 8;

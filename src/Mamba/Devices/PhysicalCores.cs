@@ -3,8 +3,8 @@ namespace Mamba.Devices;
 /// <summary>Counts the cores that this process may use: each once, however many hyper-threads it has.</summary>
 /// <remarks>
 /// The framework counts hyper-threads, which share the vector units and caches of their core; one thread of our kernels
-/// keeps those busy. Each system is asked in a file of its own, where what is read and how it is understood are apart, so
-/// that the latter can be tested on any machine.
+/// keeps those busy. Each system is asked in a file of its own, where what is read and how it is understood are apart,
+/// so that the latter can be tested on any machine.
 /// </remarks>
 internal static partial class PhysicalCores
 {

@@ -24,8 +24,8 @@ public sealed class BenchCommandTests : IDisposable
     public async Task Json_has_all_figures_of_a_model_in_a_folder()
     {
         (int code, string output, string error) = await ToolProcess.RunAsync(
-            "bench", _folder["model"], "--prompt", $"{VocabularySize + 20}", "--tokens", "6", "--batch", "2", "--repeat", "2",
-            "--threads", "1", "--json");
+            "bench", _folder["model"], "--prompt", $"{VocabularySize + 20}", "--tokens", "6", "--batch", "2",
+            "--repeat", "2", "--threads", "1", "--json");
 
         code.Should().Be(0, error);
         JsonElement report = JsonDocument.Parse(output).RootElement;
@@ -45,7 +45,8 @@ public sealed class BenchCommandTests : IDisposable
         report.GetProperty("decode_tokens_per_second_per_conversation").GetDouble()
             .Should().Be(report.GetProperty("decode_tokens_per_second").GetDouble() / 2);
         JsonElement latency = report.GetProperty("latency_ms");
-        double[] latencies = [.. ((string[])["p50", "p90", "p99", "max"]).Select(name => latency.GetProperty(name).GetDouble())];
+        string[] percentiles = ["p50", "p90", "p99", "max"];
+        double[] latencies = Array.ConvertAll(percentiles, name => latency.GetProperty(name).GetDouble());
         latencies.Should().BeInAscendingOrder().And.OnlyContain(value => value > 0);
         report.GetProperty("device_bytes").GetInt64()
             .Should().BeGreaterThan(sizeof(float) * report.GetProperty("parameters").GetInt64());
@@ -60,18 +61,20 @@ public sealed class BenchCommandTests : IDisposable
             "bench", _folder["model"], "--prompt", "5", "--tokens", "3", "--repeat", "1", "--threads", "1");
 
         code.Should().Be(0, error);
-        output.Should().Contain("float32").And.MatchRegex(@"prefill +│ [\d,.]+ tokens/s").And.MatchRegex(@"decode +│ [\d,.]+ tokens/s")
-            .And.MatchRegex(@"p99 +│ [\d.]+ ms").And.MatchRegex(@"memory of the device +│ [\d,]+ MB").And.Contain("CPU, 1 thread");
+        output.Should().Contain("float32").And.MatchRegex(@"prefill +│ [\d,.]+ tokens/s")
+            .And.MatchRegex(@"decode +│ [\d,.]+ tokens/s")
+            .And.MatchRegex(@"p99 +│ [\d.]+ ms").And.MatchRegex(@"memory of the device +│ [\d,]+ MB")
+            .And.Contain("CPU, 1 thread");
     }
 
     [Theory]
     [InlineData("Expected the folder of a model or --preset, and not both. The presets: mamba-130m, mamba-370m,")]
     [InlineData("Expected the folder of a model or --preset, and not both.", "folder", "--preset", "mamba-130m")]
-    [InlineData("mamba-2.8b, mamba2-130m, mamba2-370m, mamba2-780m, mamba2-1.3b, mamba2-2.7b; found \"mamba-7b\"", "--preset", "mamba-7b")]
+    [InlineData("mamba2-780m, mamba2-1.3b, mamba2-2.7b; found \"mamba-7b\"", "--preset", "mamba-7b")]
     [InlineData("--prompt: expected a whole number above 0; found \"0\".", "folder", "--prompt", "0")]
     [InlineData("--tokens: expected a whole number above 0; found \"-1\".", "folder", "--tokens", "-1")]
     [InlineData("--batch: expected a whole number above 0; found \"many\".", "folder", "--batch", "many")]
-    [InlineData("--repeat: expected a whole number above 0; found \"99999999999\".", "folder", "--repeat", "99999999999")]
+    [InlineData("--repeat: expected a whole number above 0; found \"9999999999\".", "folder", "--repeat", "9999999999")]
     [InlineData("--threads: expected a whole number above 0; found \"0\".", "folder", "--threads", "0")]
     [InlineData("--weights: expected float32, bfloat16", "folder", "--weights", "int3")]
     [InlineData("expected cpu, cuda, opencl or emulation; found \"abacus\"", "folder", "--device", "abacus")]

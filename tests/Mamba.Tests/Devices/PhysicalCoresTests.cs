@@ -7,7 +7,8 @@ public sealed class PhysicalCoresTests
 {
     [Fact]
     public void Hyper_threads_of_a_core_count_once() => // as AMD and Intel number them, and as some virtual machines do
-        (OfLinux("0-7", cpu => $"{cpu % 4},{(cpu % 4) + 4}\n"), OfLinux("0-7", cpu => $"{cpu & ~1}-{cpu | 1}\n")).Should().Be((4, 4));
+        (OfLinux("0-7", cpu => $"{cpu % 4},{(cpu % 4) + 4}\n"), OfLinux("0-7", cpu => $"{cpu & ~1}-{cpu | 1}\n"))
+            .Should().Be((4, 4));
 
     [Fact]
     public void Cores_without_hyper_threads_count_each() => OfLinux("0-5", cpu => $"{cpu}\n").Should().Be(6);
@@ -53,11 +54,13 @@ public sealed class PhysicalCoresTests
     [InlineData(0b010110UL, 3)]
     [InlineData(0b110000UL, 1)]
     public void Records_of_Windows_are_counted_where_the_process_may_run(ulong allowed, int expected) =>
-        PhysicalCores.OfWindows([.. Core(0b000011), .. Core(0b001100), .. Core(0b110000)], allowed).Should().Be(expected);
+        PhysicalCores.OfWindows([.. Core(0b000011), .. Core(0b001100), .. Core(0b110000)], allowed)
+            .Should().Be(expected);
 
     [Fact]
     public void Records_of_Windows_in_several_groups_all_count() =>
-        PhysicalCores.OfWindows([.. Core(0b0011), .. Core(0b1100), .. Core(0b0011, group: 1)], allowed: 1).Should().Be(3);
+        PhysicalCores.OfWindows([.. Core(0b0011), .. Core(0b1100), .. Core(0b0011, group: 1)], allowed: 1)
+            .Should().Be(3);
 
     [Fact]
     public void Records_of_Windows_about_other_things_do_not_count() =>

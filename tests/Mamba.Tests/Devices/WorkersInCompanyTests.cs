@@ -25,7 +25,7 @@ public sealed class WorkersInCompanyTests
             median = ratios.Order().ElementAt(Attempts / 2);
         }
 
-        median.Should().BeGreaterThanOrEqualTo(Enough, "workers that wait must leave the processors to those that work");
+        median.Should().BeGreaterThanOrEqualTo(Enough, "workers that wait must leave processors to those that work");
     }
 
     [Fact]
