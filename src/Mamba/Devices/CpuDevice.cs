@@ -13,9 +13,13 @@ public sealed unsafe partial class CpuDevice : Device
     private readonly Workers _workers;
 
     /// <summary>Opens a device.</summary>
-    /// <param name="threads">Number of threads, the calling one included; by default one per processor.</param>
+    /// <param name="threads">
+    /// Number of threads, the calling one included; by default one per physical core that the process may use, and no more
+    /// than <see cref="Environment.ProcessorCount"/>, which a container's quota limits. Hyper-threads are not counted:
+    /// they share the vector units of a core, which one thread keeps busy.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one thread is asked for.</exception>
-    public CpuDevice(int? threads = null) => _workers = new(threads ?? Environment.ProcessorCount);
+    public CpuDevice(int? threads = null) => _workers = new(threads ?? PhysicalCores.Count);
 
     /// <summary>Number of threads, the calling one included.</summary>
     public int Threads => _workers.Count;
