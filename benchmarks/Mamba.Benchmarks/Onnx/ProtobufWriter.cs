@@ -5,8 +5,8 @@ namespace Mamba.Benchmarks.Onnx;
 
 /// <summary>Writes a message of protocol buffers, as far as small ONNX models need it.</summary>
 /// <remarks>
-/// A message is a row of fields, each a key <c>number·8 + kind</c> and its value. Kinds: 0 an integer in groups of seven
-/// bits, lowest first; 2 a length and that many bytes; 5 four bytes. See
+/// A message is a row of fields, each a key <c>number·8 + kind</c> and its value. Kinds: 0 an integer in groups of
+/// seven bits, lowest first; 2 a length and that many bytes; 5 four bytes. See
 /// <see href="https://protobuf.dev/programming-guides/encoding/"/>.
 /// </remarks>
 internal sealed class ProtobufWriter

@@ -3,7 +3,7 @@ using Mamba.Devices;
 
 namespace Mamba.Benchmarks.Plain;
 
-/// <summary>The selective scan as one writes it down from the paper, in float32 on one thread: a baseline.</summary>
+/// <summary>The selective scan as one writes it down from the paper, float32 on one thread: a baseline.</summary>
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2.</remarks>
 internal sealed class PlainScan
 {
