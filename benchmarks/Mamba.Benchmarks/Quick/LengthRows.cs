@@ -7,7 +7,7 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>A long text in pieces: whether time grows with its length alone, and memory not at all.</summary>
 internal static class LengthRows
 {
-    private const int Piece = 2048, Pieces = 64, Layers = 2, FreshEvery = 8, Short = 16;
+    private const int Piece = 2048, Pieces = 64, Layers = 2, Vocabulary = 256, FreshEvery = 8, Short = 16;
 
     public static IEnumerable<QuickRow> All
     {
@@ -37,12 +37,13 @@ internal static class LengthRows
     private static (double Ratio, double Megabytes) Measure()
     {
         using CpuDevice device = new();
-        using BenchModel longText = new(new(device, LanguageModelConfig.Mamba1(768, Layers, 256), new Random(1)));
-        int[] ids = [.. Enumerable.Range(0, Piece).Select(i => i % 256)];
-        float[] logits = new float[longText.Model.Config.PaddedVocabularySize];
+        LanguageModelConfig config = LanguageModelConfig.Mamba1(768, Layers, Vocabulary);
+        using BenchModel longText = new(new(device, config, new Random(1)));
+        int[] ids = [.. Enumerable.Range(0, Piece).Select(i => i % Vocabulary)];
+        float[] logits = new float[config.PaddedVocabularySize];
         List<double> shortSeconds = [];
         double longSeconds = 0;
-        Timing.Seconds(() => longText.Prefill(ids.AsSpan(0, Short))); // until the runtime has compiled for the last time
+        Timing.Seconds(() => longText.Prefill(ids.AsSpan(0, Short))); // until the runtime has compiled everything
         longText.Prefill(ids);
         long memory = Memory();
         for (int piece = 1; piece < Pieces; piece++)

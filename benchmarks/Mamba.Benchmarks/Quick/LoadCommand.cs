@@ -25,12 +25,13 @@ internal static class LoadCommand
         string program = Environment.ProcessPath!;
         bool isHost = Path.GetFileNameWithoutExtension(program) == "dotnet";
         string[] arguments = isHost ? [typeof(LoadCommand).Assembly.Location, Name, folder] : [Name, folder];
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true };
+        using Process process = Process.Start(start)!;
         string report = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return process.ExitCode == 0
             ? JsonSerializer.Deserialize<LoadReport>(report)!
-            : throw new InvalidOperationException($"Loading in a process of its own ended with code {process.ExitCode}.");
+            : throw new InvalidOperationException($"The process that loads ended with code {process.ExitCode}.");
     }
 
     /// <summary>Loads the model of a folder, decodes some tokens and prints the report.</summary>

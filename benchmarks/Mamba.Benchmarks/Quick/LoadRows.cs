@@ -44,7 +44,8 @@ internal static class LoadRows
         }
     }
 
-    private static double MedianSeconds(LoadReport[] reports) => Timing.Median([.. reports.Select(report => report.Seconds)]);
+    private static double MedianSeconds(LoadReport[] reports) =>
+        Timing.Median([.. reports.Select(report => report.Seconds)]);
 
     private static SavedModel Saved(QuickBench bench) => bench.Saved(Model, ModelRows.Mamba1);
 }

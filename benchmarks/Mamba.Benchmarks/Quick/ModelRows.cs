@@ -23,7 +23,7 @@ internal static class ModelRows
             Goal = 0,
             LowerIsBetter = true,
         },
-        new($"{name} decode, {Conversations} conversations against 1", "times", bench => Batched(bench.Model(name, config)))
+        new($"{name} decode, 8 conversations against 1", "times", bench => Batched(bench.Model(name, config)))
         {
             Goal = 4,
         },

@@ -96,7 +96,7 @@ internal static class QuickCommand
         return succeeded;
     }
 
-    /// <summary>Measures a row; one that fails is reported in its place, and the others are measured nevertheless.</summary>
+    /// <summary>Measures a row; one that fails is reported in its place, and the others are measured.</summary>
     private static (double? Value, string? Error) Measure(QuickRow row, QuickBench bench)
     {
         try

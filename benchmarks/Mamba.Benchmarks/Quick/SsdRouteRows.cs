@@ -9,6 +9,7 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>Whether the device chooses the right route for every length of an SSD.</summary>
 internal static unsafe class SsdRouteRows
 {
+    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(0.5); // of each length
     private static readonly int[] Lengths = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
     public static IEnumerable<QuickRow> All =>
@@ -47,7 +48,7 @@ internal static unsafe class SsdRouteRows
             Y = RowsOf(y),
         };
         TokenByToken* work = &job;
-        return Timing.InTurns(Chosen, () => workers.Run(&RunHead, work, SsdProblem.Heads)).Ratio;
+        return Timing.InTurns(Chosen, () => workers.Run(&RunHead, work, SsdProblem.Heads), Budget).Ratio;
 
         void Chosen()
         {

@@ -5,7 +5,7 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>Measures how long something takes.</summary>
 internal static class Timing
 {
-    private const int LeastRepeats = 5;
+    private const int LeastRepeats = 3;
     private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(200); // until the JIT has settled
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestTurn = TimeSpan.FromMilliseconds(1); // far above what a switch costs
@@ -13,18 +13,21 @@ internal static class Timing
     /// <summary>The median of repeats, in seconds.</summary>
     public static double Seconds(Action action)
     {
-        Repeat(action, WarmUp, 2);
+        Repeat(action, WarmUp, 1);
         return Median(Repeat(action, Budget, LeastRepeats));
     }
 
     /// <summary>Times two actions that take turns, so that what disturbs the machine meets both.</summary>
+    /// <param name="first">One of them.</param>
+    /// <param name="second">The other.</param>
+    /// <param name="budget">Time for all turns; by default twice that of a single action.</param>
     /// <returns>The medians of all turns; the ratio is that of each turn to the other's next to it.</returns>
-    public static Turns InTurns(Action first, Action second)
+    public static Turns InTurns(Action first, Action second, TimeSpan? budget = null)
     {
         int firstCount = CountOfTurn(first), secondCount = CountOfTurn(second);
         List<double> firstSeconds = [], secondSeconds = [], ratios = [];
         long start = Stopwatch.GetTimestamp();
-        while (ratios.Count < LeastRepeats || Stopwatch.GetElapsedTime(start) < 2 * Budget)
+        while (ratios.Count < LeastRepeats || Stopwatch.GetElapsedTime(start) < (budget ?? (2 * Budget)))
         {
             firstSeconds.Add(Turn(first, firstCount));
             secondSeconds.Add(Turn(second, secondCount));
@@ -42,7 +45,7 @@ internal static class Timing
     }
 
     private static int CountOfTurn(Action action) =>
-        (int)Math.Ceiling(ShortestTurn.TotalSeconds / Median(Repeat(action, WarmUp, 2)));
+        (int)Math.Ceiling(ShortestTurn.TotalSeconds / Median(Repeat(action, WarmUp, 1)));
 
     private static double Turn(Action action, int count)
     {
