@@ -8,7 +8,10 @@ internal static class Timing
     private const int LeastRepeats = 3;
     private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(200); // until the JIT has settled
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan ShortestTurn = TimeSpan.FromMilliseconds(1); // far above what a switch costs
+    private static readonly TimeSpan ShortestTurn = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>How long another library's idle threads may spin, and so take a processor, before they sleep.</summary>
+    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(20);
 
     /// <summary>The median of repeats, in seconds.</summary>
     public static double Seconds(Action action)
@@ -49,7 +52,7 @@ internal static class Timing
 
     private static double Turn(Action action, int count)
     {
-        action(); // threads of the other, which spin for a moment before they sleep, have gone, and ours are awake
+        Repeat(action, Settling, 1);
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < count; i++)
         {
