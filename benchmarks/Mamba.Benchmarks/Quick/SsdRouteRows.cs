@@ -10,12 +10,14 @@ namespace Mamba.Benchmarks.Quick;
 internal static unsafe class SsdRouteRows
 {
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(0.5); // of each length
-    private static readonly int[] Lengths = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+    /// <summary>Without 1, for which there is no choice: what its call costs beside, the rows of steps have.</summary>
+    private static readonly int[] Lengths = [2, 4, 8, 16, 32, 64, 128, 256];
 
     public static IEnumerable<QuickRow> All =>
     [
-        // Up to some tokens the device's route is the other one: that much, medians of equal work differ.
-        new("ssd forward / token by token, worst of L1..256", "ratio", _ => Lengths.Max(Ratio))
+        // Where the device goes token by token itself, medians of equal work differ by that much.
+        new("ssd forward / token by token, worst of L2..256", "ratio", _ => Lengths.Max(Ratio))
         {
             Goal = 1.05,
             LowerIsBetter = true,
