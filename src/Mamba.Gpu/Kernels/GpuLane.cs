@@ -61,6 +61,11 @@ internal readonly unsafe struct GpuLane(float value) : ILanes<GpuLane>
         MathF.Abs(value.Value) < LargestRounded ? new(value.Value - ((value.Value + Rounder) - Rounder))
             : new(float.IsNaN(value.Value) ? value.Value : 0f);
 
+    public static GpuLane Clamp(GpuLane value, GpuLane low, GpuLane high) => Max(Min(value, high), low);
+
+    public static GpuLane AddToExponent(GpuLane value, GpuLane shifted) =>
+        new(Interop.IntAsFloat(Interop.FloatAsInt(value.Value) + (Interop.FloatAsInt(shifted.Value) << 23)));
+
     public static GpuLane Scale(GpuLane value, GpuLane exponent)
     {
         // As Lane.Scale: two factors, each a normal number.

@@ -3,18 +3,41 @@ using System.Runtime.InteropServices;
 namespace Mamba.Devices;
 
 /// <summary>Native memory, aligned for the widest registers; taken when it is first touched.</summary>
-internal sealed unsafe class CpuStorage(Device device, nint length) : Storage(device, length)
+internal sealed unsafe partial class CpuStorage(Device device, nint length) : Storage(device, length)
 {
     private const nuint Alignment = 64;
 
+    /// <summary>Size of a huge page on the processors that have them.</summary>
+    private const nuint HugePage = 2 << 20;
+
+    private const int AdviseHugePages = 14; // MADV_HUGEPAGE
+
     private float* _pointer;
 
-    public float* Pointer => _pointer != null ? _pointer : _pointer = (float*)NativeMemory.AlignedAlloc(
-        checked((nuint)Length * sizeof(float)) + Alignment, Alignment);
+    public float* Pointer => _pointer != null ? _pointer : _pointer = Allocate(checked((nuint)Length * sizeof(float)));
 
     public override void Free()
     {
         NativeMemory.AlignedFree(_pointer);
         _pointer = null;
     }
+
+    /// <summary>
+    /// Takes memory. A large piece stands in huge pages where the system gives them when asked: rows of a matrix stand in
+    /// as many pages as there are rows otherwise, more than the processor's table of pages holds.
+    /// </summary>
+    private static float* Allocate(nuint bytes)
+    {
+        bool isLarge = OperatingSystem.IsLinux() && bytes >= HugePage;
+        void* memory = NativeMemory.AlignedAlloc(bytes + Alignment, isLarge ? HugePage : Alignment);
+        if (isLarge)
+        {
+            _ = Advise(memory, bytes / HugePage * HugePage, AdviseHugePages); // advice: where it is not taken, nothing changes
+        }
+
+        return (float*)memory;
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* address, nuint length, int advice);
 }

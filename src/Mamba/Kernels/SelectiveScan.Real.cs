@@ -28,6 +28,7 @@ internal static unsafe partial class SelectiveScan
             where TLanes : struct, ILanes<TLanes>
         {
             // exp(Δ·A) = 2^(Δ·(A·log2 e))
+            Decay<TLanes> decay = Decay<TLanes>.Create();
             TLanes log2E = TLanes.Broadcast(Log2E);
             TLanes a0 = TLanes.Load(tile.A[n]) * log2E, a1 = TLanes.Load(tile.A[n + 1]) * log2E;
             TLanes a2 = TLanes.Load(tile.A[n + 2]) * log2E, a3 = TLanes.Load(tile.A[n + 3]) * log2E;
@@ -40,10 +41,10 @@ internal static unsafe partial class SelectiveScan
             for (int t = 0; t < chunk.Length; t++)
             {
                 TLanes step = TLanes.Load(delta), u = TLanes.Load(input), y = TLanes.Load(output);
-                h0 = TLanes.MultiplyAdd(LaneMath.Decay(step * a0), h0, TB.Load<TLanes>(b) * u);
-                h1 = TLanes.MultiplyAdd(LaneMath.Decay(step * a1), h1, TB.Load<TLanes>(b + bState) * u);
-                h2 = TLanes.MultiplyAdd(LaneMath.Decay(step * a2), h2, TB.Load<TLanes>(b + (2 * bState)) * u);
-                h3 = TLanes.MultiplyAdd(LaneMath.Decay(step * a3), h3, TB.Load<TLanes>(b + (3 * bState)) * u);
+                h0 = TLanes.MultiplyAdd(decay.Of(step * a0), h0, TB.Load<TLanes>(b) * u);
+                h1 = TLanes.MultiplyAdd(decay.Of(step * a1), h1, TB.Load<TLanes>(b + bState) * u);
+                h2 = TLanes.MultiplyAdd(decay.Of(step * a2), h2, TB.Load<TLanes>(b + (2 * bState)) * u);
+                h3 = TLanes.MultiplyAdd(decay.Of(step * a3), h3, TB.Load<TLanes>(b + (3 * bState)) * u);
                 y = TLanes.MultiplyAdd(TC.Load<TLanes>(c), h0, y);
                 y = TLanes.MultiplyAdd(TC.Load<TLanes>(c + cState), h1, y);
                 y = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (2 * cState)), h2, y);
@@ -65,14 +66,15 @@ internal static unsafe partial class SelectiveScan
         private static void ForwardOne<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)
             where TLanes : struct, ILanes<TLanes>
         {
+            Decay<TLanes> decay = Decay<TLanes>.Create();
             TLanes a = TLanes.Load(tile.A[n]) * TLanes.Broadcast(Log2E);
             TLanes h = TLanes.Load(state[n]);
             for (int t = 0; t < chunk.Length; t++)
             {
                 int i = t * TLanes.Count;
                 TLanes u = TLanes.Load(chunk.Input + i), y = TLanes.Load(chunk.Output + i);
-                TLanes decay = LaneMath.Decay(TLanes.Load(chunk.Delta + i) * a);
-                h = TLanes.MultiplyAdd(decay, h, TB.Load<TLanes>(tile.B[t, n]) * u);
+                TLanes e = decay.Of(TLanes.Load(chunk.Delta + i) * a);
+                h = TLanes.MultiplyAdd(e, h, TB.Load<TLanes>(tile.B[t, n]) * u);
                 TLanes.Store(TLanes.MultiplyAdd(TC.Load<TLanes>(tile.C[t, n]), h, y), chunk.Output + i);
             }
 

@@ -28,6 +28,7 @@ internal static unsafe partial class SelectiveScan
         private static void RecomputeFour<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)
             where TLanes : struct, ILanes<TLanes>
         {
+            Decay<TLanes> decay = Decay<TLanes>.Create();
             TLanes log2E = TLanes.Broadcast(Log2E);
             TLanes a0 = TLanes.Load(tile.A[n]) * log2E, a1 = TLanes.Load(tile.A[n + 1]) * log2E;
             TLanes a2 = TLanes.Load(tile.A[n + 2]) * log2E, a3 = TLanes.Load(tile.A[n + 3]) * log2E;
@@ -35,16 +36,16 @@ internal static unsafe partial class SelectiveScan
             TLanes h2 = TLanes.Load(state[n + 2]), h3 = TLanes.Load(state[n + 3]);
             float* b = tile.B[0, n], c = tile.C[0, n];
             nint bState = tile.B.StatePitch, cState = tile.C.StatePitch;
-            float* h = chunk.States, decay = chunk.Decays;
+            float* h = chunk.States, decays = chunk.Decays;
             for (int t = 0; t < chunk.Length; t++)
             {
                 int i = t * TLanes.Count;
                 StoreFour(h0, h1, h2, h3, h);
                 TLanes step = TLanes.Load(chunk.Delta + i), u = TLanes.Load(chunk.Input + i);
                 TLanes y = TLanes.Load(chunk.Output + i);
-                TLanes e0 = LaneMath.Decay(step * a0), e1 = LaneMath.Exp2(step * a1);
-                TLanes e2 = LaneMath.Decay(step * a2), e3 = LaneMath.Exp2(step * a3);
-                StoreFour(e0, e1, e2, e3, decay);
+                TLanes e0 = decay.Of(step * a0), e1 = decay.Of(step * a1);
+                TLanes e2 = decay.Of(step * a2), e3 = decay.Of(step * a3);
+                StoreFour(e0, e1, e2, e3, decays);
                 h0 = TLanes.MultiplyAdd(e0, h0, TB.Load<TLanes>(b) * u);
                 h1 = TLanes.MultiplyAdd(e1, h1, TB.Load<TLanes>(b + bState) * u);
                 h2 = TLanes.MultiplyAdd(e2, h2, TB.Load<TLanes>(b + (2 * bState)) * u);
@@ -55,7 +56,7 @@ internal static unsafe partial class SelectiveScan
                 y = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (3 * cState)), h3, y);
                 TLanes.Store(y, chunk.Output + i);
                 h += 4 * TLanes.Count;
-                decay += 4 * TLanes.Count;
+                decays += 4 * TLanes.Count;
                 b += tile.B.TokenPitch;
                 c += tile.C.TokenPitch;
             }
@@ -139,16 +140,17 @@ internal static unsafe partial class SelectiveScan
         private static void RecomputeOne<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)
             where TLanes : struct, ILanes<TLanes>
         {
+            Decay<TLanes> decay = Decay<TLanes>.Create();
             TLanes a = TLanes.Load(tile.A[n]) * TLanes.Broadcast(Log2E);
             TLanes h = TLanes.Load(state[n]);
             for (int t = 0; t < chunk.Length; t++)
             {
                 int i = t * TLanes.Count;
                 TLanes u = TLanes.Load(chunk.Input + i), y = TLanes.Load(chunk.Output + i);
-                TLanes decay = LaneMath.Decay(TLanes.Load(chunk.Delta + i) * a);
+                TLanes e = decay.Of(TLanes.Load(chunk.Delta + i) * a);
                 TLanes.Store(h, chunk.States + i);
-                TLanes.Store(decay, chunk.Decays + i);
-                h = TLanes.MultiplyAdd(decay, h, TB.Load<TLanes>(tile.B[t, n]) * u);
+                TLanes.Store(e, chunk.Decays + i);
+                h = TLanes.MultiplyAdd(e, h, TB.Load<TLanes>(tile.B[t, n]) * u);
                 TLanes.Store(TLanes.MultiplyAdd(TC.Load<TLanes>(tile.C[t, n]), h, y), chunk.Output + i);
             }
 

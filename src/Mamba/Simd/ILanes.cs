@@ -49,6 +49,15 @@ internal unsafe interface ILanes<TSelf>
     /// <summary>What rounding to the nearest integer takes away, <c>value - Round(value)</c>; 0 at infinity.</summary>
     static abstract TSelf Fraction(TSelf value);
 
+    /// <summary>The value, at least <paramref name="low"/> and at most <paramref name="high"/>; NaN stays NaN.</summary>
+    static abstract TSelf Clamp(TSelf value, TSelf low, TSelf high);
+
+    /// <summary>
+    /// Computes <c>value·2^n</c> by adding n to the exponent, with no regard to overflow; <paramref name="shifted"/>
+    /// holds <c>n + 1.5·2^23</c>, whose lowest bits are n.
+    /// </summary>
+    static abstract TSelf AddToExponent(TSelf value, TSelf shifted);
+
     /// <summary>Computes <c>value·2^exponent</c> with one rounding; <paramref name="exponent"/> holds integers.</summary>
     static abstract TSelf Scale(TSelf value, TSelf exponent);
 

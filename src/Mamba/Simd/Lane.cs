@@ -47,6 +47,15 @@ internal readonly unsafe struct Lane(float value) : ILanes<Lane>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lane Clamp(Lane value, Lane low, Lane high) =>
+        value.Value < low.Value ? low : value.Value > high.Value ? high : value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lane AddToExponent(Lane value, Lane shifted) =>
+        new(BitConverter.Int32BitsToSingle(
+            BitConverter.SingleToInt32Bits(value.Value) + (BitConverter.SingleToInt32Bits(shifted.Value) << 23)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lane Scale(Lane value, Lane exponent)
     {
         // 2^n in two factors, so that each is a normal number and only the last product rounds.

@@ -9,53 +9,12 @@ namespace Mamba.Simd;
 /// </remarks>
 internal static class LaneMath
 {
-    /// <summary>Computes <c>2^x</c>; 0 far below, infinity far above, NaN at NaN.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Exp2<TLanes>(TLanes x)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes r = TLanes.Fraction(x);
-        TLanes n = x - r;
-
-        // 2^r on [-1/2, 1/2], 2.6e-9.
-        TLanes p = TLanes.Broadcast(1.5594677e-4f);
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(1.3406644e-3f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(9.6176930e-3f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(5.5503106e-2f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(0.24022653f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(0.69314721f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(1f));
-        return TLanes.Scale(p, n);
-    }
-
-    /// <summary>Computes <c>2^x</c> for the decay of a state, with one step less than <see cref="Exp2"/>.</summary>
-    /// <remarks>
-    /// The error of 9e-8 vanishes at 0, where decays are repeated thousands of times: there it amounts to a factor of
-    /// 1 - 3e-7 on x.
-    /// </remarks>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Decay<TLanes>(TLanes x)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes r = TLanes.Fraction(x);
-        TLanes n = x - r;
-
-        // 2^r on [-1/2, 1/2], 9.2e-8, with p(0) = 1.
-        TLanes p = TLanes.Broadcast(1.32647272e-3f);
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(9.67151264e-3f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(5.55073374e-2f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(0.240222421f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(0.693146978f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(1f));
-        return TLanes.Scale(p, n);
-    }
-
     /// <summary>Computes <c>e^x</c>; 0 far below, infinity far above, NaN at NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Exp<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes>
     {
-        x = TLanes.Max(TLanes.Min(x, TLanes.Broadcast(200f)), TLanes.Broadcast(-200f));
+        x = TLanes.Clamp(x, TLanes.Broadcast(-200f), TLanes.Broadcast(200f));
         TLanes n = TLanes.Round(x * TLanes.Broadcast(1.44269504f));
 
         // r = x - n·ln 2, ln 2 in two parts (Cody and Waite), so that n·(first part) is exact.

@@ -57,14 +57,31 @@ internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes1
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Fraction(Lanes128 value)
     {
-        Vector128<float> finite = Vector128.Max(
-            Vector128.Min(value._value, Vector128.Create(float.MaxValue)), Vector128.Create(-float.MaxValue));
-        return new(finite - Vector128.Round(finite));
+        if (Avx512DQ.VL.IsSupported)
+        {
+            return new(Avx512DQ.VL.Reduce(value._value, 0));
+        }
+
+        Lanes128 finite = Clamp(value, Broadcast(-float.MaxValue), Broadcast(float.MaxValue));
+        return finite - Round(finite);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Clamp(Lanes128 value, Lanes128 low, Lanes128 high) =>
+        new(Vector128.MinNative(high._value, Vector128.MaxNative(low._value, value._value)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 AddToExponent(Lanes128 value, Lanes128 shifted) =>
+        new((value._value.AsInt32() + (shifted._value.AsInt32() << 23)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Scale(Lanes128 value, Lanes128 exponent)
     {
+        if (Avx512F.VL.IsSupported)
+        {
+            return new(Avx512F.VL.Scale(value._value, exponent._value));
+        }
+
         // 2^n in two factors, so that each is a normal number and only the last product rounds.
         Vector128<int> n = Vector128.ConvertToInt32(
             Vector128.Min(Vector128.Max(exponent._value, Vector128.Create(-252f)), Vector128.Create(252f)));

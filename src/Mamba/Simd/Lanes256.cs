@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Simd;
 
@@ -56,14 +57,31 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Fraction(Lanes256 value)
     {
-        Vector256<float> finite = Vector256.Max(
-            Vector256.Min(value._value, Vector256.Create(float.MaxValue)), Vector256.Create(-float.MaxValue));
-        return new(finite - Vector256.Round(finite));
+        if (Avx512DQ.VL.IsSupported)
+        {
+            return new(Avx512DQ.VL.Reduce(value._value, 0));
+        }
+
+        Lanes256 finite = Clamp(value, Broadcast(-float.MaxValue), Broadcast(float.MaxValue));
+        return finite - Round(finite);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Clamp(Lanes256 value, Lanes256 low, Lanes256 high) =>
+        new(Vector256.MinNative(high._value, Vector256.MaxNative(low._value, value._value)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 AddToExponent(Lanes256 value, Lanes256 shifted) =>
+        new((value._value.AsInt32() + (shifted._value.AsInt32() << 23)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Scale(Lanes256 value, Lanes256 exponent)
     {
+        if (Avx512F.VL.IsSupported)
+        {
+            return new(Avx512F.VL.Scale(value._value, exponent._value));
+        }
+
         // 2^n in two factors, so that each is a normal number and only the last product rounds.
         Vector256<int> n = Vector256.ConvertToInt32(
             Vector256.Min(Vector256.Max(exponent._value, Vector256.Create(-252f)), Vector256.Create(252f)));

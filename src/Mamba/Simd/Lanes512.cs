@@ -62,10 +62,17 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
             return new(Avx512DQ.Reduce(value._value, 0));
         }
 
-        Vector512<float> finite = Vector512.Max(
-            Vector512.Min(value._value, Vector512.Create(float.MaxValue)), Vector512.Create(-float.MaxValue));
-        return new(finite - Vector512.Round(finite));
+        Lanes512 finite = Clamp(value, Broadcast(-float.MaxValue), Broadcast(float.MaxValue));
+        return finite - Round(finite);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Clamp(Lanes512 value, Lanes512 low, Lanes512 high) =>
+        new(Vector512.MinNative(high._value, Vector512.MaxNative(low._value, value._value)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 AddToExponent(Lanes512 value, Lanes512 shifted) =>
+        new((value._value.AsInt32() + (shifted._value.AsInt32() << 23)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Scale(Lanes512 value, Lanes512 exponent)
