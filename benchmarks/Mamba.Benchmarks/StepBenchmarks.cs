@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Mamba.Benchmarks.Plain;
 using Mamba.Benchmarks.Quick;
 using Mamba.Devices;
 using Mamba.Layers;
@@ -11,6 +12,7 @@ public class StepBenchmarks : IDisposable
 {
     private CpuDevice _device = null!;
     private SmallModel _mamba1 = null!, _mamba2 = null!;
+    private PlainStack _plain = null!;
 
     /// <summary>Width and number of layers.</summary>
     [Params("64x2", "128x3", "256x4", "512x6")]
@@ -20,7 +22,7 @@ public class StepBenchmarks : IDisposable
     [Params(1, 2)]
     public int Threads { get; set; }
 
-    /// <summary>Makes the models.</summary>
+    /// <summary>Makes the models, and checks that the plain one computes the same.</summary>
     [GlobalSetup]
     public void Open()
     {
@@ -28,6 +30,7 @@ public class StepBenchmarks : IDisposable
         _device = new CpuDevice(Threads);
         _mamba1 = new SmallModel(_device, new MambaMixerOptions { ModelDim = sizes[0] }, sizes[1]);
         _mamba2 = new SmallModel(_device, new Mamba2MixerOptions { ModelDim = sizes[0] }, sizes[1]);
+        _plain = new PlainStack(_mamba1);
     }
 
     /// <summary>Closes the device.</summary>
@@ -40,8 +43,12 @@ public class StepBenchmarks : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Mamba-1, 16 states.</summary>
+    /// <summary>Mamba-1 as plain loops, on one thread.</summary>
     [Benchmark(Baseline = true)]
+    public void PlainLoops() => _plain.Step();
+
+    /// <summary>Mamba-1, 16 states.</summary>
+    [Benchmark]
     public void Mamba1() => _mamba1.Step();
 
     /// <summary>Mamba-2, 128 states.</summary>

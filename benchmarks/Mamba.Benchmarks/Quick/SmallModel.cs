@@ -9,7 +9,6 @@ internal sealed class SmallModel : IDisposable
 {
     private readonly ResidualBlock[] _blocks;
     private readonly LayerState[] _states;
-    private readonly DeviceArray _x;
 
     public SmallModel(Device device, MixerOptions options, int layers)
     {
@@ -22,18 +21,28 @@ internal sealed class SmallModel : IDisposable
         }
 
         _states = Array.ConvertAll(_blocks, block => block.Mixer.CreateState(batch: 1));
-        _x = Seeded.Array(device, [1, 1, options.ModelDim], -1, 1);
+        X = Seeded.Array(device, [1, 1, options.ModelDim], -1, 1);
     }
+
+    /// <summary>The layers.</summary>
+    public IReadOnlyList<ResidualBlock> Blocks => _blocks;
+
+    /// <summary>The token that is read again and again, [1, 1, modelDim].</summary>
+    public DeviceArray X { get; }
 
     /// <summary>Reads one token.</summary>
     public void Step()
     {
-        using DeviceScope scope = _x.Device.Scope();
-        DeviceArray h = _x;
-        for (int i = 0; i < _blocks.Length; i++)
-        {
-            h = _blocks[i].Step(h, _states[i]);
-        }
+        using DeviceScope scope = X.Device.Scope();
+        Compute();
+    }
+
+    /// <summary>Reads one token.</summary>
+    /// <returns>The residual stream after the last layer.</returns>
+    public float[] StepAndRead()
+    {
+        using DeviceScope scope = X.Device.Scope();
+        return Values.Of(Compute());
     }
 
     public void Dispose()
@@ -47,5 +56,16 @@ internal sealed class SmallModel : IDisposable
         {
             block.Dispose();
         }
+    }
+
+    private DeviceArray Compute()
+    {
+        DeviceArray h = X;
+        for (int i = 0; i < _blocks.Length; i++)
+        {
+            h = _blocks[i].Step(h, _states[i]);
+        }
+
+        return h;
     }
 }
