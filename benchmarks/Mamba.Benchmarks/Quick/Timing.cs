@@ -10,9 +10,6 @@ internal static class Timing
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestTurn = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>How long another library's idle threads may spin, and so take a processor, before they sleep.</summary>
-    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(20);
-
     /// <summary>The median of repeats, in seconds.</summary>
     public static double Seconds(Action action)
     {
@@ -52,7 +49,7 @@ internal static class Timing
 
     private static double Turn(Action action, int count)
     {
-        Repeat(action, Settling, 1);
+        action(); // its threads are awake again
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < count; i++)
         {
