@@ -2,17 +2,17 @@ using BenchmarkDotNet.Running;
 using Mamba.Benchmarks.Gpu;
 using Mamba.Benchmarks.Quick;
 
-// "quick [--json] [--filter TEXT]" measures the rows of one table in a minute, "gpu" those of a GPU; all else goes to
-// BenchmarkDotNet.
-if (args is ["quick", .. string[] options])
+// "quick [--json] [--filter TEXT]" measures the rows of one table in some minutes, "gpu" those of a GPU, "load FOLDER"
+// is what quick starts as a process of its own; all else goes to BenchmarkDotNet.
+switch (args)
 {
-    return QuickCommand.Run(options);
+    case ["quick", .. string[] options]:
+        return QuickCommand.Run(options);
+    case ["gpu", .. string[] options]:
+        return GpuCommand.Run(options);
+    case [LoadCommand.Name, string folder]:
+        return LoadCommand.Run(folder);
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+        return 0;
 }
-
-if (args is ["gpu", .. string[] gpuOptions])
-{
-    return GpuCommand.Run(gpuOptions);
-}
-
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
-return 0;

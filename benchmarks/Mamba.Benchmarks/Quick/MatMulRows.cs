@@ -7,9 +7,9 @@ internal static class MatMulRows
 {
     public static IEnumerable<QuickRow> All =>
     [
-        new("matmul 512×768×3072", "GFLOP/s", () => Product(512, 768, 3072)) { Goal = 180 },
-        new("matmul 2048×1536×768", "GFLOP/s", () => Product(2048, 1536, 768)),
-        new("gemv 50280×768", "GB/s", () => Stream(50280, 768)),
+        new("matmul 512×768×3072", "GFLOP/s", _ => Product(512, 768, 3072)) { Goal = 235 },
+        new("matmul 2048×1536×768", "GFLOP/s", _ => Product(2048, 1536, 768)) { Goal = 235 },
+        new("gemv 50280×768", "GB/s", _ => Stream(50280, 768)),
     ];
 
     /// <summary>GFLOP/s of <c>y = x·Wᵀ</c>, x [rows, depth] and W [columns, depth].</summary>

@@ -1,4 +1,3 @@
-using Mamba.Devices;
 using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
@@ -6,45 +5,65 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>Models of the shape of mamba-130m and mamba2-130m with random weights, in float32.</summary>
 internal static class ModelRows
 {
-    private const int Dim = 768, Layers = 24, Vocabulary = 50277, Decoded = 8;
+    private const int Vocabulary = 50277, Decoded = 8, Conversations = 8;
 
-    public static IEnumerable<QuickRow> All =>
+    public static LanguageModelConfig Mamba1 { get; } = LanguageModelConfig.Mamba1(768, 24, Vocabulary);
+
+    public static LanguageModelConfig Mamba2 { get; } = LanguageModelConfig.Mamba2(768, 24, Vocabulary);
+
+    public static IEnumerable<QuickRow> All => [.. Rows("mamba-130m", Mamba1, 46), .. Rows("mamba2-130m", Mamba2, 42)];
+
+    private static IEnumerable<QuickRow> Rows(string name, LanguageModelConfig config, double decodeGoal) =>
     [
-        new("mamba-130m prefill 512", "tokens/s", () => Prefill(Mamba1, 512)) { Goal = 700 },
-        new("mamba-130m prefill 2048", "tokens/s", () => Prefill(Mamba1, 2048)),
-        new("mamba-130m decode", "tokens/s", () => Decode(Mamba1)) { Goal = 35 },
-        new("mamba2-130m prefill 512", "tokens/s", () => Prefill(Mamba2, 512)),
-        new("mamba2-130m prefill 2048", "tokens/s", () => Prefill(Mamba2, 2048)),
-        new("mamba2-130m decode", "tokens/s", () => Decode(Mamba2)),
+        new($"{name} prefill 512", "tokens/s", bench => Prefill(bench.Model(name, config), 512)) { Goal = 1200 },
+        new($"{name} prefill 2048", "tokens/s", bench => Prefill(bench.Model(name, config), 2048)) { Goal = 1200 },
+        new($"{name} decode float32", "tokens/s", bench => Decode(bench.Model(name, config))) { Goal = decodeGoal },
+        new($"{name} decode, managed allocation", "bytes/token", bench => Allocation(bench.Model(name, config)))
+        {
+            Goal = 0,
+            LowerIsBetter = true,
+        },
+        new($"{name} decode, 8 conversations against 1", "times", bench => Batched(bench.Model(name, config)))
+        {
+            Goal = 4,
+        },
     ];
 
-    private static LanguageModelConfig Mamba1 => LanguageModelConfig.Mamba1(Dim, Layers, Vocabulary);
-
-    private static LanguageModelConfig Mamba2 => LanguageModelConfig.Mamba2(Dim, Layers, Vocabulary);
-
-    private static double Prefill(LanguageModelConfig config, int length)
+    private static double Prefill(BenchModel model, int length)
     {
-        using CpuDevice device = new();
-        using MambaLanguageModel model = new(device, config, new System.Random(1));
-        using ModelState state = model.CreateState();
         int[] ids = [.. Enumerable.Range(0, length)];
-        float[] logits = new float[config.PaddedVocabularySize];
-        return length / Timing.Seconds(() => model.Prefill(ids, state, logits));
+        return length / Timing.Seconds(() => model.Prefill(ids));
     }
 
-    private static double Decode(LanguageModelConfig config)
+    private static double Decode(BenchModel model) => Decoded / Timing.Seconds(() => Decode(model, Decoded));
+
+    private static void Decode(BenchModel model, int count)
     {
-        using CpuDevice device = new();
-        using MambaLanguageModel model = new(device, config, new System.Random(1));
-        using ModelState state = model.CreateState();
-        int[] id = [1];
-        float[] logits = new float[config.PaddedVocabularySize];
-        return Decoded / Timing.Seconds(() =>
+        for (int i = 0; i < count; i++)
         {
-            for (int i = 0; i < Decoded; i++)
-            {
-                model.Step(id, state, logits);
-            }
-        });
+            model.Step();
+        }
+    }
+
+    /// <summary>The least of some runs: a collection in between is charged to the thread that it falls upon.</summary>
+    private static double Allocation(BenchModel model)
+    {
+        Decode(model, 2); // fills the device's pool
+        long least = long.MaxValue;
+        for (int run = 0; run < 3; run++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            Decode(model, Decoded);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        return (double)least / Decoded;
+    }
+
+    /// <summary>How many times more tokens a second are decoded when several texts take turns in one step.</summary>
+    private static double Batched(BenchModel one)
+    {
+        using BenchModel many = new(one.Model, Conversations);
+        return Conversations * Timing.InTurns(one.Step, many.Step).Ratio;
     }
 }

@@ -47,33 +47,32 @@ internal static class QuickCommand
             return 2;
         }
 
-        if (json)
-        {
-            PrintJson(rows);
-        }
-        else
-        {
-            PrintTable(rows);
-        }
-
-        return 0;
+        using QuickBench bench = new();
+        bool succeeded = json ? PrintJson(rows, bench) : PrintTable(rows, bench);
+        return succeeded ? 0 : 1;
     }
 
-    private static void PrintJson(QuickRow[] rows)
+    private static bool PrintJson(QuickRow[] rows, QuickBench bench)
     {
-        var results = rows.Select(row => new
+        bool succeeded = true;
+        List<object> results = [];
+        foreach (QuickRow row in rows)
         {
-            name = row.Name,
-            value = row.Measure(),
-            unit = row.Unit,
-            goal = row.Goal,
-            better = row.LowerIsBetter ? "lower" : "higher",
-        });
+            (double? value, string? error) = Measure(row, bench);
+            succeeded &= error is null;
+            string better = row.LowerIsBetter ? "lower" : "higher";
+            results.Add(error is null
+                ? new { name = row.Name, value, unit = row.Unit, goal = row.Goal, better }
+                : new { name = row.Name, value, unit = row.Unit, goal = row.Goal, better, error });
+        }
+
         Console.WriteLine(JsonSerializer.Serialize(results, Json));
+        return succeeded;
     }
 
-    private static void PrintTable(QuickRow[] rows)
+    private static bool PrintTable(QuickRow[] rows, QuickBench bench)
     {
+        bool succeeded = true;
         int nameWidth = rows.Max(row => row.Name.Length), unitWidth = rows.Max(row => row.Unit.Length);
         using (CpuDevice device = new())
         {
@@ -87,14 +86,36 @@ internal static class QuickCommand
         foreach (QuickRow row in rows)
         {
             Console.Write(row.Name.PadRight(nameWidth));
-            double value = row.Measure();
-            Console.Write($"  {Format(value),9}  {row.Unit.PadRight(unitWidth)}  ");
-            Console.WriteLine(row.Goal is null ? $"{"-",11}" : Judge(row, value, row.Goal.Value));
+            (double? measured, string? error) = Measure(row, bench);
+            succeeded &= error is null;
+            Console.WriteLine(measured is { } value
+                ? $"  {Format(value),9}  {row.Unit.PadRight(unitWidth)}  {Judge(row, value)}"
+                : $"  {"failed",9}  {error}");
+        }
+
+        return succeeded;
+    }
+
+    /// <summary>Measures a row; one that fails is reported in its place, and the others are measured.</summary>
+    private static (double? Value, string? Error) Measure(QuickRow row, QuickBench bench)
+    {
+        try
+        {
+            return (row.Measure(bench), null);
+        }
+        catch (Exception exception)
+        {
+            return (null, $"{exception.GetType().Name}: {exception.Message}");
         }
     }
 
-    private static string Judge(QuickRow row, double value, double goal)
+    private static string Judge(QuickRow row, double value)
     {
+        if (row.Goal is not { } goal)
+        {
+            return $"{"-",11}";
+        }
+
         bool reached = row.LowerIsBetter ? value <= goal : value >= goal;
         return $"{(row.LowerIsBetter ? "<= " : ">= ") + Format(goal),11}  {(reached ? "ok" : "missed")}";
     }

@@ -3,6 +3,19 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>All rows of the quick table, in its order. A new family adds its list here.</summary>
 internal static class QuickRows
 {
-    public static IEnumerable<QuickRow> All => 
-        [.. MachineRows.All, .. MatMulRows.All, .. ScanRows.All, .. SsdRows.All, .. BlockRows.All, .. ModelRows.All];
+    public static IEnumerable<QuickRow> All =>
+    [
+        .. MachineRows.All,
+        .. MatMulRows.All,
+        .. ScanRows.All,
+        .. SsdRows.All,
+        .. SsdRouteRows.All,
+        .. ConvolutionRows.All,
+        .. BlockRows.All,
+        .. StepRows.All,
+        .. ThreadRows.All,
+        .. LengthRows.All,
+        .. LoadRows.All,
+        .. ModelRows.All,
+    ];
 }

@@ -1,4 +1,7 @@
 using Mamba.Autograd;
+using Mamba.Benchmarks.Onnx;
+using Mamba.Benchmarks.Plain;
+using Mamba.Benchmarks.Problems;
 using Mamba.Devices;
 
 namespace Mamba.Benchmarks.Quick;
@@ -6,54 +9,73 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>The selective scan of mamba-130m: 1536 channels, 16 states.</summary>
 internal static class ScanRows
 {
-    private const int Length = 2048, Channels = 1536, States = 16;
+    private const string Unit = "ns/token·channel·state", Sizes = "D1536 N16";
 
     public static IEnumerable<QuickRow> All =>
     [
-        new("scan forward L2048 D1536 N16", "ns/token·channel·state", () => Measure(backward: false))
-        {
-            Goal = 0.25,
-            LowerIsBetter = true,
-        },
-        new("scan forward+backward L2048 D1536 N16", "ns/token·channel·state", () => Measure(backward: true))
-        {
-            LowerIsBetter = true,
-        },
+        new($"scan forward L2048 {Sizes}", Unit, _ => Forward(2048)) { Goal = 0.085, LowerIsBetter = true },
+        new($"scan backward L2048 {Sizes}", Unit, _ => Backward(2048)) { Goal = 0.3, LowerIsBetter = true },
+        new($"scan forward L256 {Sizes}, plain C#", Unit, _ => PlainForward(256)) { LowerIsBetter = true },
+        .. Comparison.Rows($"scan core L256 {Sizes}", "ONNX Runtime", Unit, PerSecond(256), () => WithOnnx(256)),
     ];
 
-    private static double Measure(bool backward)
+    private static double PerSecond(int length) => 1e9 / length / ScanProblem.Channels / ScanProblem.States;
+
+    private static double Forward(int length)
     {
         using CpuDevice device = new();
-        ScanInputs inputs = new()
-        {
-            X = Random.Array(device, [1, Length, Channels], -1, 1),
-            Delta = Random.Array(device, [1, Length, Channels], -5, -2),
-            A = Random.Array(device, [States, Channels], -16, -1),
-            B = Random.Array(device, [1, Length, States], -1, 1),
-            C = Random.Array(device, [1, Length, States], -1, 1),
-            D = Random.Array(device, [Channels], -1, 1),
-            Z = Random.Array(device, [1, Length, Channels], -1, 1),
-            DeltaBias = Random.Array(device, [Channels], -1, 1),
-            Softplus = true,
-        };
-        double seconds = Timing.Seconds(() =>
+        ScanInputs inputs = ScanProblem.Whole(device, length);
+        return PerSecond(length) * Timing.Seconds(() =>
         {
             using DeviceScope scope = device.Scope();
-            if (!backward)
-            {
-                Functions.SelectiveScan(inputs);
-                return;
-            }
-
-            using Tape tape = new(device);
-            foreach (DeviceArray input in new[] { inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.Z })
-            {
-                tape.Watch(input);
-            }
-
-            (DeviceArray y, _) = Functions.SelectiveScan(inputs);
-            tape.Backward((y, inputs.X));
+            Functions.SelectiveScan(inputs);
         });
-        return seconds * 1e9 / Length / Channels / States;
+    }
+
+    /// <summary>The backward operation alone: what the forward pass keeps for it is made once, before.</summary>
+    private static double Backward(int length)
+    {
+        using CpuDevice device = new();
+        ScanInputs inputs = ScanProblem.Whole(device, length);
+        ScanSizes sizes = new(inputs, segments: null);
+        DeviceArray y = device.Zeros(inputs.X.Shape), finalState = device.Zeros(sizes.StateShape);
+        DeviceArray checkpoints = device.Zeros(sizes.CheckpointShape(device.ScanChunkLength));
+        device.SelectiveScan(inputs, segments: null, y, finalState, checkpoints);
+        ScanGradients gradients = new()
+        {
+            X = device.Zeros(inputs.X.Shape),
+            Delta = device.Zeros(inputs.Delta.Shape),
+            A = device.Zeros(inputs.A.Shape),
+            B = device.Zeros(inputs.B.Shape),
+            C = device.Zeros(inputs.C.Shape),
+            D = device.Zeros(inputs.D.Shape),
+            Z = device.Zeros(inputs.Z.Shape),
+            DeltaBias = device.Zeros(inputs.DeltaBias.Shape),
+        };
+        DeviceArray gy = Seeded.Array(device, y.Shape, -1, 1, seed: 8);
+        return PerSecond(length) * Timing.Seconds(
+            () => device.SelectiveScanBackward(inputs, segments: null, checkpoints, gy, default, gradients));
+    }
+
+    private static double PlainForward(int length)
+    {
+        using CpuDevice device = new();
+        PlainScan scan = new(ScanProblem.Whole(device, length));
+        return PerSecond(length) * Timing.Seconds(scan.Run);
+    }
+
+    private static Turns WithOnnx(int length)
+    {
+        using CpuDevice device = new();
+        ScanInputs inputs = ScanProblem.Core(device, length);
+        using OnnxOperator onnx = OnnxCores.Scan(inputs, device.Threads);
+        OnnxCores.Require(onnx, Functions.SelectiveScan(inputs).Y);
+        return Timing.InTurns(onnx.Run, Ours);
+
+        void Ours()
+        {
+            using DeviceScope scope = device.Scope();
+            Functions.SelectiveScan(inputs);
+        }
     }
 }

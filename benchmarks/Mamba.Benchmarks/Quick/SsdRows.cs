@@ -1,4 +1,7 @@
 using Mamba.Autograd;
+using Mamba.Benchmarks.Onnx;
+using Mamba.Benchmarks.Plain;
+using Mamba.Benchmarks.Problems;
 using Mamba.Devices;
 
 namespace Mamba.Benchmarks.Quick;
@@ -6,50 +9,75 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>The state-space dual of mamba2-130m: 24 heads of 64 channels, 128 states.</summary>
 internal static class SsdRows
 {
-    private const int Heads = 24, HeadDim = 64, States = 128;
+    private const string Unit = "ns/token·channel·state", Sizes = "H24 P64 N128";
 
     public static IEnumerable<QuickRow> All =>
     [
-        Row(16, false), Row(128, false), Row(2048, false), Row(2048, true),
+        new($"ssd forward L16 {Sizes}", Unit, _ => Forward(16)) { LowerIsBetter = true },
+        new($"ssd forward L128 {Sizes}", Unit, _ => Forward(128)) { LowerIsBetter = true },
+        new($"ssd forward L2048 {Sizes}", Unit, _ => Forward(2048)) { Goal = 0.026, LowerIsBetter = true },
+        new($"ssd backward L2048 {Sizes}", Unit, _ => Backward(2048)) { LowerIsBetter = true },
+        new($"ssd forward L256 {Sizes}, plain C#", Unit, _ => PlainForward(256)) { LowerIsBetter = true },
+        .. WithOnnx(256),
+        .. WithOnnx(2048),
     ];
 
-    private static QuickRow Row(int length, bool backward) => new(
-        $"ssd forward{(backward ? "+backward" : "")} L{length} H24 P64 N128",
-        "ns/token·channel·state",
-        () => Measure(length, backward)) { LowerIsBetter = true };
+    private static double PerSecond(int length) => 1e9 / length / SsdProblem.Channels / SsdProblem.States;
 
-    private static double Measure(int length, bool backward)
+    private static double Forward(int length)
     {
         using CpuDevice device = new();
-        SsdInputs inputs = new()
-        {
-            X = Random.Array(device, [1, length, Heads * HeadDim], -1, 1),
-            Delta = Random.Array(device, [1, length, Heads], -5, -2),
-            A = Random.Array(device, [Heads], -16, -1),
-            B = Random.Array(device, [1, length, States], -1, 1),
-            C = Random.Array(device, [1, length, States], -1, 1),
-            D = Random.Array(device, [Heads], -1, 1),
-            DeltaBias = Random.Array(device, [Heads], -1, 1),
-            Softplus = true,
-        };
-        double seconds = Timing.Seconds(() =>
+        SsdInputs inputs = SsdProblem.Whole(device, length);
+        return PerSecond(length) * Timing.Seconds(() =>
         {
             using DeviceScope scope = device.Scope();
-            if (!backward)
-            {
-                Functions.Ssd(inputs);
-                return;
-            }
-
-            using Tape tape = new(device);
-            foreach (DeviceArray input in new[] { inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D })
-            {
-                tape.Watch(input);
-            }
-
-            (DeviceArray y, _) = Functions.Ssd(inputs);
-            tape.Backward((y, inputs.X));
+            Functions.Ssd(inputs);
         });
-        return seconds * 1e9 / length / (Heads * HeadDim) / States;
     }
+
+    /// <summary>The backward operation alone: what the forward pass keeps for it is made once, before.</summary>
+    private static double Backward(int length)
+    {
+        using CpuDevice device = new();
+        SsdInputs inputs = SsdProblem.Whole(device, length);
+        DeviceArray y = device.Zeros(inputs.X.Shape);
+        DeviceArray checkpoints = device.Zeros(device.SsdCheckpointShape(inputs, segments: null));
+        device.Ssd(inputs, segments: null, y, finalState: default, checkpoints);
+        SsdGradients gradients = new()
+        {
+            X = device.Zeros(inputs.X.Shape),
+            Delta = device.Zeros(inputs.Delta.Shape),
+            A = device.Zeros(inputs.A.Shape),
+            B = device.Zeros(inputs.B.Shape),
+            C = device.Zeros(inputs.C.Shape),
+            D = device.Zeros(inputs.D.Shape),
+            DeltaBias = device.Zeros(inputs.DeltaBias.Shape),
+        };
+        DeviceArray gy = Seeded.Array(device, y.Shape, -1, 1, seed: 7);
+        return PerSecond(length) * Timing.Seconds(
+            () => device.SsdBackward(inputs, segments: null, checkpoints, gy, default, gradients));
+    }
+
+    private static double PlainForward(int length)
+    {
+        using CpuDevice device = new();
+        PlainSsd ssd = new(SsdProblem.Whole(device, length));
+        return PerSecond(length) * Timing.Seconds(ssd.Run);
+    }
+
+    private static IEnumerable<QuickRow> WithOnnx(int length) =>
+        Comparison.Rows($"ssd core L{length} {Sizes}", "ONNX Runtime", Unit, PerSecond(length), () =>
+        {
+            using CpuDevice device = new();
+            SsdInputs inputs = SsdProblem.Core(device, length);
+            using OnnxOperator onnx = OnnxCores.Ssd(inputs, device.Threads);
+            OnnxCores.Require(onnx, Functions.Ssd(inputs).Y);
+            return Timing.InTurns(onnx.Run, Ours);
+
+            void Ours()
+            {
+                using DeviceScope scope = device.Scope();
+                Functions.Ssd(inputs);
+            }
+        });
 }

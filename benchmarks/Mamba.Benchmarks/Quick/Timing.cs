@@ -5,17 +5,58 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>Measures how long something takes.</summary>
 internal static class Timing
 {
-    private const int LeastRepeats = 5;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(300); // until the JIT has settled
-    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(2);
+    private const int LeastRepeats = 3;
+    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(200); // until the JIT has settled
+    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ShortestTurn = TimeSpan.FromMilliseconds(10);
 
     /// <summary>The median of repeats, in seconds.</summary>
     public static double Seconds(Action action)
     {
-        Repeat(action, WarmUp, 2);
-        List<double> seconds = Repeat(action, Budget, LeastRepeats);
-        seconds.Sort();
-        return seconds[seconds.Count / 2];
+        Repeat(action, WarmUp, 1);
+        return Median(Repeat(action, Budget, LeastRepeats));
+    }
+
+    /// <summary>Times two actions that take turns, so that what disturbs the machine meets both.</summary>
+    /// <param name="first">One of them.</param>
+    /// <param name="second">The other.</param>
+    /// <param name="budget">Time for all turns; by default twice that of a single action.</param>
+    /// <returns>The medians of all turns; the ratio is that of each turn to the other's next to it.</returns>
+    public static Turns InTurns(Action first, Action second, TimeSpan? budget = null)
+    {
+        int firstCount = CountOfTurn(first), secondCount = CountOfTurn(second);
+        List<double> firstSeconds = [], secondSeconds = [], ratios = [];
+        long start = Stopwatch.GetTimestamp();
+        while (ratios.Count < LeastRepeats || Stopwatch.GetElapsedTime(start) < (budget ?? (2 * Budget)))
+        {
+            firstSeconds.Add(Turn(first, firstCount));
+            secondSeconds.Add(Turn(second, secondCount));
+            ratios.Add(firstSeconds[^1] / secondSeconds[^1]);
+        }
+
+        return new(Median(firstSeconds), Median(secondSeconds), Median(ratios));
+    }
+
+    /// <summary>The one in the middle, of the upper two where there are two.</summary>
+    public static double Median(List<double> values)
+    {
+        values.Sort();
+        return values[values.Count / 2];
+    }
+
+    private static int CountOfTurn(Action action) =>
+        (int)Math.Ceiling(ShortestTurn.TotalSeconds / Median(Repeat(action, WarmUp, 1)));
+
+    private static double Turn(Action action, int count)
+    {
+        action(); // its threads are awake again
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < count; i++)
+        {
+            action();
+        }
+
+        return Stopwatch.GetElapsedTime(start).TotalSeconds / count;
     }
 
     private static List<double> Repeat(Action action, TimeSpan budget, int least)
@@ -32,3 +73,9 @@ internal static class Timing
         return seconds;
     }
 }
+
+/// <summary>Two actions that took turns.</summary>
+/// <param name="First">Seconds of one run of the first.</param>
+/// <param name="Second">Seconds of one run of the second.</param>
+/// <param name="Ratio">How many times longer the first takes.</param>
+internal readonly record struct Turns(double First, double Second, double Ratio);

@@ -1,13 +1,13 @@
 using Mamba.Devices;
 
-namespace Mamba.Benchmarks.Quick;
+namespace Mamba.Benchmarks.Problems;
 
 /// <summary>Seeded random inputs.</summary>
-internal static class Random
+internal static class Seeded
 {
-    public static DeviceArray Array(Device device, Shape shape, double low, double high)
+    public static DeviceArray Array(Device device, Shape shape, double low, double high, int seed = 1)
     {
-        System.Random random = new(1);
+        Random random = new(seed);
         float[] values = new float[shape.Count];
         for (int i = 0; i < values.Length; i++)
         {

@@ -1,0 +1,34 @@
+using Mamba.Benchmarks.Problems;
+using Mamba.Benchmarks.Quick;
+
+namespace Mamba.Benchmarks.Plain;
+
+/// <summary>The layers of a small model, one after the other, as plain loops.</summary>
+internal sealed class PlainStack
+{
+    private readonly PlainMambaLayer[] _layers;
+    private readonly float[] _x, _stream;
+
+    /// <summary>Copies the weights, and checks with a few tokens that both compute the same.</summary>
+    public PlainStack(SmallModel model)
+    {
+        _layers = [.. model.Blocks.Select(block => new PlainMambaLayer(block))];
+        _x = Values.Of(model.X);
+        _stream = new float[_x.Length];
+        for (int token = 0; token < 6; token++)
+        {
+            Step();
+            Values.RequireClose(model.StepAndRead(), _stream);
+        }
+    }
+
+    /// <summary>Reads one token.</summary>
+    public void Step()
+    {
+        _x.CopyTo(_stream, 0);
+        foreach (PlainMambaLayer layer in _layers)
+        {
+            layer.Step(_stream);
+        }
+    }
+}

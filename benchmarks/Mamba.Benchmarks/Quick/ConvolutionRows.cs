@@ -1,0 +1,34 @@
+using Mamba.Autograd;
+using Mamba.Benchmarks.Onnx;
+using Mamba.Benchmarks.Problems;
+using Mamba.Devices;
+
+namespace Mamba.Benchmarks.Quick;
+
+/// <summary>The convolution with SiLU in front of the scan of mamba-130m.</summary>
+internal static class ConvolutionRows
+{
+    private const int Length = 2048;
+
+    public static IEnumerable<QuickRow> All => Comparison.Rows(
+        $"convolution L{Length} D{ConvolutionProblem.Channels} K{ConvolutionProblem.Width}",
+        "ONNX Runtime",
+        "ns/token·channel",
+        1e9 / Length / ConvolutionProblem.Channels,
+        WithOnnx);
+
+    private static Turns WithOnnx()
+    {
+        using CpuDevice device = new();
+        (DeviceArray x, DeviceArray weight, DeviceArray bias) = ConvolutionProblem.Of(device, Length);
+        using OnnxOperator onnx = OnnxCores.Convolution(x, weight, bias, device.Threads);
+        OnnxCores.Require(onnx, Functions.CausalConvolution(x, weight, bias, silu: true).Y);
+        return Timing.InTurns(onnx.Run, Ours);
+
+        void Ours()
+        {
+            using DeviceScope scope = device.Scope();
+            Functions.CausalConvolution(x, weight, bias, silu: true);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Mamba.Benchmarks.Quick;
+
+/// <summary>The memory of this process.</summary>
+internal static class ProcessMemory
+{
+    private const string Status = "/proc/self/status";
+
+    /// <summary>
+    /// Memory that is this process' own, without pages of files, which the system takes away when it needs room.
+    /// </summary>
+    public static long PrivateBytes() => Read("RssAnon:") ?? Process.GetCurrentProcess().PrivateMemorySize64;
+
+    /// <summary>The most that was ever in memory, pages of mapped files included.</summary>
+    public static long PeakBytes() => Read("VmHWM:") ?? Process.GetCurrentProcess().PeakWorkingSet64;
+
+    private static long? Read(string name)
+    {
+        if (!File.Exists(Status))
+        {
+            return null; // only Linux has it
+        }
+
+        string? line = File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal));
+        return line is null ? null : 1024 * long.Parse(line.Split(' ', '\t')[^2], CultureInfo.InvariantCulture);
+    }
+}

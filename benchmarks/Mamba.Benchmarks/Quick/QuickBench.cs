@@ -1,0 +1,54 @@
+using Mamba.Devices;
+using Mamba.Models;
+
+namespace Mamba.Benchmarks.Quick;
+
+/// <summary>What rows share, so that it is made once: the models of the published shapes.</summary>
+internal sealed class QuickBench : IDisposable
+{
+    private readonly Dictionary<string, SavedModel> _saved = [];
+    private string _loaded = "";
+    private CpuDevice? _device;
+    private BenchModel? _model;
+
+    /// <summary>A model in a temporary folder.</summary>
+    public SavedModel Saved(string name, LanguageModelConfig config)
+    {
+        if (!_saved.TryGetValue(name, out SavedModel? saved))
+        {
+            _saved.Add(name, saved = new(config));
+        }
+
+        return saved;
+    }
+
+    /// <summary>A model; it is freed when a row asks for another one.</summary>
+    public BenchModel Model(string name, LanguageModelConfig config)
+    {
+        if (_loaded != name || _model is null)
+        {
+            Unload();
+            _device = new();
+            _model = new(MambaLanguageModel.Load(Saved(name, config).Folder, _device));
+            _loaded = name;
+        }
+
+        return _model;
+    }
+
+    public void Dispose()
+    {
+        Unload();
+        foreach (SavedModel saved in _saved.Values)
+        {
+            saved.Dispose();
+        }
+    }
+
+    private void Unload()
+    {
+        _model?.Dispose();
+        _device?.Dispose();
+        _model = null;
+    }
+}
