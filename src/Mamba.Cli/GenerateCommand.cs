@@ -41,16 +41,11 @@ internal static class GenerateCommand
         string folder, string prompt, GenerationOptions options, Precision weights, CancellationToken cancellation)
     {
         using CpuDevice device = new();
-        using MambaLanguageModel model = MambaLanguageModel.Load(folder, device);
+        using MambaLanguageModel model = MambaLanguageModel.Load(folder, device, precision: weights);
         if (model.Config.VocabularySize != Bytes)
         {
             throw new NotSupportedException(
                 $"{folder}: expected a model of bytes, {Bytes} tokens; found {model.Config.VocabularySize}.");
-        }
-
-        if (weights != Precision.Float32)
-        {
-            model.Narrow();
         }
 
         await using Stream output = Console.OpenStandardOutput();

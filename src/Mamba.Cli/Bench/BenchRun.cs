@@ -36,12 +36,10 @@ internal sealed class BenchRun
         using Device device = DeviceKinds.Open(settings.Device, settings.Threads);
         progress.Report($"loading {settings.Preset ?? settings.Folder}");
         long start = Stopwatch.GetTimestamp();
-        using MambaLanguageModel model =
-            preset is null ? MambaLanguageModel.Load(settings.Folder!, device) : new(device, preset, new Random(1));
-        if (settings.Weights != Precision.Float32)
-        {
-            model.Narrow();
-        }
+        using MambaLanguageModel model = preset is null
+            ? MambaLanguageModel.Load(settings.Folder!, device, precision: settings.Weights)
+            : new(device, preset, new Random(1));
+        model.Narrow(settings.Weights);
 
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return new BenchRun(settings, model, cancellation).Measure(seconds, progress);
