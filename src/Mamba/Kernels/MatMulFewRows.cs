@@ -18,7 +18,10 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
     where TFormat : struct, IWeightFormat
 {
     /// <summary>Rows of W that are used together.</summary>
-    private const int Height = 2;
+    private const int Height = 4;
+
+    /// <summary>Bytes of a row of W that is so short that adding up its lanes weighs more than reading it.</summary>
+    private const int ShortRow = 1024;
 
     /// <summary>Bytes of W that an item reads: some microseconds from memory.</summary>
     private const int BytesPerItem = 64 * 1024;
@@ -64,16 +67,27 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
             }
 
             // The first row of x fetches those of W; float32 ones then stand in the nearest cache.
-            for (int i = 0; i < count; i++)
+            nint own = IsFloat32 ? 1 : rows;
+            if (count == Height && TFormat.Block == 0 && TFormat.RowBytes(Depth) <= ShortRow)
             {
-                WeightRow.ReadScales<TFormat>(weight[n + i], Depth, scales);
-                for (nint m = 0; m < (IsFloat32 ? 1 : rows); m++)
+                for (nint m = 0; m < own; m++)
                 {
-                    Store(Dot<TFormat>(x[m], weight[n + i], scales), m, n + i);
+                    MultiplyShort(m, n);
+                }
+            }
+            else
+            {
+                for (int i = 0; i < count; i++)
+                {
+                    WeightRow.ReadScales<TFormat>(weight[n + i], Depth, scales);
+                    for (nint m = 0; m < own; m++)
+                    {
+                        Store(Dot<TFormat>(x[m], weight[n + i], scales), m, n + i);
+                    }
                 }
             }
 
-            if (IsFloat32)
+            if (IsFloat32 && rows > 1)
             {
                 float* start = (float*)weight[n];
                 MultiplyFrom(1, new(start, (nint)((float*)weight[n + 1] - start)), n, count);
@@ -81,16 +95,11 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         }
     }
 
-    /// <summary>Multiplies rows of x with one or two rows of W that are float32 and stand close by.</summary>
+    /// <summary>Multiplies rows of x with at most four rows of W that are float32 and stand close by.</summary>
     private void MultiplyFrom(nint m, Rows w, int n, int count)
     {
         if (count == Height)
         {
-            for (; Width.Has512 && m <= rows - 4; m += 4)
-            {
-                MultiplyFour(m, w, n);
-            }
-
             for (; m <= rows - 2; m += 2)
             {
                 MultiplyTwo(m, w, n);
@@ -108,35 +117,23 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
 
     private void Store(float sum, nint m, int n) => y[m][n] = bias == null ? sum : sum + bias[n];
 
-    private void Store(float* sums, nint m, int count, int n)
-    {
-        for (int i = 0; i < count; i++)
-        {
-            Store(sums[i], m + (i / Height), n + (i % Height));
-        }
-    }
-
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private float Dot<TOf>(float* x, byte* w, float* scales)
         where TOf : struct, IWeightFormat
     {
         float sum = 0f;
         nint k = 0;
         if (Width.Has512) { k = Dot<TOf, Lanes512>(x, w, scales, k, ref sum); }
-        if (k < Depth)
-        {
-            if (Width.Has256) { k = Dot<TOf, Lanes256>(x, w, scales, k, ref sum); }
-            if (Width.Has128) { k = Dot<TOf, Lanes128>(x, w, scales, k, ref sum); }
-            k = Dot<TOf, Lane>(x, w, scales, k, ref sum);
-            sum = k < Depth ? AddLast(x[k], TOf.Load<Lane>(w, k, scales).Value, sum) : sum;
-        }
-
-        return sum;
+        if (Width.Has256 && k < Depth) { k = Dot<TOf, Lanes256>(x, w, scales, k, ref sum); }
+        if (Width.Has128 && k < Depth) { k = Dot<TOf, Lanes128>(x, w, scales, k, ref sum); }
+        if (k < Depth) { k = Dot<TOf, Lane>(x, w, scales, k, ref sum); }
+        return k < Depth ? AddLast(x[k], TOf.Load<Lane>(w, k, scales).Value, sum) : sum;
     }
 
     /// <summary>The last term of an odd number of them.</summary>
     private static float AddLast(float x, float w, float sum) => float.MultiplyAddEstimate(x, w, sum);
 
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private nint Dot<TOf, TLanes>(float* x, byte* w, float* scales, nint k, ref float sum)
         where TOf : struct, IWeightFormat
         where TLanes : struct, INarrowLanes<TLanes>
@@ -172,46 +169,27 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         return k;
     }
 
-    private void MultiplyTwo(nint m, Rows w, int n)
-    {
-        float* sums = stackalloc float[4];
-        new Span<float>(sums, 4).Clear();
-        nint k = Width.Has512 ? DotsOfTwo<Lanes512>(x[m], x[m + 1], w, 0, sums) : 0;
-        FinishTwo(m, w, k, sums);
-        Store(sums, m, 4, n);
-    }
-
-    /// <summary>What narrower registers add.</summary>
-    private void FinishTwo(nint m, Rows w, nint k, float* sums)
-    {
-        if (k == Depth)
-        {
-            return;
-        }
-
-        if (Width.Has256) { k = DotsOfTwo<Lanes256>(x[m], x[m + 1], w, k, sums); }
-        if (Width.Has128) { k = DotsOfTwo<Lanes128>(x[m], x[m + 1], w, k, sums); }
-        k = DotsOfTwo<Lane>(x[m], x[m + 1], w, k, sums);
-        for (int i = 0; i < 4 && k < Depth; i++)
-        {
-            sums[i] = AddLast(x[m + (i / Height)][k], w[i % Height][k], sums[i]);
-        }
-    }
-
-    private void MultiplyFour(nint m, Rows w, int n)
-    {
-        float* sums = stackalloc float[8];
-        new Span<float>(sums, 8).Clear();
-        nint k = DotsOfFour<Lanes512>(m, w, sums);
-        FinishTwo(m, w, k, sums);
-        FinishTwo(m + 2, w, k, sums + 4);
-        Store(sums, m, 8, n);
-    }
-
-    /// <summary>Two rows of x and two of W.</summary>
+    /// <summary>Four short rows of W, whose lanes are added up together.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private nint DotsOfTwo<TLanes>(float* x0, float* x1, Rows w, nint k, float* sums)
-        where TLanes : struct, ILanes<TLanes>
+    private void MultiplyShort(nint m, int n)
+    {
+        float* sums = stackalloc float[Height];
+        new Span<float>(sums, Height).Clear();
+        nint k = 0;
+        if (Width.Has512) { k = ShortDots<Lanes512>(x[m], n, k, sums); }
+        if (Width.Has256 && k < Depth) { k = ShortDots<Lanes256>(x[m], n, k, sums); }
+        if (Width.Has128 && k < Depth) { k = ShortDots<Lanes128>(x[m], n, k, sums); }
+        if (k < Depth) { k = ShortDots<Lane>(x[m], n, k, sums); }
+        for (int i = 0; i < Height; i++)
+        {
+            float sum = k < Depth ? AddLast(x[m][k], TFormat.Load<Lane>(weight[n + i], k, null).Value, sums[i]) : sums[i];
+            Store(sum, m, n + i);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private nint ShortDots<TLanes>(float* x, int n, nint k, float* sums)
+        where TLanes : struct, INarrowLanes<TLanes>
     {
         nint end = Depth - (2 * TLanes.Count);
         if (k > end)
@@ -219,84 +197,64 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
             return k;
         }
 
-        float* w0 = w[0], w1 = w[1];
-        Pair<TLanes> even0 = Pair<TLanes>.Zero, odd0 = Pair<TLanes>.Zero;
-        Pair<TLanes> even1 = Pair<TLanes>.Zero, odd1 = Pair<TLanes>.Zero;
+        byte* w0 = weight[n], w1 = weight[n + 1], w2 = weight[n + 2], w3 = weight[n + 3];
+        Four<TLanes> even = Four<TLanes>.Zero, odd = Four<TLanes>.Zero;
         for (; k <= end; k += 2 * TLanes.Count)
         {
-            Pair<TLanes> even = Pair<TLanes>.Load(w0 + k, w1 + k);
-            even0 = Pair<TLanes>.MultiplyAdd(x0 + k, even, even0);
-            even1 = Pair<TLanes>.MultiplyAdd(x1 + k, even, even1);
+            even = Four<TLanes>.MultiplyAdd(x + k, Four<TLanes>.Load<TFormat>(w0, w1, w2, w3, k), even);
             nint next = k + TLanes.Count;
-            Pair<TLanes> odd = Pair<TLanes>.Load(w0 + next, w1 + next);
-            odd0 = Pair<TLanes>.MultiplyAdd(x0 + next, odd, odd0);
-            odd1 = Pair<TLanes>.MultiplyAdd(x1 + next, odd, odd1);
+            odd = Four<TLanes>.MultiplyAdd(x + next, Four<TLanes>.Load<TFormat>(w0, w1, w2, w3, next), odd);
         }
 
-        Pair<TLanes>.AddSums(even0, odd0, sums);
-        Pair<TLanes>.AddSums(even1, odd1, sums + Height);
+        Four<TLanes>.AddSums(even, odd, sums);
         return k;
     }
 
-    /// <summary>Four rows of x and two of W: sixteen sums, for machines of 32 registers.</summary>
+    /// <summary>Two rows of x and four of W, float32: sixteen sums where there are 32 registers.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private nint DotsOfFour<TLanes>(nint m, Rows w, float* sums)
-        where TLanes : struct, ILanes<TLanes>
+    private void MultiplyTwo(nint m, Rows w, int n)
     {
-        nint k = 0, end = Depth - (2 * TLanes.Count);
-        float* x0 = x[m], x1 = x[m + 1], x2 = x[m + 2], x3 = x[m + 3], w0 = w[0], w1 = w[1];
-        Pair<TLanes> even0 = Pair<TLanes>.Zero, odd0 = Pair<TLanes>.Zero, even1 = Pair<TLanes>.Zero, odd1 = Pair<TLanes>.Zero;
-        Pair<TLanes> even2 = Pair<TLanes>.Zero, odd2 = Pair<TLanes>.Zero, even3 = Pair<TLanes>.Zero, odd3 = Pair<TLanes>.Zero;
-        for (; k <= end; k += 2 * TLanes.Count)
+        float* sums = stackalloc float[2 * Height];
+        new Span<float>(sums, 2 * Height).Clear();
+        nint k = 0;
+        if (Width.Has512) { k = Dots<Lanes512>(x[m], x[m + 1], w, k, sums); }
+        if (Width.Has256 && k < Depth) { k = Dots<Lanes256>(x[m], x[m + 1], w, k, sums); }
+        if (Width.Has128 && k < Depth) { k = Dots<Lanes128>(x[m], x[m + 1], w, k, sums); }
+        if (k < Depth) { k = Dots<Lane>(x[m], x[m + 1], w, k, sums); }
+        for (int i = 0; i < 2 * Height; i++)
         {
-            Pair<TLanes> even = Pair<TLanes>.Load(w0 + k, w1 + k);
-            even0 = Pair<TLanes>.MultiplyAdd(x0 + k, even, even0);
-            even1 = Pair<TLanes>.MultiplyAdd(x1 + k, even, even1);
-            even2 = Pair<TLanes>.MultiplyAdd(x2 + k, even, even2);
-            even3 = Pair<TLanes>.MultiplyAdd(x3 + k, even, even3);
-            nint next = k + TLanes.Count;
-            Pair<TLanes> odd = Pair<TLanes>.Load(w0 + next, w1 + next);
-            odd0 = Pair<TLanes>.MultiplyAdd(x0 + next, odd, odd0);
-            odd1 = Pair<TLanes>.MultiplyAdd(x1 + next, odd, odd1);
-            odd2 = Pair<TLanes>.MultiplyAdd(x2 + next, odd, odd2);
-            odd3 = Pair<TLanes>.MultiplyAdd(x3 + next, odd, odd3);
+            nint row = m + (i / Height);
+            int column = i % Height;
+            Store(k < Depth ? AddLast(x[row][k], w[column][k], sums[i]) : sums[i], row, n + column);
         }
-
-        Pair<TLanes>.AddSums(even0, odd0, sums);
-        Pair<TLanes>.AddSums(even1, odd1, sums + Height);
-        Pair<TLanes>.AddSums(even2, odd2, sums + (2 * Height));
-        Pair<TLanes>.AddSums(even3, odd3, sums + (3 * Height));
-        return k;
     }
 
-    /// <summary>Two registers, one for each row of W.</summary>
-    private readonly struct Pair<TLanes>(TLanes v0, TLanes v1)
-        where TLanes : struct, ILanes<TLanes>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private nint Dots<TLanes>(float* x0, float* x1, Rows w, nint k, float* sums)
+        where TLanes : struct, INarrowLanes<TLanes>
     {
-        private readonly TLanes _v0 = v0;
-        private readonly TLanes _v1 = v1;
-
-        public static Pair<TLanes> Zero
+        nint end = Depth - (2 * TLanes.Count);
+        if (k > end)
         {
-            [MethodImpl(MethodImplOptions.AggressiveInlining)]
-            get => new(TLanes.Broadcast(0f), TLanes.Broadcast(0f));
+            return k;
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Pair<TLanes> Load(float* w0, float* w1) => new(TLanes.Load(w0), TLanes.Load(w1));
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Pair<TLanes> MultiplyAdd(float* x, Pair<TLanes> w, Pair<TLanes> sum)
+        byte* w0 = (byte*)w[0], w1 = (byte*)w[1], w2 = (byte*)w[2], w3 = (byte*)w[3];
+        Four<TLanes> even0 = Four<TLanes>.Zero, odd0 = Four<TLanes>.Zero;
+        Four<TLanes> even1 = Four<TLanes>.Zero, odd1 = Four<TLanes>.Zero;
+        for (; k <= end; k += 2 * TLanes.Count)
         {
-            TLanes factor = TLanes.Load(x);
-            return new(TLanes.MultiplyAdd(factor, w._v0, sum._v0), TLanes.MultiplyAdd(factor, w._v1, sum._v1));
+            Four<TLanes> even = Four<TLanes>.Load<Float32Weights>(w0, w1, w2, w3, k);
+            even0 = Four<TLanes>.MultiplyAdd(x0 + k, even, even0);
+            even1 = Four<TLanes>.MultiplyAdd(x1 + k, even, even1);
+            nint next = k + TLanes.Count;
+            Four<TLanes> odd = Four<TLanes>.Load<Float32Weights>(w0, w1, w2, w3, next);
+            odd0 = Four<TLanes>.MultiplyAdd(x0 + next, odd, odd0);
+            odd1 = Four<TLanes>.MultiplyAdd(x1 + next, odd, odd1);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void AddSums(Pair<TLanes> even, Pair<TLanes> odd, float* sums)
-        {
-            sums[0] += TLanes.Sum(even._v0 + odd._v0);
-            sums[1] += TLanes.Sum(even._v1 + odd._v1);
-        }
+        Four<TLanes>.AddSums(even0, odd0, sums);
+        Four<TLanes>.AddSums(even1, odd1, sums + Height);
+        return k;
     }
 }
