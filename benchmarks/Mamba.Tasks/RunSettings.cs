@@ -41,7 +41,7 @@ internal sealed record RunSettings
     /// <summary>Seed of the data and of the first weights.</summary>
     public int Seed { get; init; } = 1;
 
-    /// <summary>Threads; null: one per processor.</summary>
+    /// <summary>Threads; null: one per core.</summary>
     public int? Threads { get; init; }
 
     /// <summary>The models to train: name and layers.</summary>

@@ -22,7 +22,8 @@ internal static class GenerateCommand
             DefaultValueFactory = _ => 0.8f,
         };
         Option<ulong> seed = new("--seed") { Description = "Decides what is drawn.", DefaultValueFactory = _ => 1ul };
-        Command command = new("generate", "Continues a text.") { folder, prompt, tokens, temperature, seed };
+        Option<Precision> weights = Options.Weights();
+        Command command = new("generate", "Continues a text.") { folder, prompt, tokens, temperature, seed, weights };
         command.SetAction((parsed, cancellation) => Program.Guard(command.Name, () => RunAsync(
             parsed.GetRequiredValue(folder).FullName,
             parsed.GetRequiredValue(prompt),
@@ -31,15 +32,16 @@ internal static class GenerateCommand
                 MaxTokens = parsed.GetValue(tokens),
                 Sampling = new() { Temperature = parsed.GetValue(temperature), Seed = parsed.GetValue(seed) },
             },
+            parsed.GetValue(weights),
             cancellation)));
         return command;
     }
 
     private static async Task<int> RunAsync(
-        string folder, string prompt, GenerationOptions options, CancellationToken cancellation)
+        string folder, string prompt, GenerationOptions options, Precision weights, CancellationToken cancellation)
     {
         using CpuDevice device = new();
-        using MambaLanguageModel model = MambaLanguageModel.Load(folder, device);
+        using MambaLanguageModel model = MambaLanguageModel.Load(folder, device, precision: weights);
         if (model.Config.VocabularySize != Bytes)
         {
             throw new NotSupportedException(

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
+using Mamba.Cli.Bench;
 using Mamba.Cli.Training;
 
 namespace Mamba.Cli;
@@ -24,8 +26,18 @@ internal static class Program
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
+            BenchCommand.Create(),
         };
-        return await root.Parse(arguments).InvokeAsync(new() { ProcessTerminationTimeout = null }, interrupted.Token);
+        ParseResult parsed = root.Parse(arguments);
+        if (parsed.Action is ParseErrorAction && arguments.Length > 0)
+        {
+            Command command = parsed.CommandResult.Command;
+            string program = command is RootCommand ? "mamba" : $"mamba {command.Name}";
+            await Complain(program, string.Join(' ', parsed.Errors.Select(error => error.Message)));
+            return Failed;
+        }
+
+        return await parsed.InvokeAsync(new() { ProcessTerminationTimeout = null }, interrupted.Token);
     }
 
     /// <summary>Runs a command; what can go wrong with its input ends as one line and an exit code.</summary>
@@ -41,12 +53,15 @@ internal static class Program
         }
         catch (Exception exception) when (IsExpected(exception))
         {
-            await Console.Error.WriteLineAsync($"mamba {command}: {exception.Message.ReplaceLineEndings(" ")}");
+            await Complain($"mamba {command}", exception.Message);
             return Failed;
         }
     }
 
+    private static Task Complain(string program, string message) =>
+        Console.Error.WriteLineAsync($"{program}: {message.ReplaceLineEndings(" ")}");
+
     private static bool IsExpected(Exception exception) =>
         exception is IOException or InvalidDataException or ArgumentException or InvalidOperationException
-            or NotSupportedException or UnauthorizedAccessException or ArithmeticException or InsufficientMemoryException;
+            or NotSupportedException or UnauthorizedAccessException or ArithmeticException or OutOfMemoryException;
 }

@@ -16,7 +16,10 @@ public sealed partial class GpuDevice
     public long ReservedBytes => _arena.ReservedBytes;
 
     private protected override Storage CreateStorage(nint length, Precision precision) =>
-        new GpuStorage(this, _arena, Rent((long)length * precision.Size()), length, precision);
+        precision is Precision.Float32 or Precision.BFloat16
+            ? new GpuStorage(this, _arena, Rent(precision.Bytes(length)), length, precision)
+            : throw new NotSupportedException(
+                $"A GPU holds arrays of {Precision.Float32} and {Precision.BFloat16}; asked for {precision}.");
 
     internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
     {

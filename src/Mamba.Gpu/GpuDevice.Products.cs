@@ -155,7 +155,7 @@ public sealed unsafe partial class GpuDevice
     private static nint AddressOf(Matrix matrix)
     {
         nint start = ((GpuStorage)matrix.Array.Storage).Address;
-        return start + (nint)((matrix.Array.Offset + matrix.Offset) * matrix.Array.Precision.Size());
+        return start + matrix.Array.Precision.Bytes((nint)(matrix.Array.Offset + matrix.Offset));
     }
 
     private static int TypeOf(Matrix matrix) =>

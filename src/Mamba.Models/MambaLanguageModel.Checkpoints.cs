@@ -22,11 +22,15 @@ public sealed partial class MambaLanguageModel
     /// Whether a Hugging Face Mamba-2 of several groups normalises over all channels, as that library does, instead of over
     /// each group, as the model was trained.
     /// </param>
+    /// <param name="precision">
+    /// How the matrices are stored, each from the moment when it has been read; see <see cref="Module.Narrow"/>.
+    /// </param>
     /// <returns>The model.</returns>
     /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or a tensor is missing, unknown or of a wrong shape.</exception>
     /// <exception cref="NotSupportedException">The model is of a kind, or has an option, that is not supported.</exception>
-    public static MambaLanguageModel Load(string folder, Device device, bool ungroupedNorm = false)
+    public static MambaLanguageModel Load(
+        string folder, Device device, bool ungroupedNorm = false, Precision precision = Precision.Float32)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(device);
@@ -47,7 +51,7 @@ public sealed partial class MambaLanguageModel
         MambaLanguageModel model = new(device, config, random: null);
         try
         {
-            model.LoadWeights(weights);
+            model.LoadWeights(weights, precision);
             return model;
         }
         catch
@@ -121,7 +125,7 @@ public sealed partial class MambaLanguageModel
         };
     }
 
-    private void LoadWeights(ITensorSource source)
+    private void LoadWeights(ITensorSource source, Precision precision)
     {
         string embedding = source.Tensors.ContainsKey(WeightNames.OriginalEmbedding)
             ? WeightNames.OriginalEmbedding
@@ -139,9 +143,14 @@ public sealed partial class MambaLanguageModel
         }
 
         float[] piece = new float[PieceLength];
+        HashSet<Parameter> narrow = precision == Precision.Float32 ? [] : [.. NarrowParameters];
         foreach (NamedWeight weight in WeightNames.Of(this, embedding))
         {
             Load(source, weight, piece);
+            if (narrow.Contains(weight.Parameter))
+            {
+                weight.Parameter.Narrow(precision);
+            }
         }
     }
 

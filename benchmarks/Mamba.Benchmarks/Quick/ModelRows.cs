@@ -1,8 +1,9 @@
+using Mamba.Devices;
 using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>Models of the shape of mamba-130m and mamba2-130m with random weights, in float32.</summary>
+/// <summary>Models of the shape of mamba-130m and mamba2-130m with random weights, in float32 and in fewer bits.</summary>
 internal static class ModelRows
 {
     private const int Vocabulary = 50277, Decoded = 8, Conversations = 8;
@@ -11,7 +12,13 @@ internal static class ModelRows
 
     public static LanguageModelConfig Mamba2 { get; } = LanguageModelConfig.Mamba2(768, 24, Vocabulary);
 
-    public static IEnumerable<QuickRow> All => [.. Rows("mamba-130m", Mamba1, 46), .. Rows("mamba2-130m", Mamba2, 42)];
+    public static IEnumerable<QuickRow> All =>
+    [
+        .. Rows("mamba-130m", Mamba1, 46),
+        .. NarrowRows("mamba-130m", Mamba1, 88, 165, 230),
+        .. Rows("mamba2-130m", Mamba2, 42),
+        .. NarrowRows("mamba2-130m", Mamba2, 80, 140, 180),
+    ];
 
     private static IEnumerable<QuickRow> Rows(string name, LanguageModelConfig config, double decodeGoal) =>
     [
@@ -23,11 +30,30 @@ internal static class ModelRows
             Goal = 0,
             LowerIsBetter = true,
         },
-        new($"{name} decode, 8 conversations against 1", "times", bench => Batched(bench.Model(name, config)))
+    ];
+
+    private static IEnumerable<QuickRow> NarrowRows(
+        string name, LanguageModelConfig config, double bfloat16, double int8, double int4) =>
+    [
+        Row(name, config, Precision.BFloat16, bfloat16),
+        new(
+            $"{name} decode bfloat16, 8 conversations against 1",
+            "times",
+            bench => Batched(bench.Model(name, config, Precision.BFloat16)))
         {
             Goal = 4,
         },
+        Row(name, config, Precision.Int8, int8),
+        Row(name, config, Precision.Int4, int4),
     ];
+
+    private static QuickRow Row(string name, LanguageModelConfig config, Precision precision, double goal) => new(
+        $"{name} decode {precision.ToString().ToLowerInvariant()}",
+        "tokens/s",
+        bench => Decode(bench.Model(name, config, precision)))
+    {
+        Goal = goal,
+    };
 
     private static double Prefill(BenchModel model, int length)
     {

@@ -7,7 +7,7 @@ namespace Mamba.Benchmarks.Quick;
 internal sealed class QuickBench : IDisposable
 {
     private readonly Dictionary<string, SavedModel> _saved = [];
-    private string _loaded = "";
+    private (string Name, Precision Precision) _loaded;
     private CpuDevice? _device;
     private BenchModel? _model;
 
@@ -23,14 +23,14 @@ internal sealed class QuickBench : IDisposable
     }
 
     /// <summary>A model; it is freed when a row asks for another one.</summary>
-    public BenchModel Model(string name, LanguageModelConfig config)
+    public BenchModel Model(string name, LanguageModelConfig config, Precision precision = Precision.Float32)
     {
-        if (_loaded != name || _model is null)
+        if (_loaded != (name, precision) || _model is null)
         {
             Unload();
             _device = new();
-            _model = new(MambaLanguageModel.Load(Saved(name, config).Folder, _device));
-            _loaded = name;
+            _model = new(MambaLanguageModel.Load(Saved(name, config).Folder, _device, precision: precision));
+            _loaded = (name, precision);
         }
 
         return _model;

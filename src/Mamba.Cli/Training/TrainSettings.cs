@@ -140,7 +140,7 @@ internal sealed record TrainSettings
     [Description("Where to compute: cpu, cuda, opencl, or emulation.")]
     public string Device { get; init; } = "cpu";
 
-    [Description("Threads of the CPU; 0: one a processor.")]
+    [Description("Threads of the CPU; 0: one per core.")]
     public int Threads { get; init; }
 }
 

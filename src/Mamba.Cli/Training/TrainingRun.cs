@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Mamba.Devices;
-using Mamba.Gpu;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
@@ -34,7 +33,7 @@ internal sealed class TrainingRun : IDisposable
         {
             _corpus = Own(OpenCorpus());
             _batches = Batches();
-            Device device = Own(OpenDevice());
+            Device device = Own(DeviceKinds.Open(_settings.Device, _settings.Threads));
             _model = Own(MakeModel(device));
             if (settings.Batches == BatchKind.Streams)
             {
@@ -129,15 +128,6 @@ internal sealed class TrainingRun : IDisposable
             _ => new PackedBatches(stream, checked(_settings.Batch * _settings.Length), seed),
         };
     }
-
-    private Device OpenDevice() => _settings.Device switch
-    {
-        "cpu" => _settings.Threads > 0 ? new CpuDevice(_settings.Threads) : new CpuDevice(),
-        "cuda" => GpuDevice.Open(new() { Kind = GpuKind.Cuda }),
-        "opencl" => GpuDevice.Open(new() { Kind = GpuKind.OpenCL }),
-        "emulation" => GpuDevice.Open(new() { Kind = GpuKind.Emulation }),
-        _ => throw new ArgumentException($"--device: expected cpu, cuda, opencl or emulation; found \"{_settings.Device}\"."),
-    };
 
     private MambaLanguageModel MakeModel(Device device)
     {

@@ -37,16 +37,7 @@ internal sealed class TrainingScreen(IAnsiConsole console)
     }
 
     /// <summary>Writes a table of two columns.</summary>
-    public void Tell(params ReadOnlySpan<(string Name, string Value)> rows)
-    {
-        Table table = new Table().HideHeaders().AddColumn("").AddColumn("");
-        foreach ((string name, string value) in rows)
-        {
-            table.AddRow(Markup.Escape(name), Markup.Escape(value));
-        }
-
-        console.Write(table);
-    }
+    public void Tell(params ReadOnlySpan<(string Name, string Value)> rows) => Summary.Write(console, rows);
 
     /// <summary>Evaluations, checkpoints and warnings stay on the screen as lines.</summary>
     private void SayNews(TrainingProgress report, string unit)

@@ -65,18 +65,6 @@ internal static unsafe class Elements
         }
     }
 
-    /// <summary>Rounds to the nearest bfloat16, ties to even; NaN stays NaN.</summary>
-    public static void NarrowToBFloat16(ReadOnlySpan<float> source, Span<ushort> target)
-    {
-        for (int i = 0; i < source.Length; i++)
-        {
-            uint bits = BitConverter.SingleToUInt32Bits(source[i]);
-            target[i] = float.IsNaN(source[i])
-                ? (ushort)((bits >> 16) | 0x40) // if only the lower half tells it from infinity, another bit must
-                : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-        }
-    }
-
     /// <summary>A bfloat16 is the upper half of a float32: the lower half becomes 0.</summary>
     private static void WidenBFloat16(ushort* source, Span<float> target)
     {

@@ -1,8 +1,9 @@
-using System.Buffers;
 using System.Buffers.Binary;
+using System.Buffers;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Mamba.Kernels;
 
 namespace Mamba.Models.Checkpoints;
 
@@ -179,7 +180,7 @@ public sealed class SafetensorsWriter
         }
         else
         {
-            Elements.NarrowToBFloat16(values, narrow);
+            NarrowNumbers.ToBFloat16(values, narrow);
         }
 
         CheckRange(info, values, narrow);

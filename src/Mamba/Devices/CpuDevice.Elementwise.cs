@@ -17,7 +17,23 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    internal override void Copy(DeviceArray x, DeviceArray y) => Map<Elementwise.Identity>(x, y);
+    internal override void Copy(DeviceArray x, DeviceArray y)
+    {
+        if (y.Precision != Precision.Float32)
+        {
+            RequireSameShape(x, y);
+            Narrow(RowsOf(x), y);
+        }
+        else if (x.Precision != Precision.Float32)
+        {
+            RequireSameShape(x, y);
+            Widen(x, RowsOf(y));
+        }
+        else
+        {
+            Map<Elementwise.Identity>(x, y);
+        }
+    }
 
     internal override void AddScaled(DeviceArray x, float scale, DeviceArray y)
     {

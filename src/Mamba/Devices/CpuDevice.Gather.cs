@@ -8,6 +8,12 @@ public sealed unsafe partial class CpuDevice
     internal override void GatherRows(DeviceArray x, IndexArray indices, int batch, DeviceArray y)
     {
         RequireGatherable(x, indices, batch, y);
+        if (x.Precision != Precision.Float32 && batch == 1)
+        {
+            UseWeights(x, new LookUpUse(StartOf(indices), indices.Length, RowsOf(y)));
+            return;
+        }
+
         GatherJob job = new(
             RowsOf(x), x.Shape.Rows / batch, StartOf(indices), indices.Length, x.Shape.Width, RowsOf(y));
         Run(job, batch * job.ItemsPerPart);

@@ -9,6 +9,8 @@ public sealed unsafe partial class CpuDevice
         DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate)
     {
         (nint m, nint n, nint k) = MatMulSizes(a, transposeA, b, transposeB, c);
+        using DeviceScope scope = Scope();
+        (a, b) = (Widened(a), Widened(b));
         Rows target = RowsOf(c);
         MultiplyPacked(
             new(RowsOf(a), alongDepth: !transposeA),
@@ -23,27 +25,43 @@ public sealed unsafe partial class CpuDevice
     internal override void Linear(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
     {
         RequireLinearShapes(x, weight, bias, y);
-        Rows input = RowsOf(x), w = RowsOf(weight);
+        Rows input = RowsOf(x), output = RowsOf(y);
         float* b = StartOf(bias);
         nint rows = x.Shape.Rows;
+        int columns = weight.Shape[0];
 
         // The length decides, not the number of rows: a sequence gives the same bits alone and in a batch.
         int length = x.Shape.Rank == 1 ? 1 : x.Shape[^2];
-        if (length <= MatMulFewRows.MostRows(x.Shape.Width))
+        if (length <= MostFewRows(x.Shape.Width))
         {
-            MatMulFewRows product = new(input, rows, x.Shape.Width, w, weight.Shape[0], b, RowsOf(y));
-            Run(new FewRowsJob(product), product.Items);
-            return;
+            UseWeights(weight, new FewRowsUse(input, rows, columns, b, output));
+        }
+        else if (weight.Precision == Precision.Float32)
+        {
+            MatMulFactor factor = new(RowsOf(weight), alongDepth: true);
+            MultiplyPacked(new(input, alongDepth: true), factor, rows, columns, x.Shape.Width, new(b, 0), output);
+        }
+        else
+        {
+            UseWeights(weight, new PackedUse(new(input, alongDepth: true), rows, columns, b, output));
+        }
+    }
+
+    /// <summary>The longest sequence for which W is read as it stands; beyond it, packing W pays.</summary>
+    /// <remarks>Measured. Short rows of W favour packing, since each sum ends with an addition across lanes.</remarks>
+    private static int MostFewRows(int depth) => Math.Clamp(depth / 16, 4, 48);
+
+    /// <summary>A matrix of float32: the array itself, or what a narrow one stands for, in the scope.</summary>
+    private DeviceArray Widened(DeviceArray array)
+    {
+        if (array.Precision == Precision.Float32)
+        {
+            return array;
         }
 
-        MultiplyPacked(
-            new(input, alongDepth: true),
-            new(w, alongDepth: true),
-            rows,
-            weight.Shape[0],
-            x.Shape.Width,
-            new(b, 0),
-            RowsOf(y));
+        DeviceArray wide = Allocate(array.Shape);
+        Widen(array, RowsOf(wide));
+        return wide;
     }
 
     private void MultiplyPacked(MatMulFactor a, MatMulFactor b, nint m, nint n, nint k, Rows start, Rows target)
@@ -151,10 +169,5 @@ public sealed unsafe partial class CpuDevice
         where TLanes : struct, ILanes<TLanes>
     {
         public void Run(int item) => slab.PackAndMultiply(0, item);
-    }
-
-    private readonly struct FewRowsJob(MatMulFewRows product) : IJob
-    {
-        public void Run(int item) => product.Run(item);
     }
 }

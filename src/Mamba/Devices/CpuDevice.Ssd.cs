@@ -14,10 +14,14 @@ public sealed unsafe partial class CpuDevice
     private const int SsdMaxChunkLength = 256;
 
     /// <summary>
-    /// Sequences up to this length go token by token, where the caller leaves the choice: a chunk costs as much as a
-    /// whole tile of rows, which is what eight single tokens cost at the released sizes (64 channels, 128 states).
+    /// Sequences up to this length go token by token, where the caller leaves the choice. At the released sizes (64
+    /// channels, 128 states) a chunk of 6 tokens costs less than 6 single ones where there is a state before them, and
+    /// one of 3 where there is none.
     /// </summary>
-    private const int SsdSequentialLength = SmallProduct.RowTile - 1;
+    private const int SsdSequentialLength = 5;
+
+    /// <summary>More heads at a time gain nothing, and their states would not stay in L2.</summary>
+    private const int SsdMaxHeadsOfItem = 4;
 
     /// <summary>Floats of what groups share, or of gradients before they are added up, at a time: 16 MiB.</summary>
     private const int SsdWaveSize = 1 << 22;
@@ -63,6 +67,21 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
+    /// Heads that take turns at the chunks of a sequence, where that leaves enough items for all threads: what they
+    /// share is read once. It changes no bit of a head.
+    /// </summary>
+    private int SsdHeadsOfItem(SsdSizes sizes)
+    {
+        int heads = Math.Min(SsdMaxHeadsOfItem, sizes.Heads / sizes.Groups);
+        while (heads > 1 && sizes.Sequences.Count * sizes.Heads / heads < 3 * Threads)
+        {
+            heads--;
+        }
+
+        return heads;
+    }
+
+    /// <summary>
     /// Goes through the chunks in waves, so that what the groups share needs not be held for all of them.
     /// </summary>
     private void RunChunks(SsdForward forward, int length)
@@ -72,13 +91,14 @@ public sealed unsafe partial class CpuDevice
         nint groupSize = SsdGroup.Size(length, sizes.States, forBackward: false);
         int wave = Math.Clamp((int)(SsdWaveSize / (groupSize * sizes.Groups)), 1, chunks.Count);
         Rows groups = new(StartOf(Allocate([wave * sizes.Groups, (int)groupSize])), groupSize);
-        ScratchSlots scratch = Slots(SsdChunked.Size(length, sizes.States, sizes.HeadDim));
+        int heads = SsdHeadsOfItem(sizes), blocks = ((sizes.Heads / sizes.Groups) + heads - 1) / heads;
+        ScratchSlots scratch = Slots(SsdChunked.Size(heads, length, sizes.States, sizes.HeadDim));
         for (int from = 0; from < chunks.Count; from += wave)
         {
             int to = Math.Min(from + wave, chunks.Count);
             int sequence = chunks.SequenceOf(from), end = chunks.SequenceOf(to - 1) + 1;
             Run(new SsdGroupJob(sizes, forward.Operands, chunks, from, groups, false), (to - from) * sizes.Groups);
-            int items = (end - sequence) * sizes.Heads;
+            int items = (end - sequence) * sizes.Groups * blocks;
             if (Width.Has512) { RunWave<Lanes512>(); }
             else if (Width.Has256) { RunWave<Lanes256>(); }
             else if (Width.Has128) { RunWave<Lanes128>(); }
@@ -86,7 +106,7 @@ public sealed unsafe partial class CpuDevice
 
             void RunWave<TLanes>()
                 where TLanes : struct, ILanes<TLanes> =>
-                Run(new SsdChunkedJob<TLanes>(forward, chunks, from, to, groups, scratch), items);
+                Run(new SsdChunkedJob<TLanes>(forward, chunks, from, to, groups, heads, scratch), items);
         }
     }
 
@@ -134,113 +154,4 @@ public sealed unsafe partial class CpuDevice
         DeltaMin = inputs.DeltaMin,
         DeltaMax = inputs.DeltaMax,
     };
-
-    /// <summary>A forward pass, for its jobs.</summary>
-    private readonly struct SsdForward
-    {
-        public SsdSizes Sizes { get; init; }
-
-        public SsdOperands Operands { get; init; }
-
-        /// <summary>Sequences up to this length go token by token.</summary>
-        public int SequentialLength { get; init; }
-
-        public Rows Y { get; init; }
-
-        public float* FinalState { get; init; }
-
-        public float* Checkpoints { get; init; }
-
-        public bool IsSequential(int sequence) => Sizes.Sequences.Length(sequence) <= SequentialLength;
-    }
-
-    /// <summary>One head of one short sequence.</summary>
-    private readonly struct SsdSequentialJob(SsdForward forward) : IJob
-    {
-        public void Run(int item)
-        {
-            SsdSizes sizes = forward.Sizes;
-            (int sequence, int head) = Math.DivRem(item, sizes.Heads);
-            if (!forward.IsSequential(sequence))
-            {
-                return;
-            }
-
-            nint size = (nint)sizes.HeadDim * sizes.States, start = sizes.Sequences.Start(sequence);
-            float* before = forward.Operands.InitialState, h = forward.FinalState + (item * size);
-            if (before == null)
-            {
-                new Span<float>(h, (int)size).Clear();
-            }
-            else
-            {
-                new ReadOnlySpan<float>(before + (item * size), (int)size).CopyTo(new(h, (int)size));
-            }
-
-            SsdSequential.Run(
-                forward.Operands.At(start, head),
-                sizes.Sequences.Length(sequence),
-                h,
-                forward.Y.At(start, head * sizes.HeadDim));
-        }
-    }
-
-    /// <summary>One group in one chunk.</summary>
-    private readonly struct SsdGroupJob(
-        SsdSizes sizes, SsdOperands operands, SsdChunks chunks, int from, Rows groups, bool forBackward) : IJob
-    {
-        public void Run(int item)
-        {
-            (int chunk, int group) = Math.DivRem(item, sizes.Groups);
-            chunk += from;
-            int sequence = chunks.SequenceOf(chunk);
-            SsdSpan span = chunks.SpanOf(sequence, chunk, chunk + 1);
-            int tokens = span.Tokens(span.First);
-            if (tokens == 0)
-            {
-                return;
-            }
-
-            SsdOperands inputs = operands.At(
-                sizes.Sequences.Start(sequence) + span.Start(span.First), group * operands.HeadsPerGroup);
-            SsdGroup.In(groups[item], chunks.Length, sizes.States, forBackward)
-                .Fill(inputs.B, inputs.C, tokens, sizes.States);
-        }
-    }
-
-    /// <summary>One head of one sequence, as far as it lies in the wave.</summary>
-    private readonly struct SsdChunkedJob<TLanes>(
-        SsdForward forward, SsdChunks chunks, int from, int to, Rows groups, ScratchSlots scratch) : IJob
-        where TLanes : struct, ILanes<TLanes>
-    {
-        public void Run(int item)
-        {
-            SsdSizes sizes = forward.Sizes;
-            (int sequence, int head) = Math.DivRem(item, sizes.Heads);
-            sequence += chunks.SequenceOf(from);
-            if (forward.IsSequential(sequence))
-            {
-                return;
-            }
-
-            SsdSpan span = chunks.SpanOf(sequence, from, to);
-            nint size = (nint)sizes.HeadDim * sizes.States, start = sizes.Sequences.Start(sequence);
-            nint state = (((nint)sequence * sizes.Heads) + head) * size;
-            float* initial = forward.Operands.InitialState, final = forward.FinalState + state;
-            nint group = ((nint)(chunks.FirstOf(sequence) + span.First - from) * sizes.Groups) + sizes.GroupOf(head);
-            nint checkpoint = ((nint)chunks.FirstCheckpointOf(sequence) * sizes.Heads) + head;
-            int slot = scratch.Take();
-            SsdChunked.In(scratch[slot], chunks.Length, sizes.States, sizes.HeadDim).Run<TLanes>(
-                forward.Operands.At(start, head),
-                span,
-                new(groups[group], groups.Pitch * sizes.Groups),
-                span.First > 0 ? final : initial == null ? null : initial + state,
-                forward.Y.At(start, head * sizes.HeadDim),
-                final,
-                forward.Checkpoints == null
-                    ? default
-                    : new(forward.Checkpoints + (checkpoint * size), size * sizes.Heads));
-            scratch.Return(slot);
-        }
-    }
 }

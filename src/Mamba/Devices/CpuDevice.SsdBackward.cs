@@ -5,6 +5,12 @@ namespace Mamba.Devices;
 
 public sealed unsafe partial class CpuDevice
 {
+    /// <summary>
+    /// Heads whose shares of B's and C's gradients are added up at once, in their order: a number of its own, on which
+    /// no count of threads or sequences has an influence, since the order of sums rests on it.
+    /// </summary>
+    private const int SsdHeadsOfShare = 4;
+
     internal override void SsdBackward(
         in SsdInputs inputs,
         Segments? segments,
@@ -72,16 +78,17 @@ public sealed unsafe partial class CpuDevice
         SsdChunks chunks = ChunksOf(sizes, length);
         nint groupSize = SsdGroup.Size(length, sizes.States, forBackward: true);
         nint shareSize = SsdShare.Size(length, sizes.States);
-        nint chunkSize = (groupSize * sizes.Groups) + (shareSize * sizes.Heads);
+        int blocks = SsdBlocksOf(sizes), shareCount = sizes.Groups * blocks;
+        nint chunkSize = (groupSize * sizes.Groups) + (shareSize * shareCount);
         int wave = Math.Clamp((int)(SsdWaveSize / chunkSize), 1, chunks.Count);
         Rows groups = new(StartOf(Allocate([wave * sizes.Groups, (int)groupSize])), groupSize);
-        Rows shares = new(StartOf(Allocate([wave * sizes.Heads, (int)shareSize])), shareSize);
-        ScratchSlots scratch = Slots(Kernels.SsdBackward.Size(length, sizes.States, sizes.HeadDim));
+        Rows shares = new(StartOf(Allocate([wave * shareCount, (int)shareSize])), shareSize);
+        ScratchSlots scratch = Slots(Kernels.SsdBackward.Size(SsdHeadsOfShare, length, sizes.States, sizes.HeadDim));
         for (int to = chunks.Count; to > 0; to -= wave)
         {
             int from = Math.Max(0, to - wave), groupItems = (to - from) * sizes.Groups;
             int sequence = chunks.SequenceOf(from), end = chunks.SequenceOf(to - 1) + 1;
-            int items = (end - sequence) * sizes.Heads;
+            int items = (end - sequence) * shareCount;
             Run(new SsdGroupJob(sizes, pass.Operands, chunks, from, groups, true), groupItems);
             if (Width.Has512) { RunWave<Lanes512>(); }
             else if (Width.Has256) { RunWave<Lanes256>(); }
@@ -94,6 +101,12 @@ public sealed unsafe partial class CpuDevice
                 Run(new SsdBackwardJob<TLanes>(pass, chunks, from, to, groups, shares, scratch), items);
         }
     }
+
+    /// <summary>
+    /// Number of a group's blocks of <see cref="SsdHeadsOfShare"/> heads, the last of which may be smaller.
+    /// </summary>
+    private static int SsdBlocksOf(SsdSizes sizes) =>
+        ((sizes.Heads / sizes.Groups) + SsdHeadsOfShare - 1) / SsdHeadsOfShare;
 
     /// <summary>A backward pass, for its jobs.</summary>
     private readonly struct SsdBackwardPass
@@ -128,7 +141,7 @@ public sealed unsafe partial class CpuDevice
         };
     }
 
-    /// <summary>One head of one sequence, as far as it lies in the wave.</summary>
+    /// <summary>A block of heads of one sequence, as far as it lies in the wave.</summary>
     private readonly struct SsdBackwardJob<TLanes>(
         SsdBackwardPass pass, SsdChunks chunks, int from, int to, Rows groups, Rows shares, ScratchSlots scratch) : IJob
         where TLanes : struct, ILanes<TLanes>
@@ -136,7 +149,10 @@ public sealed unsafe partial class CpuDevice
         public void Run(int item)
         {
             SsdSizes sizes = pass.Sizes;
-            (int sequence, int head) = Math.DivRem(item, sizes.Heads);
+            int headsPerGroup = sizes.Heads / sizes.Groups, blocks = SsdBlocksOf(sizes);
+            (int ofGroup, int block) = Math.DivRem(item, blocks);
+            (int sequence, int group) = Math.DivRem(ofGroup, sizes.Groups);
+            int firstOfBlock = block * SsdHeadsOfShare, head = (group * headsPerGroup) + firstOfBlock;
             sequence += chunks.SequenceOf(from);
             SsdSpan span = chunks.SpanOf(sequence, from, to);
             nint size = (nint)sizes.HeadDim * sizes.States, start = sizes.Sequences.Start(sequence);
@@ -146,17 +162,22 @@ public sealed unsafe partial class CpuDevice
             float* initial = pass.Operands.InitialState, ofFinal = pass.OfFinalState, ofState = pass.OfState + state;
             bool endsSequence = chunks.FirstOf(sequence) + span.End == chunks.FirstOf(sequence + 1);
             int slot = scratch.Take();
-            Kernels.SsdBackward.In(scratch[slot], chunks.Length, sizes.States, sizes.HeadDim).Run<TLanes>(
+            Kernels.SsdBackward backward = Kernels.SsdBackward.In(
+                scratch[slot], SsdHeadsOfShare, chunks.Length, sizes.States, sizes.HeadDim);
+            backward.Run<TLanes>(
                 pass.Operands.At(start, head),
                 pass.GradientsOf(sequence).At(start, head),
+                Math.Min(SsdHeadsOfShare, headsPerGroup - firstOfBlock),
                 span,
-                new(groups[(chunk * sizes.Groups) + sizes.GroupOf(head)], groups.Pitch * sizes.Groups),
+                new(groups[(chunk * sizes.Groups) + group], groups.Pitch * sizes.Groups),
                 initial == null ? null : initial + state,
                 new(pass.Checkpoints + (checkpoint * size), size * sizes.Heads),
                 pass.Gy.At(start, head * sizes.HeadDim),
                 !endsSequence ? ofState : ofFinal == null ? null : ofFinal + state,
                 ofState,
-                new(shares[(chunk * sizes.Heads) + head], shares.Pitch * sizes.Heads));
+                new(
+                    shares[(((chunk * sizes.Groups) + group) * blocks) + block],
+                    shares.Pitch * sizes.Groups * blocks));
             scratch.Return(slot);
         }
     }
@@ -168,13 +189,13 @@ public sealed unsafe partial class CpuDevice
         public void Run(int item)
         {
             (int chunk, int group) = Math.DivRem(item, sizes.Groups);
-            int sequence = chunks.SequenceOf(from + chunk), heads = gradients.HeadsPerGroup;
+            int sequence = chunks.SequenceOf(from + chunk), blocks = SsdBlocksOf(sizes);
             SsdSpan span = chunks.SpanOf(sequence, from + chunk, from + chunk + 1);
             SsdOperands targets = gradients.At(
-                sizes.Sequences.Start(sequence) + span.Start(span.First), group * heads);
+                sizes.Sequences.Start(sequence) + span.Start(span.First), group * gradients.HeadsPerGroup);
             SsdShare.Add(
-                new(shares[((nint)chunk * sizes.Heads) + (group * heads)], shares.Pitch),
-                heads,
+                new(shares[(nint)item * blocks], shares.Pitch),
+                blocks,
                 chunks.Length,
                 span.Tokens(span.First),
                 sizes.States,

@@ -13,9 +13,13 @@ public sealed unsafe partial class CpuDevice : Device
     private readonly Workers _workers;
 
     /// <summary>Opens a device.</summary>
-    /// <param name="threads">Number of threads, the calling one included; by default one per processor.</param>
+    /// <param name="threads">
+    /// Number of threads, the calling one included; by default one per physical core that the process may use, and no more
+    /// than <see cref="Environment.ProcessorCount"/>, which a container's quota limits. Hyper-threads are not counted:
+    /// they share the vector units of a core, which one thread keeps busy.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one thread is asked for.</exception>
-    public CpuDevice(int? threads = null) => _workers = new(threads ?? Environment.ProcessorCount);
+    public CpuDevice(int? threads = null) => _workers = new(threads ?? PhysicalCores.Count);
 
     /// <summary>Number of threads, the calling one included.</summary>
     public int Threads => _workers.Count;
@@ -31,14 +35,22 @@ public sealed unsafe partial class CpuDevice : Device
     }
 
     private protected override Storage CreateStorage(nint length, Precision precision) =>
-        precision == Precision.Float32
-            ? new CpuStorage(this, length)
-            : throw new NotSupportedException($"A CPU device holds arrays of {Precision.Float32}; asked for {precision}.");
+        new CpuStorage(this, length, precision);
 
     private protected override void Close() => _workers.Dispose();
 
     internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
     {
+        if (target.Precision != Precision.Float32)
+        {
+            fixed (float* values = source)
+            {
+                Narrow(new(values, target.Shape.Width), target);
+            }
+
+            return;
+        }
+
         Rows rows = RowsOf(target);
         int width = target.Shape.Width;
         for (nint row = 0; row < target.Shape.Rows; row++)
@@ -49,6 +61,16 @@ public sealed unsafe partial class CpuDevice : Device
 
     internal override void Download(DeviceArray source, Span<float> target)
     {
+        if (source.Precision != Precision.Float32)
+        {
+            fixed (float* values = target)
+            {
+                Widen(source, new(values, source.Shape.Width));
+            }
+
+            return;
+        }
+
         Rows rows = RowsOf(source);
         int width = source.Shape.Width;
         for (nint row = 0; row < source.Shape.Rows; row++)
@@ -61,7 +83,7 @@ public sealed unsafe partial class CpuDevice : Device
         source.CopyTo(new(((CpuStorage)target).Pointer, source.Length));
 
     /// <summary>The array's memory; null where it is absent.</summary>
-    /// <exception cref="ArgumentException">The array is on another device.</exception>
+    /// <exception cref="ArgumentException">The array is on another device, or its elements are not float32.</exception>
     private Rows RowsOf(DeviceArray array)
     {
         if (!array.Exists)
@@ -69,10 +91,19 @@ public sealed unsafe partial class CpuDevice : Device
             return default;
         }
 
-        return array.Storage is CpuStorage storage && storage.Device == this
+        CpuStorage storage = StorageOf(array);
+        return storage.Precision == Precision.Float32
             ? new(storage.Pointer + array.Offset, array.Pitch)
-            : throw new ArgumentException($"An array on \"{array.Device}\" was given to \"{this}\".");
+            : throw new ArgumentException(
+                $"Expected an array of {Precision.Float32}; found {array.Shape} of {storage.Precision}. On a CPU, narrow " +
+                "arrays are weights of linear maps and embeddings.");
     }
+
+    /// <exception cref="ArgumentException">The array is on another device.</exception>
+    private CpuStorage StorageOf(DeviceArray array) =>
+        array.Storage is CpuStorage storage && storage.Device == this
+            ? storage
+            : throw new ArgumentException($"An array on \"{array.Device}\" was given to \"{this}\".");
 
     /// <summary>The start of a contiguous array; null where it is absent.</summary>
     /// <exception cref="ArgumentException">The array is a slice, or on another device.</exception>

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Mamba.Devices;
 
 /// <summary>Native memory, aligned for the widest registers; taken when it is first touched.</summary>
-internal sealed unsafe partial class CpuStorage(Device device, nint length) : Storage(device, length)
+internal sealed unsafe partial class CpuStorage(Device device, nint length, Precision precision = Precision.Float32)
+    : Storage(device, length, precision)
 {
     private const nuint Alignment = 64;
 
@@ -14,7 +15,8 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length) : St
 
     private float* _pointer;
 
-    public float* Pointer => _pointer != null ? _pointer : _pointer = Allocate(checked((nuint)Length * sizeof(float)));
+    /// <summary>The elements; of another type where they are not float32.</summary>
+    public float* Pointer => _pointer != null ? _pointer : _pointer = Allocate((nuint)Precision.Bytes(Length));
 
     public override void Free()
     {

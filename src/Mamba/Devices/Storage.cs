@@ -18,7 +18,7 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     public Precision Precision { get; } = precision;
 
     /// <summary>Bytes of all elements.</summary>
-    public long Bytes => (long)Length * Precision.Size();
+    public long Bytes => Precision.Bytes(Length);
 
     /// <summary>Counts how often this storage has been given back.</summary>
     public int Generation { get; private set; }

@@ -7,12 +7,37 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>A factor of a matrix product, whose panels are laid out in the order in which a tile reads them.</summary>
-/// <param name="rows">The matrix as it stands in memory.</param>
-/// <param name="alongDepth">Whether k, which the product sums over, runs along the rows or across them.</param>
-internal readonly unsafe struct MatMulFactor(Rows rows, bool alongDepth)
+internal readonly unsafe struct MatMulFactor
 {
+    private readonly Rows _rows;
+    private readonly WeightRows _weights;
+    private readonly Kind _kind;
+
     /// <summary>Floats of a row that are read at a time: what a panel writes meanwhile stays in L1.</summary>
     private const int Stretch = 64;
+
+    /// <summary>A factor of float32 numbers.</summary>
+    /// <param name="rows">The matrix as it stands in memory.</param>
+    /// <param name="alongDepth">Whether k, which the product sums over, runs along the rows or across them.</param>
+    public MatMulFactor(Rows rows, bool alongDepth)
+    {
+        _rows = rows;
+        _kind = alongDepth ? Kind.AlongDepth : Kind.AcrossDepth;
+    }
+
+    /// <summary>A factor of weights in any format, whose rows run along k.</summary>
+    public MatMulFactor(WeightRows weights)
+    {
+        _weights = weights;
+        _kind = Kind.Weights;
+    }
+
+    private enum Kind
+    {
+        AlongDepth,
+        AcrossDepth,
+        Weights,
+    }
 
     /// <summary>Packs <c>panel[k, j]</c>; columns from <paramref name="count"/> on become zeros.</summary>
     /// <param name="first">Row of A or column of B with which the panel begins.</param>
@@ -23,13 +48,17 @@ internal readonly unsafe struct MatMulFactor(Rows rows, bool alongDepth)
     /// <param name="panel">The panel, [depth, width].</param>
     public void Pack(nint first, nint k, int depth, int count, int width, float* panel)
     {
-        if (alongDepth)
+        switch (_kind)
         {
-            Transpose(new(rows[first] + k, rows.Pitch), depth, count, width, panel);
-        }
-        else
-        {
-            Copy(new(rows[k] + first, rows.Pitch), depth, count, width, panel);
+            case Kind.AlongDepth:
+                Transpose(new(_rows[first] + k, _rows.Pitch), depth, count, width, panel);
+                break;
+            case Kind.AcrossDepth:
+                Copy(new(_rows[k] + first, _rows.Pitch), depth, count, width, panel);
+                break;
+            case Kind.Weights:
+                Transpose(_weights, first, k, depth, count, width, panel);
+                break;
         }
     }
 
@@ -73,6 +102,45 @@ internal readonly unsafe struct MatMulFactor(Rows rows, bool alongDepth)
                 for (int i = k; i < end; i++)
                 {
                     panel[((nint)i * width) + j] = j < count ? source[j][i] : 0f;
+                }
+            }
+        }
+    }
+
+    /// <summary>Widens four rows at a time into memory close by, and turns them from there.</summary>
+    [SkipLocalsInit]
+    private static void Transpose(WeightRows source, nint first, nint k, int depth, int count, int width, float* panel)
+    {
+        float* wide = stackalloc float[4 * Stretch];
+        Rows rows = new(wide, Stretch);
+        for (int start = 0; start < depth; start += Stretch)
+        {
+            int length = Math.Min(Stretch, depth - start);
+            float* target = panel + ((nint)start * width);
+            for (int j = 0; j < width; j += 4)
+            {
+                int columns = Math.Min(4, width - j);
+                for (int i = 0; i < columns; i++)
+                {
+                    if (j + i < count)
+                    {
+                        source.Widen(first + j + i, k + start, length, rows[i]);
+                    }
+                    else
+                    {
+                        new Span<float>(rows[i], length).Clear();
+                    }
+                }
+
+                if (columns == 4)
+                {
+                    TransposeFour(rows, 0, length, target + j, width);
+                    continue;
+                }
+
+                for (int i = 0; i < columns * length; i++)
+                {
+                    target[((nint)(i / columns) * width) + j + (i % columns)] = rows[i % columns][i / columns];
                 }
             }
         }

@@ -6,6 +6,7 @@ internal readonly struct MatMulPlan
     // A block of 256 k of an eight-row panel of A is 8 KB and stays in L1; the same of the panels of B of one item is
     // 400 KB at most, stays in L2, and is read again for every eight rows of A.
     private const int MostBlockDepth = 256;
+    private const int DepthUnit = 32; // weights that share a scale are packed together
     private const int MostRowsPerItem = 96;
     private const int MostPanelsPerItem = 8;
 
@@ -22,7 +23,7 @@ internal readonly struct MatMulPlan
 
     public MatMulPlan(nint rows, nint columns, nint depth, int panelWidth)
     {
-        BlockDepth = (int)Even(depth, MostBlockDepth, 1);
+        BlockDepth = (int)Even(depth, MostBlockDepth, DepthUnit);
         SlabDepth = Even(depth, MostSlabDepth, BlockDepth);
         nint panels = Pieces(columns, panelWidth);
         SlabPanels = Even(panels, Math.Max(1, MostSlabFloats / (SlabDepth * panelWidth)), 1);

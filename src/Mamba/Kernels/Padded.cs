@@ -7,9 +7,6 @@ namespace Mamba.Kernels;
 /// </summary>
 internal static unsafe class Padded
 {
-    /// <summary>Rows of a source that are transposed together: what they write is a cache line.</summary>
-    private const int Strip = 16;
-
     /// <summary>Copies a matrix [rows, columns], and fills up to whole tiles with zeros.</summary>
     public static void Copy(Rows source, int rows, int columns, Rows target)
     {
@@ -24,25 +21,8 @@ internal static unsafe class Padded
     /// <summary>Copies a matrix [rows, columns] into [columns, rows], and fills up to whole tiles with zeros.</summary>
     public static void CopyTransposed(Rows source, int rows, int columns, Rows target)
     {
-        Transpose(source, rows, columns, target);
+        Transposition.Run(source, rows, columns, target);
         Clear(columns, rows, target);
-    }
-
-    /// <summary>Copies a matrix [rows, columns] into [columns, rows].</summary>
-    public static void Transpose(Rows source, int rows, int columns, Rows target)
-    {
-        for (int strip = 0; strip < rows; strip += Strip)
-        {
-            int end = Math.Min(strip + Strip, rows);
-            for (int column = 0; column < columns; column++)
-            {
-                float* from = source[strip] + column, to = target[column];
-                for (int row = strip; row < end; row++, from += source.Pitch)
-                {
-                    to[row] = *from;
-                }
-            }
-        }
     }
 
     /// <summary>Adds a matrix [rows, columns] to [columns, rows].</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Mamba.Simd;
 
 namespace Mamba.Kernels;
@@ -5,6 +6,9 @@ namespace Mamba.Kernels;
 /// <summary>What is done with one or two rows of numbers, down the widths.</summary>
 internal static unsafe class RowMath
 {
+    /// <summary>Floats of a cache line.</summary>
+    private const int LineLength = 16;
+
     /// <summary>Computes <c>y[i] = scale·x[i]</c>; y may be x.</summary>
     public static void Scale(float* x, float scale, float* y, nint length)
     {
@@ -35,6 +39,18 @@ internal static unsafe class RowMath
         if (Width.Has128) { i = AddDot<Lanes128>(a, b, i, length, ref sum); }
         AddDot<Lane>(a, b, i, length, ref sum);
         return sum;
+    }
+
+    /// <summary>Asks for a row that is needed soon; any address is allowed.</summary>
+    public static void Prefetch(float* row, int length)
+    {
+        if (Sse.IsSupported)
+        {
+            for (int i = 0; i < length; i += LineLength)
+            {
+                Sse.Prefetch1(row + i);
+            }
+        }
     }
 
     private static nint Scale<TLanes>(float* x, float scale, float* y, nint i, nint length)

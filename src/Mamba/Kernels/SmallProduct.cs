@@ -21,16 +21,24 @@ internal static unsafe class SmallProduct
     public static int WholeColumns(int columns) => (columns + ColumnTile - 1) & -ColumnTile;
 
     /// <summary>
-    /// Computes <c>y = scale·y + left·right</c>, [rows, depth] times [depth, columns]; with a scale of 0 the old y is
-    /// not read.
+    /// Computes <c>y = keep·y + factor·(left·right)</c>, [rows, depth] times [depth, columns].
     /// </summary>
-    public static void Run(Rows left, Rows right, Rows y, float scale, int rows, int columns, Depth depth)
+    /// <param name="left">The left matrix.</param>
+    /// <param name="right">The right matrix.</param>
+    /// <param name="y">The result.</param>
+    /// <param name="keep">What is kept of the old y; with 0 it is not read.</param>
+    /// <param name="rows">Rows of the result, whole tiles of them.</param>
+    /// <param name="columns">Columns of the result, likewise.</param>
+    /// <param name="depth">The range of k.</param>
+    /// <param name="factors">A factor for every row; null for ones.</param>
+    public static void Run(
+        Rows left, Rows right, Rows y, float keep, int rows, int columns, Depth depth, float* factors = null)
     {
         // 16 sums and 3 factors fit 32 registers, 8 and 3 fit 16.
-        if (Width.Has512) { Run<Lanes512, SmallTile.Eight>(left, right, y, scale, rows, columns, depth); }
-        else if (Width.Has256) { Run<Lanes256, SmallTile.Four>(left, right, y, scale, rows, columns, depth); }
-        else if (Width.Has128) { Run<Lanes128, SmallTile.Four>(left, right, y, scale, rows, columns, depth); }
-        else { Run<Lane, SmallTile.Four>(left, right, y, scale, rows, columns, depth); }
+        if (Width.Has512) { Run<Lanes512, SmallTile.Eight>(left, right, y, keep, rows, columns, depth, factors); }
+        else if (Width.Has256) { Run<Lanes256, SmallTile.Four>(left, right, y, keep, rows, columns, depth, factors); }
+        else if (Width.Has128) { Run<Lanes128, SmallTile.Four>(left, right, y, keep, rows, columns, depth, factors); }
+        else { Run<Lane, SmallTile.Four>(left, right, y, keep, rows, columns, depth, factors); }
     }
 
     /// <summary>Computes the tiles of <c>y = left·right</c> that hold elements with column ≤ row.</summary>
@@ -62,7 +70,7 @@ internal static unsafe class SmallProduct
 
     // Columns outside: a panel of the right matrix, two registers wide, stays in L1 while the rows of the left pass by.
     private static void Run<TLanes, THeight>(
-        Rows left, Rows right, Rows y, float scale, int rows, int columns, Depth depth)
+        Rows left, Rows right, Rows y, float keep, int rows, int columns, Depth depth, float* factors)
         where TLanes : struct, ILanes<TLanes>
         where THeight : struct, SmallTile.ICount
     {
@@ -71,49 +79,55 @@ internal static unsafe class SmallProduct
             bool isWhole = column + TLanes.Count < columns;
             for (int row = 0; row < rows; row += THeight.Value)
             {
-                (int from, int to) = depth.At(row);
+                (int from, int to, SmallTile.Triangle triangle) = depth.At(row, THeight.Value);
                 Rows l = left.At(row, 0), r = right.From(column), target = y.At(row, column);
+                float* factor = factors == null ? null : factors + row;
                 if (isWhole)
                 {
-                    SmallTile.Run<TLanes, THeight, SmallTile.Two>(l, r, target, scale, from, to);
+                    SmallTile.Run<TLanes, THeight, SmallTile.Two>(l, r, target, keep, factor, from, to, triangle);
                 }
                 else
                 {
-                    SmallTile.Run<TLanes, THeight, SmallTile.One>(l, r, target, scale, from, to);
+                    SmallTile.Run<TLanes, THeight, SmallTile.One>(l, r, target, keep, factor, from, to, triangle);
                 }
             }
         }
     }
 
-    /// <summary>The range of k of every tile of rows.</summary>
+    /// <summary>The range of k of every row.</summary>
     public readonly struct Depth
     {
-        private readonly int _from;
+        private readonly Kind _kind;
         private readonly int _to;
-        private readonly bool _fromFollows;
-        private readonly bool _toFollows;
 
-        private Depth(int from, int to, bool fromFollows, bool toFollows)
+        private Depth(Kind kind, int to)
         {
-            _from = from;
+            _kind = kind;
             _to = to;
-            _fromFollows = fromFollows;
-            _toFollows = toFollows;
         }
 
-        /// <summary>The same range for all rows.</summary>
-        public static Depth All(int to) => new(0, to, false, false);
-
-        /// <summary>From <paramref name="from"/> to <paramref name="diagonal"/> + the first row of the tile.</summary>
-        public static Depth Below(int from, int diagonal) => new(from, diagonal, false, true);
-
-        /// <summary>From the first row after the tile to <paramref name="to"/>.</summary>
-        public static Depth Above(int to) => new(RowTile, to, true, false);
-
-        public (int From, int To) At(int row)
+        private enum Kind
         {
-            int tile = row & -RowTile;
-            return (_fromFollows ? _from + tile : _from, _toFollows ? _to + tile : _to);
+            All,
+            UpToRow,
+            FromRow,
         }
+
+        /// <summary>Up to the row's own number.</summary>
+        public static Depth UpToRow => new(Kind.UpToRow, 0);
+
+        /// <summary>From 0 to <paramref name="to"/>.</summary>
+        public static Depth All(int to) => new(Kind.All, to);
+
+        /// <summary>From the row's own number to <paramref name="to"/>.</summary>
+        public static Depth FromRow(int to) => new(Kind.FromRow, to);
+
+        /// <summary>What all rows of a tile take, and what its diagonal gives them.</summary>
+        public (int From, int To, SmallTile.Triangle Triangle) At(int row, int height) => _kind switch
+        {
+            Kind.UpToRow => (0, row, new(row, row + height, true)),
+            Kind.FromRow => (row + height, _to, new(row, Math.Min(row + height, _to), false)),
+            _ => (0, _to, default),
+        };
     }
 }

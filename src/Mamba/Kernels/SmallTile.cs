@@ -9,27 +9,20 @@ namespace Mamba.Kernels;
 /// </summary>
 internal static unsafe class SmallTile
 {
-    /// <summary>Computes <c>y = scale·y + Σ_k left[·, k]·right[k, ·]</c> for <c>from ≤ k &lt; to</c>.</summary>
+    /// <summary>
+    /// Computes <c>y = keep·y + factor·Σ_k left[·, k]·right[k, ·]</c> for <c>from ≤ k &lt; to</c>, and for the k
+    /// that a triangle gives to a row.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TLanes, THeight, TBreadth>(Rows left, Rows right, Rows y, float scale, nint from, nint to)
+    public static void Run<TLanes, THeight, TBreadth>(
+        Rows left, Rows right, Rows y, float keep, float* factors, nint from, nint to, Triangle triangle)
         where TLanes : struct, ILanes<TLanes>
         where THeight : struct, ICount
         where TBreadth : struct, ICount
     {
-        TLanes y00, y10, y20, y30, y40 = default, y50 = default, y60 = default, y70 = default;
-        TLanes y01, y11, y21, y31, y41 = default, y51 = default, y61 = default, y71 = default;
-        Begin<TLanes, TBreadth>(y[0], scale, out y00, out y01);
-        Begin<TLanes, TBreadth>(y[1], scale, out y10, out y11);
-        Begin<TLanes, TBreadth>(y[2], scale, out y20, out y21);
-        Begin<TLanes, TBreadth>(y[3], scale, out y30, out y31);
-        if (THeight.Value == 8)
-        {
-            Begin<TLanes, TBreadth>(y[4], scale, out y40, out y41);
-            Begin<TLanes, TBreadth>(y[5], scale, out y50, out y51);
-            Begin<TLanes, TBreadth>(y[6], scale, out y60, out y61);
-            Begin<TLanes, TBreadth>(y[7], scale, out y70, out y71);
-        }
-
+        TLanes zero = TLanes.Broadcast(0f);
+        TLanes y00 = zero, y10 = zero, y20 = zero, y30 = zero, y40 = zero, y50 = zero, y60 = zero, y70 = zero;
+        TLanes y01 = zero, y11 = zero, y21 = zero, y31 = zero, y41 = zero, y51 = zero, y61 = zero, y71 = zero;
         float* l0 = left[0], l1 = left[1], l2 = left[2], l3 = left[3];
         float* l4 = left[4], l5 = left[5], l6 = left[6], l7 = left[7];
         float* r = right[from];
@@ -51,32 +44,37 @@ internal static unsafe class SmallTile
             r += right.Pitch;
         }
 
-        End<TLanes, TBreadth>(y00, y01, y[0]);
-        End<TLanes, TBreadth>(y10, y11, y[1]);
-        End<TLanes, TBreadth>(y20, y21, y[2]);
-        End<TLanes, TBreadth>(y30, y31, y[3]);
+        // Where the diagonal passes through the tile. Zeros beyond it would do as well, if what they are multiplied by
+        // were never NaN or infinite.
+        r = right[triangle.From];
+        for (nint k = triangle.From; k < triangle.To; k++)
+        {
+            TLanes r0 = TLanes.Load(r), r1 = TBreadth.Value == 2 ? TLanes.Load(r + TLanes.Count) : default;
+            if (triangle.Has(0, k)) { Add<TLanes, TBreadth>(l0[k], r0, r1, ref y00, ref y01); }
+            if (triangle.Has(1, k)) { Add<TLanes, TBreadth>(l1[k], r0, r1, ref y10, ref y11); }
+            if (triangle.Has(2, k)) { Add<TLanes, TBreadth>(l2[k], r0, r1, ref y20, ref y21); }
+            if (triangle.Has(3, k)) { Add<TLanes, TBreadth>(l3[k], r0, r1, ref y30, ref y31); }
+            if (THeight.Value == 8)
+            {
+                if (triangle.Has(4, k)) { Add<TLanes, TBreadth>(l4[k], r0, r1, ref y40, ref y41); }
+                if (triangle.Has(5, k)) { Add<TLanes, TBreadth>(l5[k], r0, r1, ref y50, ref y51); }
+                if (triangle.Has(6, k)) { Add<TLanes, TBreadth>(l6[k], r0, r1, ref y60, ref y61); }
+                if (triangle.Has(7, k)) { Add<TLanes, TBreadth>(l7[k], r0, r1, ref y70, ref y71); }
+            }
+
+            r += right.Pitch;
+        }
+
+        Store<TLanes, TBreadth>(y00, y01, keep, factors, 0, y);
+        Store<TLanes, TBreadth>(y10, y11, keep, factors, 1, y);
+        Store<TLanes, TBreadth>(y20, y21, keep, factors, 2, y);
+        Store<TLanes, TBreadth>(y30, y31, keep, factors, 3, y);
         if (THeight.Value == 8)
         {
-            End<TLanes, TBreadth>(y40, y41, y[4]);
-            End<TLanes, TBreadth>(y50, y51, y[5]);
-            End<TLanes, TBreadth>(y60, y61, y[6]);
-            End<TLanes, TBreadth>(y70, y71, y[7]);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Begin<TLanes, TBreadth>(float* y, float scale, out TLanes y0, out TLanes y1)
-        where TLanes : struct, ILanes<TLanes>
-        where TBreadth : struct, ICount
-    {
-        y0 = y1 = TLanes.Broadcast(0f);
-        if (scale != 0)
-        {
-            y0 = TLanes.Broadcast(scale) * TLanes.Load(y);
-            if (TBreadth.Value == 2)
-            {
-                y1 = TLanes.Broadcast(scale) * TLanes.Load(y + TLanes.Count);
-            }
+            Store<TLanes, TBreadth>(y40, y41, keep, factors, 4, y);
+            Store<TLanes, TBreadth>(y50, y51, keep, factors, 5, y);
+            Store<TLanes, TBreadth>(y60, y61, keep, factors, 6, y);
+            Store<TLanes, TBreadth>(y70, y71, keep, factors, 7, y);
         }
     }
 
@@ -94,15 +92,38 @@ internal static unsafe class SmallTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void End<TLanes, TBreadth>(TLanes y0, TLanes y1, float* y)
+    private static void Store<TLanes, TBreadth>(
+        TLanes sum0, TLanes sum1, float keep, float* factors, nint row, Rows y)
         where TLanes : struct, ILanes<TLanes>
         where TBreadth : struct, ICount
     {
-        TLanes.Store(y0, y);
+        TLanes factor = TLanes.Broadcast(factors == null ? 1f : factors[row]), kept = TLanes.Broadcast(keep);
+        float* target = y[row];
+        TLanes y0 = factor * sum0, y1 = factor * sum1;
+        if (keep != 0)
+        {
+            y0 = TLanes.MultiplyAdd(kept, TLanes.Load(target), y0);
+            if (TBreadth.Value == 2)
+            {
+                y1 = TLanes.MultiplyAdd(kept, TLanes.Load(target + TLanes.Count), y1);
+            }
+        }
+
+        TLanes.Store(y0, target);
         if (TBreadth.Value == 2)
         {
-            TLanes.Store(y1, y + TLanes.Count);
+            TLanes.Store(y1, target + TLanes.Count);
         }
+    }
+
+    /// <summary>
+    /// The k where a diagonal passes through a tile: the first belongs to its first row, the next to the next, and a
+    /// row takes those up to its own, or those from its own on.
+    /// </summary>
+    public readonly record struct Triangle(nint From, nint To, bool IsLower)
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public bool Has(int row, nint k) => IsLower ? k <= From + row : k >= From + row;
     }
 
     /// <summary>

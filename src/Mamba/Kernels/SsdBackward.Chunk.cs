@@ -8,40 +8,39 @@ internal readonly unsafe partial struct SsdBackward
     private const int PanelWidth = 2 * SmallProduct.ColumnTile;
 
     /// <summary>
-    /// Computes Ū, K, and the gradients of Δ·A from pairs of tokens and from what flows into the state.
+    /// Computes Ū, adds K, and finds the gradients of Δ·A from pairs of tokens and from what flows into the state.
     /// </summary>
-    private void BackToU<TLanes>(in SsdOperands head, in SsdGroup group, int tokens)
+    private void BackToU<TLanes>(
+        in SsdOperands head, in SsdOperands gradients, in SsdGroup group, int tokens, Rows ofState, bool isFirst)
         where TLanes : struct, ILanes<TLanes>
     {
         int rows = SmallProduct.WholeRows(tokens), columns = SmallProduct.WholeColumns(tokens);
         int channels = SmallProduct.WholeColumns(head.HeadDim);
 
         // exp(a_last - a_s)·h̄'·B_s
+        SmallProduct.Run(
+            group.B, ofState, _ofU, 0f, rows, channels, SmallProduct.Depth.All(head.States), _decays.ToEnd);
         for (int s = 0; s < tokens; s++)
         {
-            RowMath.Scale(group.B[s], _decays.ToEnd[s], _left[s], head.States);
-        }
-
-        SmallProduct.Run(_left, _ofState, _ofU, 0f, rows, channels, SmallProduct.Depth.All(head.States));
-        for (int s = 0; s < tokens; s++)
-        {
-            _toState[s] = RowMath.Dot(_ofU[s], _u[s], head.HeadDim);
+            _toState[s] = Dot<TLanes>(_ofU[s], _u[s], head.HeadDim);
         }
 
         // ȳ_t·U_s becomes K_ts, the scores decay, and both together are what the decay from s to t is worth.
-        SmallProduct.RunUpper(_u, _ofYTransposed, _kTransposed, rows, columns, head.HeadDim);
+        SmallProduct.RunUpper(_u, _ofYTransposed, _k, rows, columns, head.HeadDim);
         new Span<float>(_pairs, columns).Clear();
         _within[0] = 0f;
         for (int s = 0; s < tokens; s++)
         {
-            DecayPairs<TLanes>(s, columns, group.ScoresTransposed[s]);
+            if (!gradients.X.IsNull)
+            {
+                RowMath.Prefetch(gradients.X[s], head.HeadDim);
+            }
+
+            DecayPairs<TLanes>(s, columns, group.ScoresTransposed[s], isFirst);
         }
 
-        Padded.Transpose(_kTransposed, tokens, tokens, _k);
-
         // Σ_{t≥s} exp(a_t - a_s)·(C_t·B_s)·ȳ_t
-        SmallProduct.Run(_scores, _ofY, _ofU, 1f, rows, channels, SmallProduct.Depth.Above(tokens));
-        AddDiagonal<TLanes>(tokens, head.HeadDim);
+        SmallProduct.Run(_scores, _ofY, _ofU, 1f, rows, channels, SmallProduct.Depth.FromRow(tokens));
     }
 
     /// <summary>Applies the decays from s on to one row of K and of the scores.</summary>
@@ -49,105 +48,87 @@ internal readonly unsafe partial struct SsdBackward
     /// The gradient of Δ_r·A from pairs is <c>Σ_{s&lt;r≤t} K_ts·(C_t·B_s)</c>: the sums over s are kept for every t,
     /// and added over t once s = r - 1 is in.
     /// </remarks>
-    private void DecayPairs<TLanes>(int s, int columns, float* scores)
+    private void DecayPairs<TLanes>(int s, int columns, float* scores, bool isFirst)
         where TLanes : struct, ILanes<TLanes>
     {
-        float* k = _kTransposed[s];
+        SsdDecays decays = _decays;
+        float* k = _k[s], sumOfK = _sumOfK[s], decayed = _scores[s], pairs = _pairs;
         int first = s & -TLanes.Count, next = (s + 1) & -TLanes.Count;
         for (int t = first; t < columns; t += TLanes.Count)
         {
-            TLanes decay = _decays.Until<TLanes>(s, t), score = TLanes.Load(scores + t);
+            TLanes decay = decays.Until<TLanes>(s, t), score = TLanes.Load(scores + t);
             TLanes pair = decay * TLanes.Load(k + t);
-            TLanes.Store(decay * score, _scores[s] + t);
-            TLanes.Store(pair, k + t);
-            TLanes.Store(TLanes.MultiplyAdd(pair, score, TLanes.Load(_pairs + t)), _pairs + t);
+            TLanes.Store(decay * score, decayed + t);
+            TLanes.Store(isFirst ? pair : TLanes.Load(sumOfK + t) + pair, sumOfK + t);
+            TLanes.Store(TLanes.MultiplyAdd(pair, score, TLanes.Load(pairs + t)), pairs + t);
         }
 
-        new Span<float>(k, s).Clear();
-        new Span<float>(_pairs + first, s + 1 - first).Clear();
+        new Span<float>(sumOfK, s).Clear();
+        new Span<float>(pairs + first, s + 1 - first).Clear();
         TLanes sum = TLanes.Broadcast(0f);
         for (int t = next; t < columns; t += TLanes.Count)
         {
-            sum += TLanes.Load(_pairs + t);
+            sum += TLanes.Load(pairs + t);
         }
 
         _within[s + 1] = TLanes.Sum(sum);
     }
 
-    // Where the diagonal passes through a tile.
-    private void AddDiagonal<TLanes>(int tokens, int headDim)
+    /// <summary>
+    /// Adds <c>exp(a_t)·ȳ_t·h</c> to C̄, and finds the gradients of Δ·A from what comes out of the state.
+    /// </summary>
+    private void BackToC<TLanes>(
+        in SsdOperands head, in SsdGroup group, int tokens, Rows state, Rows ofState, Rows sumOfC, bool isFirst)
         where TLanes : struct, ILanes<TLanes>
-    {
-        for (int s = 0; s < tokens; s++)
-        {
-            int end = Math.Min((s & -SmallProduct.RowTile) + SmallProduct.RowTile, tokens);
-            for (int channel = 0; channel < headDim; channel += TLanes.Count)
-            {
-                float* ofY = _ofY[s] + channel;
-                TLanes sum = TLanes.Load(_ofU[s] + channel);
-                for (int t = s; t < end; t++, ofY += _ofY.Pitch)
-                {
-                    sum = TLanes.MultiplyAdd(TLanes.Broadcast(_scores[s][t]), TLanes.Load(ofY), sum);
-                }
-
-                TLanes.Store(sum, _ofU[s] + channel);
-            }
-        }
-    }
-
-    /// <summary>Computes C̄, and the gradients of Δ·A from what comes out of the state.</summary>
-    private void BackToC(in SsdOperands head, in SsdGroup group, int tokens, Rows state, Rows ofC)
     {
         int rows = SmallProduct.WholeRows(head.States), columns = SmallProduct.WholeColumns(tokens);
         new Span<float>(_fromState, columns).Clear();
-        if (!state.IsNull)
+        if (state.IsNull)
         {
-            ScaleColumns(_ofYTransposed, _decays.FromStart, head.HeadDim, columns);
-            SmallProduct.Run(state, _ofYTransposed, ofC, 0f, rows, columns, SmallProduct.Depth.All(head.HeadDim));
-            float passing = 0;
-            for (int n = 0; n < head.States; n++)
+            return;
+        }
+
+        ScaleColumns<TLanes>(_ofYTransposed, _decays.FromStart, head.HeadDim, columns);
+        SmallProduct.Run(state, _ofYTransposed, _ofC, 0f, rows, columns, SmallProduct.Depth.All(head.HeadDim));
+        float passing = 0;
+        float* fromState = _fromState;
+        for (int n = 0; n < head.States; n++)
+        {
+            float* c = group.CTransposed[n], share = _ofC[n], sum = sumOfC[n];
+            for (int t = 0; t < columns; t += TLanes.Count)
             {
-                RowMath.AddProduct(group.CTransposed[n], ofC[n], _fromState, columns);
-                passing += RowMath.Dot(state[n], _ofState[n], head.HeadDim);
+                TLanes ofC = TLanes.Load(share + t);
+                TLanes.Store(
+                    TLanes.MultiplyAdd(TLanes.Load(c + t), ofC, TLanes.Load(fromState + t)), fromState + t);
+                TLanes.Store(isFirst ? ofC : TLanes.Load(sum + t) + ofC, sum + t);
             }
 
-            // What passes through the whole chunk counts for every token, as if it came out of the state at the last.
-            _fromState[tokens - 1] += passing * _decays.FromStart[tokens - 1];
+            passing += Dot<TLanes>(state[n], ofState[n], head.HeadDim);
         }
 
-        for (int t = 0; t < columns; t += PanelWidth)
-        {
-            SmallProduct.Run(
-                group.BTransposed,
-                _kTransposed.From(t),
-                ofC.From(t),
-                state.IsNull ? 0f : 1f,
-                rows,
-                Math.Min(PanelWidth, columns - t),
-                SmallProduct.Depth.All(Math.Min(t + PanelWidth, tokens)));
-        }
+        // What passes through the whole chunk counts for every token, as if it came out of the state at the last.
+        _fromState[tokens - 1] += passing * _decays.FromStart[tokens - 1];
     }
 
-    private void BackToB(in SsdOperands head, in SsdGroup group, int tokens, Rows ofB)
+    /// <summary>Adds <c>exp(a_last - a_s)·U_s·h̄'</c> to B̄.</summary>
+    private void BackToB<TLanes>(in SsdOperands head, int tokens, Rows ofState, Rows ofB, bool isFirst)
+        where TLanes : struct, ILanes<TLanes>
     {
         int rows = SmallProduct.WholeRows(head.States), columns = SmallProduct.WholeColumns(tokens);
-        ScaleColumns(_uTransposed, _decays.ToEnd, head.HeadDim, columns);
-        SmallProduct.Run(_ofState, _uTransposed, ofB, 0f, rows, columns, SmallProduct.Depth.All(head.HeadDim));
-        for (int s = 0; s < columns; s += PanelWidth)
-        {
-            SmallProduct.Run(
-                group.CTransposed.From(s),
-                _k.At(s, s),
-                ofB.From(s),
-                1f,
-                rows,
-                Math.Min(PanelWidth, columns - s),
-                SmallProduct.Depth.All(tokens - s));
-        }
+        ScaleColumns<TLanes>(_uTransposed, _decays.ToEnd, head.HeadDim, columns);
+        SmallProduct.Run(
+            ofState,
+            _uTransposed,
+            ofB,
+            isFirst ? 0f : 1f,
+            rows,
+            columns,
+            SmallProduct.Depth.All(head.HeadDim));
     }
 
     /// <summary>Adds the gradients of x, Δ, A, D and Δ's bias.</summary>
-    private void Write(in SsdOperands head, in SsdOperands gradients, int tokens)
+    private void Write<TLanes>(in SsdOperands head, in SsdOperands gradients, int tokens)
+        where TLanes : struct, ILanes<TLanes>
     {
         double toState = 0, ofA = 0, ofBias = 0, ofD = 0;
         for (int r = 0; r < tokens; r++)
@@ -162,7 +143,7 @@ internal readonly unsafe partial struct SsdBackward
             fromState += _fromState[r];
             double ofDecay = _within[r] + fromState;
             float* x = head.X[r];
-            double ofDelta = RowMath.Dot(_ofU[r], x, head.HeadDim) + (*head.A * ofDecay);
+            double ofDelta = Dot<TLanes>(_ofU[r], x, head.HeadDim) + (*head.A * ofDecay);
             double ofRaw = ofDelta * head.DeltaSlopeAt(r);
             ofA += _decays.Delta[r] * ofDecay;
             ofBias += ofRaw;
@@ -173,8 +154,15 @@ internal readonly unsafe partial struct SsdBackward
 
             if (!gradients.X.IsNull)
             {
-                Elementwise.AddScaled(_ofU[r], _decays.Delta[r], gradients.X[r], head.HeadDim);
-                head.AddSkip(_ofY[r], gradients.X[r]);
+                AddScaled<TLanes>(_ofU[r], _decays.Delta[r], gradients.X[r], head.HeadDim);
+                if (head.D != null && head.WidthOfD == 1)
+                {
+                    AddScaled<TLanes>(_ofY[r], *head.D, gradients.X[r], head.HeadDim);
+                }
+                else if (head.D != null)
+                {
+                    RowMath.AddProduct(_ofY[r], head.D, gradients.X[r], head.HeadDim);
+                }
             }
 
             if (gradients.D == null)
@@ -184,7 +172,7 @@ internal readonly unsafe partial struct SsdBackward
 
             if (head.WidthOfD == 1)
             {
-                ofD += RowMath.Dot(_ofY[r], x, head.HeadDim);
+                ofD += Dot<TLanes>(_ofY[r], x, head.HeadDim);
             }
             else
             {
@@ -201,28 +189,52 @@ internal readonly unsafe partial struct SsdBackward
     }
 
     /// <summary>Computes h̄.</summary>
-    private void BackToState(in SsdOperands head, in SsdGroup group, int tokens)
+    private void BackToState<TLanes>(in SsdOperands head, in SsdGroup group, int tokens, Rows ofState)
+        where TLanes : struct, ILanes<TLanes>
     {
+        int columns = SmallProduct.WholeColumns(head.HeadDim);
         for (int t = 0; t < tokens; t++)
         {
-            RowMath.Scale(_ofY[t], _decays.FromStart[t], _ofY[t], head.HeadDim);
+            Scale<TLanes>(_ofY[t], _decays.FromStart[t], _ofY[t], columns);
         }
 
         SmallProduct.Run(
             group.CTransposed,
             _ofY,
-            _ofState,
+            ofState,
             _decays.FromStart[tokens - 1],
             SmallProduct.WholeRows(head.States),
-            SmallProduct.WholeColumns(head.HeadDim),
+            columns,
             SmallProduct.Depth.All(tokens));
     }
 
-    private static void ScaleColumns(Rows matrix, float* factors, int rows, int columns)
+    /// <summary>Adds Σ K_ts·B_s to C̄ and Σ K_ts·C_t to B̄, K being summed over the heads.</summary>
+    private void BackToShare(in SsdGroup group, int tokens, int states, bool hasState, SsdShare share)
     {
-        for (int row = 0; row < rows; row++)
+        int rows = SmallProduct.WholeRows(states), columns = SmallProduct.WholeColumns(tokens);
+        for (int t = 0; t < columns; t += PanelWidth)
         {
-            Zip.Run<Elementwise.Multiply>(matrix[row], factors, matrix[row], columns);
+            SmallProduct.Run(
+                group.BTransposed,
+                _sumOfK.From(t),
+                share.OfC.From(t),
+                hasState ? 1f : 0f,
+                rows,
+                Math.Min(PanelWidth, columns - t),
+                SmallProduct.Depth.All(Math.Min(t + PanelWidth, tokens)));
+        }
+
+        Transposition.Run(_sumOfK, tokens, tokens, _k);
+        for (int s = 0; s < columns; s += PanelWidth)
+        {
+            SmallProduct.Run(
+                group.CTransposed.From(s),
+                _k.At(s, s),
+                share.OfB.From(s),
+                1f,
+                rows,
+                Math.Min(PanelWidth, columns - s),
+                SmallProduct.Depth.All(tokens - s));
         }
     }
 }

@@ -3,7 +3,7 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The backward pass of <see cref="SsdChunked"/> for one head, chunk by chunk from the last to the first.
+/// The backward pass of <see cref="SsdChunked"/> for heads of one group, chunk by chunk from the last to the first.
 /// </summary>
 /// <remarks>
 /// With the symbols of <see cref="SsdChunked"/>, a bar for a gradient, and
@@ -16,7 +16,8 @@ namespace Mamba.Kernels;
 /// </code>
 /// The gradient of Δ_r·A gathers every decay that spans r. It is summed from those terms alone: the shorter difference
 /// of C̄_t·C_t and B̄_t·B_t holds terms that do not decay and cancel, and with them the digits.
-/// C̄ and B̄ are computed transposed, [states, tokens], which leaves all products in the layouts that are at hand.
+/// B̄ and C̄ are sums over the heads that share B and C: K is summed before it is multiplied, once for all of them.
+/// They are computed transposed, [states, tokens], which leaves all products in the layouts that are at hand.
 /// </remarks>
 internal readonly unsafe partial struct SsdBackward
 {
@@ -27,32 +28,32 @@ internal readonly unsafe partial struct SsdBackward
     private readonly Rows _ofY;
     private readonly Rows _ofYTransposed;
     private readonly Rows _ofU;
-    private readonly Rows _left;
+    private readonly Rows _ofC;
     private readonly Rows _scores;
     private readonly Rows _k;
-    private readonly Rows _kTransposed;
+    private readonly Rows _sumOfK;
     private readonly Rows _state;
-    private readonly Rows _ofState;
+    private readonly Rows _ofStates;
     private readonly float* _fromState;
     private readonly float* _toState;
     private readonly float* _within;
     private readonly float* _pairs;
 
-    private SsdBackward(ref Arena arena, int chunk, int states, int headDim)
+    private SsdBackward(ref Arena arena, int heads, int chunk, int states, int headDim)
     {
         _decays = new(ref arena, chunk);
-        _forward = new(ref arena, chunk, states, headDim);
+        _forward = new(ref arena, 0, chunk, states, headDim);
         _u = arena.Matrix(chunk, headDim);
         _uTransposed = arena.Matrix(headDim, chunk);
         _ofY = arena.Matrix(chunk, headDim);
         _ofYTransposed = arena.Matrix(headDim, chunk);
         _ofU = arena.Matrix(chunk, headDim);
-        _left = arena.Matrix(chunk, states);
+        _ofC = arena.Matrix(states, chunk);
         _scores = arena.Matrix(chunk, chunk);
         _k = arena.Matrix(chunk, chunk);
-        _kTransposed = arena.Matrix(chunk, chunk);
+        _sumOfK = arena.Matrix(chunk, chunk);
         _state = arena.Matrix(states, headDim);
-        _ofState = arena.Matrix(states, headDim);
+        _ofStates = arena.Matrix(heads * SmallProduct.WholeColumns(states), headDim);
         _fromState = arena.Vector(chunk);
         _toState = arena.Vector(chunk);
         _within = arena.Vector(chunk + 1);
@@ -60,36 +61,44 @@ internal readonly unsafe partial struct SsdBackward
     }
 
     /// <summary>Lays the scratch matrices out in memory of <see cref="Size"/>.</summary>
-    public static SsdBackward In(float* memory, int chunk, int states, int headDim)
+    public static SsdBackward In(float* memory, int heads, int chunk, int states, int headDim)
     {
         Arena arena = new(memory);
-        return new(ref arena, chunk, states, headDim);
+        return new(ref arena, heads, chunk, states, headDim);
     }
 
     /// <summary>Number of floats of the scratch matrices.</summary>
-    public static nint Size(int chunk, int states, int headDim)
+    public static nint Size(int heads, int chunk, int states, int headDim)
     {
         Arena arena = default;
-        _ = new SsdBackward(ref arena, chunk, states, headDim);
+        _ = new SsdBackward(ref arena, heads, chunk, states, headDim);
         return arena.Used;
     }
 
-    /// <summary>Goes back through one head over a span of chunks.</summary>
-    /// <param name="head">The head's inputs, from the sequence's first token on.</param>
+    /// <summary>Goes back through heads of one group over a span of chunks.</summary>
+    /// <param name="first">The first head's inputs, from the sequence's first token on.</param>
     /// <param name="gradients">
     /// What is added to, likewise; rows that are null are skipped, and B and C not looked at.
     /// </param>
+    /// <param name="heads">Number of heads.</param>
     /// <param name="span">The chunks.</param>
-    /// <param name="groups">What the head's group shares, one row for every chunk of the span.</param>
-    /// <param name="initial">The state before the sequence, [headDim, states]; null for zeros.</param>
-    /// <param name="checkpoints">The states before the second, third … chunk, [states, headDim] a row.</param>
+    /// <param name="groups">What the heads' group shares, one row for every chunk of the span.</param>
+    /// <param name="initial">The states before the sequence, [heads, headDim, states]; null for zeros.</param>
+    /// <param name="checkpoints">
+    /// The states before the second, third … chunk, [heads, states, headDim] a row.
+    /// </param>
     /// <param name="gy">The gradient of the output, from the sequence's first token on; null for zeros.</param>
-    /// <param name="ofAfter">The gradient of the state after the span, [headDim, states]; null for zeros.</param>
-    /// <param name="ofBefore">Becomes the gradient of the state before the span; may be the one after it.</param>
-    /// <param name="shares">Become the shares of B's and C's gradients, one row for every chunk of the span.</param>
+    /// <param name="ofAfter">
+    /// The gradients of the states after the span, [heads, headDim, states]; null for zeros.
+    /// </param>
+    /// <param name="ofBefore">Become the gradients of the states before the span; may be those after it.</param>
+    /// <param name="shares">
+    /// Become the heads' shares of B's and C's gradients, one row for every chunk of the span.
+    /// </param>
     public void Run<TLanes>(
-        in SsdOperands head,
+        in SsdOperands first,
         in SsdOperands gradients,
+        int heads,
         SsdSpan span,
         Rows groups,
         float* initial,
@@ -100,14 +109,19 @@ internal readonly unsafe partial struct SsdBackward
         Rows shares)
         where TLanes : struct, ILanes<TLanes>
     {
-        int states = head.States, headDim = head.HeadDim;
-        if (ofAfter == null)
+        int states = first.States, headDim = first.HeadDim;
+        nint size = (nint)states * headDim;
+        for (int head = 0; head < heads; head++)
         {
-            Padded.Zero(states, headDim, _ofState);
-        }
-        else
-        {
-            Padded.CopyTransposed(new(ofAfter, states), headDim, states, _ofState);
+            if (ofAfter == null)
+            {
+                Padded.Zero(states, headDim, OfState(head, states));
+            }
+            else
+            {
+                Padded.CopyTransposed(
+                    new(ofAfter + (head * size), states), headDim, states, OfState(head, states));
+            }
         }
 
         for (int chunk = span.End - 1; chunk >= span.First; chunk--)
@@ -118,52 +132,73 @@ internal readonly unsafe partial struct SsdBackward
                 continue;
             }
 
-            if (chunk > 0)
+            SsdGroup group = SsdGroup.In(groups[chunk - span.First], span.ChunkLength, states, forBackward: true);
+            SsdShare share = SsdShare.In(shares[chunk - span.First], span.ChunkLength, states);
+            bool hasState = chunk > 0 || initial != null;
+            for (int head = 0; head < heads; head++)
             {
-                Padded.Copy(new(checkpoints[chunk - 1], headDim), states, headDim, _state);
-            }
-            else if (initial != null)
-            {
-                Padded.CopyTransposed(new(initial, states), headDim, states, _state);
+                if (chunk > 0)
+                {
+                    Padded.Copy(new(checkpoints[chunk - 1] + (head * size), headDim), states, headDim, _state);
+                }
+                else if (initial != null)
+                {
+                    Padded.CopyTransposed(new(initial + (head * size), states), headDim, states, _state);
+                }
+
+                Run<TLanes>(
+                    first.At(start, head),
+                    gradients.At(start, head),
+                    group,
+                    tokens,
+                    span.ChunkLength,
+                    hasState ? _state : default,
+                    OfState(head, states),
+                    gy.At(start, head * headDim),
+                    share,
+                    isFirst: head == 0);
             }
 
-            Run<TLanes>(
-                head.At(start, 0),
-                gradients.At(start, 0),
-                SsdGroup.In(groups[chunk - span.First], span.ChunkLength, states, forBackward: true),
-                tokens,
-                chunk > 0 || initial != null ? _state : default,
-                gy.At(start, 0),
-                SsdShare.In(shares[chunk - span.First], span.ChunkLength, states));
+            BackToShare(group, tokens, states, hasState, share);
         }
 
-        Padded.Transpose(_ofState, states, headDim, new(ofBefore, states));
+        for (int head = 0; head < heads; head++)
+        {
+            Transposition.Run(OfState(head, states), states, headDim, new(ofBefore + (head * size), states));
+        }
     }
+
+    /// <summary>The gradient of a head's state, [states, headDim].</summary>
+    private Rows OfState(int head, int states) => _ofStates.At(head * SmallProduct.WholeColumns(states), 0);
 
     private void Run<TLanes>(
         in SsdOperands head,
         in SsdOperands gradients,
         in SsdGroup group,
         int tokens,
+        int chunkLength,
         Rows state,
+        Rows ofState,
         Rows gy,
-        SsdShare share)
+        SsdShare share,
+        bool isFirst)
         where TLanes : struct, ILanes<TLanes>
     {
         _decays.Fill<TLanes>(head, tokens);
         for (int t = 0; t < tokens; t++)
         {
-            RowMath.Scale(head.X[t], _decays.Delta[t], _u[t], head.HeadDim);
+            RowMath.Prefetch(head.X[t - chunkLength], head.HeadDim);
+            Scale<TLanes>(head.X[t], _decays.Delta[t], _u[t], head.HeadDim);
         }
 
         LoadGradientOfY<TLanes>(head, gradients, group, tokens, state, gy);
         Padded.CopyTransposed(_u, tokens, head.HeadDim, _uTransposed);
         Padded.CopyTransposed(_ofY, tokens, head.HeadDim, _ofYTransposed);
-        BackToU<TLanes>(head, group, tokens);
-        BackToC(head, group, tokens, state, share.OfC);
-        BackToB(head, group, tokens, share.OfB);
-        Write(head, gradients, tokens);
-        BackToState(head, group, tokens);
+        BackToU<TLanes>(head, gradients, group, tokens, ofState, isFirst);
+        BackToC<TLanes>(head, group, tokens, state, ofState, share.OfC, isFirst);
+        BackToB<TLanes>(head, tokens, ofState, share.OfB, isFirst);
+        Write<TLanes>(head, gradients, tokens);
+        BackToState<TLanes>(head, group, tokens, ofState);
     }
 
     /// <summary>
@@ -185,7 +220,7 @@ internal readonly unsafe partial struct SsdBackward
             return;
         }
 
-        _forward.Recompute<TLanes>(head, group, tokens, state);
+        _forward.ComputeOutput<TLanes>(head, group, tokens, state);
         Padded.Zero(tokens, head.HeadDim, _ofY);
         for (int t = 0; t < tokens; t++)
         {

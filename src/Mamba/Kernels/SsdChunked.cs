@@ -1,10 +1,11 @@
+using System.Runtime.CompilerServices;
 using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The chunked form of an SSD for one head: what a chunk adds to the output and to the state as products of small
-/// matrices.
+/// The chunked form of an SSD for heads of one group: what a chunk adds to the output and to the state as products of
+/// small matrices.
 /// </summary>
 /// <remarks>
 /// Dao and Gu, arXiv:2405.21060, section 6. With a_t the sum of Δ·A from the chunk's start up to t, U_t = Δ_t·x_t, and
@@ -13,163 +14,182 @@ namespace Mamba.Kernels;
 /// y_t = exp(a_t)·C_t·h + Σ_{s≤t} exp(a_t - a_s)·(C_t·B_s)·U_s + D·x_t
 /// h'  = exp(a_last)·h  + Σ_s exp(a_last - a_s)·B_s ⊗ U_s
 /// </code>
-/// The first is one product: [exp(a_t)·C_t | exp(a_t - a_s)·(C_t·B_s)] times h with U below it. Here h is
-/// [states, headDim], channels in lanes.
+/// Here h is [states, headDim], channels in lanes.
 /// </remarks>
 internal readonly unsafe struct SsdChunked
 {
-    private readonly Rows _left;
-    private readonly Rows _right;
-    private readonly int _wholeStates;
+    private readonly Rows _states;
+    private readonly Rows _u;
+    private readonly Rows _decayed;
+    private readonly SsdDecays _decays;
 
-    public SsdChunked(ref Arena arena, int chunk, int states, int headDim)
+    public SsdChunked(ref Arena arena, int heads, int chunk, int states, int headDim)
     {
-        _wholeStates = SmallProduct.WholeColumns(states);
-        _left = arena.Matrix(chunk, _wholeStates + chunk);
-        _right = arena.Matrix(_wholeStates + chunk, headDim);
+        _states = arena.Matrix(heads * SmallProduct.WholeColumns(states), headDim);
+        _u = arena.Matrix(chunk, headDim);
+        _decayed = arena.Matrix(chunk, chunk);
         Y = arena.Matrix(chunk, headDim);
-        Decays = new(ref arena, chunk);
+        _decays = new(ref arena, chunk);
     }
 
     /// <summary>The output of the chunk before the gate, [tokens, headDim].</summary>
     public Rows Y { get; }
 
-    private SsdDecays Decays { get; }
-
-    /// <summary>h, [states, headDim].</summary>
-    private Rows State => _right;
-
-    /// <summary>U_t = Δ_t·x_t, [tokens, headDim].</summary>
-    private Rows U => _right.At(_wholeStates, 0);
-
     /// <summary>Lays the scratch matrices out in memory of <see cref="Size"/>.</summary>
-    public static SsdChunked In(float* memory, int chunk, int states, int headDim)
+    public static SsdChunked In(float* memory, int heads, int chunk, int states, int headDim)
     {
         Arena arena = new(memory);
-        return new(ref arena, chunk, states, headDim);
+        return new(ref arena, heads, chunk, states, headDim);
     }
 
     /// <summary>Number of floats of the scratch matrices.</summary>
-    public static nint Size(int chunk, int states, int headDim)
+    public static nint Size(int heads, int chunk, int states, int headDim)
     {
         Arena arena = default;
-        _ = new SsdChunked(ref arena, chunk, states, headDim);
+        _ = new SsdChunked(ref arena, heads, chunk, states, headDim);
         return arena.Used;
     }
 
-    /// <summary>Computes the output and the states of one head over a span of chunks.</summary>
-    /// <param name="head">The head's inputs, from the sequence's first token on.</param>
+    /// <summary>Computes the output and the states of heads of one group over a span of chunks.</summary>
+    /// <param name="first">The first head's inputs, from the sequence's first token on.</param>
+    /// <param name="heads">Number of heads.</param>
     /// <param name="span">The chunks.</param>
-    /// <param name="groups">What the head's group shares, one row for every chunk of the span.</param>
-    /// <param name="before">The state before the span, [headDim, states]; null for zeros.</param>
+    /// <param name="groups">What the heads' group shares, one row for every chunk of the span.</param>
+    /// <param name="before">The states before the span, [heads, headDim, states]; null for zeros.</param>
     /// <param name="y">Becomes the output, from the sequence's first token on.</param>
     /// <param name="after">
-    /// Becomes the state after the span, [headDim, states]; may be <paramref name="before"/>.
+    /// Become the states after the span, [heads, headDim, states]; may be <paramref name="before"/>.
     /// </param>
     /// <param name="checkpoints">
-    /// Become the states before the sequence's second, third … chunk, [states, headDim] a row; null where none are
-    /// kept.
+    /// Become the states before the sequence's second, third … chunk, [heads, states, headDim] a row; null where none
+    /// are kept.
     /// </param>
+    /// <remarks>
+    /// The heads take turns at every chunk, so that what they share is near, and so are the rows of x.
+    /// </remarks>
     public void Run<TLanes>(
-        in SsdOperands head, SsdSpan span, Rows groups, float* before, Rows y, float* after, Rows checkpoints)
+        in SsdOperands first,
+        int heads,
+        SsdSpan span,
+        Rows groups,
+        float* before,
+        Rows y,
+        float* after,
+        Rows checkpoints)
         where TLanes : struct, ILanes<TLanes>
     {
-        int states = head.States, headDim = head.HeadDim;
+        int states = first.States, headDim = first.HeadDim;
+        nint size = (nint)states * headDim;
         if (before != null)
         {
-            Padded.CopyTransposed(new(before, states), headDim, states, State);
+            for (int head = 0; head < heads; head++)
+            {
+                Padded.CopyTransposed(new(before + (head * size), states), headDim, states, StateOf(head, states));
+            }
         }
 
         // Zeros are not multiplied: half of the work for a sequence of one chunk.
         bool isZero = before == null;
         for (int chunk = span.First; chunk < span.End; chunk++)
         {
-            int tokens = span.Tokens(chunk);
-            if (chunk > 0 && !checkpoints.IsNull)
+            SsdGroup group = SsdGroup.In(groups[chunk - span.First], span.ChunkLength, states, forBackward: false);
+            for (int head = 0; head < heads; head++)
             {
-                SaveState(states, headDim, checkpoints[chunk - 1]);
+                Rows state = StateOf(head, states);
+                if (chunk > 0 && !checkpoints.IsNull)
+                {
+                    Save(state, states, headDim, checkpoints[chunk - 1] + (head * size));
+                }
+
+                int tokens = span.Tokens(chunk);
+                SsdOperands inputs = first.At(span.Start(chunk), head);
+                ComputeOutput<TLanes>(inputs, group, tokens, isZero ? default : state);
+                Write(inputs, tokens, y.At(span.Start(chunk), head * headDim));
+                Advance<TLanes>(group, tokens, states, headDim, state, isZero);
             }
 
-            SsdGroup group = SsdGroup.In(groups[chunk - span.First], span.ChunkLength, states, forBackward: false);
-            SsdOperands inputs = head.At(span.Start(chunk), 0);
-            ComputeOutput<TLanes>(inputs, group, tokens, isZero);
-            Write(inputs, tokens, y.At(span.Start(chunk), 0));
-            Advance(group, tokens, headDim, isZero);
             isZero = false;
         }
 
-        Padded.Transpose(State, states, headDim, new(after, states));
+        for (int head = 0; head < heads; head++)
+        {
+            Transposition.Run(StateOf(head, states), states, headDim, new(after + (head * size), states));
+        }
     }
 
-    /// <summary>Computes <see cref="Y"/> of one chunk.</summary>
+    /// <summary>Computes <see cref="Y"/> of one head in one chunk.</summary>
     /// <param name="head">The head's inputs, from the chunk's first token on.</param>
     /// <param name="group">What its group shares.</param>
     /// <param name="tokens">Length of the chunk, at least 1.</param>
-    /// <param name="state">The state before the chunk, [states, headDim]; null for zeros.</param>
-    public void Recompute<TLanes>(in SsdOperands head, in SsdGroup group, int tokens, Rows state)
+    /// <param name="state">The state before the chunk, [states, headDim], padded; null for zeros.</param>
+    public void ComputeOutput<TLanes>(in SsdOperands head, in SsdGroup group, int tokens, Rows state)
         where TLanes : struct, ILanes<TLanes>
     {
+        _decays.Fill<TLanes>(head, tokens);
+        Enter<TLanes>(head, tokens);
+        ApplyDecays<TLanes>(head, group, tokens);
+        int rows = SmallProduct.WholeRows(tokens), columns = SmallProduct.WholeColumns(head.HeadDim);
         if (!state.IsNull)
         {
-            Padded.Copy(state, head.States, head.HeadDim, State);
+            SmallProduct.Run(
+                group.C, state, Y, 1f, rows, columns, SmallProduct.Depth.All(head.States), _decays.FromStart);
         }
 
-        ComputeOutput<TLanes>(head, group, tokens, isZero: state.IsNull);
+        SmallProduct.Run(_decayed, _u, Y, 1f, rows, columns, SmallProduct.Depth.UpToRow);
     }
 
-    private void ComputeOutput<TLanes>(in SsdOperands head, in SsdGroup group, int tokens, bool isZero)
+    /// <summary>Computes U, and begins Y with D·x.</summary>
+    /// <remarks>
+    /// Rows of x stand far apart and wait for memory: nothing else is in this loop, so that they wait together.
+    /// </remarks>
+    private void Enter<TLanes>(in SsdOperands head, int tokens)
         where TLanes : struct, ILanes<TLanes>
     {
-        Decays.Fill<TLanes>(head, tokens);
+        SsdDecays decays = _decays;
+        Rows u = _u, y = Y;
+        int headDim = head.HeadDim;
         for (int t = 0; t < tokens; t++)
         {
-            RowMath.Scale(head.X[t], Decays.Delta[t], U[t], head.HeadDim);
-            if (!isZero)
+            float* x = head.X[t], ut = u[t], yt = y[t];
+            float delta = decays.Delta[t];
+            int i = 0;
+            for (; i <= headDim - TLanes.Count; i += TLanes.Count)
             {
-                RowMath.Scale(group.C[t], Decays.FromStart[t], _left[t], _wholeStates);
+                Enter<TLanes>(head, i, delta, x, ut, yt);
             }
 
-            float* scores = group.Scores[t], decayed = _left[t] + _wholeStates;
+            for (; i < headDim; i++)
+            {
+                Enter<Lane>(head, i, delta, x, ut, yt);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Enter<TLanes>(in SsdOperands head, int i, float delta, float* x, float* u, float* y)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes value = TLanes.Load(x + i);
+        TLanes skip = head.D == null ? TLanes.Broadcast(0f)
+            : head.WidthOfD == 1 ? TLanes.Broadcast(*head.D) * value
+            : TLanes.Load(head.D + i) * value;
+        TLanes.Store(TLanes.Broadcast(delta) * value, u + i);
+        TLanes.Store(skip, y + i);
+    }
+
+    /// <summary>Computes what U is multiplied by: <c>exp(a_t - a_s)·(C_t·B_s)</c> for s ≤ t.</summary>
+    private void ApplyDecays<TLanes>(in SsdOperands head, in SsdGroup group, int tokens)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        SsdDecays decays = _decays;
+        Rows scores = group.Scores, decayed = _decayed;
+        for (int t = 0; t < tokens; t++)
+        {
+            RowMath.Prefetch(head.X[tokens + t], head.HeadDim);
+            float* from = scores[t], to = decayed[t];
             for (int s = 0; s <= t; s += TLanes.Count)
             {
-                TLanes.Store(TLanes.Load(scores + s) * Decays.Since<TLanes>(t, s), decayed + s);
-            }
-        }
-
-        SmallProduct.Run(
-            _left,
-            _right,
-            Y,
-            0f,
-            SmallProduct.WholeRows(tokens),
-            SmallProduct.WholeColumns(head.HeadDim),
-            SmallProduct.Depth.Below(isZero ? _wholeStates : 0, _wholeStates));
-        AddDiagonal<TLanes>(tokens, head.HeadDim);
-        for (int t = 0; t < tokens; t++)
-        {
-            head.AddSkip(head.X[t], Y[t]);
-        }
-    }
-
-    // Where the diagonal passes through a tile. Zeros above it would do as well, if a later x were never NaN or
-    // infinite.
-    private void AddDiagonal<TLanes>(int tokens, int headDim)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        for (int t = 0; t < tokens; t++)
-        {
-            float* decayed = _left[t] + _wholeStates;
-            int tile = t & -SmallProduct.RowTile;
-            for (int channel = 0; channel < headDim; channel += TLanes.Count)
-            {
-                float* u = U[tile] + channel;
-                TLanes sum = TLanes.Load(Y[t] + channel);
-                for (int s = tile; s <= t; s++, u += _right.Pitch)
-                {
-                    sum = TLanes.MultiplyAdd(TLanes.Broadcast(decayed[s]), TLanes.Load(u), sum);
-                }
-
-                TLanes.Store(sum, Y[t] + channel);
+                TLanes.Store(TLanes.Load(from + s) * decays.Since<TLanes>(t, s), to + s);
             }
         }
     }
@@ -189,24 +209,38 @@ internal readonly unsafe struct SsdChunked
         }
     }
 
-    private void Advance(in SsdGroup group, int tokens, int headDim, bool isZero)
+    private void Advance<TLanes>(in SsdGroup group, int tokens, int states, int headDim, Rows state, bool isZero)
+        where TLanes : struct, ILanes<TLanes>
     {
+        Rows u = _u;
         int columns = SmallProduct.WholeColumns(headDim);
         for (int t = 0; t < tokens; t++)
         {
-            RowMath.Scale(U[t], Decays.ToEnd[t], U[t], columns);
+            TLanes decay = TLanes.Broadcast(_decays.ToEnd[t]);
+            for (int i = 0; i < columns; i += TLanes.Count)
+            {
+                TLanes.Store(decay * TLanes.Load(u[t] + i), u[t] + i);
+            }
         }
 
-        float decay = isZero ? 0f : Decays.FromStart[tokens - 1];
         SmallProduct.Run(
-            group.BTransposed, U, State, decay, _wholeStates, columns, SmallProduct.Depth.All(tokens));
+            group.BTransposed,
+            _u,
+            state,
+            isZero ? 0f : _decays.FromStart[tokens - 1],
+            SmallProduct.WholeRows(states),
+            columns,
+            SmallProduct.Depth.All(tokens));
     }
 
-    private void SaveState(int states, int headDim, float* target)
+    /// <summary>h of a head, [states, headDim].</summary>
+    private Rows StateOf(int head, int states) => _states.At(head * SmallProduct.WholeColumns(states), 0);
+
+    private static void Save(Rows state, int states, int headDim, float* target)
     {
-        for (int state = 0; state < states; state++)
+        for (int n = 0; n < states; n++)
         {
-            new ReadOnlySpan<float>(State[state], headDim).CopyTo(new(target + ((nint)state * headDim), headDim));
+            new ReadOnlySpan<float>(state[n], headDim).CopyTo(new(target + ((nint)n * headDim), headDim));
         }
     }
 }

@@ -4,8 +4,15 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>Δ of one head in one chunk, and the decays that follow from it.</summary>
+/// <remarks>The exponents are kept in units of ln 2, so that a decay is 2 to their power.</remarks>
 internal readonly unsafe struct SsdDecays
 {
+    /// <summary>
+    /// 2 to less than this counts as 0: what is multiplied by such a decay would often be subnormal, and a product of
+    /// these costs a hundred others.
+    /// </summary>
+    private const float LeastExponent = -100f;
+
     private readonly float* _sum;
     private readonly float* _rest;
 
@@ -44,14 +51,14 @@ internal readonly unsafe struct SsdDecays
 
         // The sums go in double and are kept in two floats: behind tokens of strong decay, a_t - a_s of float sums
         // would lose the digits of weak ones (a sum of -500 is good to 3e-5 only).
-        double sum = 0;
+        double sum = 0, rate = *head.A * Math.Log2(Math.E);
         int whole = SmallProduct.WholeColumns(tokens);
         for (int t = 0; t < whole; t++)
         {
             if (t < tokens)
             {
                 Delta[t] = Math.Min(Math.Max(Delta[t], head.DeltaMin), head.DeltaMax);
-                sum += (double)Delta[t] * *head.A;
+                sum += Delta[t] * rate;
             }
 
             _sum[t] = (float)sum;
@@ -60,7 +67,7 @@ internal readonly unsafe struct SsdDecays
 
         for (int t = 0; t < whole; t += TLanes.Count)
         {
-            TLanes.Store(LaneMath.Exp(TLanes.Min(TLanes.Load(_sum + t), TLanes.Broadcast(0f))), FromStart + t);
+            TLanes.Store(DecayOf(TLanes.Load(_sum + t)), FromStart + t);
             TLanes.Store(Since<TLanes>(tokens - 1, t), ToEnd + t);
         }
     }
@@ -82,5 +89,14 @@ internal readonly unsafe struct SsdDecays
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes Between<TLanes>(TLanes sumT, TLanes restT, TLanes sumS, TLanes restS)
         where TLanes : struct, ILanes<TLanes> =>
-        LaneMath.Exp(TLanes.Min(sumT - sumS + (restT - restS), TLanes.Broadcast(0f)));
+        DecayOf(sumT - sumS + (restT - restS));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes DecayOf<TLanes>(TLanes exponent)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes zero = TLanes.Broadcast(0f);
+        TLanes decay = LaneMath.Exp2(TLanes.IfLess(zero, exponent, zero, exponent));
+        return TLanes.IfLess(exponent, TLanes.Broadcast(LeastExponent), zero, decay);
+    }
 }

@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>What one head contributes in one chunk to the gradients of its group's B and C.</summary>
+/// <summary>What some heads contribute in one chunk to the gradients of their group's B and C.</summary>
 internal readonly unsafe struct SsdShare
 {
     private SsdShare(ref Arena arena, int chunk, int states)
@@ -32,20 +32,20 @@ internal readonly unsafe struct SsdShare
         return arena.Used;
     }
 
-    /// <summary>Adds the shares of a group's heads, one row for each, in their order.</summary>
+    /// <summary>Adds the shares of a group, a row each, in their order.</summary>
     /// <param name="shares">The shares; the first is spoilt.</param>
-    /// <param name="heads">Number of heads.</param>
+    /// <param name="count">Number of shares.</param>
     /// <param name="chunk">Tokens of a whole chunk.</param>
     /// <param name="tokens">Tokens of this one.</param>
     /// <param name="states">Number of states.</param>
     /// <param name="gb">The gradient of B, [tokens, states], that is added to; null to skip it.</param>
     /// <param name="gc">The gradient of C, likewise.</param>
-    public static void Add(Rows shares, int heads, int chunk, int tokens, int states, Rows gb, Rows gc)
+    public static void Add(Rows shares, int count, int chunk, int tokens, int states, Rows gb, Rows gc)
     {
         SsdShare sum = In(shares[0], chunk, states);
-        for (int head = 1; head < heads; head++)
+        for (int i = 1; i < count; i++)
         {
-            SsdShare share = In(shares[head], chunk, states);
+            SsdShare share = In(shares[i], chunk, states);
             for (int state = 0; state < states; state++)
             {
                 Elementwise.AddScaled(share.OfB[state], 1f, sum.OfB[state], tokens);

@@ -25,6 +25,8 @@ public sealed class DepthwiseConvolution : Module
     /// <summary>The bias, shape [channels]; null where there is none.</summary>
     public Parameter? Bias { get; }
 
+    private protected override bool CanNarrow => false;
+
     /// <summary>Number of taps, K.</summary>
     public int Width => Weight.Value.Shape[0];
 

@@ -35,18 +35,29 @@ public abstract class Module : IDisposable
     public long ParameterCount => Parameters.Sum(named => (long)named.Parameter.Value.Shape.Count);
 
     /// <summary>
-    /// Stores all matrices, of projections and embeddings, as bfloat16: half the memory, and half of what a step reads.
-    /// They can no longer be trained; other parameters stay as they are. For devices that compute in bfloat16.
+    /// Stores all matrices, of projections and embeddings, in fewer bits: less memory, and less of it to read for a step.
+    /// They can no longer be trained; other parameters stay as they are.
     /// </summary>
+    /// <param name="precision">
+    /// How they are stored. Matrices whose rows blocks of 32 do not fill are stored as bfloat16 where blocks are asked for.
+    /// </param>
     /// <exception cref="NotSupportedException">The device has no arrays of this precision.</exception>
-    public void Narrow()
+    /// <exception cref="ArithmeticException">A weight does not fit the precision.</exception>
+    public void Narrow(Precision precision = Precision.BFloat16)
     {
-        foreach ((_, Parameter parameter) in Parameters.Where(named => named.Parameter.Decays))
+        foreach (Parameter parameter in NarrowParameters)
         {
-            parameter.Store(Precision.BFloat16);
-            parameter.IsTrainable = false;
+            parameter.Narrow(precision);
         }
     }
+
+    /// <summary>The matrices that <see cref="Narrow"/> stores in fewer bits.</summary>
+    internal IEnumerable<Parameter> NarrowParameters =>
+        _parameters.Where(named => CanNarrow && named.Parameter.Decays).Select(named => named.Parameter)
+            .Concat(_modules.SelectMany(child => child.Module.NarrowParameters));
+
+    /// <summary>Whether what decays is matrices that can be stored in fewer bits.</summary>
+    private protected virtual bool CanNarrow => true;
 
     /// <summary>Sets all gradients to zero.</summary>
     public void ClearGradients()

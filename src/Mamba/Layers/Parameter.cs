@@ -30,12 +30,26 @@ public sealed class Parameter
     /// </summary>
     public DeviceArray Gradient => Value.Gradient;
 
+    /// <summary>
+    /// Stores the weights in another precision, as bfloat16 where blocks would not fill the rows; narrow ones cannot be trained.
+    /// </summary>
+    internal void Narrow(Precision precision)
+    {
+        Store(precision.ForRowsOf(Value.Shape.Width));
+        IsTrainable &= Value.Precision == Precision.Float32;
+    }
+
     /// <summary>Stores the weights in another precision, in memory that takes the place of the former.</summary>
-    internal void Store(Precision precision)
+    private void Store(Precision precision)
     {
         if (Value.Precision == precision)
         {
             return;
+        }
+
+        if (Value.Precision != Precision.Float32 && precision != Precision.Float32)
+        {
+            Store(Precision.Float32);
         }
 
         Device device = Value.Device;

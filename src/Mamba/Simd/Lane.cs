@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Mamba.Simd;
 
 /// <summary>One float: the last elements of a row, and machines without vector instructions.</summary>
-internal readonly unsafe struct Lane(float value) : ILanes<Lane>
+internal readonly unsafe partial struct Lane(float value) : ILanes<Lane>
 {
     public float Value { get; } = value;
 

@@ -9,6 +9,25 @@ namespace Mamba.Simd;
 /// </remarks>
 internal static class LaneMath
 {
+    /// <summary>Computes <c>2^x</c>; 0 far below, infinity far above, NaN at NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Exp2<TLanes>(TLanes x)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes r = TLanes.Fraction(x);
+        TLanes n = x - r;
+
+        // 2^r on [-1/2, 1/2], 2.6e-9.
+        TLanes p = TLanes.Broadcast(1.5594677e-4f);
+        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(1.3406644e-3f));
+        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(9.6176930e-3f));
+        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(5.5503106e-2f));
+        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(0.24022653f));
+        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(0.69314721f));
+        p = TLanes.MultiplyAdd(p, r, TLanes.Broadcast(1f));
+        return TLanes.Scale(p, n);
+    }
+
     /// <summary>Computes <c>e^x</c>; 0 far below, infinity far above, NaN at NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Exp<TLanes>(TLanes x)

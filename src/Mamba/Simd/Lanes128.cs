@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Mamba.Simd;
 
 /// <summary>Four floats in a 128-bit register.</summary>
-internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
+internal readonly unsafe partial struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
 {
     private readonly Vector128<float> _value = value;
 

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Mamba.Simd;
 
 /// <summary>Eight floats in a 256-bit register.</summary>
-internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256>
+internal readonly unsafe partial struct Lanes256(Vector256<float> value) : ILanes<Lanes256>
 {
     private readonly Vector256<float> _value = value;
 

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Mamba.Simd;
 
 /// <summary>Sixteen floats in a 512-bit register.</summary>
-internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512>
+internal readonly unsafe partial struct Lanes512(Vector512<float> value) : ILanes<Lanes512>
 {
     private readonly Vector512<float> _value = value;
 

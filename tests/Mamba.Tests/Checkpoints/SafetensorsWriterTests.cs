@@ -1,4 +1,5 @@
 using System.Text;
+using Mamba.Kernels;
 using Mamba.Models.Checkpoints;
 
 namespace Mamba.Tests.Checkpoints;
@@ -90,7 +91,7 @@ public sealed class SafetensorsWriterTests : IDisposable
         ];
 
         ushort[] narrow = new ushort[bits.Length];
-        Elements.NarrowToBFloat16(Array.ConvertAll(bits, BitConverter.UInt32BitsToSingle), narrow);
+        NarrowNumbers.ToBFloat16(Array.ConvertAll(bits, BitConverter.UInt32BitsToSingle), narrow);
 
         narrow.Should().Equal(expected);
     }
@@ -173,7 +174,7 @@ public sealed class SafetensorsWriterTests : IDisposable
     private static float RoundToBFloat16(float value)
     {
         ushort[] narrow = new ushort[1];
-        Elements.NarrowToBFloat16([value], narrow);
+        NarrowNumbers.ToBFloat16([value], narrow);
         return BitConverter.UInt32BitsToSingle((uint)narrow[0] << 16);
     }
 

@@ -18,14 +18,14 @@ public sealed class KilledTrainingTests : IDisposable
     public async Task A_process_that_is_killed_ten_times_ends_with_the_bits_of_an_unbroken_one(string batches)
     {
         _folder.Write("text.txt", Text());
-        (int code, _, string error) = await TrainingProcess.RunAsync([.. Arguments("whole", batches), .. Length]);
+        (int code, _, string error) = await ToolProcess.RunAsync([.. Arguments("whole", batches), .. Length]);
         code.Should().Be(0, error);
         Random random = new(batches.Length);
         int killed = 0;
 
         for (int i = 0; i < Kills; i++)
         {
-            using Process process = TrainingProcess.Start(
+            using Process process = ToolProcess.Start(
                 i == 0 ? [.. Arguments("broken", batches), .. Length] : ["train", "--output", _folder["broken"], "--resume"]);
             await FirstStep(process);
             await Task.Delay(random.Next(100), TestContext.Current.CancellationToken);
@@ -34,7 +34,7 @@ public sealed class KilledTrainingTests : IDisposable
             killed += process.ExitCode == 0 ? 0 : 1;
         }
 
-        (code, _, error) = await TrainingProcess.RunAsync("train", "--output", _folder["broken"], "--resume");
+        (code, _, error) = await ToolProcess.RunAsync("train", "--output", _folder["broken"], "--resume");
 
         code.Should().Be(0, error);
         killed.Should().BeGreaterThan(Kills / 2, "the run must be long enough to be killed");
@@ -48,7 +48,7 @@ public sealed class KilledTrainingTests : IDisposable
     public async Task A_process_that_is_interrupted_ends_with_a_checkpoint()
     {
         _folder.Write("text.txt", Text());
-        using Process process = TrainingProcess.Start(
+        using Process process = ToolProcess.Start(
             [.. Arguments("run", "windows"), "--checkpoint-every", "0", "--steps", "1000000"]);
         await FirstStep(process);
         // Not SIGINT, which is handled alike: what a shell runs in the background ignores it.

@@ -23,7 +23,7 @@ public sealed class TrainCommandTests : IDisposable
         log[12].Split(',')[0].Should().Be("11");
         (await File.ReadAllTextAsync(_folder["run/loss.svg"], TestContext.Current.CancellationToken))
             .Should().StartWith("<svg").And.Contain("polyline").And.EndWith("</svg>\n");
-        (code, output, error) = await TrainingProcess.RunAsync(
+        (code, output, error) = await ToolProcess.RunAsync(
             "generate", _folder["run/model"], "--prompt", "line ", "--tokens", "7", "--temperature", "0");
         code.Should().Be(0, error);
         output.Should().StartWith("line ");
@@ -71,7 +71,7 @@ public sealed class TrainCommandTests : IDisposable
             "--lora-rank", "2", "--batch", "2", "--length", "16", "--steps", "4", "--checkpoint-every", "2",
         ];
 
-        (code, _, error) = await TrainingProcess.RunAsync(tune);
+        (code, _, error) = await ToolProcess.RunAsync(tune);
 
         code.Should().Be(0, error);
         File.Exists(_folder["tuned/adapter/adapter_model.safetensors"]).Should().BeTrue();
@@ -124,7 +124,7 @@ public sealed class TrainCommandTests : IDisposable
         code.Should().Be(1);
         error.Should().Contain("holds a run");
 
-        (code, _, error) = await TrainingProcess.RunAsync("train", "--output", _folder["run"], "--resume", "--seed", "2");
+        (code, _, error) = await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume", "--seed", "2");
         code.Should().Be(1);
         error.Should().Contain("another configuration").And.Contain("\"seed\": 1").And.Contain("\"seed\": 2");
         (await File.ReadAllBytesAsync(_folder["run/settings.json"], TestContext.Current.CancellationToken)).Should().Equal(before);
@@ -144,7 +144,7 @@ public sealed class TrainCommandTests : IDisposable
     [Fact]
     public async Task An_output_that_cannot_be_written_to_is_named()
     {
-        (int code, _, string error) = await TrainingProcess.RunAsync(
+        (int code, _, string error) = await ToolProcess.RunAsync(
             "train", "--data", _folder["text.txt"], "--output", _folder["text.txt/run"], "--batch", "2", "--length", "16");
 
         code.Should().Be(1);
@@ -162,6 +162,6 @@ public sealed class TrainCommandTests : IDisposable
             "--head", "8", "--batch", "2", "--length", "16", "--threads", "1",
         ];
         IEnumerable<string> used = defaults.Chunk(2).Where(pair => !arguments.Contains(pair[0])).SelectMany(pair => pair);
-        return TrainingProcess.RunAsync(["train", .. used, .. arguments]);
+        return ToolProcess.RunAsync(["train", .. used, .. arguments]);
     }
 }

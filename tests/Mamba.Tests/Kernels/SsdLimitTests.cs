@@ -7,9 +7,9 @@ namespace Mamba.Tests.Kernels;
 public sealed class SsdLimitTests
 {
     [Theory]
-    [InlineData("Delta", 80f, 6)]
+    [InlineData("Delta", 80f, 5)]
     [InlineData("Delta", 80f, 100)]
-    [InlineData("Delta", -80f, 6)]
+    [InlineData("Delta", -80f, 5)]
     [InlineData("Delta", -80f, 100)]
     [InlineData("Z", 80f, 100)]
     [InlineData("Z", -80f, 100)]

@@ -24,6 +24,9 @@ public sealed unsafe class LaneMathTests
     public void Exp_matches_the_definition() => ShouldMatch<ExpFunction>(Points);
 
     [Fact]
+    public void Exp2_matches_the_definition() => ShouldMatch<Exp2Function>(Points);
+
+    [Fact]
     public void Log1p_matches_the_definition() =>
         ShouldMatch<Log1pFunction>([.. Samples.Uniform(3, 4096, 0, 1), 0f, 1f, 1e-10f, 1e-30f]);
 
@@ -36,8 +39,11 @@ public sealed unsafe class LaneMathTests
     [InlineData(1000f, float.PositiveInfinity)]
     [InlineData(-1000f, 0f)]
     [InlineData(float.NaN, float.NaN)]
-    public void Exp_keeps_to_its_limits(float x, float expected) =>
+    public void Exp_keeps_to_its_limits(float x, float expected)
+    {
         LaneMath.Exp(new Lane(x)).Value.Should().Be(expected);
+        LaneMath.Exp2(new Lane(x)).Value.Should().Be(expected);
+    }
 
     [Fact]
     public void Every_width_gives_the_same_bits()
@@ -97,6 +103,14 @@ public sealed unsafe class LaneMathTests
             where TLanes : struct, ILanes<TLanes> => LaneMath.Exp(x);
 
         public static double Exact(double x) => Math.Exp(x);
+    }
+
+    private readonly struct Exp2Function : IFunction
+    {
+        public static TLanes Apply<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes> => LaneMath.Exp2(x);
+
+        public static double Exact(double x) => Math.Pow(2, x);
     }
 
     private readonly struct Log1pFunction : IFunction

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Mamba.Tests.Cli;
 
 /// <summary><c>mamba</c> as a process of its own.</summary>
-internal static class TrainingProcess
+internal static class ToolProcess
 {
     /// <summary>Starts the program; its output is read by the caller.</summary>
     public static Process Start(params string[] arguments)

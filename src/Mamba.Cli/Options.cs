@@ -1,0 +1,67 @@
+using System.CommandLine;
+using System.Globalization;
+using Mamba.Devices;
+
+namespace Mamba.Cli;
+
+/// <summary>Options that several commands have; what is wrong with a value is told in one line.</summary>
+internal static class Options
+{
+    private static readonly string[] PrecisionNames =
+        Array.ConvertAll(Enum.GetNames<Precision>(), name => name.ToLowerInvariant());
+
+    /// <summary>A whole number above 0.</summary>
+    /// <param name="name">Its name, with the dashes.</param>
+    /// <param name="description">What it decides.</param>
+    /// <param name="value">What it is where it is not given; null: 0, and the help names no default.</param>
+    public static Option<int> Positive(string name, string description, int? value)
+    {
+        Option<int> option = new(name)
+        {
+            Description = description,
+            HelpName = "number",
+            CustomParser = result =>
+            {
+                string text = result.Tokens[0].Value;
+                if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number < 1)
+                {
+                    result.AddError($"{name}: expected a whole number above 0; found \"{text}\".");
+                }
+
+                return number;
+            },
+        };
+        if (value is { } given)
+        {
+            option.DefaultValueFactory = _ => given;
+        }
+
+        return option;
+    }
+
+    /// <summary>What <c>--weights</c> calls a precision.</summary>
+    public static string NameOf(Precision precision) =>
+        PrecisionNames[Array.IndexOf(Enum.GetValues<Precision>(), precision)];
+
+    /// <summary><c>--weights</c>: how a model's matrices are stored in memory.</summary>
+    public static Option<Precision> Weights()
+    {
+        const string Name = "--weights";
+        string all = string.Join(", ", PrecisionNames);
+        return new(Name)
+        {
+            Description = $"How matrices are stored in memory: {all}. [default: {PrecisionNames[0]}]",
+            HelpName = "precision",
+            CustomParser = result =>
+            {
+                int index = Array.IndexOf(PrecisionNames, result.Tokens[0].Value);
+                if (index < 0)
+                {
+                    result.AddError($"{Name}: expected {all}; found \"{result.Tokens[0].Value}\".");
+                }
+
+                return index < 0 ? default : Enum.GetValues<Precision>()[index];
+            },
+        };
+    }
+}

@@ -1,0 +1,84 @@
+using System.Runtime.CompilerServices;
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>A row of weights in some format.</summary>
+internal static unsafe class WeightRow
+{
+    /// <summary>Floats for the scales of a row of so many weights: whole registers.</summary>
+    public static int ScalesLength<TFormat>(int width)
+        where TFormat : struct, IWeightFormat =>
+        TFormat.Block == 0 ? 0 : (width / TFormat.Block) + Lanes512.Count;
+
+    /// <summary>Reads the scales of a row, which stand at its end.</summary>
+    public static void ReadScales<TFormat>(byte* row, int width, float* scales)
+        where TFormat : struct, IWeightFormat
+    {
+        if (TFormat.Block == 0)
+        {
+            return;
+        }
+
+        // Whole registers: what is read beyond the row is the next one, or what every allocation has to spare.
+        int count = width / TFormat.Block;
+        ushort* source = (ushort*)(row + TFormat.RowBytes(width)) - count;
+        if (Width.Has512)
+        {
+            ReadScales<Lanes512>(source, count, scales);
+        }
+        else if (Width.Has256)
+        {
+            ReadScales<Lanes256>(source, count, scales);
+        }
+        else if (Width.Has128)
+        {
+            ReadScales<Lanes128>(source, count, scales);
+        }
+        else
+        {
+            ReadScales<Lane>(source, count, scales);
+        }
+    }
+
+    /// <summary>Makes float32 numbers of a part of a row.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="width">Number of weights in the row.</param>
+    /// <param name="first">The first weight of the part; where there are scales, the first of a block.</param>
+    /// <param name="count">Number of weights of the part.</param>
+    /// <param name="target">Receives the numbers.</param>
+    [SkipLocalsInit]
+    public static void Widen<TFormat>(byte* row, int width, nint first, int count, float* target)
+        where TFormat : struct, IWeightFormat
+    {
+        float* scales = stackalloc float[ScalesLength<TFormat>(width)];
+        ReadScales<TFormat>(row, width, scales);
+        int i = 0;
+        if (Width.Has512) { i = Widen<TFormat, Lanes512>(row, scales, first, i, count, target); }
+        if (Width.Has256) { i = Widen<TFormat, Lanes256>(row, scales, first, i, count, target); }
+        if (Width.Has128) { i = Widen<TFormat, Lanes128>(row, scales, first, i, count, target); }
+        Widen<TFormat, Lane>(row, scales, first, i, count, target);
+    }
+
+    private static void ReadScales<TLanes>(ushort* source, int count, float* scales)
+        where TLanes : struct, INarrowLanes<TLanes>
+    {
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            TLanes.Store(TLanes.LoadFloat16(source + i), scales + i);
+        }
+    }
+
+    private static int Widen<TFormat, TLanes>(
+        byte* row, float* scales, nint first, int i, int count, float* target)
+        where TFormat : struct, IWeightFormat
+        where TLanes : struct, INarrowLanes<TLanes>
+    {
+        for (; i <= count - TLanes.Count; i += TLanes.Count)
+        {
+            TLanes.Store(TFormat.Load<TLanes>(row, first + i, scales), target + i);
+        }
+
+        return i;
+    }
+}

@@ -1,0 +1,13 @@
+namespace Mamba.Simd;
+
+/// <content>Loads of fewer bits.</content>
+internal readonly unsafe partial struct Lane : INarrowLanes<Lane>
+{
+    public static Lane LoadBFloat16(ushort* source) => new(BitConverter.UInt32BitsToSingle((uint)*source << 16));
+
+    public static Lane LoadFloat16(ushort* source) => new((float)BitConverter.UInt16BitsToHalf(*source));
+
+    public static Lane LoadInt8(sbyte* source) => new(*source);
+
+    public static Lane LoadInt4(byte* source, int shift) => new(((*source >> shift) & 15) - 8);
+}

@@ -1,0 +1,136 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Mamba.Cli.Bench;
+using Mamba.Devices;
+using Mamba.Models;
+using Mamba.Tests.Checkpoints;
+
+namespace Mamba.Tests.Cli;
+
+public sealed class BenchCommandTests : IDisposable
+{
+    private const int VocabularySize = 50;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public BenchCommandTests()
+    {
+        using CpuDevice device = new(1);
+        using MambaLanguageModel model = new(device, LanguageModelConfig.Mamba1(16, 2, VocabularySize), new Random(1));
+        model.Save(_folder["model"]);
+    }
+
+    [Fact]
+    public async Task Json_has_all_figures_of_a_model_in_a_folder()
+    {
+        (int code, string output, string error) = await ToolProcess.RunAsync(
+            "bench", _folder["model"], "--prompt", $"{VocabularySize + 20}", "--tokens", "6", "--batch", "2",
+            "--repeat", "2", "--threads", "1", "--json");
+
+        code.Should().Be(0, error);
+        JsonElement report = JsonDocument.Parse(output).RootElement;
+        report.GetProperty("model").GetString().Should().Be(_folder["model"]);
+        report.GetProperty("weights").GetString().Should().Be("float32");
+        (string, int)[] counts = [("prompt", VocabularySize + 20), ("tokens", 6), ("batch", 2), ("repeat", 2)];
+        foreach ((string name, int expected) in counts)
+        {
+            report.GetProperty(name).GetInt32().Should().Be(expected, name);
+        }
+
+        foreach (string name in (string[])["load_seconds", "prefill_tokens_per_second", "decode_tokens_per_second"])
+        {
+            report.GetProperty(name).GetDouble().Should().BePositive(name);
+        }
+
+        report.GetProperty("decode_tokens_per_second_per_conversation").GetDouble()
+            .Should().Be(report.GetProperty("decode_tokens_per_second").GetDouble() / 2);
+        JsonElement latency = report.GetProperty("latency_ms");
+        string[] percentiles = ["p50", "p90", "p99", "max"];
+        double[] latencies = Array.ConvertAll(percentiles, name => latency.GetProperty(name).GetDouble());
+        latencies.Should().BeInAscendingOrder().And.OnlyContain(value => value > 0);
+        report.GetProperty("device_bytes").GetInt64()
+            .Should().BeGreaterThan(sizeof(float) * report.GetProperty("parameters").GetInt64());
+        report.GetProperty("device").GetString().Should().StartWith("CPU, 1 thread,");
+        report.GetProperty("framework").GetString().Should().StartWith(".NET ");
+    }
+
+    [Fact]
+    public async Task The_table_names_model_rates_latencies_memory_and_machine()
+    {
+        (int code, string output, string error) = await ToolProcess.RunAsync(
+            "bench", _folder["model"], "--prompt", "5", "--tokens", "3", "--repeat", "1", "--threads", "1");
+
+        code.Should().Be(0, error);
+        output.Should().Contain("float32").And.MatchRegex(@"prefill +│ [\d,.]+ tokens/s")
+            .And.MatchRegex(@"decode +│ [\d,.]+ tokens/s")
+            .And.MatchRegex(@"p99 +│ [\d.]+ ms").And.MatchRegex(@"memory of the device +│ [\d,]+ MB")
+            .And.Contain("CPU, 1 thread");
+    }
+
+    [Theory]
+    [InlineData("Expected the folder of a model or --preset, and not both. The presets: mamba-130m, mamba-370m,")]
+    [InlineData("Expected the folder of a model or --preset, and not both.", "folder", "--preset", "mamba-130m")]
+    [InlineData("mamba2-780m, mamba2-1.3b, mamba2-2.7b; found \"mamba-7b\"", "--preset", "mamba-7b")]
+    [InlineData("--prompt: expected a whole number above 0; found \"0\".", "folder", "--prompt", "0")]
+    [InlineData("--tokens: expected a whole number above 0; found \"-1\".", "folder", "--tokens", "-1")]
+    [InlineData("--batch: expected a whole number above 0; found \"many\".", "folder", "--batch", "many")]
+    [InlineData("--repeat: expected a whole number above 0; found \"9999999999\".", "folder", "--repeat", "9999999999")]
+    [InlineData("--threads: expected a whole number above 0; found \"0\".", "folder", "--threads", "0")]
+    [InlineData("--weights: expected float32, bfloat16", "folder", "--weights", "int3")]
+    [InlineData("expected cpu, cuda, opencl or emulation; found \"abacus\"", "folder", "--device", "abacus")]
+    [InlineData("config.json", "missing")]
+    public async Task Input_that_is_wrong_ends_with_a_line(string message, params string[] arguments)
+    {
+        (int code, string output, string error) = await ToolProcess.RunAsync(["bench", .. arguments]);
+
+        code.Should().Be(1);
+        output.Should().BeEmpty();
+        error.Should().StartWith("mamba bench: ").And.Contain(message);
+        error.Trim().Split('\n').Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task A_process_that_is_interrupted_ends_with_130()
+    {
+        using Process process = ToolProcess.Start(
+            "bench", _folder["model"], "--tokens", "100000", "--repeat", "1000000", "--threads", "1");
+        while (process.TotalProcessorTime < TimeSpan.FromSeconds(1)) // more than the runtime takes to start
+        {
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+            process.Refresh();
+        }
+
+        // Not SIGINT, which is handled alike: what a shell runs in the background ignores it.
+        using (Process interrupt = Process.Start("kill", ["-TERM", $"{process.Id}"]))
+        {
+            await interrupt.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        process.ExitCode.Should().Be(130);
+        output.Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData("mamba-130m", 130e6)]
+    [InlineData("mamba-370m", 370e6)]
+    [InlineData("mamba-790m", 790e6)]
+    [InlineData("mamba-1.4b", 1.4e9)]
+    [InlineData("mamba-2.8b", 2.8e9)]
+    [InlineData("mamba2-130m", 130e6)]
+    [InlineData("mamba2-370m", 370e6)]
+    [InlineData("mamba2-780m", 780e6)]
+    [InlineData("mamba2-1.3b", 1.3e9)]
+    [InlineData("mamba2-2.7b", 2.7e9)]
+    public void A_preset_has_as_many_weights_as_its_name_says(string name, double expected)
+    {
+        using CpuDevice device = new(1);
+        using MambaLanguageModel model = new(device, Presets.Find(name), random: null); // unset weights take no memory
+
+        ((double)model.ParameterCount).Should().BeApproximately(expected, 0.04 * expected);
+    }
+
+    public void Dispose() => _folder.Dispose();
+}
