@@ -109,14 +109,18 @@ public sealed class BFloat16Tests
         device.Allocate([100], Precision.BFloat16).Precision.Should().Be(Precision.BFloat16);
     }
 
-    [Fact]
-    public void A_processor_refuses_them()
+    [Theory]
+    [InlineData(Precision.Float16)]
+    [InlineData(Precision.Int8)]
+    [InlineData(Precision.Int4)]
+    public void Other_precisions_are_refused(Precision precision)
     {
-        using CpuDevice device = new(1);
+        using GpuDevice device = TestDevice.OpenGpu(Precision.BFloat16);
+        long before = device.AllocatedBytes;
 
-        device.Invoking(cpu => cpu.Allocate([3], Precision.BFloat16)).Should().Throw<NotSupportedException>()
-            .WithMessage("*BFloat16*");
-        device.AllocatedBytes.Should().Be(0);
+        device.Invoking(gpu => gpu.Allocate([32], precision)).Should().Throw<NotSupportedException>()
+            .WithMessage($"*{precision}*");
+        device.AllocatedBytes.Should().Be(before);
     }
 
     private static float[] RoundTrip(Device device, float[] values)
