@@ -55,7 +55,16 @@ public sealed class Parameter
         Device device = Value.Device;
         bool isTrainable = IsTrainable;
         DeviceArray stored = device.AllocateOwned(Value.Shape, precision);
-        device.Copy(Value, stored);
+        try
+        {
+            device.Copy(Value, stored);
+        }
+        catch
+        {
+            device.Free(stored); // a weight did not fit: the parameter stays as it was
+            throw;
+        }
+
         device.Free(Value);
         Value = stored;
         IsTrainable = isTrainable;

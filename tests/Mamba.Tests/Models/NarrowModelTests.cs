@@ -86,6 +86,23 @@ public sealed class NarrowModelTests
     }
 
     [Fact]
+    public void A_weight_that_does_not_fit_leaves_its_matrix_as_it_was_and_no_memory_behind()
+    {
+        using CpuDevice device = new(1);
+        using Linear linear = new(device, 32, 2, false, new Random(1));
+        float[] values = new float[64];
+        values[3] = float.NaN;
+        linear.Weight.Value.CopyFrom(values);
+        long before = device.AllocatedBytes;
+
+        linear.Invoking(layer => layer.Narrow(Precision.Int8)).Should().Throw<ArithmeticException>();
+
+        linear.Weight.Value.ToArray().ShouldHaveTheBitsOf(values);
+        linear.Weight.IsTrainable.Should().BeTrue();
+        device.AllocatedBytes.Should().Be(before);
+    }
+
+    [Fact]
     public void A_step_of_narrow_weights_allocates_nothing()
     {
         using CpuDevice device = new(2);
