@@ -29,7 +29,7 @@ public sealed partial class GpuDevice
         nint routed = _blas is null && shape.Rank > 1 ? shape[^2] : shape.Rows;
         if (routed <= FewRows && shape.Rows <= FewRowsKernel.Rows * 65535L)
         {
-            int threads = PowerOfTwo((depth + 7) / 8, Math.Max(GroupSize / 8, 2));
+            int threads = PowerOfTwo(Groups(depth, FewRowsKernel.Step), GroupSize); // all weights on their way at once
             int rowsOfWeights = GroupSize / threads;
             Launch(
                 new FewRowsKernel(

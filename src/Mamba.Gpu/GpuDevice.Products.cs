@@ -1,3 +1,4 @@
+using ILGPU;
 using ILGPU.Runtime;
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
@@ -33,66 +34,63 @@ public sealed unsafe partial class GpuDevice
         a = As(factors, a, rowsA, columnsA, sizes);
         b = As(factors, b, rowsB, columnsB, sizes);
 
-        // cuBLAS takes one stride; the shorter of the two batches is a loop.
-        bool loopInner = sizes.Inner <= sizes.Outer;
-        (int loop, int batch) = loopInner ? (sizes.Inner, sizes.Outer) : (sizes.Outer, sizes.Inner);
-        for (int i = 0; i < loop; i++)
-        {
-            CallBlas(At(a, i, loopInner), transposeA, At(b, i, loopInner), transposeB, At(c, i, loopInner), sizes, batch,
-                accumulate);
-        }
-    }
-
-    /// <summary>The i-th matrix of the batch that is a loop, with the stride of the other as the outer one.</summary>
-    private static Matrix At(Matrix matrix, int i, bool loopInner) => loopInner
-        ? matrix with { Offset = matrix.Offset + (i * matrix.InnerStride) }
-        : matrix with { Offset = matrix.Offset + (i * matrix.OuterStride), OuterStride = matrix.InnerStride };
-
-    private void CallBlas(
-        Matrix a,
-        bool transposeA,
-        Matrix b,
-        bool transposeB,
-        Matrix c,
-        in ProductSizes sizes,
-        int batch,
-        bool accumulate)
-    {
         float alpha = 1f, beta = accumulate ? 1f : 0f;
         int compute = _options.AllowTensorFloat32 && a.Array.Precision == Precision.Float32
             ? CuBlas.ComputeTensorFloat32
             : CuBlas.ComputeFloat32;
 
         // cuBLAS counts down columns: to it, our rows are columns, and C = A·B is Cᵀ = Bᵀ·Aᵀ.
-        _runtime.Accelerator.Bind();
-        int status = CuBlas.GemmStridedBatched(
-            _blas!.Handle,
-            transposeB ? 1 : 0,
-            transposeA ? 1 : 0,
-            checked((int)sizes.N),
-            checked((int)sizes.M),
-            checked((int)sizes.K),
-            &alpha,
-            AddressOf(b),
-            TypeOf(b),
-            checked((int)b.Pitch),
-            b.OuterStride,
-            AddressOf(a),
-            TypeOf(a),
-            checked((int)a.Pitch),
-            a.OuterStride,
-            &beta,
-            AddressOf(c),
-            TypeOf(c),
-            checked((int)c.Pitch),
-            c.OuterStride,
-            batch,
-            compute,
-            CuBlas.DefaultAlgorithm);
+        int transposeFirst = transposeB ? 1 : 0, transposeSecond = transposeA ? 1 : 0;
+        (int m, int n, int k) = (checked((int)sizes.N), checked((int)sizes.M), checked((int)sizes.K));
+        (int first, int second, int product) =
+            (checked((int)b.Pitch), checked((int)a.Pitch), checked((int)c.Pitch));
+        int count = checked(sizes.Outer * sizes.Inner), status;
+        if (sizes.Outer > 1 && sizes.Inner > 1)
+        {
+            // Matrices of two strides: cuBLAS takes a list of them, which the device makes.
+            ArrayView<long> pointers = PointersOf(a, b, c, sizes);
+            long* list = (long*)pointers.LoadEffectiveAddressAsPtr();
+            _runtime.Accelerator.Bind();
+            status = CuBlas.GemmBatched(
+                _blas.Handle, transposeFirst, transposeSecond, m, n, k, &alpha, list + count, TypeOf(b), first, list,
+                TypeOf(a), second, &beta, list + (2 * count), TypeOf(c), product, count, compute, CuBlas.DefaultAlgorithm);
+        }
+        else
+        {
+            _runtime.Accelerator.Bind();
+            status = CuBlas.GemmStridedBatched(
+                _blas.Handle, transposeFirst, transposeSecond, m, n, k, &alpha, AddressOf(b), TypeOf(b), first,
+                StrideOf(b, sizes), AddressOf(a), TypeOf(a), second, StrideOf(a, sizes), &beta, AddressOf(c), TypeOf(c),
+                product, StrideOf(c, sizes), count, compute, CuBlas.DefaultAlgorithm);
+        }
+
         if (status != 0)
         {
             BlasHandle.Check(status, $"The product [{sizes.M}, {sizes.K}] by [{sizes.K}, {sizes.N}]");
         }
+    }
+
+    /// <summary>The stride of a batch of one level.</summary>
+    private static long StrideOf(Matrix matrix, in ProductSizes sizes) =>
+        sizes.Inner > 1 ? matrix.InnerStride : matrix.OuterStride;
+
+    /// <summary>The addresses of a batch of two levels, in the innermost scope.</summary>
+    private ArrayView<long> PointersOf(Matrix a, Matrix b, Matrix c, in ProductSizes sizes)
+    {
+        int count = sizes.Outer * sizes.Inner;
+        ArrayView<long> pointers = ((GpuStorage)Allocate([checked(6 * count)]).Storage).Words.Cast<long>();
+        Launch(
+            new BatchPointersKernel(count, sizes.Inner, AddressesOf(a), AddressesOf(b), AddressesOf(c), pointers),
+            Groups(count, GroupSize),
+            GroupSize);
+        return pointers;
+    }
+
+    private static BatchAddresses AddressesOf(Matrix matrix)
+    {
+        Precision precision = matrix.Array.Precision;
+        return new(
+            AddressOf(matrix), precision.Bytes((nint)matrix.OuterStride), precision.Bytes((nint)matrix.InnerStride));
     }
 
     private void LaunchProduct(

@@ -165,7 +165,7 @@ public sealed partial class GpuDevice
         firstOf[^1] = chunk;
         SsdShape shape = ShapeOf(sizes);
         DeviceArray delta = Allocate([count * length, sizes.Heads]);
-        DeviceArray sums = Allocate(delta.Shape), rests = Allocate(delta.Shape);
+        DeviceArray sums = Allocate([count * sizes.Heads, length]), rests = Allocate(sums.Shape);
         SsdPlan plan = new()
         {
             Shape = shape,
@@ -175,7 +175,7 @@ public sealed partial class GpuDevice
             Sequences = sizes.Sequences.Count,
             PartLength = (int)Math.Clamp(SsdPartSize / ((long)sizes.Heads * length * length), 1, Math.Max(count, 1)),
             Delta = RowsOf(delta),
-            Sums = new(RowsOf(sums), RowsOf(rests), length),
+            Sums = new(RowsOf(sums), RowsOf(rests), sizes.Heads, length),
             Step = StepOf(inputs),
             Skip = SkipOf(inputs, sizes),
         };
@@ -195,7 +195,7 @@ public sealed partial class GpuDevice
         (Plane plane, long groups, (int, int) threads) = PlaneOf(target.Shape, flat: false);
         Launch(
             new SsdOperandKernel<TWeight>(
-                plane, plan.Chunks, first, plan.Sums, plan.Delta, plan.Shape.HeadDim, RowsOf(source),
+                plane, plan.Chunks, first, plan.Sums, plan.Delta, plan.Shape, RowsOf(source),
                 RowsOf(target)),
             groups,
             threads);

@@ -30,6 +30,22 @@ internal static class TestDevice
     public static GpuDevice OpenGpu(Precision precision = Precision.Float32) =>
         Gpu.Value.Share(new() { Precision = precision });
 
+    /// <summary>
+    /// Asserts that a sequence has the same bits alone and in a batch; on CUDA, where cuBLAS chooses the method of a product
+    /// by its number of rows, that they are as close as sums in another order.
+    /// </summary>
+    public static void ShouldBeAsAlone(this float[] batched, float[] alone, string what = "array")
+    {
+        if (Name == "cuda")
+        {
+            batched.ShouldBeClose(alone, 1e-5, what);
+        }
+        else
+        {
+            batched.ShouldHaveTheBitsOf(alone, what);
+        }
+    }
+
     private static GpuKind KindOf(string name) => name switch
     {
         "emulation" => GpuKind.Emulation,

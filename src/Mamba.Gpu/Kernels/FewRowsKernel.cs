@@ -12,20 +12,24 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
     /// <summary>Rows of x that a group takes at once.</summary>
     public const int Rows = 4;
 
+    /// <summary>Neighbours of a row that a thread takes at once.</summary>
+    public const int Step = 16;
+
     public void Run()
     {
         int column = (Grid.IdxX * Group.DimY) + Group.IdxY, first = Rows * Grid.IdxY;
         Quad sums = default;
         if (column < width)
         {
-            // Two quads at a time: two loads are on their way while the sums are made.
-            for (int k = 8 * Group.IdxX; k < depth; k += 8 * Group.DimX)
+            // Four quads at a time are on their way while the sums are made.
+            for (int k = Step * Group.IdxX; k < depth; k += Step * Group.DimX)
             {
-                Quad low = weight.LoadQuad(column, k, depth), high = weight.LoadQuad(column, k + 4, depth);
-                sums.X += Dot(first, k, low, high);
-                sums.Y += Dot(first + 1, k, low, high);
-                sums.Z += Dot(first + 2, k, low, high);
-                sums.W += Dot(first + 3, k, low, high);
+                QuadWords w0 = weight.LoadWords(column, k, depth), w1 = weight.LoadWords(column, k + 4, depth);
+                QuadWords w2 = weight.LoadWords(column, k + 8, depth), w3 = weight.LoadWords(column, k + 12, depth);
+                sums.X += Dot(first, k, w0, w1) + Dot(first, k + 8, w2, w3);
+                sums.Y += Dot(first + 1, k, w0, w1) + Dot(first + 1, k + 8, w2, w3);
+                sums.Z += Dot(first + 2, k, w0, w1) + Dot(first + 2, k + 8, w2, w3);
+                sums.W += Dot(first + 3, k, w0, w1) + Dot(first + 3, k + 8, w2, w3);
             }
         }
 
@@ -40,10 +44,16 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
         }
     }
 
-    private float Dot(int row, int k, Quad low, Quad high) =>
-        row < rows
-            ? (x.LoadQuad(row, k, depth) * low).Sum + (x.LoadQuad(row, k + 4, depth) * high).Sum
-            : 0f;
+    private float Dot(int row, int k, QuadWords low, QuadWords high)
+    {
+        if (row >= rows)
+        {
+            return 0f;
+        }
+
+        QuadWords first = x.LoadWords(row, k, depth), second = x.LoadWords(row, k + 4, depth);
+        return (first.Value * low.Value).Sum + (second.Value * high.Value).Sum;
+    }
 
     private void Put(int row, int column, float value)
     {

@@ -1,4 +1,5 @@
 using ILGPU;
+using ILGPU.Runtime.Cuda;
 
 namespace Mamba.Gpu.Kernels;
 
@@ -20,9 +21,13 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
 
     public const int BFloat16 = 2;
 
+    private const uint HighHalf = 0xFFFF0000u;
+
     private readonly ArrayView<float> _view = view;
     private readonly long _offset = offset;
-    private readonly long _pitch = pitch;
+
+    // A product of 32-bit numbers is one instruction, of longs five. Only a single row, whose number is 0, may be longer.
+    private readonly int _pitch = (int)pitch;
     private readonly int _kind = kind;
     private readonly int _aligned = aligned;
 
@@ -33,10 +38,17 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
     public GpuRows CutAt(int columns) =>
         new(_view, _offset, _pitch, _kind, columns % 4 == 0 ? _aligned : 0);
 
+    /// <remarks>
+    /// What follows a load in a branch of its own waits for it there. So the word that holds the number is loaded
+    /// whatever the precision, and the loads of several numbers are on their way together.
+    /// </remarks>
     public float Load(long row, long column)
     {
-        long i = _offset + (row * _pitch) + column;
-        return _kind == BFloat16 ? Widen(_view.Cast<ushort>()[i]) : _view[i];
+        long i = IndexOf(row, column);
+        bool narrow = _kind == BFloat16;
+        uint word = _view.Cast<uint>()[narrow ? i >> 1 : i];
+        uint half = (i & 1) != 0 ? word & HighHalf : word << 16;
+        return Interop.IntAsFloat(narrow ? half : word);
     }
 
     /// <summary>A number of an optional array; <paramref name="otherwise"/> where it is absent.</summary>
@@ -44,7 +56,7 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
 
     public void Store(long row, long column, float value)
     {
-        long i = _offset + (row * _pitch) + column;
+        long i = IndexOf(row, column);
         if (_kind == BFloat16)
         {
             _view.Cast<ushort>()[i] = Narrow(value);
@@ -61,35 +73,37 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
     /// <summary>
     /// Columns <paramref name="column"/>, a multiple of 4, to column + 3; zeros from <paramref name="width"/> on.
     /// </summary>
-    public Quad LoadQuad(long row, long column, long width)
-    {
-        long i = _offset + (row * _pitch) + column;
-        if (_aligned != 0 && column + 4 <= width)
-        {
-            if (_kind == BFloat16)
-            {
-                ulong four = _view.Cast<ulong>()[i >> 2];
-                return new(
-                    Interop.IntAsFloat((uint)four << 16),
-                    Interop.IntAsFloat((uint)four & 0xFFFF0000u),
-                    Interop.IntAsFloat((uint)(four >> 32) << 16),
-                    Interop.IntAsFloat((uint)(four >> 32) & 0xFFFF0000u));
-            }
+    public Quad LoadQuad(long row, long column, long width) => LoadWords(row, column, width).Value;
 
-            return _view.Cast<Quad>()[i >> 2];
+    /// <summary>The same as it is stored: what it stands for is asked for when several are on their way.</summary>
+    public QuadWords LoadWords(long row, long column, long width)
+    {
+        long i = IndexOf(row, column);
+        if (_aligned == 0 || column + 4 > width)
+        {
+            return new(new Quad(
+                LoadUpTo(row, column, width),
+                LoadUpTo(row, column + 1, width),
+                LoadUpTo(row, column + 2, width),
+                LoadUpTo(row, column + 3, width)));
         }
 
-        return new(
-            column < width ? Load(row, column) : 0f,
-            column + 1 < width ? Load(row, column + 1) : 0f,
-            column + 2 < width ? Load(row, column + 2) : 0f,
-            column + 3 < width ? Load(row, column + 3) : 0f);
+        return _kind == BFloat16 ? new(_view.Cast<ulong>()[i >> 2]) : new(_view.Cast<Quad>()[i >> 2]);
+    }
+
+    private long IndexOf(long row, long column) => _offset + (long)((ulong)(uint)row * (uint)_pitch) + column;
+
+    /// <summary>0 from <paramref name="width"/> on; then the row's first number is loaded, which is no branch.</summary>
+    private float LoadUpTo(long row, long column, long width)
+    {
+        float value = Load(row, column < width ? column : 0);
+        return column < width ? value : 0f;
     }
 
     /// <summary>Sets the columns that <see cref="LoadQuad"/> reads, none from <paramref name="width"/> on.</summary>
     public void StoreQuad(long row, long column, long width, Quad value)
     {
-        long i = _offset + (row * _pitch) + column;
+        long i = IndexOf(row, column);
         if (_aligned != 0 && column + 4 <= width)
         {
             if (_kind == BFloat16)
@@ -136,14 +150,48 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
         }
     }
 
-    private static float Widen(ushort value) => Interop.IntAsFloat((uint)value << 16);
-
     /// <summary>Rounds to the nearest, ties to even; NaN stays NaN.</summary>
     private static ushort Narrow(float value)
     {
+        if (CudaAsm.IsSupported)
+        {
+            CudaAsm.Emit("cvt.rn.bf16.f32 %0, %1;", out ushort narrow, value);
+            return narrow;
+        }
+
         uint bits = Interop.FloatAsInt(value);
         uint rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
         uint quiet = (bits >> 16) | 0x40u;
         return (ushort)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
+    }
+}
+
+/// <summary>Four neighbours as they are stored: four words of float32, or two that hold two bfloat16 each.</summary>
+internal readonly struct QuadWords
+{
+    private const uint HighHalf = 0xFFFF0000u;
+
+    private readonly Quad _words;
+    private readonly int _narrow;
+
+    public QuadWords(Quad four) => (_words, _narrow) = (four, 0);
+
+    public QuadWords(ulong four)
+    {
+        _words = new(Interop.IntAsFloat((uint)four), Interop.IntAsFloat((uint)(four >> 32)), 0f, 0f);
+        _narrow = 1;
+    }
+
+    public Quad Value
+    {
+        get
+        {
+            uint low = Interop.FloatAsInt(_words.X), high = Interop.FloatAsInt(_words.Y);
+            return new(
+                _narrow != 0 ? Interop.IntAsFloat(low << 16) : _words.X,
+                _narrow != 0 ? Interop.IntAsFloat(low & HighHalf) : _words.Y,
+                _narrow != 0 ? Interop.IntAsFloat(high << 16) : _words.Z,
+                _narrow != 0 ? Interop.IntAsFloat(high & HighHalf) : _words.W);
+        }
     }
 }

@@ -31,23 +31,15 @@ internal struct ScanArrays
     /// <summary>Tiles of a group's channels.</summary>
     public int Tiles;
 
-    /// <summary>Δ as the recurrence has it.</summary>
-    public readonly float StepOf(long token, int channel)
-    {
-        float delta = RawStepOf(token, channel);
-        return Softplus != 0 ? LaneMath.Softplus(new GpuLane(delta)).Value : delta;
-    }
+    /// <summary>Δ as the recurrence has it, of what is loaded and the bias.</summary>
+    public readonly Quad StepOf(Quad raw) => Softplus != 0 ? Quad.Map<Elementwise.Softplus>(raw) : raw;
 
     /// <summary>The derivative of <see cref="StepOf"/>.</summary>
-    public readonly float StepSlopeOf(long token, int channel) =>
-        Softplus != 0 ? LaneMath.Sigmoid(new GpuLane(RawStepOf(token, channel))).Value : 1f;
+    public readonly Quad StepSlopeOf(Quad raw) =>
+        Softplus != 0 ? Quad.Derivative<Elementwise.Softplus>(raw) : Quad.Broadcast(1f);
 
-    /// <summary>What the output is multiplied by.</summary>
-    public readonly float GateOf(long token, int channel) =>
-        Z.Exists ? Quad.Of<Elementwise.Silu>(Z.Load(token, channel)) : 1f;
-
-    private readonly float RawStepOf(long token, int channel) =>
-        Delta.Load(token, channel) + DeltaBias.LoadOr(0, channel, 0f);
+    /// <summary>What the output is multiplied by, of z.</summary>
+    public readonly Quad GateOf(Quad z) => Z.Exists ? Quad.Map<Elementwise.Silu>(z) : Quad.Broadcast(1f);
 
     /// <summary>Four numbers of a state of a channel, which stand in rows; zeros beyond the last.</summary>
     public readonly Quad LoadState<TNumbers>(GpuRows rows, long firstRow, int number, int channel)
@@ -77,6 +69,50 @@ internal struct ScanArrays
         if (number < Numbers)
         {
             rows.Store(firstRow + TNumbers.RowOf(number, States), channel, value);
+        }
+    }
+}
+
+/// <summary>The tokens of a chunk that a thread takes at once: four, as far apart as there are slots.</summary>
+/// <remarks>All four are loaded before one is needed: memory answers late.</remarks>
+/// <param name="token">The chunk's first token, counted through the whole batch.</param>
+/// <param name="first">The first of the four in its chunk.</param>
+/// <param name="count">Tokens of the chunk.</param>
+/// <param name="channel">The thread's channel.</param>
+internal readonly struct ScanFour(long token, int first, int count, int channel)
+{
+    /// <summary>The i-th of the four in its chunk.</summary>
+    public int Place(int i) => first + (i * ILGPU.Group.DimY);
+
+    /// <summary>The numbers of the channel; those behind the chunk's last token are the first one's, and not used.</summary>
+    public Quad Load(GpuRows rows) => new(
+        rows.Load(Row(0), channel), rows.Load(Row(1), channel), rows.Load(Row(2), channel), rows.Load(Row(3), channel));
+
+    /// <summary>Zeros where the array is absent.</summary>
+    public Quad LoadOr0(GpuRows rows) => rows.Exists ? Load(rows) : default;
+
+    /// <summary>Sets the numbers of the tokens that there are.</summary>
+    public void Store(GpuRows rows, Quad value)
+    {
+        rows.Store(Row(0), channel, value.X);
+        StoreIfThere(rows, 1, value.Y);
+        StoreIfThere(rows, 2, value.Z);
+        StoreIfThere(rows, 3, value.W);
+    }
+
+    /// <summary>The sum of the numbers of the tokens that there are.</summary>
+    public float Sum(Quad value) =>
+        value.X + OrNone(1, value.Y) + OrNone(2, value.Z) + OrNone(3, value.W);
+
+    private long Row(int i) => token + (Place(i) < count ? Place(i) : first);
+
+    private float OrNone(int i, float value) => Place(i) < count ? value : 0f;
+
+    private void StoreIfThere(GpuRows rows, int i, float value)
+    {
+        if (Place(i) < count)
+        {
+            rows.Store(token + Place(i), channel, value);
         }
     }
 }

@@ -7,68 +7,99 @@ namespace Mamba.Gpu.Kernels;
 internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
 {
     /// <summary>The gradients that need h: of z, <c>gy·y·silu'(z)</c>, and of C, <c>Σ gy·h</c> over channels.</summary>
-    private void OfOutput(ScanBackwardChunk chunk, ScanPlace place, long token, int count, int first)
+    private void OfOutput(ScanBackwardChunk chunk, ScanPlace place, long token, int count, int first, float skip)
     {
         if (scan.HasConstantC == 0 && gradients.C.Exists)
         {
             AddLanes(chunk, chunk.OutputGradient, gradients.C, place, token, count, first, isReading: true);
         }
 
-        for (int t = Group.IdxY; t < count && place.IsInside && gradients.Z.Exists; t += Group.DimY)
+        for (int t = Group.IdxY; t < count && place.IsInside && gradients.Z.Exists; t += 4 * Group.DimY)
         {
-            float y = first == 0
-                ? scan.D.LoadOr(0, place.Channel, 0f) * scan.X.Load(token + t, place.Channel)
-                : 0f;
-            for (int slot = 0; slot < Group.DimY; slot++)
-            {
-                int own = (t * Group.DimY) + slot;
-                Quad c = TCouplings.MayBeConstant && scan.HasConstantC != 0
-                    ? scan.LoadState<TNumbers>(scan.C, 0, first + (4 * slot), place.Channel)
-                    : chunk.Tokens.C[own];
-                y += (TNumbers.Reading(c) * chunk.States[(own * Group.DimX) + Group.IdxX]).Sum;
-            }
-
-            float slope = Quad.DerivativeOf<Elementwise.Silu>(scan.Z.Load(token + t, place.Channel));
-            gradients.Z.Add(token + t, place.Channel, gradients.Y.LoadOr(token + t, place.Channel, 0f) * y * slope);
+            ScanFour four = new(token, t, count, place.Channel);
+            Quad z = four.Load(scan.Z), x = four.Load(scan.X), gy = four.LoadOr0(gradients.Y);
+            Quad before = four.Load(gradients.Z);
+            Quad y = (x * skip) + new Quad(
+                OutputOf(chunk, place, four.Place(0), first),
+                OutputOf(chunk, place, four.Place(1), first),
+                OutputOf(chunk, place, four.Place(2), first),
+                OutputOf(chunk, place, four.Place(3), first));
+            four.Store(gradients.Z, before + (gy * y * Quad.Derivative<Elementwise.Silu>(z)));
         }
+    }
+
+    /// <summary>C·h of the states at hand.</summary>
+    private float OutputOf(ScanBackwardChunk chunk, ScanPlace place, int t, int first)
+    {
+        float sum = 0f;
+        for (int slot = 0; slot < Group.DimY; slot++)
+        {
+            Quad c = TCouplings.MayBeConstant && scan.HasConstantC != 0
+                ? scan.LoadState<TNumbers>(scan.C, 0, first + (4 * slot), place.Channel)
+                : chunk.Tokens.C[(t * ScanConstants.MaxSlots) + slot];
+            sum += (TNumbers.Reading(c) * chunk.States[ScanChunk.StateAt(t, slot)]).Sum;
+        }
+
+        return sum;
     }
 
     /// <summary>The gradients that need g: of Δ·x and so of x and Δ, and of B, <c>Σ g·Δ·x</c> over channels.</summary>
     private void OfInput(
-        ScanBackwardChunk chunk, ScanPlace place, long token, int count, int first, ref float gd, ref float gbias)
+        ScanBackwardChunk chunk,
+        ScanPlace place,
+        long token,
+        int count,
+        int first,
+        float bias,
+        float skip,
+        ref float gd,
+        ref float gbias)
     {
         if (scan.HasConstantB == 0 && gradients.B.Exists)
         {
             AddLanes(chunk, chunk.Tokens.Input, gradients.B, place, token, count, first, isReading: false);
         }
 
-        for (int t = Group.IdxY; t < count && place.IsInside; t += Group.DimY)
+        for (int t = Group.IdxY; t < count && place.IsInside; t += 4 * Group.DimY)
         {
-            float gInput = 0f, gDelta = 0f;
-            for (int slot = 0; slot < Group.DimY; slot++)
+            ScanFour four = new(token, t, count, place.Channel);
+            Quad x = four.Load(scan.X), delta = four.Load(scan.Delta) + Quad.Broadcast(bias);
+            Quad gxBefore = four.LoadOr0(gradients.X), gDeltaBefore = four.LoadOr0(gradients.Delta);
+            Pair g0 = InputOf(chunk, place, four.Place(0), first), g1 = InputOf(chunk, place, four.Place(1), first);
+            Pair g2 = InputOf(chunk, place, four.Place(2), first), g3 = InputOf(chunk, place, four.Place(3), first);
+            Quad gInput = new(g0.A, g1.A, g2.A, g3.A);
+            Quad gDelta = ((x * gInput) + new Quad(g0.B, g1.B, g2.B, g3.B)) * scan.StepSlopeOf(delta);
+            Quad gy = ScanChunk.Four(chunk.OutputGradient, four);
+            Quad gx = (gInput * ScanChunk.Four(chunk.Tokens.Delta, four)) + (gy * skip);
+            gbias += four.Sum(gDelta);
+            gd += first == 0 ? four.Sum(x * gy) : 0f;
+            if (gradients.X.Exists)
             {
-                int own = (t * Group.DimY) + slot, here = (own * Group.DimX) + Group.IdxX;
-                Quad b = TCouplings.MayBeConstant && scan.HasConstantB != 0
-                    ? scan.LoadState<TNumbers>(scan.B, 0, first + (4 * slot), place.Channel)
-                    : chunk.Tokens.B[own];
-                gInput += (b * chunk.States[here]).Sum;
-                gDelta += chunk.ToDelta[here];
+                four.Store(gradients.X, gxBefore + gx);
             }
 
-            int at = (t * Group.DimX) + Group.IdxX;
-            float x = scan.X.Load(token + t, place.Channel);
-            gDelta = ((x * gInput) + gDelta) * scan.StepSlopeOf(token + t, place.Channel);
-            float gx = gInput * chunk.Tokens.Delta[at];
-            gbias += gDelta;
-            if (first == 0)
+            if (gradients.Delta.Exists)
             {
-                gx += scan.D.LoadOr(0, place.Channel, 0f) * chunk.OutputGradient[at];
-                gd += x * chunk.OutputGradient[at];
+                four.Store(gradients.Delta, gDeltaBefore + gDelta);
             }
-
-            AddTo(gradients.X, token + t, place.Channel, gx);
-            AddTo(gradients.Delta, token + t, place.Channel, gDelta);
         }
+    }
+
+    /// <summary>Of the states at hand: the gradient of Δ·x by B, and that of Δ by the decays.</summary>
+    private Pair InputOf(ScanBackwardChunk chunk, ScanPlace place, int t, int first)
+    {
+        float input = 0f, delta = 0f;
+        for (int slot = 0; slot < Group.DimY; slot++)
+        {
+            int here = ScanChunk.StateAt(t, slot);
+            Quad b = TCouplings.MayBeConstant && scan.HasConstantB != 0
+                ? scan.LoadState<TNumbers>(scan.B, 0, first + (4 * slot), place.Channel)
+                : chunk.Tokens.B[(t * ScanConstants.MaxSlots) + slot];
+            input += (b * chunk.States[here]).Sum;
+            delta += chunk.ToDelta[here];
+        }
+
+        return new(input, delta);
     }
 
     /// <summary>Weighed sums, over the lanes, of what is in the states' place, for every token and slot.</summary>
@@ -88,16 +119,17 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         for (int i = (Group.IdxY * Group.DimX) + Group.IdxX; i < count * Group.DimY; i += threads)
         {
             // Neighbours start at different lanes, which lie in different banks of the memory.
-            int t = i / Group.DimY, lane = i & (Group.DimX - 1);
+            int t = i / Group.DimY, slot = i % Group.DimY, lane = i & (Group.DimX - 1);
+            int states = ((t * ScanConstants.MaxSlots) + slot) * ScanConstants.MaxLanes, values = t * ScanConstants.MaxLanes;
             Quad sum = default;
             for (int j = 0; j < Group.DimX; j++)
             {
-                sum += chunk.States[(i * Group.DimX) + lane] * weights[(t * Group.DimX) + lane];
+                sum += chunk.States[states + lane] * weights[values + lane];
                 lane = (lane + 1) & (Group.DimX - 1);
             }
 
             Quad value = isReading ? TNumbers.Reading(sum) : sum;
-            int number = first + (4 * (i % Group.DimY));
+            int number = first + (4 * slot);
             StoreToken(target, row + t, start + number, start + scan.Numbers, value);
         }
     }
@@ -131,25 +163,17 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         }
     }
 
-    private static void AddTo(GpuRows target, long row, int column, float value)
-    {
-        if (target.Exists)
-        {
-            target.Add(row, column, value);
-        }
-    }
-
     /// <summary>Sets a sequence's own sum for a channel to that of the slots.</summary>
     private static void AddSlots(ScanBackwardChunk chunk, ScanPlace place, GpuRows target, float value)
     {
-        chunk.ToDelta[(Group.IdxY * Group.DimX) + Group.IdxX] = value;
+        chunk.ToDelta[ScanChunk.StateAt(0, Group.IdxY)] = value;
         Group.Barrier();
         if (Group.IdxY == 0 && place.IsInside && target.Exists)
         {
             float sum = 0f;
             for (int slot = 0; slot < Group.DimY; slot++)
             {
-                sum += chunk.ToDelta[(slot * Group.DimX) + Group.IdxX];
+                sum += chunk.ToDelta[ScanChunk.StateAt(0, slot)];
             }
 
             target.Store(place.Sequence, place.Channel, sum);

@@ -39,9 +39,12 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
         int number = first + (4 * Group.IdxY), channel = place.Channel;
         Quad a = default, b = default, c = default, carry = default;
         Quad ga = default, gb = default, gc = default;
+        float bias = 0f, skip = 0f;
         long row = (long)place.Sequence * scan.Numbers;
         if (place.IsInside)
         {
+            bias = scan.DeltaBias.LoadOr(0, channel, 0f);
+            skip = first == 0 ? scan.D.LoadOr(0, channel, 0f) : 0f;
             a = scan.LoadState<TNumbers>(scan.A, 0, number, channel);
             carry = gradients.FinalState.Exists
                 ? scan.LoadState<TNumbers>(gradients.FinalState, row, number, channel)
@@ -64,25 +67,23 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
             Quad before = place.IsInside
                 ? scan.LoadState<TNumbers>(checkpoints, (checkpoint + i) * scan.Numbers, number, channel)
                 : default;
-            chunk.Load(scan, gradients, place, token, count, first);
+            chunk.Load(scan, gradients, place, token, count, first, bias);
             Group.Barrier();
             Recompute(chunk, count, a, b, before);
             Group.Barrier();
-            OfOutput(chunk, place, token, count, first);
+            OfOutput(chunk, place, token, count, first, skip);
             Group.Barrier();
-            ScanToken next = chunk.Tokens.At(count - 1); // one token ahead, as below
             for (int t = count - 1; t >= 0; t--)
             {
-                ScanToken own = next;
-                next = chunk.Tokens.At(t > 0 ? t - 1 : 0);
-                int here = (((t * Group.DimY) + Group.IdxY) * Group.DimX) + Group.IdxX;
+                ScanToken own = chunk.Tokens.At(t);
+                int here = ScanChunk.StateAt(t, Group.IdxY);
                 Quad h = chunk.States[here], last = before;
                 if (t > 0)
                 {
-                    last = chunk.States[here - (Group.DimX * Group.DimY)];
+                    last = chunk.States[ScanChunk.StateAt(t - 1, Group.IdxY)];
                 }
 
-                float gy = chunk.OutputGradient[(t * Group.DimX) + Group.IdxX];
+                float gy = chunk.OutputGradient[ScanChunk.ValueAt(t)];
                 if (TCouplings.MayBeConstant)
                 {
                     own.C = scan.HasConstantC != 0 ? c : own.C;
@@ -103,7 +104,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
             }
 
             Group.Barrier();
-            OfInput(chunk, place, token, count, first, ref gd, ref gbias);
+            OfInput(chunk, place, token, count, first, bias, skip, ref gd, ref gbias);
             Group.Barrier();
         }
 
@@ -135,18 +136,16 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
     /// <summary>h after every token of a chunk.</summary>
     private void Recompute(ScanBackwardChunk chunk, int count, Quad a, Quad b, Quad h)
     {
-        ScanToken next = chunk.Tokens.At(0);
         for (int t = 0; t < count; t++)
         {
-            ScanToken token = next;
-            next = chunk.Tokens.At(t + 1 < count ? t + 1 : t);
+            ScanToken token = chunk.Tokens.At(t);
             if (TCouplings.MayBeConstant)
             {
                 token.B = scan.HasConstantB != 0 ? b : token.B;
             }
 
             h = TNumbers.Times(TNumbers.Decay(a, token.Delta), h) + (token.B * token.Input);
-            chunk.States[(((t * Group.DimY) + Group.IdxY) * Group.DimX) + Group.IdxX] = h;
+            chunk.States[ScanChunk.StateAt(t, Group.IdxY)] = h;
         }
     }
 }

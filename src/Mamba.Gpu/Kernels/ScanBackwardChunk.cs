@@ -36,18 +36,30 @@ internal readonly struct ScanBackwardChunk
 
     /// <summary>Reads a chunk; a barrier must follow.</summary>
     public void Load(
-        in ScanArrays scan, in ScanGradientArrays gradients, in ScanPlace place, long token, int count, int number)
+        in ScanArrays scan,
+        in ScanGradientArrays gradients,
+        in ScanPlace place,
+        long token,
+        int count,
+        int number,
+        float bias)
     {
-        Tokens.Load(scan, place, token, count, number);
-        for (int t = Group.IdxY; t < count; t += Group.DimY)
+        Tokens.LoadCouplings(scan, place, token, count, number);
+        for (int t = Group.IdxY; t < count; t += 4 * Group.DimY)
         {
-            float gradient = 0f;
-            if (place.IsInside && gradients.Y.Exists)
+            ScanFour four = new(token, t, count, place.Channel);
+            Quad delta = default, x = default, gy = default;
+            if (place.IsInside)
             {
-                gradient = gradients.Y.Load(token + t, place.Channel) * scan.GateOf(token + t, place.Channel);
+                Quad raw = four.Load(scan.Delta), z = four.LoadOr0(scan.Z);
+                (x, gy) = (four.Load(scan.X), four.LoadOr0(gradients.Y));
+                delta = scan.StepOf(raw + Quad.Broadcast(bias));
+                gy *= scan.GateOf(z);
             }
 
-            OutputGradient[(t * Group.DimX) + Group.IdxX] = gradient;
+            // Zeros where there is no channel: sums over the lanes take them in.
+            Tokens.Set(four, delta, x);
+            ScanChunk.SetFour(OutputGradient, four, gy);
         }
     }
 }

@@ -34,44 +34,70 @@ internal readonly struct ScanChunk
         SharedMemory.Allocate<Quad>(Couplings),
         SharedMemory.Allocate<Quad>(Couplings));
 
-    /// <summary>Reads a chunk; a barrier must follow.</summary>
+    /// <summary>Where a thread's channel has a token's number.</summary>
+    public static int ValueAt(int t) => (t * ScanConstants.MaxLanes) + Group.IdxX;
+
+    /// <summary>Where a slot's numbers of a channel are, for a token.</summary>
+    public static int StateAt(int t, int slot) => (((t * ScanConstants.MaxSlots) + slot) * ScanConstants.MaxLanes) + Group.IdxX;
+
+    /// <summary>Sets Δ and Δ·x of four tokens.</summary>
+    public void Set(in ScanFour four, Quad delta, Quad x)
+    {
+        SetFour(Delta, four, delta);
+        SetFour(Input, four, delta * x);
+    }
+
+    /// <summary>Sets what a channel has of four tokens; there is room behind the chunk's last token.</summary>
+    public static void SetFour(ArrayView<float> values, in ScanFour four, Quad value)
+    {
+        values[ValueAt(four.Place(0))] = value.X;
+        values[ValueAt(four.Place(1))] = value.Y;
+        values[ValueAt(four.Place(2))] = value.Z;
+        values[ValueAt(four.Place(3))] = value.W;
+    }
+
+    /// <summary>What <see cref="SetFour"/> has set.</summary>
+    public static Quad Four(ArrayView<float> values, in ScanFour four) => new(
+        values[ValueAt(four.Place(0))],
+        values[ValueAt(four.Place(1))],
+        values[ValueAt(four.Place(2))],
+        values[ValueAt(four.Place(3))]);
+
+    /// <summary>Reads Δ and x of a chunk; a barrier must follow.</summary>
+    public void LoadTokens(in ScanArrays scan, in ScanPlace place, long token, int count, float bias)
+    {
+        for (int t = Group.IdxY; t < count && place.IsInside; t += 4 * Group.DimY)
+        {
+            ScanFour four = new(token, t, count, place.Channel);
+            Quad delta = four.Load(scan.Delta), x = four.Load(scan.X);
+            Set(four, scan.StepOf(delta + Quad.Broadcast(bias)), x);
+        }
+    }
+
+    /// <summary>Reads B and C of a chunk; a barrier must follow.</summary>
     /// <param name="scan">What is scanned.</param>
     /// <param name="place">This thread.</param>
     /// <param name="token">The first token.</param>
     /// <param name="count">Number of tokens.</param>
     /// <param name="number">The first number of the states at hand.</param>
-    public void Load(in ScanArrays scan, in ScanPlace place, long token, int count, int number)
+    public void LoadCouplings(in ScanArrays scan, in ScanPlace place, long token, int count, int number)
     {
-        for (int t = Group.IdxY; t < count; t += Group.DimY)
-        {
-            float delta = 0f, input = 0f;
-            if (place.IsInside)
-            {
-                delta = scan.StepOf(token + t, place.Channel);
-                input = delta * scan.X.Load(token + t, place.Channel);
-            }
-
-            int i = (t * Group.DimX) + Group.IdxX;
-            Delta[i] = delta;
-            Input[i] = input;
-        }
-
         long start = (long)place.Group * scan.Numbers;
         int threads = Group.DimX * Group.DimY;
         for (int i = (Group.IdxY * Group.DimX) + Group.IdxX; i < count * Group.DimY; i += threads)
         {
-            int own = number + (4 * (i % Group.DimY));
-            long row = token + (i / Group.DimY);
-            B[i] = CouplingOf(scan.B, scan.HasConstantB, row, start + own, start + scan.Numbers);
-            C[i] = CouplingOf(scan.C, scan.HasConstantC, row, start + own, start + scan.Numbers);
+            int t = i / Group.DimY, slot = i % Group.DimY, at = (t * ScanConstants.MaxSlots) + slot;
+            int own = number + (4 * slot);
+            B[at] = CouplingOf(scan.B, scan.HasConstantB, token + t, start + own, start + scan.Numbers);
+            C[at] = CouplingOf(scan.C, scan.HasConstantC, token + t, start + own, start + scan.Numbers);
         }
     }
 
     /// <summary>What a thread needs of a token; B and C only where they are the token's own.</summary>
     public ScanToken At(int t)
     {
-        int values = (t * Group.DimX) + Group.IdxX, couplings = (t * Group.DimY) + Group.IdxY;
-        return new() { Delta = Delta[values], Input = Input[values], B = B[couplings], C = C[couplings] };
+        int value = ValueAt(t), coupling = (t * ScanConstants.MaxSlots) + Group.IdxY;
+        return new() { Delta = Delta[value], Input = Input[value], B = B[coupling], C = C[coupling] };
     }
 
     private static Quad CouplingOf(GpuRows rows, int constant, long row, long column, long end)

@@ -24,8 +24,7 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
     public void Run()
     {
         ScanChunk chunk = ScanChunk.Allocate();
-        ArrayView<float> outputs =
-            SharedMemory.Allocate<float>(ChunkLength * ScanConstants.MaxLanes * ScanConstants.MaxSlots);
+        ScanOutputs outputs = ScanOutputs.Allocate();
         ScanPlace place = new(scan);
         int number = 0;
         do
@@ -37,15 +36,18 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
     }
 
     /// <summary>All tokens, for the states that the slots hold at a time.</summary>
-    private void Advance(ScanChunk chunk, ArrayView<float> outputs, ScanPlace place, int first)
+    private void Advance(ScanChunk chunk, ScanOutputs outputs, ScanPlace place, int first)
     {
         int number = first + (4 * Group.IdxY), channel = place.Channel;
         Quad a = default, b = default, c = default, h = default;
+        float bias = 0f, skip = 0f;
         long row = (long)place.Sequence * scan.Numbers;
         if (place.IsInside)
         {
             a = scan.LoadState<TNumbers>(scan.A, 0, number, channel);
             h = initialState.Exists ? scan.LoadState<TNumbers>(initialState, row, number, channel) : default;
+            bias = scan.DeltaBias.LoadOr(0, channel, 0f);
+            skip = first == 0 ? scan.D.LoadOr(0, channel, 0f) : 0f;
         }
 
         if (TCouplings.MayBeConstant && place.IsInside)
@@ -64,26 +66,25 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
                 checkpoint += scan.Numbers;
             }
 
-            chunk.Load(scan, place, (long)place.Start + start, count, first);
+            long token = (long)place.Start + start;
+            chunk.LoadCouplings(scan, place, token, count, first);
+            Load(chunk, outputs, place, token, count, bias, skip);
             Group.Barrier();
-            ScanToken next = chunk.At(0); // one token ahead, for memory answers late
             for (int t = 0; t < count; t++)
             {
-                ScanToken token = next;
-                next = chunk.At(t + 1 < count ? t + 1 : t);
+                ScanToken own = chunk.At(t);
                 if (TCouplings.MayBeConstant)
                 {
-                    token.B = scan.HasConstantB != 0 ? b : token.B;
-                    token.C = scan.HasConstantC != 0 ? c : token.C;
+                    own.B = scan.HasConstantB != 0 ? b : own.B;
+                    own.C = scan.HasConstantC != 0 ? c : own.C;
                 }
 
-                h = TNumbers.Times(TNumbers.Decay(a, token.Delta), h) + (token.B * token.Input);
-                int own = (((t * Group.DimY) + Group.IdxY) * Group.DimX) + Group.IdxX;
-                outputs[own] = (TNumbers.Reading(token.C) * h).Sum;
+                h = TNumbers.Times(TNumbers.Decay(a, own.Delta), h) + (own.B * own.Input);
+                outputs.OfStates[ScanChunk.StateAt(t, Group.IdxY)] = (TNumbers.Reading(own.C) * h).Sum;
             }
 
             Group.Barrier();
-            Write(outputs, place, start, count, first);
+            Write(outputs, place, token, count, first);
         }
 
         if (place.IsInside)
@@ -92,27 +93,70 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
         }
     }
 
-    /// <summary>Adds up what the slots give, and closes the gate.</summary>
-    private void Write(ArrayView<float> outputs, ScanPlace place, int start, int count, int first)
+    /// <summary>Reads Δ, x and z of a chunk.</summary>
+    private void Load(
+        ScanChunk chunk, ScanOutputs outputs, in ScanPlace place, long token, int count, float bias, float skip)
     {
-        for (int t = Group.IdxY; t < count && place.IsInside; t += Group.DimY)
+        for (int t = Group.IdxY; t < count && place.IsInside; t += 4 * Group.DimY)
         {
-            long token = (long)place.Start + start + t;
-            float sum = first == 0 ? scan.D.LoadOr(0, place.Channel, 0f) * scan.X.Load(token, place.Channel) : 0f;
-            for (int slot = 0; slot < Group.DimY; slot++)
+            ScanFour four = new(token, t, count, place.Channel);
+            Quad delta = four.Load(scan.Delta), x = four.Load(scan.X), z = four.LoadOr0(scan.Z);
+            chunk.Set(four, scan.StepOf(delta + Quad.Broadcast(bias)), x);
+            ScanChunk.SetFour(outputs.OfInputs, four, x * skip);
+            ScanChunk.SetFour(outputs.Gates, four, scan.GateOf(z));
+        }
+    }
+
+    /// <summary>Adds up what the slots give, and closes the gate.</summary>
+    private void Write(ScanOutputs outputs, ScanPlace place, long token, int count, int first)
+    {
+        for (int t = Group.IdxY; t < count && place.IsInside; t += 4 * Group.DimY)
+        {
+            ScanFour four = new(token, t, count, place.Channel);
+            Quad sum = new(
+                outputs.Sum(four.Place(0)), outputs.Sum(four.Place(1)), outputs.Sum(four.Place(2)), outputs.Sum(four.Place(3)));
+            sum *= ScanChunk.Four(outputs.Gates, four);
+            if (first > 0)
             {
-                sum += outputs[(((t * Group.DimY) + slot) * Group.DimX) + Group.IdxX];
+                sum += four.Load(y);
             }
 
-            sum *= scan.GateOf(token, place.Channel);
-            if (first == 0)
-            {
-                y.Store(token, place.Channel, sum);
-            }
-            else
-            {
-                y.Add(token, place.Channel, sum);
-            }
+            four.Store(y, sum);
         }
+    }
+}
+
+/// <summary>What a chunk's outputs are made of, in the memory that a group shares.</summary>
+internal readonly struct ScanOutputs
+{
+    private const int Values = ScanConstants.ChunkLength * ScanConstants.MaxLanes;
+
+    private ScanOutputs(ArrayView<float> ofStates, ArrayView<float> ofInputs, ArrayView<float> gates)
+    {
+        OfStates = ofStates;
+        OfInputs = ofInputs;
+        Gates = gates;
+    }
+
+    /// <summary>C·h of a slot's states, [tokens, slots, lanes].</summary>
+    public ArrayView<float> OfStates { get; }
+
+    /// <summary>D·x, [tokens, lanes].</summary>
+    public ArrayView<float> OfInputs { get; }
+
+    /// <summary>What the output is multiplied by, [tokens, lanes].</summary>
+    public ArrayView<float> Gates { get; }
+
+    public static ScanOutputs Allocate() => new(
+        SharedMemory.Allocate<float>(Values * ScanConstants.MaxSlots),
+        SharedMemory.Allocate<float>(Values),
+        SharedMemory.Allocate<float>(Values));
+
+    /// <summary>What a channel's states and input give at a token.</summary>
+    public float Sum(int t)
+    {
+        float sum = OfInputs[ScanChunk.ValueAt(t)] + OfStates[ScanChunk.StateAt(t, 0)];
+        sum += Group.DimY > 1 ? OfStates[ScanChunk.StateAt(t, 1)] : 0f;
+        return Group.DimY > 2 ? sum + OfStates[ScanChunk.StateAt(t, 2)] + OfStates[ScanChunk.StateAt(t, 3)] : sum;
     }
 }

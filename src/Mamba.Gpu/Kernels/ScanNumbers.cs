@@ -1,4 +1,3 @@
-using ILGPU.Algorithms;
 using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
@@ -101,7 +100,7 @@ internal static class ScanMath
     public static float Decay(float x)
     {
         float near = (((((5.55041087e-2f * x) + 0.240226507f) * x) + 0.693147181f) * x) + 1f;
-        float far = XMath.Exp2(x);
+        float far = GpuLane.Exp2(x);
         return MathF.Abs(x) < 0.03125f ? near : far;
     }
 }

@@ -29,8 +29,10 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
     {
         int number = first + (4 * Group.IdxY);
         Quad a = default, b = default, h = default;
+        float bias = 0f, sum = 0f;
         if (place.IsInside)
         {
+            bias = scan.DeltaBias.LoadOr(0, place.Channel, 0f);
             a = scan.LoadState<RealNumbers>(scan.A, 0, number, place.Channel);
         }
 
@@ -39,11 +41,11 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
             b = scan.LoadState<RealNumbers>(scan.B, 0, number, place.Channel);
         }
 
-        float sum = 0f;
         for (int start = 0; start < place.Length; start += ScanConstants.ChunkLength)
         {
             int left = place.Length - start, count = left < ScanConstants.ChunkLength ? left : ScanConstants.ChunkLength;
-            chunk.Load(scan, place, (long)place.Start + start, count, first);
+            chunk.LoadCouplings(scan, place, (long)place.Start + start, count, first);
+            chunk.LoadTokens(scan, place, (long)place.Start + start, count, bias);
             Group.Barrier();
             for (int t = 0; t < count; t++)
             {
@@ -95,7 +97,7 @@ internal readonly struct ScanFoldKernel(
             return;
         }
 
-        int sequence = (int)(row / states), n = (int)(row % states);
+        int sequence = (int)row / states, n = (int)row - (sequence * states);
         Quad rate = a.LoadQuad(n, channel, plane.Width), h = default;
         if (initial.Exists)
         {

@@ -29,17 +29,18 @@ internal readonly struct SsdOutputBackwardKernel(
     {
         // Rows are (chunk, t, head).
         long row = ((long)Grid.IdxX * Group.DimY) + Group.IdxY;
-        float dot = row < rows ? Head(row / shape.Heads, (int)(row % shape.Heads)) : 0f;
+        int place = (int)row / shape.Heads, head = (int)row - (place * shape.Heads);
+        float dot = row < rows ? Head(place, head) : 0f;
         dot = RowSum.Sum(dot);
         if (row < rows && Group.IdxX == 0)
         {
-            dots.Store(row / shape.Heads, row % shape.Heads, dot);
+            dots.Store(place, head, dot);
         }
     }
 
-    private float Head(long place, int head)
+    private float Head(int place, int head)
     {
-        int chunk = firstChunk + (int)(place / chunks.Length), t = (int)(place % chunks.Length);
+        int index = place / chunks.Length, chunk = firstChunk + index, t = place - (index * chunks.Length);
         bool isToken = t < chunks.Tokens(chunk);
         long token = chunks.Start(chunk) + t;
         float decay = sums.FromStart(chunk, t, head), dot = 0f;
@@ -93,8 +94,7 @@ internal readonly struct SsdInputBackwardKernel(
     public void Run()
     {
         long row = ((long)Grid.IdxX * Group.DimY) + Group.IdxY;
-        long place = row / shape.Heads;
-        int head = (int)(row % shape.Heads);
+        int place = (int)row / shape.Heads, head = (int)row - (place * shape.Heads);
         Pair dots = row < rows ? Head(place, head) : default;
         dots = RowSum.Sum(dots);
         if (row < rows && Group.IdxX == 0)
@@ -104,9 +104,9 @@ internal readonly struct SsdInputBackwardKernel(
         }
     }
 
-    private Pair Head(long place, int head)
+    private Pair Head(int place, int head)
     {
-        int chunk = firstChunk + (int)(place / chunks.Length), t = (int)(place % chunks.Length);
+        int index = place / chunks.Length, chunk = firstChunk + index, t = place - (index * chunks.Length);
         Pair dots = default;
         if (t >= chunks.Tokens(chunk))
         {
@@ -188,7 +188,7 @@ internal readonly struct SsdScatterKernel(Plane plane, GpuChunks chunks, int fir
             return;
         }
 
-        int chunk = firstChunk + (int)(row / chunks.Length), t = (int)(row % chunks.Length);
+        int index = (int)row / chunks.Length, chunk = firstChunk + index, t = (int)row - (index * chunks.Length);
         if (t < chunks.Tokens(chunk))
         {
             tokens.AddQuad(

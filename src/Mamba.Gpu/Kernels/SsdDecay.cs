@@ -32,34 +32,44 @@ internal readonly struct SsdStep(GpuRows delta, GpuRows bias, bool softplus, flo
 /// <summary>
 /// The sums a_t of Δ·A up to each token of a chunk, as two floats each, for decays are differences of sums: behind
 /// tokens of strong decay one float would lose the digits of weak ones (a sum of -500 is good to 3e-5 only).
-/// Rows of [chunks·length, heads].
+/// Rows of [chunks·heads, length]: the tokens of a head are neighbours.
 /// </summary>
-internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int length)
+internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int length)
 {
     /// <summary>exp(a_t), of a token of a chunk: what is left of the state before the chunk.</summary>
     public float FromStart(int chunk, int t, int head)
     {
-        long row = ((long)chunk * length) + t;
-        return Exp(sums.Load(row, head) + rests.Load(row, head));
+        int row = (chunk * heads) + head;
+        return Exp(sums.Load(row, t) + rests.Load(row, t));
     }
 
-    /// <summary>exp(a_t - a_s), s no later than t.</summary>
-    public float Between(int chunk, int t, int s, int head)
+    /// <summary>exp(a_t - a_s) of four neighbouring s, from one that 4 divides on; 0 where s is later than t.</summary>
+    public Quad Between(int chunk, int t, int s, int head)
     {
-        long rowT = ((long)chunk * length) + t, rowS = ((long)chunk * length) + s;
-        float whole = sums.Load(rowT, head) - sums.Load(rowS, head);
-        return Exp(whole + (rests.Load(rowT, head) - rests.Load(rowS, head)));
+        int row = (chunk * heads) + head;
+        Quad from = sums.LoadQuad(row, s, length), fromRests = rests.LoadQuad(row, s, length);
+        float to = sums.Load(row, t), toRest = rests.Load(row, t);
+        return new(
+            s <= t ? Exp((to - from.X) + (toRest - fromRests.X)) : 0f,
+            s + 1 <= t ? Exp((to - from.Y) + (toRest - fromRests.Y)) : 0f,
+            s + 2 <= t ? Exp((to - from.Z) + (toRest - fromRests.Z)) : 0f,
+            s + 3 <= t ? Exp((to - from.W) + (toRest - fromRests.W)) : 0f);
     }
 
     /// <summary>exp(a_last - a_t): what is left at the end of the chunk of what came in at t.</summary>
-    public float ToEnd(int chunk, int t, int head) => Between(chunk, length - 1, t, head);
-
-    /// <summary>Sets a_t.</summary>
-    public void Set(int chunk, int t, int head, float sum, float rest)
+    public float ToEnd(int chunk, int t, int head)
     {
-        long row = ((long)chunk * length) + t;
-        sums.Store(row, head, sum);
-        rests.Store(row, head, rest);
+        int row = (chunk * heads) + head;
+        float whole = sums.Load(row, length - 1) - sums.Load(row, t);
+        return Exp(whole + (rests.Load(row, length - 1) - rests.Load(row, t)));
+    }
+
+    /// <summary>Sets a_t of four neighbouring t, from one that 4 divides on.</summary>
+    public void Set(int chunk, int t, int head, Quad sum, Quad rest)
+    {
+        int row = (chunk * heads) + head;
+        sums.StoreQuad(row, t, length, sum);
+        rests.StoreQuad(row, t, length, rest);
     }
 
     private static float Exp(float x) => LaneMath.Exp(new GpuLane(x < 0f ? x : 0f)).Value;
@@ -77,20 +87,37 @@ internal readonly struct SsdDecayKernel(
             return;
         }
 
-        int chunk = (int)(thread / shape.Heads), head = (int)(thread % shape.Heads);
+        int chunk = (int)thread / shape.Heads, head = (int)thread % shape.Heads;
         int first = chunks.Start(chunk), tokens = chunks.Tokens(chunk);
-        float decay = a.Load(0, head), sum = 0f, rest = 0f;
-        for (int t = 0; t < chunks.Length; t++)
+        float decay = a.Load(0, head);
+        Twofold sum = default;
+        for (int t = 0; t < chunks.Length; t += 4)
         {
-            float value = t < tokens ? step.Of(step.Input(first + t, head)) : 0f;
-            float term = value * decay;
+            Quad value = t < tokens ? Deltas(first + t, tokens - t, head) : default;
+            Quad terms = value * decay;
+            Twofold s0 = sum + terms.X, s1 = s0 + terms.Y, s2 = s1 + terms.Z, s3 = s2 + terms.W;
+            sum = s3;
+            Store(chunk, t, head, value.X);
+            Store(chunk, t + 1, head, value.Y);
+            Store(chunk, t + 2, head, value.Z);
+            Store(chunk, t + 3, head, value.W);
+            sums.Set(chunk, t, head, new(s0.High, s1.High, s2.High, s3.High), new(s0.Low, s1.Low, s2.Low, s3.Low));
+        }
+    }
 
-            // Knuth's exact addition: sum + term = next + what the rounding lost.
-            float next = sum + term, added = next - sum;
-            rest += (sum - (next - added)) + (term - added);
-            sum = next;
-            delta.Store(((long)chunk * chunks.Length) + t, head, value);
-            sums.Set(chunk, t, head, sum, rest);
+    /// <summary>Δ of four tokens, of which some are left; 0 behind them. All four are on their way together.</summary>
+    private Quad Deltas(int token, int left, int head)
+    {
+        float x = step.Input(token, head), y = step.Input(token + (left > 1 ? 1 : 0), head);
+        float z = step.Input(token + (left > 2 ? 2 : 0), head), w = step.Input(token + (left > 3 ? 3 : 0), head);
+        return new Quad(step.Of(x), step.Of(y), step.Of(z), step.Of(w)).Take(left, 0f);
+    }
+
+    private void Store(int chunk, int t, int head, float value)
+    {
+        if (t < chunks.Length)
+        {
+            delta.Store((chunk * chunks.Length) + t, head, value);
         }
     }
 }

@@ -17,24 +17,17 @@ internal readonly struct SsdPairsBackwardKernel(
             return;
         }
 
-        int t = (int)(row % chunks.Length), heads = shape.Heads / shape.Groups;
-        int group = (int)(row / chunks.Length % shape.Groups), chunk = (int)(row / chunks.Length / shape.Groups);
+        int rest = (int)row / chunks.Length, t = (int)row - (rest * chunks.Length), heads = shape.Heads / shape.Groups;
+        int chunk = rest / shape.Groups, group = rest - (chunk * shape.Groups);
         Quad sum = default;
         for (int head = group * heads; head < (group + 1) * heads; head++)
         {
             long from = ((((long)chunk * shape.Heads) + head) * chunks.Length) + t;
-            sum += gMix.LoadQuad(from, s, chunks.Length) * new Quad(
-                Decay(chunk, t, (int)s, head),
-                Decay(chunk, t, (int)s + 1, head),
-                Decay(chunk, t, (int)s + 2, head),
-                Decay(chunk, t, (int)s + 3, head));
+            sum += gMix.LoadQuad(from, s, chunks.Length) * sums.Between(firstChunk + chunk, t, (int)s, head);
         }
 
         gPairs.StoreQuad(row, s, chunks.Length, sum);
     }
-
-    private float Decay(int chunk, int t, int s, int head) =>
-        s <= t ? sums.Between(firstChunk + chunk, t, s, head) : 0f;
 }
 
 /// <summary>

@@ -35,7 +35,7 @@ internal readonly struct ByStepToEnd : ISsdWeight
 /// <param name="firstChunk">The first that is copied.</param>
 /// <param name="sums">For the weights.</param>
 /// <param name="delta">For the weights.</param>
-/// <param name="headDim">Columns of a head.</param>
+/// <param name="shape">For the weights.</param>
 /// <param name="source">Rows of tokens.</param>
 /// <param name="target">Rows of places in chunks.</param>
 internal readonly struct SsdOperandKernel<TWeight>(
@@ -44,7 +44,7 @@ internal readonly struct SsdOperandKernel<TWeight>(
     int firstChunk,
     SsdSums sums,
     GpuRows delta,
-    int headDim,
+    SsdShape shape,
     GpuRows source,
     GpuRows target) : IKernel
     where TWeight : struct, ISsdWeight
@@ -57,22 +57,26 @@ internal readonly struct SsdOperandKernel<TWeight>(
             return;
         }
 
-        int chunk = firstChunk + (int)(row / chunks.Length), t = (int)(row % chunks.Length);
+        int index = (int)row / chunks.Length, chunk = firstChunk + index, t = (int)row - (index * chunks.Length);
         Quad value = default;
         if (t < chunks.Tokens(chunk))
         {
-            value = source.LoadQuad(chunks.Start(chunk) + t, column, plane.Width) * new Quad(
-                Weight(chunk, t, column),
-                Weight(chunk, t, column + 1),
-                Weight(chunk, t, column + 2),
-                Weight(chunk, t, column + 3));
+            value = source.LoadQuad(chunks.Start(chunk) + t, column, plane.Width) * Weights(chunk, t, (int)column);
         }
 
         target.StoreQuad(row, column, plane.Width, value);
     }
 
-    private float Weight(int chunk, int t, long column) =>
-        column < plane.Width ? TWeight.Of(sums, delta, chunk, t, chunks.Length, (int)column / headDim) : 0f;
+    private Quad Weights(int chunk, int t, int column) => shape.IsInOneHead(column)
+        ? Quad.Broadcast(Weight(chunk, t, column))
+        : new(
+            Weight(chunk, t, column),
+            Weight(chunk, t, column + 1),
+            Weight(chunk, t, column + 2),
+            Weight(chunk, t, column + 3));
+
+    private float Weight(int chunk, int t, int column) =>
+        column < plane.Width ? TWeight.Of(sums, delta, chunk, t, chunks.Length, shape.HeadOf(column)) : 0f;
 }
 
 /// <summary>
@@ -91,17 +95,10 @@ internal readonly struct SsdMixKernel(
             return;
         }
 
-        int t = (int)(row % chunks.Length);
-        int head = (int)(row / chunks.Length % shape.Heads), chunk = (int)(row / chunks.Length / shape.Heads);
+        int rest = (int)row / chunks.Length, t = (int)row - (rest * chunks.Length);
+        int chunk = rest / shape.Heads, head = rest - (chunk * shape.Heads);
         long from = ((((long)chunk * shape.Groups) + shape.GroupOf(head)) * chunks.Length) + t;
         Quad value = products.LoadQuad(from, s, chunks.Length);
-        chunk += firstChunk;
-        mix.StoreQuad(row, s, chunks.Length, value * new Quad(
-            Decay(chunk, t, (int)s, head),
-            Decay(chunk, t, (int)s + 1, head),
-            Decay(chunk, t, (int)s + 2, head),
-            Decay(chunk, t, (int)s + 3, head)));
+        mix.StoreQuad(row, s, chunks.Length, value * sums.Between(firstChunk + chunk, t, (int)s, head));
     }
-
-    private float Decay(int chunk, int t, int s, int head) => s <= t ? sums.Between(chunk, t, s, head) : 0f;
 }

@@ -32,37 +32,46 @@ internal readonly struct SsdOutputKernel(
 {
     public void Run()
     {
-        long row = plane.Row, column = plane.Column;
+        long row = plane.Row;
+        int column = (int)plane.Column;
         if (!plane.Contains(row, column))
         {
             return;
         }
 
-        int chunk = firstChunk + (int)(row / chunks.Length), t = (int)(row % chunks.Length);
+        int index = (int)row / chunks.Length, chunk = firstChunk + index, t = (int)row - (index * chunks.Length);
         if (t >= chunks.Tokens(chunk))
         {
             return;
         }
 
         long token = chunks.Start(chunk) + t;
-        Quad value = inside.LoadQuad(row, column, plane.Width)
-            + (across.LoadQuad(row, column, plane.Width) * new Quad(
-                Decay(chunk, t, column),
-                Decay(chunk, t, column + 1),
-                Decay(chunk, t, column + 2),
-                Decay(chunk, t, column + 3)))
-            + (x.LoadQuad(token, column, plane.Width) * new Quad(
-                Skip(column), Skip(column + 1), Skip(column + 2), Skip(column + 3)));
+        QuadWords own = inside.LoadWords(row, column, plane.Width), before = across.LoadWords(row, column, plane.Width);
+        QuadWords input = x.LoadWords(token, column, plane.Width);
+        Quad gate = z.Exists ? z.LoadQuad(token, column, plane.Width) : default;
+        Quad value = own.Value + (before.Value * Decays(chunk, t, column)) + (input.Value * Skips(column));
         if (z.Exists)
         {
-            value *= Quad.Map<Elementwise.Silu>(z.LoadQuad(token, column, plane.Width));
+            value *= Quad.Map<Elementwise.Silu>(gate);
         }
 
         y.StoreQuad(token, column, plane.Width, value);
     }
 
-    private float Decay(int chunk, int t, long column) =>
-        column < plane.Width ? sums.FromStart(chunk, t, (int)column / shape.HeadDim) : 0f;
+    private Quad Decays(int chunk, int t, int column) => shape.IsInOneHead(column)
+        ? Quad.Broadcast(Decay(chunk, t, column))
+        : new(
+            Decay(chunk, t, column),
+            Decay(chunk, t, column + 1),
+            Decay(chunk, t, column + 2),
+            Decay(chunk, t, column + 3));
 
-    private float Skip(long column) => column < plane.Width ? d.Of((int)column / shape.HeadDim, (int)column) : 0f;
+    private float Decay(int chunk, int t, int column) =>
+        column < plane.Width ? sums.FromStart(chunk, t, shape.HeadOf(column)) : 0f;
+
+    private Quad Skips(int column) => d.Exists
+        ? new(Skip(column), Skip(column + 1), Skip(column + 2), Skip(column + 3))
+        : default;
+
+    private float Skip(int column) => column < plane.Width ? d.Of(shape.HeadOf(column), column) : 0f;
 }

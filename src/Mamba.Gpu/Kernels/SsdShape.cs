@@ -14,6 +14,12 @@ internal readonly struct SsdShape(int heads, int headDim, int groups, int states
     /// <summary>Width of a row of x.</summary>
     public int Channels => Heads * HeadDim;
 
+    /// <summary>The head of a channel.</summary>
+    public int HeadOf(int channel) => channel / HeadDim;
+
+    /// <summary>Whether four neighbouring channels, from one that 4 divides on, are one head's.</summary>
+    public bool IsInOneHead(int channel) => HeadDim % 4 == 0 || HeadOf(channel) == HeadOf(channel + 3);
+
     /// <summary>The group whose B and C a head uses.</summary>
     public int GroupOf(int head) => head / (Heads / Groups);
 }

@@ -40,7 +40,7 @@ internal readonly struct SsdPassKernel(
             return;
         }
 
-        int sequence = (int)(row / shape.Channels), channel = (int)(row % shape.Channels);
+        int sequence = (int)row / shape.Channels, channel = (int)row - (sequence * shape.Channels);
         int head = channel / shape.HeadDim, start = firstOf[sequence], end = firstOf[sequence + 1];
         int from = start > firstChunk ? start : firstChunk, to = end < lastChunk ? end : lastChunk;
         if (from >= to)
@@ -116,7 +116,7 @@ internal readonly struct SsdPassBackwardKernel(
             return;
         }
 
-        int sequence = (int)(row / shape.Channels), channel = (int)(row % shape.Channels);
+        int sequence = (int)row / shape.Channels, channel = (int)row - (sequence * shape.Channels);
         int head = channel / shape.HeadDim, start = firstOf[sequence], end = firstOf[sequence + 1];
         int from = start > firstChunk ? start : firstChunk, to = end < lastChunk ? end : lastChunk;
         if (from >= to)

@@ -4,7 +4,7 @@ namespace Mamba.Gpu.Native;
 
 /// <summary>The few functions of cuBLAS that this library calls; versions 12 and 13 have them alike.</summary>
 /// <remarks>
-/// cuBLAS library user guide, sections 2.8.13 (GemmEx) and 2.8.15 (GemmStridedBatchedEx). ILGPU's own binding knows
+/// cuBLAS library user guide, sections 2.8.14 (GemmBatchedEx) and 2.8.15 (GemmStridedBatchedEx). ILGPU's own binding knows
 /// neither version 13, nor bfloat16, nor batches.
 /// </remarks>
 internal static unsafe partial class CuBlas
@@ -82,6 +82,30 @@ internal static unsafe partial class CuBlas
         int typeOfC,
         int pitchOfC,
         long strideOfC,
+        int batch,
+        int computeType,
+        int algorithm);
+
+    /// <remarks>The lists of the matrices' addresses are in the device's memory.</remarks>
+    [LibraryImport(Library, EntryPoint = "cublasGemmBatchedEx")]
+    public static partial int GemmBatched(
+        nint handle,
+        int transposeA,
+        int transposeB,
+        int m,
+        int n,
+        int k,
+        float* alpha,
+        long* a,
+        int typeOfA,
+        int pitchOfA,
+        long* b,
+        int typeOfB,
+        int pitchOfB,
+        float* beta,
+        long* c,
+        int typeOfC,
+        int pitchOfC,
         int batch,
         int computeType,
         int algorithm);

@@ -67,7 +67,7 @@ public sealed class LinearTests
         {
             float[] one = x[(row * length * depth)..((row + 1) * length * depth)];
             float[] alone = Functions.Linear(tested.Array([1, length, depth], one), weight, bias).ToArray();
-            alone.ShouldHaveTheBitsOf(together[(row * length * width)..((row + 1) * length * width)], $"row {row}");
+            together[(row * length * width)..((row + 1) * length * width)].ShouldBeAsAlone(alone, $"row {row}");
         }
     }
 

@@ -197,7 +197,7 @@ public sealed class MixerTests
 
             float[] alone = mixer.Forward(tested.Array([1, length, dim], x.AsSpan(7 * length * dim, length * dim))).ToArray();
 
-            batch[(7 * length * dim)..(8 * length * dim)].ShouldHaveTheBitsOf(alone, $"length {length}");
+            batch[(7 * length * dim)..(8 * length * dim)].ShouldBeAsAlone(alone, $"length {length}");
         }
     }
 

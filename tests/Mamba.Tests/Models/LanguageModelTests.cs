@@ -123,11 +123,11 @@ public sealed class LanguageModelTests
 
         model.Prefill([1, 2, 3, 4], one, alone);
         model.Prefill([9, 9, 9, 9, 1, 2, 3, 4, 0, 0, 0, 0], three, batch);
-        batch[vocabulary..(2 * vocabulary)].ShouldHaveTheBitsOf(alone);
+        batch[vocabulary..(2 * vocabulary)].ShouldBeAsAlone(alone);
 
         model.Step([5], one, alone);
         model.Step([6, 5, 7], three, batch);
-        batch[vocabulary..(2 * vocabulary)].ShouldHaveTheBitsOf(alone);
+        batch[vocabulary..(2 * vocabulary)].ShouldBeAsAlone(alone);
     }
 
     [Fact]
