@@ -11,11 +11,19 @@ public sealed partial class GpuDevice
     /// </summary>
     private const int FewRows = 8;
 
+    /// <summary>
+    /// Whether a product of layers rounds a weight or a gradient, which is float32, to bfloat16: where it meets an
+    /// activation that is stored so. A gradient that meets a weight stays as it is.
+    /// </summary>
+    private bool Narrows(DeviceArray a, DeviceArray b) => _options.Precision == Precision.BFloat16
+        && (a.Precision == Precision.BFloat16 || b.Precision == Precision.BFloat16);
+
     internal override void MatMul(
         DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate)
     {
         (nint m, nint n, nint k) = MatMulSizes(a, transposeA, b, transposeB, c);
-        Multiply(Matrix.Of(a), transposeA, Matrix.Of(b), transposeB, Matrix.Of(c), new(m, n, k), accumulate);
+        Multiply(
+            Matrix.Of(a), transposeA, Matrix.Of(b), transposeB, Matrix.Of(c), new(m, n, k), accumulate, Narrows(a, b));
     }
 
     /// <remarks>
@@ -29,7 +37,9 @@ public sealed partial class GpuDevice
         nint routed = _blas is null && shape.Rank > 1 ? shape[^2] : shape.Rows;
         if (routed <= FewRows && shape.Rows <= FewRowsKernel.Rows * 65535L)
         {
-            int threads = PowerOfTwo(Groups(depth, FewRowsKernel.Step), GroupSize); // all weights on their way at once
+            // Enough threads to fill the device; as many loads on their way at once as that leaves.
+            int perRow = Math.Max(_runtime.Accelerator.MaxNumThreads / Math.Max(width, 1), GroupSize / 8);
+            int threads = PowerOfTwo(Math.Min(Groups(depth, FewRowsKernel.Step), perRow), GroupSize);
             int rowsOfWeights = GroupSize / threads;
             Launch(
                 new FewRowsKernel(
@@ -46,7 +56,8 @@ public sealed partial class GpuDevice
         }
 
         Multiply(
-            Matrix.Of(x), false, Matrix.Of(weight), true, Matrix.Of(y), new(shape.Rows, width, depth), bias.Exists);
+            Matrix.Of(x), false, Matrix.Of(weight), true, Matrix.Of(y), new(shape.Rows, width, depth), bias.Exists,
+            Narrows(x, weight));
     }
 
     /// <summary>The least power of two that is at least <paramref name="value"/>, but no more than a limit.</summary>

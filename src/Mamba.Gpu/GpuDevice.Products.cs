@@ -11,12 +11,36 @@ namespace Mamba.Gpu;
 public sealed unsafe partial class GpuDevice
 {
     /// <summary>Computes <c>C = op(A)·op(B)</c>, or adds it to C, for every matrix of a batch.</summary>
+    /// <remarks>
+    /// Where it narrows, factors of float32 are rounded to bfloat16; else only two that are stored so are multiplied so, and
+    /// what becomes a C of bfloat16, for cuBLAS knows no other product for it.
+    /// </remarks>
     private void Multiply(
-        Matrix a, bool transposeA, Matrix b, bool transposeB, Matrix c, in ProductSizes sizes, bool accumulate)
+        Matrix a,
+        bool transposeA,
+        Matrix b,
+        bool transposeB,
+        Matrix c,
+        in ProductSizes sizes,
+        bool accumulate,
+        bool narrow = false)
     {
         if (sizes.M == 0 || sizes.N == 0 || sizes.Outer == 0 || sizes.Inner == 0)
         {
             return;
+        }
+
+        using DeviceScope scope = Scope();
+        narrow |= c.Array.Precision == Precision.BFloat16
+            || (a.Array.Precision == Precision.BFloat16 && b.Array.Precision == Precision.BFloat16);
+        if (narrow || _blas is not null)
+        {
+            // cuBLAS takes two factors of one precision; our kernel takes them as they are.
+            Precision factors = narrow ? Precision.BFloat16 : Precision.Float32;
+            (long rowsA, long columnsA) = transposeA ? (sizes.K, sizes.M) : (sizes.M, sizes.K);
+            (long rowsB, long columnsB) = transposeB ? (sizes.N, sizes.K) : (sizes.K, sizes.N);
+            a = As(factors, a, rowsA, columnsA, sizes);
+            b = As(factors, b, rowsB, columnsB, sizes);
         }
 
         if (_blas is null || sizes.K == 0)
@@ -25,19 +49,9 @@ public sealed unsafe partial class GpuDevice
             return;
         }
 
-        using DeviceScope scope = Scope();
-        bool narrow = _options.Precision == Precision.BFloat16
-            || (a.Array.Precision == Precision.BFloat16 && b.Array.Precision == Precision.BFloat16);
-        Precision factors = narrow ? Precision.BFloat16 : Precision.Float32;
-        (long rowsA, long columnsA) = transposeA ? (sizes.K, sizes.M) : (sizes.M, sizes.K);
-        (long rowsB, long columnsB) = transposeB ? (sizes.N, sizes.K) : (sizes.K, sizes.N);
-        a = As(factors, a, rowsA, columnsA, sizes);
-        b = As(factors, b, rowsB, columnsB, sizes);
-
         float alpha = 1f, beta = accumulate ? 1f : 0f;
-        int compute = _options.AllowTensorFloat32 && a.Array.Precision == Precision.Float32
-            ? CuBlas.ComputeTensorFloat32
-            : CuBlas.ComputeFloat32;
+        bool tensorFloat32 = (_options.AllowTensorFloat32 || _options.Precision == Precision.BFloat16) && !narrow;
+        int compute = tensorFloat32 ? CuBlas.ComputeTensorFloat32 : CuBlas.ComputeFloat32;
 
         // cuBLAS counts down columns: to it, our rows are columns, and C = A·B is Cᵀ = Bᵀ·Aᵀ.
         int transposeFirst = transposeB ? 1 : 0, transposeSecond = transposeA ? 1 : 0;

@@ -32,42 +32,63 @@ internal readonly struct ConvolutionArrays(
 
     public int Channels { get; } = channels;
 
-    public Quad Weight(int tap, long channel) =>
-        weight.LoadQuad(isReversed != 0 ? Taps - 1 - tap : tap, channel, Channels);
+    /// <summary>A tap's weights; zeros behind the last.</summary>
+    public QuadWords Weight(int tap, long channel)
+    {
+        QuadWords words = default;
+        if (tap < Taps)
+        {
+            words = weight.LoadWords(isReversed != 0 ? Taps - 1 - tap : tap, channel, Channels);
+        }
+
+        return words;
+    }
 
     public Quad Bias(long channel) => bias.Exists ? bias.LoadQuad(0, channel, Channels) : default;
 
     /// <summary>Input t of a sequence; before its start the window or zeros, after its end zeros.</summary>
-    public Quad Input(int sequence, int t, long channel)
+    public QuadWords Input(int sequence, int t, long channel)
     {
-        if (t < 0)
+        QuadWords words = default;
+        if (t >= 0 && t < Blocks.Sequences.Length(sequence))
         {
-            return window.Exists && t >= -Left
-                ? window.LoadQuad(((long)sequence * Left) + Left + t, channel, Channels)
-                : default;
+            words = x.LoadWords((long)Blocks.Sequences.Start(sequence) + t, channel, Channels);
+        }
+        else if (t < 0 && t >= -Left && window.Exists)
+        {
+            words = window.LoadWords(((long)sequence * Left) + Left + t, channel, Channels);
         }
 
-        return t < Blocks.Sequences.Length(sequence)
-            ? x.LoadQuad((long)Blocks.Sequences.Start(sequence) + t, channel, Channels)
-            : default;
+        return words;
     }
 
     /// <summary>The weighted sums of four tokens from t on, with the bias: each input is read once.</summary>
     public QuadOfTokens Sums(int sequence, int t, long channel)
     {
-        Quad bias = Bias(channel), x0 = Input(sequence, t - Left, channel);
-        Quad x1 = Input(sequence, t - Left + 1, channel), x2 = Input(sequence, t - Left + 2, channel);
+        int first = t - Left;
+        Quad bias = Bias(channel);
+        QuadWords before0 = Input(sequence, first, channel), before1 = Input(sequence, first + 1, channel);
+        QuadWords before2 = Input(sequence, first + 2, channel);
         QuadOfTokens sums = new() { T0 = bias, T1 = bias, T2 = bias, T3 = bias };
-        for (int k = 0; k < Taps; k++)
+        Quad x0 = default, x1 = default, x2 = default;
+        for (int k = 0; k < Taps; k += 4)
         {
-            Quad w = Weight(k, channel), x3 = Input(sequence, t - Left + k + 3, channel);
-            sums.T0 += w * x0;
-            sums.T1 += w * x1;
-            sums.T2 += w * x2;
-            sums.T3 += w * x3;
-            x0 = x1;
-            x1 = x2;
-            x2 = x3;
+            // Four taps are on their way together.
+            QuadWords w0 = Weight(k, channel), w1 = Weight(k + 1, channel);
+            QuadWords w2 = Weight(k + 2, channel), w3 = Weight(k + 3, channel);
+            QuadWords i0 = Input(sequence, first + k + 3, channel), i1 = Input(sequence, first + k + 4, channel);
+            QuadWords i2 = Input(sequence, first + k + 5, channel), i3 = Input(sequence, first + k + 6, channel);
+            if (k == 0)
+            {
+                (x0, x1, x2) = (before0.Value, before1.Value, before2.Value);
+            }
+
+            Quad x3 = i0.Value, x4 = i1.Value, x5 = i2.Value, x6 = i3.Value;
+            sums.Add(w0.Value, x0, x1, x2, x3);
+            sums.AddIf(k + 1 < Taps, w1.Value, x1, x2, x3, x4);
+            sums.AddIf(k + 2 < Taps, w2.Value, x2, x3, x4, x5);
+            sums.AddIf(k + 3 < Taps, w3.Value, x3, x4, x5, x6);
+            (x0, x1, x2) = (x4, x5, x6);
         }
 
         return sums;
@@ -83,6 +104,24 @@ internal struct QuadOfTokens
     public Quad T1;
     public Quad T2;
     public Quad T3;
+
+    /// <summary>Adds a tap's products with the inputs that it meets.</summary>
+    public void Add(Quad weight, Quad x0, Quad x1, Quad x2, Quad x3)
+    {
+        T0 += weight * x0;
+        T1 += weight * x1;
+        T2 += weight * x2;
+        T3 += weight * x3;
+    }
+
+    /// <summary>The same where there is such a tap: NaN times a weight of zero is NaN.</summary>
+    public void AddIf(bool isTap, Quad weight, Quad x0, Quad x1, Quad x2, Quad x3)
+    {
+        if (isTap)
+        {
+            Add(weight, x0, x1, x2, x3);
+        }
+    }
 }
 
 /// <summary>A thread's place in a convolution: four channels of a block of tokens.</summary>
@@ -160,11 +199,25 @@ internal readonly struct WindowSlide(GpuRows final)
 {
     public void Run(in ConvolutionArrays arrays, int sequence, long channel)
     {
-        int length = arrays.Blocks.Sequences.Length(sequence);
-        for (int j = 0; j < arrays.Left && final.Exists; j++)
+        int first = arrays.Blocks.Sequences.Length(sequence) - arrays.Left;
+        for (int j = 0; j < arrays.Left && final.Exists; j += 4)
         {
-            Quad value = arrays.Input(sequence, length - arrays.Left + j, channel);
-            final.StoreQuad(((long)sequence * arrays.Left) + j, channel, arrays.Channels, value);
+            // Four are read before the first is written.
+            QuadWords w0 = arrays.Input(sequence, first + j, channel), w1 = arrays.Input(sequence, first + j + 1, channel);
+            QuadWords w2 = arrays.Input(sequence, first + j + 2, channel);
+            QuadWords w3 = arrays.Input(sequence, first + j + 3, channel);
+            Store(arrays, sequence, j, channel, w0);
+            Store(arrays, sequence, j + 1, channel, w1);
+            Store(arrays, sequence, j + 2, channel, w2);
+            Store(arrays, sequence, j + 3, channel, w3);
+        }
+    }
+
+    private void Store(in ConvolutionArrays arrays, int sequence, int j, long channel, QuadWords words)
+    {
+        if (j < arrays.Left)
+        {
+            final.StoreQuad(((long)sequence * arrays.Left) + j, channel, arrays.Channels, words.Value);
         }
     }
 }

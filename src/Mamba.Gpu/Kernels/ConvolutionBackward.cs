@@ -96,7 +96,7 @@ internal readonly struct ConvolutionWindowKernel(
         Quad sum = default;
         for (int k = 0; k <= j; k++)
         {
-            sum += arrays.Weight(k, channel) * arrays.Input(sequence, j - k, channel);
+            sum += arrays.Weight(k, channel).Value * arrays.Input(sequence, j - k, channel).Value;
         }
 
         int final = j - arrays.Blocks.Sequences.Length(sequence);
@@ -136,11 +136,12 @@ internal readonly struct ConvolutionWeightKernel(
         long start = arrays.Blocks.Sequences.Start(sequence);
         Quad w0 = default, w1 = default, w2 = default, w3 = default, sum = default;
         int at = tap - arrays.Left;
-        Quad x0 = arrays.Input(sequence, first + at, channel), x1 = arrays.Input(sequence, first + at + 1, channel);
-        Quad x2 = arrays.Input(sequence, first + at + 2, channel);
+        Quad x0 = arrays.Input(sequence, first + at, channel).Value;
+        Quad x1 = arrays.Input(sequence, first + at + 1, channel).Value;
+        Quad x2 = arrays.Input(sequence, first + at + 2, channel).Value;
         for (int t = first; t < end; t++)
         {
-            Quad gt = g.LoadQuad(start + t, channel, arrays.Channels), x3 = arrays.Input(sequence, t + at + 3, channel);
+            Quad gt = g.LoadQuad(start + t, channel, arrays.Channels), x3 = arrays.Input(sequence, t + at + 3, channel).Value;
             w0 += gt * x0;
             w1 += gt * x1;
             w2 += gt * x2;

@@ -21,16 +21,9 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
         Quad sums = default;
         if (column < width)
         {
-            // Four quads at a time are on their way while the sums are made.
-            for (int k = Step * Group.IdxX; k < depth; k += Step * Group.DimX)
-            {
-                QuadWords w0 = weight.LoadWords(column, k, depth), w1 = weight.LoadWords(column, k + 4, depth);
-                QuadWords w2 = weight.LoadWords(column, k + 8, depth), w3 = weight.LoadWords(column, k + 12, depth);
-                sums.X += Dot(first, k, w0, w1) + Dot(first, k + 8, w2, w3);
-                sums.Y += Dot(first + 1, k, w0, w1) + Dot(first + 1, k + 8, w2, w3);
-                sums.Z += Dot(first + 2, k, w0, w1) + Dot(first + 2, k + 8, w2, w3);
-                sums.W += Dot(first + 3, k, w0, w1) + Dot(first + 3, k + 8, w2, w3);
-            }
+            sums = weight.AreAligned && x.AreAligned && depth % Step == 0
+                ? Sums<WholeWords>(column, first)
+                : Sums<WordsUpTo>(column, first);
         }
 
         sums = RowSum.Sum(sums);
@@ -44,15 +37,35 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
         }
     }
 
-    private float Dot(int row, int k, QuadWords low, QuadWords high)
+    private Quad Sums<TWords>(int column, int first)
+        where TWords : struct, IRowWords
+    {
+        Quad sums = default;
+        for (int k = Step * Group.IdxX; k < depth; k += Step * Group.DimX)
+        {
+            // All four quads are on their way while the sums are made.
+            QuadWords w0 = TWords.Load(weight, column, k, depth), w1 = TWords.Load(weight, column, k + 4, depth);
+            QuadWords w2 = TWords.Load(weight, column, k + 8, depth), w3 = TWords.Load(weight, column, k + 12, depth);
+            sums.X += Dot<TWords>(first, k, w0, w1, w2, w3);
+            sums.Y += Dot<TWords>(first + 1, k, w0, w1, w2, w3);
+            sums.Z += Dot<TWords>(first + 2, k, w0, w1, w2, w3);
+            sums.W += Dot<TWords>(first + 3, k, w0, w1, w2, w3);
+        }
+
+        return sums;
+    }
+
+    private float Dot<TWords>(int row, int k, QuadWords w0, QuadWords w1, QuadWords w2, QuadWords w3)
+        where TWords : struct, IRowWords
     {
         if (row >= rows)
         {
             return 0f;
         }
 
-        QuadWords first = x.LoadWords(row, k, depth), second = x.LoadWords(row, k + 4, depth);
-        return (first.Value * low.Value).Sum + (second.Value * high.Value).Sum;
+        QuadWords x0 = TWords.Load(x, row, k, depth), x1 = TWords.Load(x, row, k + 4, depth);
+        QuadWords x2 = TWords.Load(x, row, k + 8, depth), x3 = TWords.Load(x, row, k + 12, depth);
+        return ((x0.Value * w0.Value) + (x1.Value * w1.Value) + ((x2.Value * w2.Value) + (x3.Value * w3.Value))).Sum;
     }
 
     private void Put(int row, int column, float value)
@@ -62,4 +75,22 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
             y.Store(row, column, value);
         }
     }
+}
+
+/// <summary>How four neighbours of a row are read.</summary>
+internal interface IRowWords
+{
+    static abstract QuadWords Load(GpuRows rows, int row, int column, int width);
+}
+
+/// <summary>From aligned rows, all four inside.</summary>
+internal readonly struct WholeWords : IRowWords
+{
+    public static QuadWords Load(GpuRows rows, int row, int column, int width) => rows.LoadWords(row, column);
+}
+
+/// <summary>From any rows; zeros from their end on.</summary>
+internal readonly struct WordsUpTo : IRowWords
+{
+    public static QuadWords Load(GpuRows rows, int row, int column, int width) => rows.LoadWords(row, column, width);
 }

@@ -34,6 +34,9 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
     /// <summary>Whether there are rows at all.</summary>
     public bool Exists => _kind != Absent;
 
+    /// <summary>Whether four elements from a multiple of four on can be read at once.</summary>
+    public bool AreAligned => _aligned != 0;
+
     /// <summary>The same rows for a kernel whose fours count from multiples of <paramref name="columns"/>.</summary>
     public GpuRows CutAt(int columns) =>
         new(_view, _offset, _pitch, _kind, columns % 4 == 0 ? _aligned : 0);
@@ -88,8 +91,14 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
                 LoadUpTo(row, column + 3, width)));
         }
 
-        return _kind == BFloat16 ? new(_view.Cast<ulong>()[i >> 2]) : new(_view.Cast<Quad>()[i >> 2]);
+        return WordsAt(i);
     }
+
+    /// <summary>The same of columns that are all in a row of aligned rows.</summary>
+    public QuadWords LoadWords(long row, long column) => WordsAt(IndexOf(row, column));
+
+    private QuadWords WordsAt(long i) =>
+        _kind == BFloat16 ? new(_view.Cast<ulong>()[i >> 2]) : new(_view.Cast<Quad>()[i >> 2]);
 
     private long IndexOf(long row, long column) => _offset + (long)((ulong)(uint)row * (uint)_pitch) + column;
 

@@ -1,12 +1,16 @@
 using ILGPU;
+using ILGPU.Runtime.Cuda;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>How values of two threads become one.</summary>
+/// <summary>How values of two threads become one; the order of the two does not matter.</summary>
 internal interface ICombine<T>
     where T : unmanaged
 {
     static abstract T Of(T a, T b);
+
+    /// <summary>The value and that of another thread of the warp, see <see cref="Neighbour"/>.</summary>
+    static abstract T OfNeighbours(T value, int distance);
 }
 
 /// <summary><c>a + b</c></summary>
@@ -19,6 +23,16 @@ internal readonly struct Adding : ICombine<float>, ICombine<Pair>, ICombine<Quad
     public static Quad Of(Quad a, Quad b) => a + b;
 
     public static Twofold Of(Twofold a, Twofold b) => a + b;
+
+    public static float OfNeighbours(float value, int distance) => value + Neighbour.Of(value, distance);
+
+    public static Pair OfNeighbours(Pair value, int distance) =>
+        Of(value, new Pair(Neighbour.Of(value.A, distance), Neighbour.Of(value.B, distance)));
+
+    public static Quad OfNeighbours(Quad value, int distance) => value + Neighbour.Of(value, distance);
+
+    public static Twofold OfNeighbours(Twofold value, int distance) =>
+        value + new Twofold(Neighbour.Of(value.High, distance), Neighbour.Of(value.Low, distance));
 }
 
 /// <summary>The larger; NaN where there is one.</summary>
@@ -27,6 +41,30 @@ internal readonly struct Larger : ICombine<float>, ICombine<Quad>
     public static float Of(float a, float b) => GpuLane.Max(new(a), new(b)).Value;
 
     public static Quad Of(Quad a, Quad b) => Quad.Max(a, b);
+
+    public static float OfNeighbours(float value, int distance) => Of(value, Neighbour.Of(value, distance));
+
+    public static Quad OfNeighbours(Quad value, int distance) => Of(value, Neighbour.Of(value, distance));
+}
+
+/// <summary>The values of other threads of a CUDA device's warp, which all of it ask for at once.</summary>
+/// <remarks>ILGPU's own exchange does not compile for OpenCL even where it is not reached.</remarks>
+internal static class Neighbour
+{
+    /// <summary>The value of the thread whose number differs in the bit <paramref name="distance"/>, a power of two.</summary>
+    public static float Of(float value, int distance)
+    {
+        float other = value;
+        if (CudaAsm.IsSupported)
+        {
+            CudaAsm.Emit("shfl.sync.bfly.b32 %0, %1, %2, 31, 0xffffffff;", out other, value, distance);
+        }
+
+        return other;
+    }
+
+    public static Quad Of(Quad value, int distance) =>
+        new(Of(value.X, distance), Of(value.Y, distance), Of(value.Z, distance), Of(value.W, distance));
 }
 
 /// <summary>Over all threads of a group.</summary>
@@ -80,6 +118,9 @@ internal static class ColumnSum
 /// <summary>Combines values of threads pairwise, in an order that is fixed for their number.</summary>
 internal static class ThreadTree
 {
+    /// <summary>Threads of a CUDA device that run in step.</summary>
+    private const int WarpSize = 32;
+
     /// <summary>What all of some threads' values become, for each of them; all threads of the group call.</summary>
     /// <param name="value">This thread's value.</param>
     /// <param name="shared">A place for each thread of the group.</param>
@@ -90,6 +131,11 @@ internal static class ThreadTree
         where T : unmanaged
         where TCombine : struct, ICombine<T>
     {
+        if (CudaAsm.IsSupported && stride == 1 && Group.DimX * Group.DimY >= WarpSize)
+        {
+            return RunInWarps<T, TCombine>(value, shared, index, count);
+        }
+
         int own = (Group.IdxY * Group.DimX) + Group.IdxX, half = count;
         shared[own] = value;
         Group.Barrier();
@@ -110,6 +156,36 @@ internal static class ThreadTree
         T all = shared[own - (index * stride)];
         Group.Barrier(); // before the next use of this memory
         return all;
+    }
+
+    /// <summary>The same where the threads of a warp can read one another's registers, for neighbouring threads.</summary>
+    private static T RunInWarps<T, TCombine>(T value, ArrayView<T> shared, int index, int count)
+        where T : unmanaged
+        where TCombine : struct, ICombine<T>
+    {
+        int half = count < WarpSize ? count : WarpSize;
+        while (half > 1)
+        {
+            half /= 2;
+            value = TCombine.OfNeighbours(value, half);
+        }
+
+        if (count <= WarpSize)
+        {
+            return value;
+        }
+
+        int warp = ((Group.IdxY * Group.DimX) + Group.IdxX) / WarpSize, first = warp - (index / WarpSize);
+        shared[warp] = value; // all of a warp write the same
+        Group.Barrier();
+        value = shared[first];
+        for (int i = 1; i < count / WarpSize; i++)
+        {
+            value = TCombine.Of(value, shared[first + i]);
+        }
+
+        Group.Barrier(); // before the next use of this memory
+        return value;
     }
 }
 
