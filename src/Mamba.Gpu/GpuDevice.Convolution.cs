@@ -47,10 +47,21 @@ public sealed partial class GpuDevice
         // One thread has all tokens of a sequence, and so is the only one to read its window: a step is one launch.
         bool isShort = sequences.Segments is null && x.Shape[1] is > 0 and <= QuadOfTokens.Length;
         WindowSlide slide = new(RowsOf(finalWindow));
-        Launch(
-            new ConvolutionKernel(plane, arrays, silu ? 1 : 0, RowsOf(y), isShort ? slide : default),
-            groups,
-            threads);
+        if (arrays.AreWhole)
+        {
+            Launch(
+                new ConvolutionKernel<WholeWords>(plane, arrays, silu ? 1 : 0, RowsOf(y), isShort ? slide : default),
+                groups,
+                threads);
+        }
+        else
+        {
+            Launch(
+                new ConvolutionKernel<WordsUpTo>(plane, arrays, silu ? 1 : 0, RowsOf(y), isShort ? slide : default),
+                groups,
+                threads);
+        }
+
         if (!isShort && finalWindow.Exists)
         {
             (plane, groups, threads) = PlaneOf([sequences.Count, x.Shape.Width], flat: false);

@@ -9,7 +9,7 @@ public sealed partial class GpuDevice
     /// Rows up to which weights are read once for a few rows, not in tiles: the product of a step is the reading of the
     /// weights.
     /// </summary>
-    private const int FewRows = 8;
+    private const int MostFewRows = 8;
 
     /// <summary>
     /// Whether a product of layers rounds a weight or a gradient, which is float32, to bfloat16: where it meets an
@@ -35,17 +35,18 @@ public sealed partial class GpuDevice
         Shape shape = x.Shape;
         (int depth, int width) = (shape.Width, weight.Shape[0]);
         nint routed = _blas is null && shape.Rank > 1 ? shape[^2] : shape.Rows;
-        if (routed <= FewRows && shape.Rows <= FewRowsKernel.Rows * 65535L)
+        if (routed <= MostFewRows && shape.Rows <= FewRows.Rows * 65535L)
         {
-            // Enough threads to fill the device; as many loads on their way at once as that leaves.
-            int perRow = Math.Max(_runtime.Accelerator.MaxNumThreads / Math.Max(width, 1), GroupSize / 8);
-            int threads = PowerOfTwo(Math.Min(Groups(depth, FewRowsKernel.Step), perRow), GroupSize);
-            int rowsOfWeights = GroupSize / threads;
-            Launch(
-                new FewRowsKernel(
-                    RowsOf(x), (int)shape.Rows, RowsOf(weight), depth, width, VectorOf(bias), RowsOf(y)),
-                (Groups(width, rowsOfWeights), (int)Groups(shape.Rows, FewRowsKernel.Rows)),
-                (threads, rowsOfWeights));
+            GpuRows inputs = RowsOf(x), weights = RowsOf(weight);
+            if (inputs.AreAligned && weights.AreAligned && depth % FewRows.Step == 0)
+            {
+                LinearOfFew<WholeWords>(inputs, (int)shape.Rows, weights, depth, width, bias, y);
+            }
+            else
+            {
+                LinearOfFew<WordsUpTo>(inputs, (int)shape.Rows, weights, depth, width, bias, y);
+            }
+
             return;
         }
 
@@ -58,6 +59,20 @@ public sealed partial class GpuDevice
         Multiply(
             Matrix.Of(x), false, Matrix.Of(weight), true, Matrix.Of(y), new(shape.Rows, width, depth), bias.Exists,
             Narrows(x, weight));
+    }
+
+    private void LinearOfFew<TWords>(
+        GpuRows x, int rows, GpuRows weight, int depth, int width, DeviceArray bias, DeviceArray y)
+        where TWords : struct, IRowWords
+    {
+        // Enough threads to fill the device; as many loads on their way at once as that leaves.
+        int perRow = Math.Max(_runtime.Accelerator.MaxNumThreads / Math.Max(width, 1), GroupSize / 8);
+        int threads = PowerOfTwo(Math.Min(Groups(depth, FewRows.Step), perRow), GroupSize);
+        int rowsOfWeights = GroupSize / threads;
+        Launch(
+            new FewRowsKernel<TWords>(x, rows, weight, depth, width, VectorOf(bias), RowsOf(y)),
+            (Groups(width, rowsOfWeights), (int)Groups(rows, FewRows.Rows)),
+            (threads, rowsOfWeights));
     }
 
     /// <summary>The least power of two that is at least <paramref name="value"/>, but no more than a limit.</summary>

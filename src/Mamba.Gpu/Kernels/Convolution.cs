@@ -32,52 +32,61 @@ internal readonly struct ConvolutionArrays(
 
     public int Channels { get; } = channels;
 
+    /// <summary>Whether four channels can be read at once wherever they stand.</summary>
+    public bool AreWhole => x.AreAligned && weight.AreAligned && Channels % 4 == 0
+        && (bias.AreAligned || !bias.Exists) && (window.AreAligned || !window.Exists);
+
     /// <summary>A tap's weights; zeros behind the last.</summary>
-    public QuadWords Weight(int tap, long channel)
+    public QuadWords Weight<TWords>(int tap, long channel)
+        where TWords : struct, IRowWords
     {
         QuadWords words = default;
         if (tap < Taps)
         {
-            words = weight.LoadWords(isReversed != 0 ? Taps - 1 - tap : tap, channel, Channels);
+            words = TWords.Load(weight, isReversed != 0 ? Taps - 1 - tap : tap, (int)channel, Channels);
         }
 
         return words;
     }
 
-    public Quad Bias(long channel) => bias.Exists ? bias.LoadQuad(0, channel, Channels) : default;
+    public Quad Bias<TWords>(long channel)
+        where TWords : struct, IRowWords =>
+        bias.Exists ? TWords.Load(bias, 0, (int)channel, Channels).Value : default;
 
     /// <summary>Input t of a sequence; before its start the window or zeros, after its end zeros.</summary>
-    public QuadWords Input(int sequence, int t, long channel)
+    public QuadWords Input<TWords>(int sequence, int t, long channel)
+        where TWords : struct, IRowWords
     {
         QuadWords words = default;
         if (t >= 0 && t < Blocks.Sequences.Length(sequence))
         {
-            words = x.LoadWords((long)Blocks.Sequences.Start(sequence) + t, channel, Channels);
+            words = TWords.Load(x, Blocks.Sequences.Start(sequence) + t, (int)channel, Channels);
         }
         else if (t < 0 && t >= -Left && window.Exists)
         {
-            words = window.LoadWords(((long)sequence * Left) + Left + t, channel, Channels);
+            words = TWords.Load(window, (sequence * Left) + Left + t, (int)channel, Channels);
         }
 
         return words;
     }
 
     /// <summary>The weighted sums of four tokens from t on, with the bias: each input is read once.</summary>
-    public QuadOfTokens Sums(int sequence, int t, long channel)
+    public QuadOfTokens Sums<TWords>(int sequence, int t, long channel)
+        where TWords : struct, IRowWords
     {
         int first = t - Left;
-        Quad bias = Bias(channel);
-        QuadWords before0 = Input(sequence, first, channel), before1 = Input(sequence, first + 1, channel);
-        QuadWords before2 = Input(sequence, first + 2, channel);
+        Quad bias = Bias<TWords>(channel);
+        QuadWords before0 = Input<TWords>(sequence, first, channel), before1 = Input<TWords>(sequence, first + 1, channel);
+        QuadWords before2 = Input<TWords>(sequence, first + 2, channel);
         QuadOfTokens sums = new() { T0 = bias, T1 = bias, T2 = bias, T3 = bias };
         Quad x0 = default, x1 = default, x2 = default;
         for (int k = 0; k < Taps; k += 4)
         {
             // Four taps are on their way together.
-            QuadWords w0 = Weight(k, channel), w1 = Weight(k + 1, channel);
-            QuadWords w2 = Weight(k + 2, channel), w3 = Weight(k + 3, channel);
-            QuadWords i0 = Input(sequence, first + k + 3, channel), i1 = Input(sequence, first + k + 4, channel);
-            QuadWords i2 = Input(sequence, first + k + 5, channel), i3 = Input(sequence, first + k + 6, channel);
+            QuadWords w0 = Weight<TWords>(k, channel), w1 = Weight<TWords>(k + 1, channel);
+            QuadWords w2 = Weight<TWords>(k + 2, channel), w3 = Weight<TWords>(k + 3, channel);
+            QuadWords i0 = Input<TWords>(sequence, first + k + 3, channel), i1 = Input<TWords>(sequence, first + k + 4, channel);
+            QuadWords i2 = Input<TWords>(sequence, first + k + 5, channel), i3 = Input<TWords>(sequence, first + k + 6, channel);
             if (k == 0)
             {
                 (x0, x1, x2) = (before0.Value, before1.Value, before2.Value);
@@ -161,8 +170,9 @@ internal readonly struct ConvolutionPlace
 /// <param name="silu">Whether f is SiLU.</param>
 /// <param name="y">The output.</param>
 /// <param name="slide">What moves the window on; without an array where that is left for later.</param>
-internal readonly struct ConvolutionKernel(
+internal readonly struct ConvolutionKernel<TWords>(
     Plane plane, ConvolutionArrays arrays, int silu, GpuRows y, WindowSlide slide) : IKernel
+    where TWords : struct, IRowWords
 {
     public void Run()
     {
@@ -174,14 +184,14 @@ internal readonly struct ConvolutionKernel(
 
         if (place.Count > 0)
         {
-            QuadOfTokens sums = arrays.Sums(place.Sequence, place.Token, place.Channel);
+            QuadOfTokens sums = arrays.Sums<TWords>(place.Sequence, place.Token, place.Channel);
             Write(place, 0, sums.T0);
             Write(place, 1, sums.T1);
             Write(place, 2, sums.T2);
             Write(place, 3, sums.T3);
         }
 
-        slide.Run(arrays, place.Sequence, place.Channel);
+        slide.Run<TWords>(arrays, place.Sequence, place.Channel);
     }
 
     private void Write(in ConvolutionPlace place, int i, Quad sum)
@@ -197,15 +207,17 @@ internal readonly struct ConvolutionKernel(
 /// <summary>Copies a sequence's last inputs to its window, upwards: it may be the window that is read.</summary>
 internal readonly struct WindowSlide(GpuRows final)
 {
-    public void Run(in ConvolutionArrays arrays, int sequence, long channel)
+    public void Run<TWords>(in ConvolutionArrays arrays, int sequence, long channel)
+        where TWords : struct, IRowWords
     {
         int first = arrays.Blocks.Sequences.Length(sequence) - arrays.Left;
         for (int j = 0; j < arrays.Left && final.Exists; j += 4)
         {
             // Four are read before the first is written.
-            QuadWords w0 = arrays.Input(sequence, first + j, channel), w1 = arrays.Input(sequence, first + j + 1, channel);
-            QuadWords w2 = arrays.Input(sequence, first + j + 2, channel);
-            QuadWords w3 = arrays.Input(sequence, first + j + 3, channel);
+            QuadWords w0 = arrays.Input<TWords>(sequence, first + j, channel);
+            QuadWords w1 = arrays.Input<TWords>(sequence, first + j + 1, channel);
+            QuadWords w2 = arrays.Input<TWords>(sequence, first + j + 2, channel);
+            QuadWords w3 = arrays.Input<TWords>(sequence, first + j + 3, channel);
             Store(arrays, sequence, j, channel, w0);
             Store(arrays, sequence, j + 1, channel, w1);
             Store(arrays, sequence, j + 2, channel, w2);
@@ -230,7 +242,7 @@ internal readonly struct WindowKernel(Plane plane, ConvolutionArrays arrays, Win
         long sequence = plane.Row, channel = plane.Column;
         if (plane.Contains(sequence, channel))
         {
-            slide.Run(arrays, (int)sequence, channel);
+            slide.Run<WordsUpTo>(arrays, (int)sequence, channel);
         }
     }
 }

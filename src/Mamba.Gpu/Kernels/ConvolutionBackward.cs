@@ -14,7 +14,7 @@ internal readonly struct ConvolutionSlopeKernel(Plane plane, ConvolutionArrays a
         ConvolutionPlace place = new(plane, arrays.Blocks);
         if (place.IsInside && place.Count > 0)
         {
-            QuadOfTokens sums = arrays.Sums(place.Sequence, place.Token, place.Channel);
+            QuadOfTokens sums = arrays.Sums<WordsUpTo>(place.Sequence, place.Token, place.Channel);
             Write(place, 0, sums.T0);
             Write(place, 1, sums.T1);
             Write(place, 2, sums.T2);
@@ -49,7 +49,7 @@ internal readonly struct ConvolutionInputKernel(
         ConvolutionPlace place = new(plane, reversed.Blocks);
         if (place.IsInside && place.Count > 0)
         {
-            QuadOfTokens sums = reversed.Sums(place.Sequence, place.Token, place.Channel);
+            QuadOfTokens sums = reversed.Sums<WordsUpTo>(place.Sequence, place.Token, place.Channel);
             Write(place, 0, sums.T0);
             Write(place, 1, sums.T1);
             Write(place, 2, sums.T2);
@@ -96,7 +96,7 @@ internal readonly struct ConvolutionWindowKernel(
         Quad sum = default;
         for (int k = 0; k <= j; k++)
         {
-            sum += arrays.Weight(k, channel).Value * arrays.Input(sequence, j - k, channel).Value;
+            sum += arrays.Weight<WordsUpTo>(k, channel).Value * arrays.Input<WordsUpTo>(sequence, j - k, channel).Value;
         }
 
         int final = j - arrays.Blocks.Sequences.Length(sequence);
@@ -136,12 +136,13 @@ internal readonly struct ConvolutionWeightKernel(
         long start = arrays.Blocks.Sequences.Start(sequence);
         Quad w0 = default, w1 = default, w2 = default, w3 = default, sum = default;
         int at = tap - arrays.Left;
-        Quad x0 = arrays.Input(sequence, first + at, channel).Value;
-        Quad x1 = arrays.Input(sequence, first + at + 1, channel).Value;
-        Quad x2 = arrays.Input(sequence, first + at + 2, channel).Value;
+        Quad x0 = arrays.Input<WordsUpTo>(sequence, first + at, channel).Value;
+        Quad x1 = arrays.Input<WordsUpTo>(sequence, first + at + 1, channel).Value;
+        Quad x2 = arrays.Input<WordsUpTo>(sequence, first + at + 2, channel).Value;
         for (int t = first; t < end; t++)
         {
-            Quad gt = g.LoadQuad(start + t, channel, arrays.Channels), x3 = arrays.Input(sequence, t + at + 3, channel).Value;
+            Quad gt = g.LoadQuad(start + t, channel, arrays.Channels);
+            Quad x3 = arrays.Input<WordsUpTo>(sequence, t + at + 3, channel).Value;
             w0 += gt * x0;
             w1 += gt * x1;
             w2 += gt * x2;

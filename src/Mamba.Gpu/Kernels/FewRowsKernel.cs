@@ -6,14 +6,11 @@ namespace Mamba.Gpu.Kernels;
 /// <c>y = x·Wᵀ + b</c> for a few rows of x: every weight is read once for four of them. DimX threads share a row of W,
 /// DimY rows make a group.
 /// </summary>
-internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int depth, int width, GpuRows bias, GpuRows y)
-    : IKernel
+internal readonly struct FewRowsKernel<TWords>(
+    GpuRows x, int rows, GpuRows weight, int depth, int width, GpuRows bias, GpuRows y) : IKernel
+    where TWords : struct, IRowWords
 {
-    /// <summary>Rows of x that a group takes at once.</summary>
-    public const int Rows = 4;
-
-    /// <summary>Neighbours of a row that a thread takes at once.</summary>
-    public const int Step = 16;
+    private const int Rows = FewRows.Rows, Step = FewRows.Step;
 
     public void Run()
     {
@@ -21,9 +18,7 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
         Quad sums = default;
         if (column < width)
         {
-            sums = weight.AreAligned && x.AreAligned && depth % Step == 0
-                ? Sums<WholeWords>(column, first)
-                : Sums<WordsUpTo>(column, first);
+            sums = Sums(column, first);
         }
 
         sums = RowSum.Sum(sums);
@@ -37,8 +32,7 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
         }
     }
 
-    private Quad Sums<TWords>(int column, int first)
-        where TWords : struct, IRowWords
+    private Quad Sums(int column, int first)
     {
         Quad sums = default;
         for (int k = Step * Group.IdxX; k < depth; k += Step * Group.DimX)
@@ -46,17 +40,16 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
             // All four quads are on their way while the sums are made.
             QuadWords w0 = TWords.Load(weight, column, k, depth), w1 = TWords.Load(weight, column, k + 4, depth);
             QuadWords w2 = TWords.Load(weight, column, k + 8, depth), w3 = TWords.Load(weight, column, k + 12, depth);
-            sums.X += Dot<TWords>(first, k, w0, w1, w2, w3);
-            sums.Y += Dot<TWords>(first + 1, k, w0, w1, w2, w3);
-            sums.Z += Dot<TWords>(first + 2, k, w0, w1, w2, w3);
-            sums.W += Dot<TWords>(first + 3, k, w0, w1, w2, w3);
+            sums.X += Dot(first, k, w0, w1, w2, w3);
+            sums.Y += Dot(first + 1, k, w0, w1, w2, w3);
+            sums.Z += Dot(first + 2, k, w0, w1, w2, w3);
+            sums.W += Dot(first + 3, k, w0, w1, w2, w3);
         }
 
         return sums;
     }
 
-    private float Dot<TWords>(int row, int k, QuadWords w0, QuadWords w1, QuadWords w2, QuadWords w3)
-        where TWords : struct, IRowWords
+    private float Dot(int row, int k, QuadWords w0, QuadWords w1, QuadWords w2, QuadWords w3)
     {
         if (row >= rows)
         {
@@ -77,20 +70,12 @@ internal readonly struct FewRowsKernel(GpuRows x, int rows, GpuRows weight, int 
     }
 }
 
-/// <summary>How four neighbours of a row are read.</summary>
-internal interface IRowWords
+/// <summary>How the product of a few rows is shared out.</summary>
+internal static class FewRows
 {
-    static abstract QuadWords Load(GpuRows rows, int row, int column, int width);
-}
+    /// <summary>Rows of x that a group takes at once.</summary>
+    public const int Rows = 4;
 
-/// <summary>From aligned rows, all four inside.</summary>
-internal readonly struct WholeWords : IRowWords
-{
-    public static QuadWords Load(GpuRows rows, int row, int column, int width) => rows.LoadWords(row, column);
-}
-
-/// <summary>From any rows; zeros from their end on.</summary>
-internal readonly struct WordsUpTo : IRowWords
-{
-    public static QuadWords Load(GpuRows rows, int row, int column, int width) => rows.LoadWords(row, column, width);
+    /// <summary>Neighbours of a row that a thread takes at once.</summary>
+    public const int Step = 16;
 }

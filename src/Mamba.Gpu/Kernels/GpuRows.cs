@@ -84,11 +84,15 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
         long i = IndexOf(row, column);
         if (_aligned == 0 || column + 4 > width)
         {
-            return new(new Quad(
-                LoadUpTo(row, column, width),
-                LoadUpTo(row, column + 1, width),
-                LoadUpTo(row, column + 2, width),
-                LoadUpTo(row, column + 3, width)));
+            // A loop, which is short code: what a group reads of it counts where kernels take microseconds.
+            Quad edge = default;
+            for (int j = 0; j < 4; j++)
+            {
+                float value = LoadUpTo(row, column + j, width);
+                edge = new(edge.Y, edge.Z, edge.W, value);
+            }
+
+            return new(edge);
         }
 
         return WordsAt(i);
