@@ -18,7 +18,7 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
 
     /// <summary>Floats to allocate for a backward pass.</summary>
     public const int BackwardSize =
-        (6 * Size) + (StatesAtOnce * ((2 * Size) + WidestRegister)) + WidestRegister;
+        (9 * Size) + (StatesAtOnce * ((2 * Size) + WidestRegister)) + WidestRegister;
 
     // A register that crosses a cache line costs two accesses.
     private readonly float* _start = (float*)(((nint)memory + 63) & ~63);
@@ -44,9 +44,18 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     /// <summary>Gradient of Δ in exp(Δ·A).</summary>
     public float* GradientOfDelta => _start + (5 * Size);
 
+    /// <summary>x</summary>
+    public float* X => _start + (6 * Size);
+
+    /// <summary>dΔ/d(Δ before softplus)</summary>
+    public float* SlopeOfDelta => _start + (7 * Size);
+
+    /// <summary>Gradient of z, before it is multiplied by y before the gate.</summary>
+    public float* SlopeOfGate => _start + (8 * Size);
+
     /// <summary>exp(Δ·A), <see cref="StatesAtOnce"/> for each token.</summary>
-    public float* Decays => _start + (6 * Size);
+    public float* Decays => _start + (9 * Size);
 
     /// <summary>h before each token and after the last, <see cref="StatesAtOnce"/> for each.</summary>
-    public float* States => _start + ((6 + StatesAtOnce) * Size);
+    public float* States => _start + ((9 + StatesAtOnce) * Size);
 }
