@@ -64,9 +64,11 @@ internal static unsafe partial class SelectiveScan
         {
             ScanTile lanes = tile.At(start, column);
             ScanGradientTile laneGradients = gradients.At(start, column);
-            PrepareBackward<TLanes>(lanes, chunk, laneGradients);
+            (nint tokens, int channels) = WayToNext<TLanes>(tile, column, -ChunkLength);
+            ScanGradientTile next = laneGradients.At(tokens, channels);
+            PrepareBackward<TLanes>(lanes, lanes.At(tokens, channels), chunk, laneGradients, next);
             TRecurrence.Backward<TLanes>(lanes, chunk, state.At(0, column), carry.At(0, column), laneGradients);
-            FinishBackward<TLanes>(lanes, chunk, laneGradients);
+            FinishBackward<TLanes>(lanes, chunk, laneGradients, next);
         }
 
         return column;
@@ -76,17 +78,22 @@ internal static unsafe partial class SelectiveScan
     /// All that the inputs give: Δ, Δ·x and D·x, the gradient of y before the gate, and what gradients are multiplied by
     /// in the end. So rows, which stand far apart, are read once. The gradients of Δ·x and Δ start at 0.
     /// </summary>
-    private static void PrepareBackward<TLanes>(in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients)
+    private static void PrepareBackward<TLanes>(
+        in ScanTile tile,
+        in ScanTile next,
+        in ScanChunk chunk,
+        in ScanGradientTile gradients,
+        in ScanGradientTile nextGradients)
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes zero = TLanes.Broadcast(0f), one = TLanes.Broadcast(1f);
         TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
         for (int t = 0; t < chunk.Length; t++)
         {
-            Prefetch(tile.X[t - ChunkLength]);
-            Prefetch(tile.Delta[t - ChunkLength]);
-            Prefetch(tile.Z[t - ChunkLength]);
-            Prefetch(gradients.Y[t - ChunkLength]);
+            Prefetch(next.X[t]);
+            Prefetch(next.Delta[t]);
+            Prefetch(next.Z[t]);
+            Prefetch(nextGradients.Y[t]);
             TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(tile.Delta[t]) + bias, slope = one;
             if (tile.Softplus)
             {
@@ -115,16 +122,17 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>From the gradients of Δ·x, of Δ and of y to those of x, Δ, z, D and the bias.</summary>
-    private static void FinishBackward<TLanes>(in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients)
+    private static void FinishBackward<TLanes>(
+        in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients, in ScanGradientTile next)
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes d = LoadOrZero<TLanes>(tile.D);
         TLanes gd = TLanes.Load(gradients.D), gbias = TLanes.Load(gradients.DeltaBias);
         for (int t = chunk.Length - 1; t >= 0; t--)
         {
-            Prefetch(gradients.X[t - ChunkLength]);
-            Prefetch(gradients.Delta[t - ChunkLength]);
-            Prefetch(gradients.Z[t - ChunkLength]);
+            Prefetch(next.X[t]);
+            Prefetch(next.Delta[t]);
+            Prefetch(next.Z[t]);
             int i = t * TLanes.Count;
             TLanes x = TLanes.Load(chunk.X + i), delta = TLanes.Load(chunk.Delta + i);
             TLanes gy = TLanes.Load(chunk.GradientOfOutput + i), gInput = TLanes.Load(chunk.GradientOfInput + i);
