@@ -69,6 +69,11 @@ internal readonly unsafe struct MatMulFactor
         {
             float* row = source[k];
             int j = 0;
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(row + width); // for the next panel, while this one is multiplied
+            }
+
             if (Width.Has256)
             {
                 for (; j <= count - 8; j += 8)

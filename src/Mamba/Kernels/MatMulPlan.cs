@@ -34,7 +34,7 @@ internal readonly struct MatMulPlan
             && (mostRows > LeastRowsPerItem || mostPanels > LeastPanelsPerItem))
         {
             // Halve the longer side of an item.
-            bool byPanels = mostRows == LeastRowsPerItem || mostPanels * panelWidth > mostRows;
+            bool byPanels = mostRows == LeastRowsPerItem || mostPanels * panelWidth > 2 * mostRows;
             if (byPanels && mostPanels > LeastPanelsPerItem)
             {
                 mostPanels = Math.Max(LeastPanelsPerItem, mostPanels / 2);

@@ -79,7 +79,7 @@ internal static class LaneMath
     public static TLanes Softplus<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes> => Softplus(x, Exp(-TLanes.Abs(x)));
 
-    /// <summary>Computes <see cref="Softplus"/> and its derivative, the sigmoid, from one exponential.</summary>
+    /// <summary>Computes <c>log(1 + e^x)</c> and its derivative, the sigmoid, from one exponential.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (TLanes Value, TLanes Slope) SoftplusAndSlope<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes>
