@@ -103,9 +103,8 @@ internal static unsafe partial class SelectiveScan
             TLanes gy = gradients.Y.IsNull ? zero : TLanes.Load(gradients.Y[t]), gate = zero;
             if (!tile.Z.IsNull)
             {
-                TLanes z = TLanes.Load(tile.Z[t]);
-                gate = gy * Elementwise.Silu.Derivative(z);
-                gy *= Elementwise.Silu.Apply(z);
+                (TLanes silu, TLanes siluSlope) = Elementwise.Silu.ValueAndSlope(TLanes.Load(tile.Z[t]));
+                (gy, gate) = (gy * silu, gy * siluSlope);
             }
 
             int i = t * TLanes.Count;
