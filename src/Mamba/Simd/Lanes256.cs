@@ -119,7 +119,7 @@ internal readonly unsafe partial struct Lanes256(Vector256<float> value) : ILane
     /// <summary>The upper half of each added to its lower, side by side.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> FoldedBoth(Vector256<float> left, Vector256<float> right) =>
-        left.WithUpper(right.GetLower()) + right.WithLower(left.GetUpper());
+        left.WithUpper(right.GetLower()) + Avx.Permute2x128(left, right, 0x31);
 
     /// <summary>The upper half added to the lower.</summary>
     private Lanes128 Folded
