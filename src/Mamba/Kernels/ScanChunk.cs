@@ -8,8 +8,11 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     /// <summary>States that go back through a chunk at the same time.</summary>
     public const int StatesAtOnce = 4;
 
-    /// <summary>Floats of one quantity.</summary>
-    private const int Size = SelectiveScan.ChunkLength * WidestRegister;
+    /// <summary>
+    /// Floats of one quantity, and a cache line: 4 KB apart, all quantities of a token would share the same few places of
+    /// L1.
+    /// </summary>
+    private const int Size = (SelectiveScan.ChunkLength + 1) * WidestRegister;
 
     private const int WidestRegister = 16;
 
@@ -26,14 +29,17 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     /// <summary>Number of tokens.</summary>
     public int Length { get; } = length;
 
+    /// <summary>
+    /// y before the gate. It comes first: a load waits for an earlier store whose address has the same last 12 bits, and
+    /// so y_t shares those of Δ_{t-1}, which has been read by then, not those of a token to come.
+    /// </summary>
+    public float* Output => _start;
+
     /// <summary>Δ</summary>
-    public float* Delta => _start;
+    public float* Delta => _start + Size;
 
     /// <summary>Δ·x</summary>
-    public float* Input => _start + Size;
-
-    /// <summary>y before the gate.</summary>
-    public float* Output => _start + (2 * Size);
+    public float* Input => _start + (2 * Size);
 
     /// <summary>Gradient of y before the gate.</summary>
     public float* GradientOfOutput => _start + (3 * Size);
