@@ -9,8 +9,8 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     public const int StatesAtOnce = 4;
 
     /// <summary>
-    /// Floats of one quantity, and a cache line: 4 KB apart, all quantities of a token would share the same few places of
-    /// L1.
+    /// Floats of one quantity, and a cache line: 4 KB apart, all quantities of a token would share the same few places
+    /// of L1.
     /// </summary>
     private const int Size = (SelectiveScan.ChunkLength + 1) * WidestRegister;
 
@@ -30,8 +30,8 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     public int Length { get; } = length;
 
     /// <summary>
-    /// y before the gate. It comes first: a load waits for an earlier store whose address has the same last 12 bits, and
-    /// so y_t shares those of Δ_{t-1}, which has been read by then, not those of a token to come.
+    /// y before the gate. It comes first: a load waits for an earlier store whose address has the same last 12 bits.
+    /// So y_t shares those of Δ_{t-1}, which has been read by then, not those of a token to come.
     /// </summary>
     public float* Output => _start;
 

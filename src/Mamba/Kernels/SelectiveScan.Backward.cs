@@ -75,8 +75,8 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>
-    /// All that the inputs give: Δ, Δ·x and D·x, the gradient of y before the gate, and what gradients are multiplied by
-    /// in the end. So rows, which stand far apart, are read once. The gradients of Δ·x and Δ start at 0.
+    /// All that the inputs give: Δ, Δ·x and D·x, the gradient of y before the gate, and what gradients are multiplied
+    /// by in the end. So rows, which stand far apart, are read once. The gradients of Δ·x and Δ start at 0.
     /// </summary>
     private static void PrepareBackward<TLanes>(
         in ScanTile tile,

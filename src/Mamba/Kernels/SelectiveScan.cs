@@ -101,7 +101,7 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>
-    /// From one register of channels to the next: beside it, or in the next chunk, <paramref name="chunk"/> tokens away.
+    /// From one register of channels to the next: beside it, or <paramref name="chunk"/> tokens away in the next chunk.
     /// Rows stand further apart than the processor's own prefetching follows, so that one register of them is fetched
     /// while the recurrence of another runs.
     /// </summary>
