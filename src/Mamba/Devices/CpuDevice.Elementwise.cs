@@ -10,11 +10,8 @@ public sealed unsafe partial class CpuDevice
 
     internal override void Fill(DeviceArray y, float value)
     {
-        Rows rows = RowsOf(y);
-        for (nint row = 0; row < y.Shape.Rows; row++)
-        {
-            new Span<float>(rows[row], y.Shape.Width).Fill(value);
-        }
+        Blocks blocks = BlocksOf(y);
+        Run(new FillJob(blocks, value, RowsOf(y)), blocks.Count);
     }
 
     internal override void Copy(DeviceArray x, DeviceArray y)
@@ -119,6 +116,18 @@ public sealed unsafe partial class CpuDevice
                 return rows == 1
                     ? (0, 1, column, Math.Min(ElementsPerItem, width - column))
                     : (row, Math.Min(row + _rowsPerItem, rows), 0, width);
+            }
+        }
+    }
+
+    private readonly struct FillJob(Blocks blocks, float value, Rows y) : IJob
+    {
+        public void Run(int item)
+        {
+            (nint row, nint end, nint column, nint length) = blocks[item];
+            for (; row < end; row++)
+            {
+                new Span<float>(y[row] + column, (int)length).Fill(value);
             }
         }
     }

@@ -152,20 +152,22 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Adds up what was gathered for every tile of a group.</summary>
+    /// <summary>Adds up what was gathered for every tile of a group, first in the place of the first tile.</summary>
     private readonly struct TokenSumsJob(Rows partial, int tiles, int tokens, int width, Rows target) : IJob
     {
         public const int Tokens = 128;
 
         public void Run(int item)
         {
-            int end = Math.Min((item + 1) * Tokens, tokens);
-            for (int token = item * Tokens; token < end; token++)
+            int first = item * Tokens, count = Math.Min(Tokens, tokens - first);
+            for (nint tile = 1; tile < tiles; tile++)
             {
-                for (int tile = 0; tile < tiles; tile++)
-                {
-                    Elementwise.AddScaled(partial[((nint)tile * tokens) + token], 1f, target[token], width);
-                }
+                Elementwise.AddScaled(partial[(tile * tokens) + first], 1f, partial[first], (nint)count * width);
+            }
+
+            for (int token = first; token < first + count; token++)
+            {
+                Elementwise.AddScaled(partial[token], 1f, target[token], width);
             }
         }
     }

@@ -69,10 +69,14 @@ internal static unsafe class Elementwise
             where TLanes : struct, ILanes<TLanes> => x * LaneMath.Sigmoid(x);
 
         public static TLanes Derivative<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes> => ValueAndSlope(x).Slope;
+
+        /// <summary>The function and its derivative, from one sigmoid.</summary>
+        public static (TLanes Value, TLanes Slope) ValueAndSlope<TLanes>(TLanes x)
             where TLanes : struct, ILanes<TLanes>
         {
-            TLanes s = LaneMath.Sigmoid(x);
-            return TLanes.MultiplyAdd(x * s, TLanes.Broadcast(1f) - s, s);
+            TLanes s = LaneMath.Sigmoid(x), value = x * s;
+            return (value, TLanes.MultiplyAdd(value, TLanes.Broadcast(1f) - s, s));
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using Mamba.Simd;
 
@@ -69,6 +68,11 @@ internal readonly unsafe struct MatMulFactor
         {
             float* row = source[k];
             int j = 0;
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(row + width); // for the next panel, while this one is multiplied
+            }
+
             if (Width.Has256)
             {
                 for (; j <= count - 8; j += 8)
@@ -86,40 +90,39 @@ internal readonly unsafe struct MatMulFactor
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose(Rows source, int depth, int count, int width, float* panel)
     {
         for (int k = 0; k < depth; k += Stretch)
         {
-            int end = Math.Min(depth, k + Stretch), j = 0;
-            for (; j <= count - 4; j += 4)
+            int length = Math.Min(Stretch, depth - k);
+            Rows target = new(panel + ((nint)k * width), width);
+            Transposition.Run(source.From(k), count, length, target);
+            for (int j = 0; j < count; j++)
             {
-                TransposeFour(new(source[j], source.Pitch), k, end, panel + j, width);
+                RowMath.Prefetch(source[count + j] + k, length); // for the next panel, while this one is multiplied
             }
 
-            for (; j < width; j++)
+            for (int i = 0; i < length && count < width; i++)
             {
-                for (int i = k; i < end; i++)
-                {
-                    panel[((nint)i * width) + j] = j < count ? source[j][i] : 0f;
-                }
+                new Span<float>(target[i] + count, width - count).Clear();
             }
         }
     }
 
-    /// <summary>Widens four rows at a time into memory close by, and turns them from there.</summary>
+    /// <summary>Widens a few rows at a time into memory close by, and turns them from there.</summary>
     [SkipLocalsInit]
     private static void Transpose(WeightRows source, nint first, nint k, int depth, int count, int width, float* panel)
     {
-        float* wide = stackalloc float[4 * Stretch];
+        const int AtOnce = 8;
+        float* wide = stackalloc float[AtOnce * Stretch];
         Rows rows = new(wide, Stretch);
         for (int start = 0; start < depth; start += Stretch)
         {
             int length = Math.Min(Stretch, depth - start);
-            float* target = panel + ((nint)start * width);
-            for (int j = 0; j < width; j += 4)
+            Rows target = new(panel + ((nint)start * width), width);
+            for (int j = 0; j < width; j += AtOnce)
             {
-                int columns = Math.Min(4, width - j);
+                int columns = Math.Min(AtOnce, width - j);
                 for (int i = 0; i < columns; i++)
                 {
                     if (j + i < count)
@@ -132,58 +135,8 @@ internal readonly unsafe struct MatMulFactor
                     }
                 }
 
-                if (columns == 4)
-                {
-                    TransposeFour(rows, 0, length, target + j, width);
-                    continue;
-                }
-
-                for (int i = 0; i < columns * length; i++)
-                {
-                    target[((nint)(i / columns) * width) + j + (i % columns)] = rows[i % columns][i / columns];
-                }
+                Transposition.Run(rows, columns, length, target.From(j));
             }
         }
     }
-
-    /// <summary>Turns k to <paramref name="end"/> of four rows into columns of a panel.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void TransposeFour(Rows source, int k, int end, float* panel, int width)
-    {
-        float* s0 = source[0], s1 = source[1], s2 = source[2], s3 = source[3];
-        float* target = panel + ((nint)k * width);
-        if (Sse.IsSupported || AdvSimd.Arm64.IsSupported)
-        {
-            for (; k <= end - 4; k += 4)
-            {
-                Vector128<float> r0 = Vector128.Load(s0 + k), r1 = Vector128.Load(s1 + k);
-                Vector128<float> r2 = Vector128.Load(s2 + k), r3 = Vector128.Load(s3 + k);
-                Vector128<float> low02 = Low(r0, r2), low13 = Low(r1, r3), high02 = High(r0, r2), high13 = High(r1, r3);
-                Low(low02, low13).Store(target);
-                High(low02, low13).Store(target + width);
-                Low(high02, high13).Store(target + (2 * width));
-                High(high02, high13).Store(target + (3 * width));
-                target += 4 * width;
-            }
-        }
-
-        for (; k < end; k++)
-        {
-            target[0] = s0[k];
-            target[1] = s1[k];
-            target[2] = s2[k];
-            target[3] = s3[k];
-            target += width;
-        }
-    }
-
-    /// <summary>The lower halves of two registers, alternating.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Low(Vector128<float> left, Vector128<float> right) =>
-        Sse.IsSupported ? Sse.UnpackLow(left, right) : AdvSimd.Arm64.ZipLow(left, right);
-
-    /// <summary>The upper halves of two registers, alternating.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> High(Vector128<float> left, Vector128<float> right) =>
-        Sse.IsSupported ? Sse.UnpackHigh(left, right) : AdvSimd.Arm64.ZipHigh(left, right);
 }

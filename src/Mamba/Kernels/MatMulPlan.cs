@@ -33,8 +33,8 @@ internal readonly struct MatMulPlan
         while (Pieces(rows, mostRows) * Pieces(SlabPanels, mostPanels) < WantedItems
             && (mostRows > LeastRowsPerItem || mostPanels > LeastPanelsPerItem))
         {
-            // Halve the longer side of an item.
-            bool byPanels = mostRows == LeastRowsPerItem || mostPanels * panelWidth > mostRows;
+            // Halve the longer side of an item; the panels count half, since A is packed for every group of them.
+            bool byPanels = mostRows == LeastRowsPerItem || mostPanels * panelWidth > 2 * mostRows;
             if (byPanels && mostPanels > LeastPanelsPerItem)
             {
                 mostPanels = Math.Max(LeastPanelsPerItem, mostPanels / 2);

@@ -8,8 +8,11 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     /// <summary>States that go back through a chunk at the same time.</summary>
     public const int StatesAtOnce = 4;
 
-    /// <summary>Floats of one quantity.</summary>
-    private const int Size = SelectiveScan.ChunkLength * WidestRegister;
+    /// <summary>
+    /// Floats of one quantity, and a cache line: 4 KB apart, all quantities of a token would share the same few places
+    /// of L1.
+    /// </summary>
+    private const int Size = (SelectiveScan.ChunkLength + 1) * WidestRegister;
 
     private const int WidestRegister = 16;
 
@@ -18,7 +21,7 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
 
     /// <summary>Floats to allocate for a backward pass.</summary>
     public const int BackwardSize =
-        (6 * Size) + (StatesAtOnce * ((2 * Size) + WidestRegister)) + WidestRegister;
+        (9 * Size) + (StatesAtOnce * ((2 * Size) + WidestRegister)) + WidestRegister;
 
     // A register that crosses a cache line costs two accesses.
     private readonly float* _start = (float*)(((nint)memory + 63) & ~63);
@@ -26,14 +29,17 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     /// <summary>Number of tokens.</summary>
     public int Length { get; } = length;
 
+    /// <summary>
+    /// y before the gate. It comes first: a load waits for an earlier store whose address has the same last 12 bits.
+    /// So y_t shares those of Δ_{t-1}, which has been read by then, not those of a token to come.
+    /// </summary>
+    public float* Output => _start;
+
     /// <summary>Δ</summary>
-    public float* Delta => _start;
+    public float* Delta => _start + Size;
 
     /// <summary>Δ·x</summary>
-    public float* Input => _start + Size;
-
-    /// <summary>y before the gate.</summary>
-    public float* Output => _start + (2 * Size);
+    public float* Input => _start + (2 * Size);
 
     /// <summary>Gradient of y before the gate.</summary>
     public float* GradientOfOutput => _start + (3 * Size);
@@ -44,9 +50,18 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     /// <summary>Gradient of Δ in exp(Δ·A).</summary>
     public float* GradientOfDelta => _start + (5 * Size);
 
+    /// <summary>x</summary>
+    public float* X => _start + (6 * Size);
+
+    /// <summary>dΔ/d(Δ before softplus)</summary>
+    public float* SlopeOfDelta => _start + (7 * Size);
+
+    /// <summary>Gradient of z, before it is multiplied by y before the gate.</summary>
+    public float* SlopeOfGate => _start + (8 * Size);
+
     /// <summary>exp(Δ·A), <see cref="StatesAtOnce"/> for each token.</summary>
-    public float* Decays => _start + (6 * Size);
+    public float* Decays => _start + (9 * Size);
 
     /// <summary>h before each token and after the last, <see cref="StatesAtOnce"/> for each.</summary>
-    public float* States => _start + ((6 + StatesAtOnce) * Size);
+    public float* States => _start + ((9 + StatesAtOnce) * Size);
 }

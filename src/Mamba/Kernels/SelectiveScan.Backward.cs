@@ -64,66 +64,84 @@ internal static unsafe partial class SelectiveScan
         {
             ScanTile lanes = tile.At(start, column);
             ScanGradientTile laneGradients = gradients.At(start, column);
-            Prepare<TLanes>(lanes, chunk, next: -ChunkLength);
-            PrepareBackward<TLanes>(lanes, chunk, laneGradients);
+            (nint tokens, int channels) = WayToNext<TLanes>(tile, column, -ChunkLength);
+            ScanGradientTile next = laneGradients.At(tokens, channels);
+            PrepareBackward<TLanes>(lanes, lanes.At(tokens, channels), chunk, laneGradients, next);
             TRecurrence.Backward<TLanes>(lanes, chunk, state.At(0, column), carry.At(0, column), laneGradients);
-            FinishBackward<TLanes>(lanes, chunk, laneGradients);
+            FinishBackward<TLanes>(lanes, chunk, laneGradients, next);
         }
 
         return column;
     }
 
-    /// <summary>The gradient of y before the gate; those of Δ·x and Δ start at 0.</summary>
-    private static void PrepareBackward<TLanes>(in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients)
+    /// <summary>
+    /// All that the inputs give: Δ, Δ·x and D·x, the gradient of y before the gate, and what gradients are multiplied
+    /// by in the end. So rows, which stand far apart, are read once. The gradients of Δ·x and Δ start at 0.
+    /// </summary>
+    private static void PrepareBackward<TLanes>(
+        in ScanTile tile,
+        in ScanTile next,
+        in ScanChunk chunk,
+        in ScanGradientTile gradients,
+        in ScanGradientTile nextGradients)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes zero = TLanes.Broadcast(0f);
+        TLanes zero = TLanes.Broadcast(0f), one = TLanes.Broadcast(1f);
+        TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
         for (int t = 0; t < chunk.Length; t++)
         {
-            Prefetch(gradients.Y[t - ChunkLength]);
-            Prefetch(gradients.X[t - ChunkLength]);
-            Prefetch(gradients.Delta[t - ChunkLength]);
-            TLanes gy = gradients.Y.IsNull ? zero : TLanes.Load(gradients.Y[t]);
+            Prefetch(next.X[t]);
+            Prefetch(next.Delta[t]);
+            Prefetch(next.Z[t]);
+            Prefetch(nextGradients.Y[t]);
+            TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(tile.Delta[t]) + bias, slope = one;
+            if (tile.Softplus)
+            {
+                (delta, slope) = LaneMath.SoftplusAndSlope(delta);
+            }
+
+            TLanes gy = gradients.Y.IsNull ? zero : TLanes.Load(gradients.Y[t]), gate = zero;
             if (!tile.Z.IsNull)
             {
-                Prefetch(tile.Z[t - ChunkLength]);
-                Prefetch(gradients.Z[t - ChunkLength]);
-                gy *= Elementwise.Silu.Apply(TLanes.Load(tile.Z[t]));
+                (TLanes silu, TLanes siluSlope) = Elementwise.Silu.ValueAndSlope(TLanes.Load(tile.Z[t]));
+                (gy, gate) = (gy * silu, gy * siluSlope);
             }
 
             int i = t * TLanes.Count;
+            TLanes.Store(delta, chunk.Delta + i);
+            TLanes.Store(delta * x, chunk.Input + i);
+            TLanes.Store(d * x, chunk.Output + i);
             TLanes.Store(gy, chunk.GradientOfOutput + i);
             TLanes.Store(zero, chunk.GradientOfInput + i);
             TLanes.Store(zero, chunk.GradientOfDelta + i);
+            TLanes.Store(x, chunk.X + i);
+            TLanes.Store(slope, chunk.SlopeOfDelta + i);
+            TLanes.Store(gate, chunk.SlopeOfGate + i);
         }
     }
 
     /// <summary>From the gradients of Δ·x, of Δ and of y to those of x, Δ, z, D and the bias.</summary>
-    private static void FinishBackward<TLanes>(in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients)
+    private static void FinishBackward<TLanes>(
+        in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients, in ScanGradientTile next)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
+        TLanes d = LoadOrZero<TLanes>(tile.D);
         TLanes gd = TLanes.Load(gradients.D), gbias = TLanes.Load(gradients.DeltaBias);
         for (int t = chunk.Length - 1; t >= 0; t--)
         {
+            Prefetch(next.X[t]);
+            Prefetch(next.Delta[t]);
+            Prefetch(next.Z[t]);
             int i = t * TLanes.Count;
-            TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(chunk.Delta + i);
+            TLanes x = TLanes.Load(chunk.X + i), delta = TLanes.Load(chunk.Delta + i);
             TLanes gy = TLanes.Load(chunk.GradientOfOutput + i), gInput = TLanes.Load(chunk.GradientOfInput + i);
             TLanes gDelta = TLanes.MultiplyAdd(x, gInput, TLanes.Load(chunk.GradientOfDelta + i));
-            if (tile.Softplus)
-            {
-                gDelta *= LaneMath.Sigmoid(TLanes.Load(tile.Delta[t]) + bias);
-            }
-
+            gDelta *= TLanes.Load(chunk.SlopeOfDelta + i);
             gd = TLanes.MultiplyAdd(gy, x, gd);
             gbias += gDelta;
             AddTo(gradients.Delta, t, gDelta);
             AddTo(gradients.X, t, TLanes.MultiplyAdd(delta, gInput, d * gy));
-            if (!gradients.Z.IsNull && !gradients.Y.IsNull)
-            {
-                TLanes slope = Elementwise.Silu.Derivative(TLanes.Load(tile.Z[t]));
-                AddTo(gradients.Z, t, TLanes.Load(gradients.Y[t]) * TLanes.Load(chunk.Output + i) * slope);
-            }
+            AddTo(gradients.Z, t, TLanes.Load(chunk.SlopeOfGate + i) * TLanes.Load(chunk.Output + i));
         }
 
         TLanes.Store(gd, gradients.D);

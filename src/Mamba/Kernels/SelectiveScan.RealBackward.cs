@@ -71,34 +71,30 @@ internal static unsafe partial class SelectiveScan
             in ScanTile tile, in ScanChunk chunk, Rows carry, in ScanGradientTile gradients, int n)
             where TLanes : struct, ILanes<TLanes>
         {
-            TLanes a0 = TLanes.Load(tile.A[n]), a1 = TLanes.Load(tile.A[n + 1]);
-            TLanes a2 = TLanes.Load(tile.A[n + 2]), a3 = TLanes.Load(tile.A[n + 3]);
-            TLanes ga0 = TLanes.Load(gradients.A[n]), ga1 = TLanes.Load(gradients.A[n + 1]);
-            TLanes ga2 = TLanes.Load(gradients.A[n + 2]), ga3 = TLanes.Load(gradients.A[n + 3]);
-            TLanes carry0 = TLanes.Load(carry[n]), carry1 = TLanes.Load(carry[n + 1]);
-            TLanes carry2 = TLanes.Load(carry[n + 2]), carry3 = TLanes.Load(carry[n + 3]);
+            // Addresses first: calls that are not inlined after the loop would cost its registers.
+            float* a = tile.A[n], ga = gradients.A[n], carried = carry[n];
+            nint aState = tile.A.Pitch, gaState = gradients.A.Pitch, carryState = carry.Pitch;
+            TLanes a0 = TLanes.Load(a), a1 = TLanes.Load(a + aState);
+            TLanes a2 = TLanes.Load(a + (2 * aState)), a3 = TLanes.Load(a + (3 * aState));
+            TLanes ga0 = TLanes.Load(ga), ga1 = TLanes.Load(ga + gaState);
+            TLanes ga2 = TLanes.Load(ga + (2 * gaState)), ga3 = TLanes.Load(ga + (3 * gaState));
+            TLanes carry0 = TLanes.Load(carried), carry1 = TLanes.Load(carried + carryState);
+            TLanes carry2 = TLanes.Load(carried + (2 * carryState)), carry3 = TLanes.Load(carried + (3 * carryState));
+            int last = chunk.Length - 1;
+            float* b = tile.B[last, n], c = tile.C[last, n], gb = gradients.B[last, n], gc = gradients.C[last, n];
             nint bState = tile.B.StatePitch, cState = tile.C.StatePitch;
-            for (int t = chunk.Length - 1; t >= 0; t--)
+            float* h = chunk.States + (4 * chunk.Length * TLanes.Count);
+            TLanes h0 = At<TLanes>(h, 0), h1 = At<TLanes>(h, 1), h2 = At<TLanes>(h, 2), h3 = At<TLanes>(h, 3);
+            for (int i = last * TLanes.Count; i >= 0; i -= TLanes.Count)
             {
-                int i = t * TLanes.Count;
-                float* b = tile.B[t, n], c = tile.C[t, n];
-                float* h = chunk.States + (4 * i), decay = chunk.Decays + (4 * i);
-                float* after = h + (4 * TLanes.Count);
                 TLanes step = TLanes.Load(chunk.Delta + i), u = TLanes.Load(chunk.Input + i);
                 TLanes gy = TLanes.Load(chunk.GradientOfOutput + i);
-                TC.Add(
-                    gy * At<TLanes>(after, 0),
-                    gy * At<TLanes>(after, 1),
-                    gy * At<TLanes>(after, 2),
-                    gy * At<TLanes>(after, 3),
-                    gradients.C[t, n],
-                    gradients.C.StatePitch);
-
+                TC.Add(gy * h0, gy * h1, gy * h2, gy * h3, gc, gradients.C.StatePitch);
                 TLanes g0 = TLanes.MultiplyAdd(TC.Load<TLanes>(c), gy, carry0);
                 TLanes g1 = TLanes.MultiplyAdd(TC.Load<TLanes>(c + cState), gy, carry1);
                 TLanes g2 = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (2 * cState)), gy, carry2);
                 TLanes g3 = TLanes.MultiplyAdd(TC.Load<TLanes>(c + (3 * cState)), gy, carry3);
-                TB.Add(g0 * u, g1 * u, g2 * u, g3 * u, gradients.B[t, n], gradients.B.StatePitch);
+                TB.Add(g0 * u, g1 * u, g2 * u, g3 * u, gb, gradients.B.StatePitch);
 
                 TLanes gInput = TLanes.Load(chunk.GradientOfInput + i);
                 gInput = TLanes.MultiplyAdd(TB.Load<TLanes>(b), g0, gInput);
@@ -107,14 +103,19 @@ internal static unsafe partial class SelectiveScan
                 gInput = TLanes.MultiplyAdd(TB.Load<TLanes>(b + (3 * bState)), g3, gInput);
                 TLanes.Store(gInput, chunk.GradientOfInput + i);
 
+                float* decay = chunk.Decays + (4 * i);
+                h = chunk.States + (4 * i);
                 carry0 = g0 * At<TLanes>(decay, 0);
                 carry1 = g1 * At<TLanes>(decay, 1);
                 carry2 = g2 * At<TLanes>(decay, 2);
                 carry3 = g3 * At<TLanes>(decay, 3);
+                h0 = At<TLanes>(h, 0);
+                h1 = At<TLanes>(h, 1);
+                h2 = At<TLanes>(h, 2);
+                h3 = At<TLanes>(h, 3);
 
                 // The gradient of Δ·A is q = g·exp(Δ·A)·h_{t-1}.
-                TLanes q0 = carry0 * At<TLanes>(h, 0), q1 = carry1 * At<TLanes>(h, 1);
-                TLanes q2 = carry2 * At<TLanes>(h, 2), q3 = carry3 * At<TLanes>(h, 3);
+                TLanes q0 = carry0 * h0, q1 = carry1 * h1, q2 = carry2 * h2, q3 = carry3 * h3;
                 TLanes gDelta = TLanes.Load(chunk.GradientOfDelta + i);
                 gDelta = TLanes.MultiplyAdd(q0, a0, gDelta);
                 gDelta = TLanes.MultiplyAdd(q1, a1, gDelta);
@@ -125,16 +126,20 @@ internal static unsafe partial class SelectiveScan
                 ga1 = TLanes.MultiplyAdd(q1, step, ga1);
                 ga2 = TLanes.MultiplyAdd(q2, step, ga2);
                 ga3 = TLanes.MultiplyAdd(q3, step, ga3);
+                b -= tile.B.TokenPitch;
+                c -= tile.C.TokenPitch;
+                gb -= gradients.B.TokenPitch;
+                gc -= gradients.C.TokenPitch;
             }
 
-            TLanes.Store(ga0, gradients.A[n]);
-            TLanes.Store(ga1, gradients.A[n + 1]);
-            TLanes.Store(ga2, gradients.A[n + 2]);
-            TLanes.Store(ga3, gradients.A[n + 3]);
-            TLanes.Store(carry0, carry[n]);
-            TLanes.Store(carry1, carry[n + 1]);
-            TLanes.Store(carry2, carry[n + 2]);
-            TLanes.Store(carry3, carry[n + 3]);
+            TLanes.Store(ga0, ga);
+            TLanes.Store(ga1, ga + gaState);
+            TLanes.Store(ga2, ga + (2 * gaState));
+            TLanes.Store(ga3, ga + (3 * gaState));
+            TLanes.Store(carry0, carried);
+            TLanes.Store(carry1, carried + carryState);
+            TLanes.Store(carry2, carried + (2 * carryState));
+            TLanes.Store(carry3, carried + (3 * carryState));
         }
 
         private static void RecomputeOne<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)

@@ -89,24 +89,35 @@ internal static unsafe partial class SelectiveScan
         for (; column <= tile.Channels - TLanes.Count; column += TLanes.Count)
         {
             ScanTile lanes = tile.At(start, column);
-            Prepare<TLanes>(lanes, chunk, next: ChunkLength);
+            (nint tokens, int channels) = WayToNext<TLanes>(tile, column, ChunkLength);
+            ScanTile next = lanes.At(tokens, channels);
+            Rows target = y.At(start, column);
+            Prepare<TLanes>(lanes, next, chunk);
             TRecurrence.Forward<TLanes>(lanes, chunk, state.At(0, column));
-            Finish<TLanes>(lanes, chunk, y.At(start, column));
+            Finish<TLanes>(lanes, next, chunk, target, target.At(tokens, channels));
         }
 
         return column;
     }
 
-    /// <summary>Δ, Δ·x and D·x of every token; the next chunk is <paramref name="next"/> tokens away.</summary>
-    private static void Prepare<TLanes>(in ScanTile tile, in ScanChunk chunk, int next)
+    /// <summary>
+    /// From one register of channels to the next: beside it, or <paramref name="chunk"/> tokens away in the next chunk.
+    /// Rows stand further apart than the processor's own prefetching follows, so that one register of them is fetched
+    /// while the recurrence of another runs.
+    /// </summary>
+    private static (nint Tokens, int Channels) WayToNext<TLanes>(in ScanTile tile, int column, int chunk)
+        where TLanes : struct, ILanes<TLanes> =>
+        column + TLanes.Count < tile.Channels ? (0, TLanes.Count) : (chunk, -column);
+
+    /// <summary>Δ, Δ·x and D·x of every token.</summary>
+    private static void Prepare<TLanes>(in ScanTile tile, in ScanTile next, in ScanChunk chunk)
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
         for (int t = 0; t < chunk.Length; t++)
         {
-            // Rows stand further apart than the processor's own prefetching follows: fetch those of the next chunk.
-            Prefetch(tile.X[t + next]);
-            Prefetch(tile.Delta[t + next]);
+            Prefetch(next.X[t]);
+            Prefetch(next.Delta[t]);
             TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(tile.Delta[t]) + bias;
             if (tile.Softplus)
             {
@@ -121,7 +132,7 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>The gate.</summary>
-    private static void Finish<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows y)
+    private static void Finish<TLanes>(in ScanTile tile, in ScanTile next, in ScanChunk chunk, Rows y, Rows nextY)
         where TLanes : struct, ILanes<TLanes>
     {
         for (int t = 0; t < chunk.Length; t++)
@@ -129,12 +140,12 @@ internal static unsafe partial class SelectiveScan
             TLanes value = TLanes.Load(chunk.Output + (t * TLanes.Count));
             if (!tile.Z.IsNull)
             {
-                Prefetch(tile.Z[t + ChunkLength]);
+                Prefetch(next.Z[t]);
                 TLanes z = TLanes.Load(tile.Z[t]);
                 value *= z * LaneMath.Sigmoid(z);
             }
 
-            Prefetch(y[t + ChunkLength]);
+            Prefetch(nextY[t]);
             TLanes.Store(value, y[t]);
         }
     }

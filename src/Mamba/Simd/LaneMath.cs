@@ -77,9 +77,22 @@ internal static class LaneMath
     /// <remarks><c>log(1 + e^x)</c> as written overflows at x = 89; <c>max(x, 0) + log1p(e^-|x|)</c> does not.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Softplus<TLanes>(TLanes x)
+        where TLanes : struct, ILanes<TLanes> => Softplus(x, Exp(-TLanes.Abs(x)));
+
+    /// <summary>Computes <c>log(1 + e^x)</c> and its derivative, the sigmoid, from one exponential.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (TLanes Value, TLanes Slope) SoftplusAndSlope<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes y = TLanes.Max(x, TLanes.Broadcast(0f)) + Log1p(Exp(-TLanes.Abs(x)));
-        return TLanes.IfLess(TLanes.Broadcast(20f), x, x, y);
+        TLanes e = Exp(-TLanes.Abs(x)), one = TLanes.Broadcast(1f);
+        return (Softplus(x, e), TLanes.IfLess(x, TLanes.Broadcast(0f), e, one) / (one + e));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Softplus<TLanes>(TLanes x, TLanes e)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes zero = TLanes.Broadcast(0f);
+        return TLanes.IfLess(TLanes.Broadcast(20f), x, x, TLanes.IfLess(zero, x, x, zero) + Log1p(e));
     }
 }

@@ -100,8 +100,26 @@ internal readonly unsafe partial struct Lanes256(Vector256<float> value) : ILane
     public static float Sum(Lanes256 value) => Lanes128.Sum(value.Folded);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddSums(Lanes256 a, Lanes256 b, Lanes256 c, Lanes256 d, float* target) =>
-        Lanes128.AddSums(a.Folded, b.Folded, c.Folded, d.Folded, target);
+    public static void AddSums(Lanes256 a, Lanes256 b, Lanes256 c, Lanes256 d, float* target)
+    {
+        if (!Avx.IsSupported)
+        {
+            Lanes128.AddSums(a.Folded, b.Folded, c.Folded, d.Folded, target);
+            return;
+        }
+
+        // In the order of Sum: halves, then neighbours, then pairs, of two registers at a time.
+        Vector256<float> ac = FoldedBoth(a._value, c._value), bd = FoldedBoth(b._value, d._value);
+        Vector256<float> pairs = Avx.Shuffle(ac, bd, 0b10_00_10_00) + Avx.Shuffle(ac, bd, 0b11_01_11_01);
+        Vector128<float> ab = pairs.GetLower(), cd = pairs.GetUpper();
+        Vector128<float> sums = Sse.Shuffle(ab, cd, 0b10_00_10_00) + Sse.Shuffle(ab, cd, 0b11_01_11_01);
+        Vector128.Store(Vector128.Load(target) + sums, target);
+    }
+
+    /// <summary>The upper half of each added to its lower, side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> FoldedBoth(Vector256<float> left, Vector256<float> right) =>
+        left.WithUpper(right.GetLower()) + Avx.Permute2x128(left, right, 0x31);
 
     /// <summary>The upper half added to the lower.</summary>
     private Lanes128 Folded

@@ -45,6 +45,23 @@ public sealed class DeviceArrayTests
         back.ToArray().Should().Equal(array.ToArray());
     }
 
+    [Theory]
+    [InlineData(1, 100_003)]
+    [InlineData(1003, 70)]
+    [InlineData(2, 1)]
+    public void Filling_a_slice_sets_all_of_it_and_nothing_else(int rows, int width)
+    {
+        using Device tested = TestDevice.Open(3);
+        DeviceArray array = tested.Array([rows, width + 2], Enumerable.Repeat(1f, rows * (width + 2)).ToArray());
+
+        tested.Fill(array.Slice(1, width), 2f);
+
+        array.Slice(1, width).ToArray().Should().OnlyContain(value => value == 2f);
+        array.Slice(0, 1).ToArray().Should().OnlyContain(value => value == 1f);
+        array.Slice(width + 1, 1).ToArray().Should().OnlyContain(value => value == 1f);
+        tested.Zeros([rows, width]).ToArray().Should().OnlyContain(value => value == 0f);
+    }
+
     [Fact]
     public void Wrong_numbers_of_elements_are_refused()
     {

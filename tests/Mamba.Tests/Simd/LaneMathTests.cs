@@ -33,6 +33,24 @@ public sealed unsafe class LaneMathTests
     [Fact]
     public void Softplus_matches_the_definition() => ShouldMatch<SoftplusFunction>(Points);
 
+    [Fact]
+    public void The_slope_of_softplus_is_the_sigmoid() => ShouldMatch<SlopeFunction>(Points);
+
+    [Theory]
+    [InlineData(float.PositiveInfinity, float.PositiveInfinity, 1f)]
+    [InlineData(float.NegativeInfinity, 0f, 0f)]
+    [InlineData(1000f, 1000f, 1f)]
+    [InlineData(-1000f, 0f, 0f)]
+    [InlineData(float.NaN, float.NaN, float.NaN)]
+    public void Softplus_and_its_slope_keep_to_their_limits(float x, float value, float slope)
+    {
+        (Lane actual, Lane actualSlope) = LaneMath.SoftplusAndSlope(new Lane(x));
+
+        actual.Value.Should().Be(value);
+        actualSlope.Value.Should().Be(slope);
+        LaneMath.Softplus(new Lane(x)).Value.Should().Be(value);
+    }
+
     [Theory]
     [InlineData(float.PositiveInfinity, float.PositiveInfinity)]
     [InlineData(float.NegativeInfinity, 0f)]
@@ -127,5 +145,13 @@ public sealed unsafe class LaneMathTests
             where TLanes : struct, ILanes<TLanes> => LaneMath.Softplus(x);
 
         public static double Exact(double x) => DoubleMath.Softplus(x);
+    }
+
+    private readonly struct SlopeFunction : IFunction
+    {
+        public static TLanes Apply<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes> => LaneMath.SoftplusAndSlope(x).Slope;
+
+        public static double Exact(double x) => DoubleMath.Sigmoid(x);
     }
 }
