@@ -22,11 +22,6 @@ internal readonly unsafe struct FewRowsTile<TFormat>(
     /// <summary>Rows of W.</summary>
     public const int Columns = 3;
 
-    private const int Fours = Height / 4 * Columns;
-
-    /// <summary>Floats of the lanes of a chain of every sum.</summary>
-    private static int LanesLength => Height * Columns * Lanes512.Count;
-
     /// <summary>Number of k that fill whole registers.</summary>
     private nint End => depth / Lanes512.Count * Lanes512.Count;
 
@@ -39,26 +34,20 @@ internal readonly unsafe struct FewRowsTile<TFormat>(
     [SkipLocalsInit]
     public nint Multiply(float* low, float* high, nint pitch, float* sums)
     {
-        float* even = stackalloc float[2 * LanesLength], odd = even + LanesLength;
+        float* even = stackalloc float[Height * Columns * Lanes512.Count];
         byte* next = w0 + (Columns * TFormat.RowBytes(depth));
-        AddUp(low, high, pitch, 0, next, even);
-        AddUp(low, high, pitch, Lanes512.Count, next + (Columns * TFormat.RowBytes(depth) / 2), odd);
+        AddUp(low, high, pitch, 0, next, even, null);
         new Span<float>(sums, Columns * Height).Clear();
-        for (int i = 0; i < Fours; i++)
-        {
-            int first = 4 * i * Lanes512.Count;
-            Four<Lanes512>.AddSums(
-                Four<Lanes512>.Load(even + first, Lanes512.Count),
-                Four<Lanes512>.Load(odd + first, Lanes512.Count),
-                sums + (4 * i));
-        }
-
+        AddUp(low, high, pitch, Lanes512.Count, next + (Columns * TFormat.RowBytes(depth) / 2), even, sums);
         return End;
     }
 
-    /// <summary>Adds up one of the two chains of every sum: every second register from the k-th on.</summary>
+    /// <summary>
+    /// Adds up one of the two chains of every sum, every second register from the k-th on, and stores it, or adds it
+    /// to the other one, which has been stored, and both to the sums.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private void AddUp(float* low, float* high, nint pitch, nint k, byte* fetched, float* lanes)
+    private void AddUp(float* low, float* high, nint pitch, nint k, byte* fetched, float* even, float* sums)
     {
         byte* row0 = w0, row1 = w1, row2 = w2;
         float* scales0 = scales, scales1 = scales0 + scalesPitch, scales2 = scales1 + scalesPitch;
@@ -86,13 +75,28 @@ internal readonly unsafe struct FewRowsTile<TFormat>(
         }
 
         int four = 4 * Lanes512.Count;
-        low0.Store(lanes);
-        high0.Store(lanes + four);
-        low1.Store(lanes + (2 * four));
-        high1.Store(lanes + (3 * four));
-        low2.Store(lanes + (4 * four));
-        high2.Store(lanes + (5 * four));
+        if (sums == null)
+        {
+            low0.Store(even);
+            high0.Store(even + four);
+            low1.Store(even + (2 * four));
+            high1.Store(even + (3 * four));
+            low2.Store(even + (4 * four));
+            high2.Store(even + (5 * four));
+            return;
+        }
+
+        AddSums(even, low0, sums);
+        AddSums(even + four, high0, sums + 4);
+        AddSums(even + (2 * four), low1, sums + 8);
+        AddSums(even + (3 * four), high1, sums + 12);
+        AddSums(even + (4 * four), low2, sums + 16);
+        AddSums(even + (5 * four), high2, sums + 20);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddSums(float* even, Four<Lanes512> odd, float* sums) =>
+        Four<Lanes512>.AddSums(Four<Lanes512>.Load(even, Lanes512.Count), odd, sums);
 
     /// <summary>Asks for weights; wide ones wait in the second cache, since those at work and x fill the first.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
