@@ -166,7 +166,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
             {
                 new Span<float>(sums, 4).Clear();
                 AddDots(m, n + i, scales + (i * scalesPitch), 0, sums);
-                StoreFour(sums, m, n + i);
+                Store(sums, nint.Min(4, rows - m), m, n + i);
             }
         }
     }
@@ -200,14 +200,16 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
             AddDots(m, n, scales, k, sums);
         }
 
-        StoreFour(sums, m, n);
+        Store(sums, 4, m, n);
     }
 
-    private void StoreFour(float* sums, nint m, int n)
+    /// <summary>Stores the sums of as many rows of x.</summary>
+    private void Store(float* sums, nint count, nint m, int n)
     {
-        for (int i = 0; i < 4 && m + i < rows; i++)
+        float* target = y[m] + n;
+        for (nint i = 0; i < count; i++, target += y.Pitch)
         {
-            Store(sums[i], m + i, n);
+            *target = bias == null ? sums[i] : sums[i] + bias[n];
         }
     }
 
