@@ -48,8 +48,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>The longest sequence for which W is read as it stands; beyond it, packing W pays.</summary>
-    /// <remarks>Measured. Short rows of W favour packing, since each sum ends with an addition across lanes.</remarks>
-    private static int MostFewRows(int depth) => Math.Clamp(depth / 16, 4, 48);
+    /// <remarks>
+    /// Measured. Short rows of W favour packing, since each sum ends with an addition across lanes; so do half as many
+    /// registers, which hold a smaller tile.
+    /// </remarks>
+    private static int MostFewRows(int depth) =>
+        depth >= 768 && Width.Has512 ? 96 : Math.Clamp(depth / 16, 4, 48);
 
     /// <summary>A matrix of float32: the array itself, or what a narrow one stands for, in the scope.</summary>
     private DeviceArray Widened(DeviceArray array)

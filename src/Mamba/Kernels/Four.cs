@@ -3,7 +3,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Four registers, one for each of four rows of weights.</summary>
+/// <summary>Four registers, one for each of four rows.</summary>
 internal readonly unsafe struct Four<TLanes>(TLanes v0, TLanes v1, TLanes v2, TLanes v3)
     where TLanes : struct, INarrowLanes<TLanes>
 {
@@ -18,24 +18,39 @@ internal readonly unsafe struct Four<TLanes>(TLanes v0, TLanes v1, TLanes v2, TL
         get => new(TLanes.Broadcast(0f), TLanes.Broadcast(0f), TLanes.Broadcast(0f), TLanes.Broadcast(0f));
     }
 
-    /// <summary>Loads weights of a format without scales, a register of each row from the k-th on.</summary>
+    /// <summary>Loads a register of each of four rows of a format without scales, from the k-th number on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Four<TLanes> Load<TOf>(byte* w0, byte* w1, byte* w2, byte* w3, nint k)
+    public static Four<TLanes> Load<TOf>(byte* row0, byte* row1, byte* row2, byte* row3, nint k)
         where TOf : struct, IWeightFormat => new(
-            TOf.Load<TLanes>(w0, k, null),
-            TOf.Load<TLanes>(w1, k, null),
-            TOf.Load<TLanes>(w2, k, null),
-            TOf.Load<TLanes>(w3, k, null));
+            TOf.Load<TLanes>(row0, k, null),
+            TOf.Load<TLanes>(row1, k, null),
+            TOf.Load<TLanes>(row2, k, null),
+            TOf.Load<TLanes>(row3, k, null));
 
+    /// <summary>Loads a register of each of four rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Four<TLanes> MultiplyAdd(float* x, Four<TLanes> w, Four<TLanes> sum)
+    public static Four<TLanes> Load(float* source, nint pitch) => new(
+        TLanes.Load(source),
+        TLanes.Load(source + pitch),
+        TLanes.Load(source + (2 * pitch)),
+        TLanes.Load(source + (3 * pitch)));
+
+    /// <summary>Computes <c>factor·rows + sum</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Four<TLanes> MultiplyAdd(TLanes factor, Four<TLanes> rows, Four<TLanes> sum) => new(
+        TLanes.MultiplyAdd(factor, rows._v0, sum._v0),
+        TLanes.MultiplyAdd(factor, rows._v1, sum._v1),
+        TLanes.MultiplyAdd(factor, rows._v2, sum._v2),
+        TLanes.MultiplyAdd(factor, rows._v3, sum._v3));
+
+    /// <summary>Stores the registers one behind the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* target)
     {
-        TLanes factor = TLanes.Load(x);
-        return new(
-            TLanes.MultiplyAdd(factor, w._v0, sum._v0),
-            TLanes.MultiplyAdd(factor, w._v1, sum._v1),
-            TLanes.MultiplyAdd(factor, w._v2, sum._v2),
-            TLanes.MultiplyAdd(factor, w._v3, sum._v3));
+        TLanes.Store(_v0, target);
+        TLanes.Store(_v1, target + TLanes.Count);
+        TLanes.Store(_v2, target + (2 * TLanes.Count));
+        TLanes.Store(_v3, target + (3 * TLanes.Count));
     }
 
     /// <summary>Adds the lanes of each row, in the order of <c>Sum</c>.</summary>

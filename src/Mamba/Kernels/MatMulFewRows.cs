@@ -5,8 +5,8 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The product <c>y[m, n] = x[m]·w[n] + b[n]</c> for so few rows of x that reading W is what takes the time: W is read
-/// once, in one stream from its first to its last byte, and stays as it is.
+/// The product <c>y[m, n] = x[m]·w[n] + b[n]</c> for so few rows of x that reading W is what takes the time: W comes from
+/// memory once, in one stream from its first to its last byte, and stays as it is.
 /// </summary>
 /// <remarks>
 /// The lanes run along a row of W. An element is two chains of sums, of the registers with even and with odd numbers, wherever
@@ -17,30 +17,28 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
     Rows x, nint rows, WeightRows weight, int columns, float* bias, Rows y)
     where TFormat : struct, IWeightFormat
 {
-    /// <summary>Rows of W that are used together.</summary>
-    private const int Height = 4;
-
     /// <summary>Bytes of a row of W that is so short that adding up its lanes weighs more than reading it.</summary>
     private const int ShortRow = 1024;
 
     /// <summary>Bytes of W that an item reads: some microseconds from memory.</summary>
     private const int BytesPerItem = 64 * 1024;
 
-    /// <summary>The longest rows of W that are made float32 once for all rows of x.</summary>
-    private const int MostWidened = 8192;
-
-    private static bool IsFloat32 => typeof(TFormat) == typeof(Float32Weights);
+    /// <summary>Bytes between what is read and what is fetched: memory answers in the time in which so many are read.</summary>
+    private const int Ahead = 4096;
 
     private int Depth => weight.Width;
 
     public int Items => rows == 0 ? 0 : (columns + ColumnsPerItem - 1) / ColumnsPerItem;
+
+    /// <summary>Rows of W that are used together.</summary>
+    private int Together => rows == 1 ? 4 : FewRowsTile<TFormat>.Columns;
 
     private int ColumnsPerItem
     {
         get
         {
             int rowsOfWeight = (int)(BytesPerItem / Math.Max(TFormat.RowBytes(Depth), 1));
-            return Math.Max(rowsOfWeight / Height, 1) * Height;
+            return Math.Max(rowsOfWeight / Together, 1) * Together;
         }
     }
 
@@ -49,68 +47,36 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
     public void Run(int item)
     {
         int first = item * ColumnsPerItem, end = Math.Min(first + ColumnsPerItem, columns);
-        float* scales = stackalloc float[WeightRow.ScalesLength<TFormat>(Depth)];
-        bool widens = !IsFloat32 && rows > 1 && Depth <= MostWidened;
-        float* wide = stackalloc float[widens ? Height * Depth : 0];
-        for (int n = first; n < end; n += Height)
+        int scalesPitch = WeightRow.ScalesLength<TFormat>(Depth);
+        float* scales = stackalloc float[Together * scalesPitch];
+        for (int n = first; n < end; n += Together)
         {
-            int count = Math.Min(Height, end - n);
-            if (widens)
+            int count = Math.Min(Together, end - n);
+            if (rows == 1 && count == 4 && TFormat.Block == 0 && TFormat.RowBytes(Depth) <= ShortRow)
             {
-                for (int i = 0; i < count; i++)
-                {
-                    weight.Widen(n + i, 0, Depth, wide + ((nint)i * Depth));
-                }
-
-                MultiplyFrom(0, new(wide, Depth), n, count);
+                MultiplyShort(n);
                 continue;
             }
 
-            // The first row of x fetches those of W; float32 ones then stand in the nearest cache.
-            nint own = IsFloat32 ? 1 : rows;
-            if (count == Height && TFormat.Block == 0 && TFormat.RowBytes(Depth) <= ShortRow)
+            for (int i = 0; i < count; i++)
             {
-                for (nint m = 0; m < own; m++)
-                {
-                    MultiplyShort(m, n);
-                }
+                WeightRow.ReadScales<TFormat>(weight[n + i], Depth, scales + (i * scalesPitch));
             }
-            else
+
+            if (rows == 1)
             {
                 for (int i = 0; i < count; i++)
                 {
-                    WeightRow.ReadScales<TFormat>(weight[n + i], Depth, scales);
-                    for (nint m = 0; m < own; m++)
-                    {
-                        Store(Dot<TFormat>(x[m], weight[n + i], scales), m, n + i);
-                    }
+                    Store(Dot(x[0], weight[n + i], scales + (i * scalesPitch)), 0, n + i);
                 }
             }
-
-            if (IsFloat32 && rows > 1)
+            else if (Width.Has512 && rows > 4)
             {
-                float* start = (float*)weight[n];
-                MultiplyFrom(1, new(start, (nint)((float*)weight[n + 1] - start)), n, count);
+                MultiplyEights(n, count, scales, scalesPitch);
             }
-        }
-    }
-
-    /// <summary>Multiplies rows of x with at most four rows of W that are float32 and stand close by.</summary>
-    private void MultiplyFrom(nint m, Rows w, int n, int count)
-    {
-        if (count == Height)
-        {
-            for (; m <= rows - 2; m += 2)
+            else
             {
-                MultiplyTwo(m, w, n);
-            }
-        }
-
-        for (; m < rows; m++)
-        {
-            for (int i = 0; i < count; i++)
-            {
-                Store(Dot<Float32Weights>(x[m], (byte*)w[i], null), m, n + i);
+                MultiplyFours(n, count, scales, scalesPitch);
             }
         }
     }
@@ -118,143 +84,204 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
     private void Store(float sum, nint m, int n) => y[m][n] = bias == null ? sum : sum + bias[n];
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private float Dot<TOf>(float* x, byte* w, float* scales)
-        where TOf : struct, IWeightFormat
+    private float Dot(float* x, byte* w, float* scales)
     {
         float sum = 0f;
         nint k = 0;
-        if (Width.Has512) { k = Dot<TOf, Lanes512>(x, w, scales, k, ref sum); }
-        if (Width.Has256 && k < Depth) { k = Dot<TOf, Lanes256>(x, w, scales, k, ref sum); }
-        if (Width.Has128 && k < Depth) { k = Dot<TOf, Lanes128>(x, w, scales, k, ref sum); }
-        if (k < Depth) { k = Dot<TOf, Lane>(x, w, scales, k, ref sum); }
-        return k < Depth ? AddLast(x[k], TOf.Load<Lane>(w, k, scales).Value, sum) : sum;
+        if (Width.Has512) { k = Dot<Lanes512>(x, w, scales, k, ref sum); }
+        if (Width.Has256) { k = Dot<Lanes256>(x, w, scales, k, ref sum); }
+        if (Width.Has128) { k = Dot<Lanes128>(x, w, scales, k, ref sum); }
+        Dot<Lane>(x, w, scales, k, ref sum);
+        return sum;
     }
 
-    /// <summary>The last term of an odd number of them.</summary>
-    private static float AddLast(float x, float w, float sum) => float.MultiplyAddEstimate(x, w, sum);
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private nint Dot<TOf, TLanes>(float* x, byte* w, float* scales, nint k, ref float sum)
-        where TOf : struct, IWeightFormat
+    private nint Dot<TLanes>(float* x, byte* w, float* scales, nint k, ref float sum)
         where TLanes : struct, INarrowLanes<TLanes>
     {
-        const int ahead = 4096; // bytes; memory answers in the time in which so many are read
-        nint end = Depth - (2 * TLanes.Count), step = TOf.RowBytes(32) * TLanes.Count / 16;
-        if (k > end)
+        nint last = Depth - TLanes.Count;
+        if (k > last)
         {
             return k;
         }
 
-        byte* fetched = w + (TOf.RowBytes(32) * k / 32) + ahead;
+        byte* fetched = w + (TFormat.RowBytes(32) * k / 32) + Ahead;
         TLanes even = TLanes.Broadcast(0f), odd = even;
-        for (; k <= end; k += 2 * TLanes.Count)
+        for (; k <= last - TLanes.Count; k += 2 * TLanes.Count)
         {
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(fetched);
-                if (step > 64)
-                {
-                    Sse.Prefetch0(fetched + 64);
-                }
-
-                fetched += step;
-            }
-
-            TOf.LoadTwo(w, k, scales, out TLanes first, out TLanes second);
+            Fetch<TFormat>(ref fetched, 2 * TLanes.Count);
+            TFormat.LoadTwo(w, k, scales, out TLanes first, out TLanes second);
             even = TLanes.MultiplyAdd(TLanes.Load(x + k), first, even);
             odd = TLanes.MultiplyAdd(TLanes.Load(x + k + TLanes.Count), second, odd);
+        }
+
+        if (k <= last)
+        {
+            even = TLanes.MultiplyAdd(TLanes.Load(x + k), TFormat.Load<TLanes>(w, k, scales), even);
+            k += TLanes.Count;
         }
 
         sum += TLanes.Sum(even + odd);
         return k;
     }
 
-    /// <summary>Four short rows of W, whose lanes are added up together.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyShort(nint m, int n)
+    /// <summary>Asks for the memory of so many numbers and goes on behind them; any address is allowed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch<TOf>(ref byte* address, int count)
+        where TOf : struct, IWeightFormat
     {
-        float* sums = stackalloc float[Height];
-        new Span<float>(sums, Height).Clear();
-        nint k = 0;
-        if (Width.Has512) { k = ShortDots<Lanes512>(x[m], n, k, sums); }
-        if (Width.Has256 && k < Depth) { k = ShortDots<Lanes256>(x[m], n, k, sums); }
-        if (Width.Has128 && k < Depth) { k = ShortDots<Lanes128>(x[m], n, k, sums); }
-        if (k < Depth) { k = ShortDots<Lane>(x[m], n, k, sums); }
-        for (int i = 0; i < Height; i++)
+        nint step = TOf.RowBytes(32) * count / 32;
+        if (Sse.IsSupported)
         {
-            float sum = k < Depth ? AddLast(x[m][k], TFormat.Load<Lane>(weight[n + i], k, null).Value, sums[i]) : sums[i];
-            Store(sum, m, n + i);
+            Sse.Prefetch0(address);
+            if (step > 64)
+            {
+                Sse.Prefetch0(address + 64);
+            }
+        }
+
+        address += step;
+    }
+
+    /// <summary>One row of x and four short ones of W, whose lanes are added up together.</summary>
+    private void MultiplyShort(int n)
+    {
+        float* sums = stackalloc float[4];
+        new Span<float>(sums, 4).Clear();
+        AddDots<TFormat, Float32Weights>(
+            weight[n], weight[n + 1], weight[n + 2], weight[n + 3], (byte*)x[0], null, weight[n + 4], 0, sums);
+        for (int i = 0; i < 4; i++)
+        {
+            Store(sums[i], 0, n + i);
         }
     }
 
+    /// <summary>All rows of x, four at a time, and some rows of W.</summary>
+    private void MultiplyFours(int n, int count, float* scales, int scalesPitch)
+    {
+        float* sums = stackalloc float[4];
+        for (nint m = 0; m < rows; m += 4)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                new Span<float>(sums, 4).Clear();
+                AddDots(m, n + i, scales + (i * scalesPitch), 0, sums);
+                Store(sums, nint.Min(4, rows - m), m, n + i);
+            }
+        }
+    }
+
+    /// <summary>All rows of x, eight at a time, and at most three of W.</summary>
+    private void MultiplyEights(int n, int count, float* scales, int scalesPitch)
+    {
+        const int height = FewRowsTile<TFormat>.Height;
+        float* sums = stackalloc float[FewRowsTile<TFormat>.Columns * height];
+
+        // Where a row of W is missing, the last stands for it, and where rows of x are missing, those before.
+        FewRowsTile<TFormat> tile = new(
+            weight[n], weight[n + Math.Min(1, count - 1)], weight[n + Math.Min(2, count - 1)], scales, scalesPitch, Depth);
+        for (nint m = 0; m < rows; m += height)
+        {
+            nint low = nint.Max(nint.Min(m, rows - height), 0), high = nint.Min(low + 4, rows - 4);
+            nint k = tile.Multiply(x[low], x[high], x.Pitch, sums);
+            for (int i = 0; i < count; i++)
+            {
+                Finish(sums + (i * height), low, n + i, scales + (i * scalesPitch), k);
+                Finish(sums + (i * height) + 4, high, n + i, scales + (i * scalesPitch), k);
+            }
+        }
+    }
+
+    /// <summary>Adds the products from the k-th on.</summary>
+    private void Finish(float* sums, nint m, int n, float* scales, nint k)
+    {
+        if (k < Depth)
+        {
+            AddDots(m, n, scales, k, sums);
+        }
+
+        Store(sums, 4, m, n);
+    }
+
+    /// <summary>Stores the sums of as many rows of x.</summary>
+    private void Store(float* sums, nint count, nint m, int n)
+    {
+        float* target = y[m] + n;
+        for (nint i = 0; i < count; i++, target += y.Pitch)
+        {
+            *target = bias == null ? sums[i] : sums[i] + bias[n];
+        }
+    }
+
+    /// <summary>Four rows of x from the m-th on, the last of them where there are no more, and one row of W.</summary>
+    private void AddDots(nint m, int n, float* scales, nint k, float* sums)
+    {
+        nint last = rows - 1;
+        AddDots<Float32Weights, TFormat>(
+            (byte*)x[m],
+            (byte*)x[nint.Min(m + 1, last)],
+            (byte*)x[nint.Min(m + 2, last)],
+            (byte*)x[nint.Min(m + 3, last)],
+            weight[n],
+            scales,
+            weight[n] + Ahead,
+            k,
+            sums);
+    }
+
+    /// <summary>Adds to each of four sums what the product of one of four rows and another row amounts to.</summary>
+    /// <param name="row0">The first of four rows, without scales.</param>
+    /// <param name="row1">The second.</param>
+    /// <param name="row2">The third.</param>
+    /// <param name="row3">The fourth.</param>
+    /// <param name="other">The other row.</param>
+    /// <param name="scales">Its scales.</param>
+    /// <param name="fetched">What is fetched meanwhile, as much as the other row has.</param>
+    /// <param name="k">The first product.</param>
+    /// <param name="sums">The sums.</param>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private void AddDots<TFour, TOther>(
+        byte* row0, byte* row1, byte* row2, byte* row3, byte* other, float* scales, byte* fetched, nint k, float* sums)
+        where TFour : struct, IWeightFormat
+        where TOther : struct, IWeightFormat
+    {
+        if (Width.Has512) { k = AddDots<TFour, TOther, Lanes512>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
+        if (Width.Has256) { k = AddDots<TFour, TOther, Lanes256>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
+        if (Width.Has128) { k = AddDots<TFour, TOther, Lanes128>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
+        AddDots<TFour, TOther, Lane>(row0, row1, row2, row3, other, scales, fetched, k, sums);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private nint ShortDots<TLanes>(float* x, int n, nint k, float* sums)
+    private nint AddDots<TFour, TOther, TLanes>(
+        byte* row0, byte* row1, byte* row2, byte* row3, byte* other, float* scales, byte* fetched, nint k, float* sums)
+        where TFour : struct, IWeightFormat
+        where TOther : struct, IWeightFormat
         where TLanes : struct, INarrowLanes<TLanes>
     {
-        nint end = Depth - (2 * TLanes.Count);
-        if (k > end)
+        nint last = Depth - TLanes.Count;
+        if (k > last)
         {
             return k;
         }
 
-        byte* w0 = weight[n], w1 = weight[n + 1], w2 = weight[n + 2], w3 = weight[n + 3];
-        Four<TLanes> even = Four<TLanes>.Zero, odd = Four<TLanes>.Zero;
-        for (; k <= end; k += 2 * TLanes.Count)
+        Four<TLanes> even = Four<TLanes>.Zero, odd = even;
+        for (; k <= last - TLanes.Count; k += 2 * TLanes.Count)
         {
-            even = Four<TLanes>.MultiplyAdd(x + k, Four<TLanes>.Load<TFormat>(w0, w1, w2, w3, k), even);
+            Fetch<TOther>(ref fetched, 2 * TLanes.Count);
+            TOther.LoadTwo(other, k, scales, out TLanes first, out TLanes second);
+            even = Four<TLanes>.MultiplyAdd(first, Four<TLanes>.Load<TFour>(row0, row1, row2, row3, k), even);
             nint next = k + TLanes.Count;
-            odd = Four<TLanes>.MultiplyAdd(x + next, Four<TLanes>.Load<TFormat>(w0, w1, w2, w3, next), odd);
+            odd = Four<TLanes>.MultiplyAdd(second, Four<TLanes>.Load<TFour>(row0, row1, row2, row3, next), odd);
+        }
+
+        if (k <= last)
+        {
+            TLanes only = TOther.Load<TLanes>(other, k, scales);
+            even = Four<TLanes>.MultiplyAdd(only, Four<TLanes>.Load<TFour>(row0, row1, row2, row3, k), even);
+            k += TLanes.Count;
         }
 
         Four<TLanes>.AddSums(even, odd, sums);
-        return k;
-    }
-
-    /// <summary>Two rows of x and four of W, float32: sixteen sums where there are 32 registers.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyTwo(nint m, Rows w, int n)
-    {
-        float* sums = stackalloc float[2 * Height];
-        new Span<float>(sums, 2 * Height).Clear();
-        nint k = 0;
-        if (Width.Has512) { k = Dots<Lanes512>(x[m], x[m + 1], w, k, sums); }
-        if (Width.Has256 && k < Depth) { k = Dots<Lanes256>(x[m], x[m + 1], w, k, sums); }
-        if (Width.Has128 && k < Depth) { k = Dots<Lanes128>(x[m], x[m + 1], w, k, sums); }
-        if (k < Depth) { k = Dots<Lane>(x[m], x[m + 1], w, k, sums); }
-        for (int i = 0; i < 2 * Height; i++)
-        {
-            nint row = m + (i / Height);
-            int column = i % Height;
-            Store(k < Depth ? AddLast(x[row][k], w[column][k], sums[i]) : sums[i], row, n + column);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private nint Dots<TLanes>(float* x0, float* x1, Rows w, nint k, float* sums)
-        where TLanes : struct, INarrowLanes<TLanes>
-    {
-        nint end = Depth - (2 * TLanes.Count);
-        if (k > end)
-        {
-            return k;
-        }
-
-        byte* w0 = (byte*)w[0], w1 = (byte*)w[1], w2 = (byte*)w[2], w3 = (byte*)w[3];
-        Four<TLanes> even0 = Four<TLanes>.Zero, odd0 = Four<TLanes>.Zero;
-        Four<TLanes> even1 = Four<TLanes>.Zero, odd1 = Four<TLanes>.Zero;
-        for (; k <= end; k += 2 * TLanes.Count)
-        {
-            Four<TLanes> even = Four<TLanes>.Load<Float32Weights>(w0, w1, w2, w3, k);
-            even0 = Four<TLanes>.MultiplyAdd(x0 + k, even, even0);
-            even1 = Four<TLanes>.MultiplyAdd(x1 + k, even, even1);
-            nint next = k + TLanes.Count;
-            Four<TLanes> odd = Four<TLanes>.Load<Float32Weights>(w0, w1, w2, w3, next);
-            odd0 = Four<TLanes>.MultiplyAdd(x0 + next, odd, odd0);
-            odd1 = Four<TLanes>.MultiplyAdd(x1 + next, odd, odd1);
-        }
-
-        Four<TLanes>.AddSums(even0, odd0, sums);
-        Four<TLanes>.AddSums(even1, odd1, sums + Height);
         return k;
     }
 }

@@ -12,23 +12,24 @@ internal static unsafe partial class SelectiveScan
         public static void Forward<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state)
             where TLanes : struct, ILanes<TLanes>
         {
+            Decay<TLanes> decay = Decay<TLanes>.Create();
             int n = 0;
             for (; n <= tile.States - 4; n += 4)
             {
-                ForwardFour<TLanes>(tile, chunk, state, n);
+                ForwardFour<TLanes>(tile, chunk, decay, state, n);
             }
 
             for (; n < tile.States; n++)
             {
-                ForwardOne<TLanes>(tile, chunk, state, n);
+                ForwardOne<TLanes>(tile, chunk, decay, state, n);
             }
         }
 
-        private static void ForwardFour<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)
+        private static void ForwardFour<TLanes>(in ScanTile tile, in ScanChunk chunk, in Decay<TLanes> given, Rows state, int n)
             where TLanes : struct, ILanes<TLanes>
         {
             // exp(Δ·A) = 2^(Δ·(A·log2 e))
-            Decay<TLanes> decay = Decay<TLanes>.Create();
+            Decay<TLanes> decay = given;
             TLanes log2E = TLanes.Broadcast(Log2E);
             TLanes a0 = TLanes.Load(tile.A[n]) * log2E, a1 = TLanes.Load(tile.A[n + 1]) * log2E;
             TLanes a2 = TLanes.Load(tile.A[n + 2]) * log2E, a3 = TLanes.Load(tile.A[n + 3]) * log2E;
@@ -63,10 +64,10 @@ internal static unsafe partial class SelectiveScan
             TLanes.Store(h3, state[n + 3]);
         }
 
-        private static void ForwardOne<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)
+        private static void ForwardOne<TLanes>(in ScanTile tile, in ScanChunk chunk, in Decay<TLanes> given, Rows state, int n)
             where TLanes : struct, ILanes<TLanes>
         {
-            Decay<TLanes> decay = Decay<TLanes>.Create();
+            Decay<TLanes> decay = given;
             TLanes a = TLanes.Load(tile.A[n]) * TLanes.Broadcast(Log2E);
             TLanes h = TLanes.Load(state[n]);
             for (int t = 0; t < chunk.Length; t++)

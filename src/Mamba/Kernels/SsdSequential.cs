@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Mamba.Simd;
 
 namespace Mamba.Kernels;
@@ -7,6 +8,12 @@ namespace Mamba.Kernels;
 /// <remarks>Dao and Gu, arXiv:2405.21060, section 2. A row of h is one channel; the states stand in lanes.</remarks>
 internal static unsafe class SsdSequential
 {
+    /// <summary>
+    /// Floats between the states that are at work and those that are fetched, of the next channels or the next head: the
+    /// states of several sequences come from memory, and are more than the weights.
+    /// </summary>
+    private const int Ahead = 1024;
+
     /// <summary>Computes the output, and moves the state on.</summary>
     /// <param name="head">The head's inputs, from the first token on.</param>
     /// <param name="tokens">Number of tokens.</param>
@@ -98,6 +105,11 @@ internal static unsafe class SsdSequential
     private static void Move<TLanes>(float* h, TLanes decay, TLanes x, TLanes b, TLanes c, ref TLanes y)
         where TLanes : struct, ILanes<TLanes>
     {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(h + Ahead);
+        }
+
         TLanes state = TLanes.MultiplyAdd(x, b, decay * TLanes.Load(h));
         TLanes.Store(state, h);
         y = TLanes.MultiplyAdd(c, state, y);

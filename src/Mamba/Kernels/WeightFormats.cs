@@ -124,7 +124,7 @@ internal readonly unsafe struct Int4Weights : IWeightFormat
     {
         nuint block = (nuint)k / (nuint)Block, within = (nuint)k % (nuint)Block;
         byte* bytes = row + (block * Half) + (within % Half);
-        return TLanes.LoadInt4(bytes, (int)(within / Half) * 4) * TLanes.Broadcast(scales[block]);
+        return TLanes.LoadInt4(bytes, (int)(within / Half) * 4, scales + block);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -134,9 +134,9 @@ internal readonly unsafe struct Int4Weights : IWeightFormat
         if (TLanes.Count == Half)
         {
             // Both registers stand in the same bytes.
-            TLanes scale = TLanes.Broadcast(scales[(nuint)k / (nuint)Block]);
-            first = TLanes.LoadInt4(row + ((nuint)k / 2), 0) * scale;
-            second = TLanes.LoadInt4(row + ((nuint)k / 2), 4) * scale;
+            float* scale = scales + ((nuint)k / (nuint)Block);
+            first = TLanes.LoadInt4(row + ((nuint)k / 2), 0, scale);
+            second = TLanes.LoadInt4(row + ((nuint)k / 2), 4, scale);
             return;
         }
 

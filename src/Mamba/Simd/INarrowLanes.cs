@@ -11,8 +11,9 @@ internal unsafe interface INarrowLanes<TSelf> : ILanes<TSelf>
 
     static abstract TSelf LoadInt8(sbyte* source);
 
-    /// <summary>Loads four bits of each byte, from 0 to 15, less 8.</summary>
+    /// <summary>Loads four bits of each byte, from 0 to 15, less 8, times a scale.</summary>
     /// <param name="source">A byte for each lane.</param>
     /// <param name="shift">0 for the lower bits, 4 for the upper ones.</param>
-    static abstract TSelf LoadInt4(byte* source, int shift);
+    /// <param name="scale">A half-precision number, so that the product is exact.</param>
+    static abstract TSelf LoadInt4(byte* source, int shift, float* scale);
 }

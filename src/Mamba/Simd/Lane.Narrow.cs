@@ -9,5 +9,5 @@ internal readonly unsafe partial struct Lane : INarrowLanes<Lane>
 
     public static Lane LoadInt8(sbyte* source) => new(*source);
 
-    public static Lane LoadInt4(byte* source, int shift) => new(((*source >> shift) & 15) - 8);
+    public static Lane LoadInt4(byte* source, int shift, float* scale) => new((((*source >> shift) & 15) - 8) * *scale);
 }

@@ -26,10 +26,10 @@ internal readonly unsafe partial struct Lanes128 : INarrowLanes<Lanes128>
         new(Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(source)).AsSByte()))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes128 LoadInt4(byte* source, int shift)
+    public static Lanes128 LoadInt4(byte* source, int shift, float* scale)
     {
         Vector128<int> bits = (Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(source)).AsByte())).AsInt32() >>> shift) & Vector128.Create(15);
-        return new(Vector128.ConvertToSingle(bits - Vector128.Create(8)));
+        return new(Vector128.ConvertToSingle(bits - Vector128.Create(8)) * Vector128.Create(*scale));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

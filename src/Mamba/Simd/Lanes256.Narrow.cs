@@ -27,10 +27,10 @@ internal readonly unsafe partial struct Lanes256 : INarrowLanes<Lanes256>
         new(Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes256 LoadInt4(byte* source, int shift)
+    public static Lanes256 LoadInt4(byte* source, int shift, float* scale)
     {
         Vector256<int> bits = (Avx2.ConvertToVector256Int32(source) >>> shift) & Vector256.Create(15);
-        return new(Vector256.ConvertToSingle(bits - Vector256.Create(8)));
+        return new(Vector256.ConvertToSingle(bits - Vector256.Create(8)) * Vector256.Create(*scale));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -36,7 +36,7 @@ public sealed class NarrowWeightsTests
     public void A_step_has_the_same_bits_alone_and_in_a_batch(Precision precision)
     {
         using CpuDevice device = new(2);
-        (DeviceArray narrow, _) = Weights(device, 70, 9000 / 32 * 32, precision); // rows too long to be widened as a whole
+        (DeviceArray narrow, _) = Weights(device, 70, 9000 / 32 * 32, precision);
         DeviceArray x = device.Array([5, 1, narrow.Shape[1]], Samples.Normal(2, 5 * narrow.Shape[1]));
 
         float[] together = Functions.Linear(x, narrow).ToArray();
@@ -45,6 +45,36 @@ public sealed class NarrowWeightsTests
         {
             DeviceArray alone = device.Array([1, 1, narrow.Shape[1]], x.ToArray().AsSpan(row * narrow.Shape[1], narrow.Shape[1]));
             Functions.Linear(alone, narrow).ToArray().ShouldHaveTheBitsOf(together[(row * 70)..((row + 1) * 70)]);
+        }
+    }
+
+    [Theory]
+    [InlineData(Precision.Float32)]
+    [InlineData(Precision.BFloat16)]
+    [InlineData(Precision.Float16)]
+    [InlineData(Precision.Int8)]
+    [InlineData(Precision.Int4)]
+    public void A_step_has_the_same_bits_among_any_number_of_others(Precision precision)
+    {
+        const int most = 18;
+        using CpuDevice device = new(2);
+        foreach (int depth in precision < Precision.Int8 ? [3, 16, 48, 95, 321] : new[] { 32, 96, 288 })
+        {
+            foreach (int columns in new[] { 1, 2, 5, 64 })
+            {
+                DeviceArray weight = device.Allocate([columns, depth], precision);
+                weight.CopyFrom(Samples.Normal(1, columns * depth));
+                float[] x = Samples.Normal(2, most * depth);
+                float[] alone = [.. Enumerable.Range(0, most).SelectMany(row => Steps(row, 1))];
+
+                for (int rows = 2; rows <= most; rows++)
+                {
+                    Steps(most - rows, rows).ShouldHaveTheBitsOf(alone[((most - rows) * columns)..], $"{rows} rows");
+                }
+
+                float[] Steps(int first, int rows) => Functions.Linear(
+                    device.Array([rows, 1, depth], x.AsSpan(first * depth, rows * depth)), weight).ToArray();
+            }
         }
     }
 
