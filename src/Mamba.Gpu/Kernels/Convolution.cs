@@ -76,7 +76,8 @@ internal readonly struct ConvolutionArrays(
     {
         int first = t - Left;
         Quad bias = Bias<TWords>(channel);
-        QuadWords before0 = Input<TWords>(sequence, first, channel), before1 = Input<TWords>(sequence, first + 1, channel);
+        QuadWords before0 = Input<TWords>(sequence, first, channel);
+        QuadWords before1 = Input<TWords>(sequence, first + 1, channel);
         QuadWords before2 = Input<TWords>(sequence, first + 2, channel);
         QuadOfTokens sums = new() { T0 = bias, T1 = bias, T2 = bias, T3 = bias };
         Quad x0 = default, x1 = default, x2 = default;
@@ -85,8 +86,10 @@ internal readonly struct ConvolutionArrays(
             // Four taps are on their way together.
             QuadWords w0 = Weight<TWords>(k, channel), w1 = Weight<TWords>(k + 1, channel);
             QuadWords w2 = Weight<TWords>(k + 2, channel), w3 = Weight<TWords>(k + 3, channel);
-            QuadWords i0 = Input<TWords>(sequence, first + k + 3, channel), i1 = Input<TWords>(sequence, first + k + 4, channel);
-            QuadWords i2 = Input<TWords>(sequence, first + k + 5, channel), i3 = Input<TWords>(sequence, first + k + 6, channel);
+            QuadWords i0 = Input<TWords>(sequence, first + k + 3, channel);
+            QuadWords i1 = Input<TWords>(sequence, first + k + 4, channel);
+            QuadWords i2 = Input<TWords>(sequence, first + k + 5, channel);
+            QuadWords i3 = Input<TWords>(sequence, first + k + 6, channel);
             if (k == 0)
             {
                 (x0, x1, x2) = (before0.Value, before1.Value, before2.Value);

@@ -120,7 +120,8 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         {
             // Neighbours start at different lanes, which lie in different banks of the memory.
             int t = i / Group.DimY, slot = i % Group.DimY, lane = i & (Group.DimX - 1);
-            int states = ((t * ScanConstants.MaxSlots) + slot) * ScanConstants.MaxLanes, values = t * ScanConstants.MaxLanes;
+            int states = ((t * ScanConstants.MaxSlots) + slot) * ScanConstants.MaxLanes;
+            int values = t * ScanConstants.MaxLanes;
             Quad sum = default;
             for (int j = 0; j < Group.DimX; j++)
             {

@@ -38,7 +38,8 @@ internal readonly struct ScanChunk
     public static int ValueAt(int t) => (t * ScanConstants.MaxLanes) + Group.IdxX;
 
     /// <summary>Where a slot's numbers of a channel are, for a token.</summary>
-    public static int StateAt(int t, int slot) => (((t * ScanConstants.MaxSlots) + slot) * ScanConstants.MaxLanes) + Group.IdxX;
+    public static int StateAt(int t, int slot) =>
+        (((t * ScanConstants.MaxSlots) + slot) * ScanConstants.MaxLanes) + Group.IdxX;
 
     /// <summary>Sets Δ and Δ·x of four tokens.</summary>
     public void Set(in ScanFour four, Quad delta, Quad x)

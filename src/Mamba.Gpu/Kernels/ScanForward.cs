@@ -114,7 +114,10 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
         {
             ScanFour four = new(token, t, count, place.Channel);
             Quad sum = new(
-                outputs.Sum(four.Place(0)), outputs.Sum(four.Place(1)), outputs.Sum(four.Place(2)), outputs.Sum(four.Place(3)));
+                outputs.Sum(four.Place(0)),
+                outputs.Sum(four.Place(1)),
+                outputs.Sum(four.Place(2)),
+                outputs.Sum(four.Place(3)));
             sum *= ScanChunk.Four(outputs.Gates, four);
             if (first > 0)
             {
