@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Mamba.Simd;
 
@@ -47,17 +48,16 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
     public void Run(int item)
     {
         int first = item * ColumnsPerItem, end = Math.Min(first + ColumnsPerItem, columns);
+        if (rows == 1 && TFormat.Block == 0 && TFormat.RowBytes(Depth) <= ShortRow)
+        {
+            first = MultiplyShort(first, end);
+        }
+
         int scalesPitch = WeightRow.ScalesLength<TFormat>(Depth);
         float* scales = stackalloc float[Together * scalesPitch];
         for (int n = first; n < end; n += Together)
         {
             int count = Math.Min(Together, end - n);
-            if (rows == 1 && count == 4 && TFormat.Block == 0 && TFormat.RowBytes(Depth) <= ShortRow)
-            {
-                MultiplyShort(n);
-                continue;
-            }
-
             for (int i = 0; i < count; i++)
             {
                 WeightRow.ReadScales<TFormat>(weight[n + i], Depth, scales + (i * scalesPitch));
@@ -143,17 +143,24 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         address += step;
     }
 
-    /// <summary>One row of x and four short ones of W, whose lanes are added up together.</summary>
-    private void MultiplyShort(int n)
+    /// <summary>One row of x and short ones of W, four at a time, whose lanes are added up together.</summary>
+    /// <returns>The first row of W that is left.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private int MultiplyShort(int n, int end)
     {
         float* sums = stackalloc float[4];
-        new Span<float>(sums, 4).Clear();
-        AddDots<TFormat, Float32Weights>(
-            weight[n], weight[n + 1], weight[n + 2], weight[n + 3], (byte*)x[0], null, weight[n + 4], 0, sums);
-        for (int i = 0; i < 4; i++)
+        for (; n <= end - 4; n += 4)
         {
-            Store(sums[i], 0, n + i);
+            *(Vector128<float>*)sums = Vector128<float>.Zero;
+            AddDots<TFormat, Float32Weights>(
+                weight[n], weight[n + 1], weight[n + 2], weight[n + 3], (byte*)x[0], null, weight[n + 4], 0, sums);
+            for (int i = 0; i < 4; i++)
+            {
+                Store(sums[i], 0, n + i);
+            }
         }
+
+        return n;
     }
 
     /// <summary>All rows of x, four at a time, and some rows of W.</summary>
@@ -214,6 +221,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
     }
 
     /// <summary>Four rows of x from the m-th on, the last of them where there are no more, and one row of W.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private void AddDots(nint m, int n, float* scales, nint k, float* sums)
     {
         nint last = rows - 1;
@@ -239,7 +247,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
     /// <param name="fetched">What is fetched meanwhile, as much as the other row has.</param>
     /// <param name="k">The first product.</param>
     /// <param name="sums">The sums.</param>
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void AddDots<TFour, TOther>(
         byte* row0, byte* row1, byte* row2, byte* row3, byte* other, float* scales, byte* fetched, nint k, float* sums)
         where TFour : struct, IWeightFormat
@@ -248,8 +256,16 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         if (Width.Has512) { k = AddDots<TFour, TOther, Lanes512>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
         if (Width.Has256) { k = AddDots<TFour, TOther, Lanes256>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
         if (Width.Has128) { k = AddDots<TFour, TOther, Lanes128>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
-        AddDots<TFour, TOther, Lane>(row0, row1, row2, row3, other, scales, fetched, k, sums);
+        if (k < Depth) { AddLastDots<TFour, TOther>(row0, row1, row2, row3, other, scales, k, sums); }
     }
+
+    /// <summary>Without registers, for what is left; by itself, for the JIT inlines only so much into one method.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private void AddLastDots<TFour, TOther>(
+        byte* row0, byte* row1, byte* row2, byte* row3, byte* other, float* scales, nint k, float* sums)
+        where TFour : struct, IWeightFormat
+        where TOther : struct, IWeightFormat =>
+        AddDots<TFour, TOther, Lane>(row0, row1, row2, row3, other, scales, other, k, sums);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private nint AddDots<TFour, TOther, TLanes>(

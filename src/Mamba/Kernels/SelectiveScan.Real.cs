@@ -30,11 +30,14 @@ internal static unsafe partial class SelectiveScan
         {
             // exp(Δ·A) = 2^(Δ·(A·log2 e))
             Decay<TLanes> decay = given;
+            // Addresses first: calls that are not inlined after the loop would cost its registers.
             TLanes log2E = TLanes.Broadcast(Log2E);
-            TLanes a0 = TLanes.Load(tile.A[n]) * log2E, a1 = TLanes.Load(tile.A[n + 1]) * log2E;
-            TLanes a2 = TLanes.Load(tile.A[n + 2]) * log2E, a3 = TLanes.Load(tile.A[n + 3]) * log2E;
-            TLanes h0 = TLanes.Load(state[n]), h1 = TLanes.Load(state[n + 1]);
-            TLanes h2 = TLanes.Load(state[n + 2]), h3 = TLanes.Load(state[n + 3]);
+            float* a = tile.A[n], h = state[n];
+            nint aState = tile.A.Pitch, hState = state.Pitch;
+            TLanes a0 = TLanes.Load(a) * log2E, a1 = TLanes.Load(a + aState) * log2E;
+            TLanes a2 = TLanes.Load(a + (2 * aState)) * log2E, a3 = TLanes.Load(a + (3 * aState)) * log2E;
+            TLanes h0 = TLanes.Load(h), h1 = TLanes.Load(h + hState);
+            TLanes h2 = TLanes.Load(h + (2 * hState)), h3 = TLanes.Load(h + (3 * hState));
             float* b = tile.B[0, n], c = tile.C[0, n];
             nint bState = tile.B.StatePitch, bToken = tile.B.TokenPitch;
             nint cState = tile.C.StatePitch, cToken = tile.C.TokenPitch;
@@ -58,10 +61,10 @@ internal static unsafe partial class SelectiveScan
                 c += cToken;
             }
 
-            TLanes.Store(h0, state[n]);
-            TLanes.Store(h1, state[n + 1]);
-            TLanes.Store(h2, state[n + 2]);
-            TLanes.Store(h3, state[n + 3]);
+            TLanes.Store(h0, h);
+            TLanes.Store(h1, h + hState);
+            TLanes.Store(h2, h + (2 * hState));
+            TLanes.Store(h3, h + (3 * hState));
         }
 
         private static void ForwardOne<TLanes>(in ScanTile tile, in ScanChunk chunk, in Decay<TLanes> given, Rows state, int n)
