@@ -12,8 +12,9 @@ public sealed unsafe partial class GpuDevice
 {
     /// <summary>Computes <c>C = op(A)·op(B)</c>, or adds it to C, for every matrix of a batch.</summary>
     /// <remarks>
-    /// Where it narrows, factors of float32 are rounded to bfloat16; else only two that are stored so are multiplied so, and
-    /// what becomes a C of bfloat16, for cuBLAS knows no other product for it.
+    /// cuBLAS takes two factors of one precision. Where it is told to narrow, factors of float32 are rounded to bfloat16;
+    /// else only two that are stored so are multiplied so, and what becomes a C of bfloat16, for which it has no other
+    /// product.
     /// </remarks>
     private void Multiply(
         Matrix a,
@@ -30,24 +31,20 @@ public sealed unsafe partial class GpuDevice
             return;
         }
 
+        if (_blas is null || sizes.K == 0)
+        {
+            LaunchProduct(a, transposeA, b, transposeB, c, sizes, accumulate); // takes factors as they are
+            return;
+        }
+
         using DeviceScope scope = Scope();
         narrow |= c.Array.Precision == Precision.BFloat16
             || (a.Array.Precision == Precision.BFloat16 && b.Array.Precision == Precision.BFloat16);
-        if (narrow || _blas is not null)
-        {
-            // cuBLAS takes two factors of one precision; our kernel takes them as they are.
-            Precision factors = narrow ? Precision.BFloat16 : Precision.Float32;
-            (long rowsA, long columnsA) = transposeA ? (sizes.K, sizes.M) : (sizes.M, sizes.K);
-            (long rowsB, long columnsB) = transposeB ? (sizes.N, sizes.K) : (sizes.K, sizes.N);
-            a = As(factors, a, rowsA, columnsA, sizes);
-            b = As(factors, b, rowsB, columnsB, sizes);
-        }
-
-        if (_blas is null || sizes.K == 0)
-        {
-            LaunchProduct(a, transposeA, b, transposeB, c, sizes, accumulate);
-            return;
-        }
+        Precision factors = narrow ? Precision.BFloat16 : Precision.Float32;
+        (long rowsA, long columnsA) = transposeA ? (sizes.K, sizes.M) : (sizes.M, sizes.K);
+        (long rowsB, long columnsB) = transposeB ? (sizes.N, sizes.K) : (sizes.K, sizes.N);
+        a = As(factors, a, rowsA, columnsA, sizes);
+        b = As(factors, b, rowsB, columnsB, sizes);
 
         float alpha = 1f, beta = accumulate ? 1f : 0f;
         bool tensorFloat32 = (_options.AllowTensorFloat32 || _options.Precision == Precision.BFloat16) && !narrow;
