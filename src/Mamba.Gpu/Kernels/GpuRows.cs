@@ -21,7 +21,8 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
 
     public const int BFloat16 = 2;
 
-    private const uint HighHalf = 0xFFFF0000u;
+    /// <summary>The second bfloat16 of a word.</summary>
+    public const uint HighHalf = 0xFFFF0000u;
 
     private readonly ArrayView<float> _view = view;
     private readonly long _offset = offset;
@@ -182,8 +183,6 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
 /// <summary>Four neighbours as they are stored: four words of float32, or two that hold two bfloat16 each.</summary>
 internal readonly struct QuadWords
 {
-    private const uint HighHalf = 0xFFFF0000u;
-
     private readonly Quad _words;
     private readonly int _narrow;
 
@@ -202,9 +201,9 @@ internal readonly struct QuadWords
             uint low = Interop.FloatAsInt(_words.X), high = Interop.FloatAsInt(_words.Y);
             return new(
                 _narrow != 0 ? Interop.IntAsFloat(low << 16) : _words.X,
-                _narrow != 0 ? Interop.IntAsFloat(low & HighHalf) : _words.Y,
+                _narrow != 0 ? Interop.IntAsFloat(low & GpuRows.HighHalf) : _words.Y,
                 _narrow != 0 ? Interop.IntAsFloat(high << 16) : _words.Z,
-                _narrow != 0 ? Interop.IntAsFloat(high & HighHalf) : _words.W);
+                _narrow != 0 ? Interop.IntAsFloat(high & GpuRows.HighHalf) : _words.W);
         }
     }
 }

@@ -39,14 +39,14 @@ internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int len
     /// <summary>exp(a_t), of a token of a chunk: what is left of the state before the chunk.</summary>
     public float FromStart(int chunk, int t, int head)
     {
-        int row = (chunk * heads) + head;
+        int row = RowOf(chunk, head);
         return Exp(sums.Load(row, t) + rests.Load(row, t));
     }
 
     /// <summary>exp(a_t - a_s) of four neighbouring s, from one that 4 divides on; 0 where s is later than t.</summary>
     public Quad Between(int chunk, int t, int s, int head)
     {
-        int row = (chunk * heads) + head;
+        int row = RowOf(chunk, head);
         Quad from = sums.LoadQuad(row, s, length), fromRests = rests.LoadQuad(row, s, length);
         float to = sums.Load(row, t), toRest = rests.Load(row, t);
         return new(
@@ -59,7 +59,7 @@ internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int len
     /// <summary>exp(a_last - a_t): what is left at the end of the chunk of what came in at t.</summary>
     public float ToEnd(int chunk, int t, int head)
     {
-        int row = (chunk * heads) + head;
+        int row = RowOf(chunk, head);
         float whole = sums.Load(row, length - 1) - sums.Load(row, t);
         return Exp(whole + (rests.Load(row, length - 1) - rests.Load(row, t)));
     }
@@ -67,10 +67,12 @@ internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int len
     /// <summary>Sets a_t of four neighbouring t, from one that 4 divides on.</summary>
     public void Set(int chunk, int t, int head, Quad sum, Quad rest)
     {
-        int row = (chunk * heads) + head;
+        int row = RowOf(chunk, head);
         sums.StoreQuad(row, t, length, sum);
         rests.StoreQuad(row, t, length, rest);
     }
+
+    private int RowOf(int chunk, int head) => (chunk * heads) + head;
 
     private static float Exp(float x) => LaneMath.Exp(new GpuLane(x < 0f ? x : 0f)).Value;
 }
