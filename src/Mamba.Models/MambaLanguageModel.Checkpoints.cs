@@ -176,12 +176,11 @@ public sealed partial class MambaLanguageModel
             return;
         }
 
-        DeviceArray flat = array.Reshape([1, checked((int)array.Shape.Count)]);
-        for (int start = 0; start < array.Shape.Count; start += piece.Length)
+        for (long start = 0; start < array.Shape.Count; start += piece.Length)
         {
-            Span<float> part = piece.AsSpan(0, Math.Min(piece.Length, flat.Shape.Width - start));
+            Span<float> part = piece.AsSpan(0, (int)Math.Min(piece.Length, array.Shape.Count - start));
             source.ReadRange(weight.Name, start, part);
-            flat.Slice(start, part.Length).CopyFrom(part);
+            array.WriteElements((nint)start, part);
         }
     }
 }

@@ -31,23 +31,22 @@ internal sealed record NamedWeight(
         ? array.ToArray()
         : Transpose(array.ToArray(), array.Shape[0], array.Shape[1]);
 
-    /// <summary>Reads some elements of the parameter, laid out as in the checkpoint.</summary>
+    /// <summary>Reads some elements of the parameter, or what narrow ones stand for, laid out as in the checkpoint.</summary>
     public void Read(long start, Span<float> target)
     {
         DeviceArray array = Parameter.Value;
         if (Linear?.Adapter is { } adapter)
         {
             ReadMerged(array, adapter, start, target);
-            return;
         }
-
-        if (Layout == WeightLayout.Same)
+        else if (Layout == WeightLayout.Same)
         {
-            array.Reshape([1, checked((int)array.Shape.Count)]).Slice((int)start, target.Length).CopyTo(target);
-            return;
+            array.ReadElements((nint)start, target);
         }
-
-        Export(array).AsSpan((int)start, target.Length).CopyTo(target);
+        else
+        {
+            Export(array).AsSpan((int)start, target.Length).CopyTo(target);
+        }
     }
 
     /// <summary>Computes the rows that the elements stand in; the matrix itself stays as it is.</summary>
@@ -59,8 +58,7 @@ internal sealed record NamedWeight(
         DeviceArray rows = matrix.Device.Allocate([count, width]);
         matrix.Device.Copy(matrix.RowRange(first, count), rows);
         adapter.AddTo(first, rows);
-        int offset = (int)(start - ((long)first * width));
-        rows.Reshape([1, count * width]).Slice(offset, target.Length).CopyTo(target);
+        rows.ReadElements((nint)(start - ((long)first * width)), target);
     }
 
     private static float[] Transpose(float[] values, int rows, int columns)

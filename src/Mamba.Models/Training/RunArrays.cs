@@ -14,7 +14,7 @@ internal static class RunArrays
         foreach ((string name, DeviceArray array) in arrays)
         {
             long[] shape = Array.ConvertAll(array.Shape.ToArray(), size => (long)size);
-            writer.Add(name, ElementType.F32, shape, (start, target) => Part(array, start, target.Length).CopyTo(target));
+            writer.Add(name, ElementType.F32, shape, (start, target) => array.ReadElements((nint)start, target));
         }
 
         writer.Save(Path.Combine(folder, FileName));
@@ -48,11 +48,8 @@ internal static class RunArrays
             {
                 Span<float> part = piece.AsSpan(0, (int)Math.Min(Piece, array.Shape.Count - start));
                 file.ReadRange(name, start, part);
-                Part(array, start, part.Length).CopyFrom(part);
+                array.WriteElements((nint)start, part);
             }
         }
     }
-
-    private static DeviceArray Part(DeviceArray array, long start, int length) =>
-        array.Reshape([1, checked((int)array.Shape.Count)]).Slice((int)start, length);
 }

@@ -133,9 +133,16 @@ public sealed partial class Trainer
     private string FrozenHash()
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        float[] piece = new float[1 << 18];
         foreach ((_, Parameter parameter) in _module.Parameters.Where(named => !named.Parameter.IsTrainable))
         {
-            hash.AppendData(MemoryMarshal.AsBytes<float>(parameter.Value.ToArray()));
+            nint count = parameter.Value.Shape.Count;
+            for (nint start = 0; start < count; start += piece.Length)
+            {
+                Span<float> part = piece.AsSpan(0, (int)Math.Min(piece.Length, count - start));
+                parameter.Value.ReadElements(start, part);
+                hash.AppendData(MemoryMarshal.AsBytes(part));
+            }
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());

@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>Finds the rows of a matrix of weights and does something with them.</summary>
-    /// <exception cref="ArgumentException">A narrow array is a slice, or is on another device.</exception>
+    /// <exception cref="ArgumentException">The array is on another device.</exception>
     private void UseWeights<TUse>(DeviceArray weights, TUse use)
         where TUse : struct, IWeightUse
     {
@@ -43,20 +43,13 @@ public sealed unsafe partial class CpuDevice
     private WeightRows WeightsOf<TFormat>(DeviceArray weights)
         where TFormat : struct, IWeightFormat
     {
-        byte* start = (byte*)StorageOf(weights).Pointer;
         int width = weights.Shape.Width;
-        if (weights.Precision == Precision.Float32)
-        {
-            return new(start + (weights.Offset * sizeof(float)), width, weights.Pitch * sizeof(float), &WeightRow.Widen<TFormat>);
-        }
 
-        // Narrow rows stand one behind the other, each from its first byte on.
-        nint rowBytes = TFormat.RowBytes(width), row = width == 0 ? 0 : weights.Offset / width;
-        bool isWhole = weights.IsContiguous && row * width == weights.Offset && width % Math.Max(TFormat.Block, 1) == 0;
-        return isWhole
-            ? new(start + (row * rowBytes), width, rowBytes, &WeightRow.Widen<TFormat>)
-            : throw new ArgumentException(
-                $"Expected whole rows of {weights.Precision}, of whole blocks; found {weights.Shape}, {weights.Pitch} apart.");
+        // Views of rows of blocks are whole rows, each of which has its scales behind it; others may be slices.
+        (nint rowBytes, nint start) = TFormat.Block > 0
+            ? (TFormat.RowBytes(width), width == 0 ? 0 : weights.Offset / width * TFormat.RowBytes(width))
+            : (TFormat.RowBytes(1) * weights.Pitch, TFormat.RowBytes(1) * weights.Offset);
+        return new((byte*)StorageOf(weights).Pointer + start, width, rowBytes, &WeightRow.Widen<TFormat>);
     }
 
     /// <summary>Stores rows in fewer bits.</summary>

@@ -23,9 +23,11 @@ public abstract partial class Device
     /// <param name="shape">The sizes.</param>
     /// <param name="precision">How the elements are stored.</param>
     /// <returns>The array.</returns>
+    /// <exception cref="ArgumentException">Blocks do not fill the rows, or the device's rows are narrower.</exception>
     /// <exception cref="InsufficientMemoryException">The device's memory does not suffice.</exception>
     public DeviceArray Allocate(Shape shape, Precision precision = Precision.Float32)
     {
+        RequireRowsOf(shape, precision);
         if (_scopes.Count == 0)
         {
             return AllocateOwned(shape, precision);
@@ -161,6 +163,16 @@ public abstract partial class Device
         }
 
         _scoped.RemoveRange(start, _scoped.Count - start);
+    }
+
+    private static void RequireRowsOf(Shape shape, Precision precision)
+    {
+        if (!precision.FitsRowsOf(shape.Width))
+        {
+            throw new ArgumentException(
+                $"Rows of {precision} are multiples of {PrecisionExtensions.Block} wide, at most " +
+                $"{PrecisionExtensions.WidestRow}; found {shape}.");
+        }
     }
 
     /// <summary>Frees what is kept for the next scope.</summary>

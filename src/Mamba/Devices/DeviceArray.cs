@@ -63,7 +63,9 @@ public readonly struct DeviceArray
     /// <summary>The same elements under another shape.</summary>
     /// <param name="shape">The new shape, of as many elements; of the same last axis when this array is a slice.</param>
     /// <returns>A view.</returns>
-    /// <exception cref="ArgumentException">The number of elements differs, or a slice's rows would break.</exception>
+    /// <exception cref="ArgumentException">
+    /// The number of elements differs; or the last axis changes, and this is a slice or stored in blocks.
+    /// </exception>
     public DeviceArray Reshape(Shape shape)
     {
         if (shape.Count != Shape.Count)
@@ -76,6 +78,13 @@ public readonly struct DeviceArray
             throw new ArgumentException($"Cannot reshape a slice {Shape} to {shape}: its last axis must stay.");
         }
 
+        if (Precision.HasBlocks() && shape.Width != Shape.Width)
+        {
+            throw new ArgumentException(
+                $"Cannot reshape {Shape} of {Precision} to {shape}: its last axis must stay, because the scales of a row " +
+                "stand behind the row.");
+        }
+
         return new(Storage, Offset, shape, shape.Width == Shape.Width ? Pitch : shape.Width);
     }
 
@@ -84,11 +93,19 @@ public readonly struct DeviceArray
     /// <param name="width">Number of columns.</param>
     /// <returns>A view whose rows keep this array's pitch.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The columns lie outside the last axis.</exception>
+    /// <exception cref="ArgumentException">The array is stored in blocks, whose rows are whole.</exception>
     public DeviceArray Slice(int start, int width)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfNegative(width);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(width, Shape.Width - start);
+        if (Precision.HasBlocks() && width != Shape.Width)
+        {
+            throw new ArgumentException(
+                $"Cannot slice columns {start} to {start + width - 1} of {Shape} of {Precision}: its rows are whole, because " +
+                "the scales of a row stand behind the row.");
+        }
+
         return new(Storage, Offset + start, Shape.WithWidth(width), Pitch);
     }
 
@@ -136,9 +153,33 @@ public readonly struct DeviceArray
         }
     }
 
+    /// <summary>Copies some elements to the host, counted row by row; of an array of any size and precision.</summary>
+    internal void ReadElements(nint start, Span<float> target)
+    {
+        if (IsContiguous && !Precision.HasBlocks())
+        {
+            Device.Download(Elements(start, target.Length), target);
+            return;
+        }
+
+        // Whole rows are made contiguous, and float32 if they were blocks.
+        nint first = start / Shape.Width, end = (start + target.Length + Shape.Width - 1) / Shape.Width;
+        using DeviceScope scope = Device.Scope();
+        DeviceArray rows = Device.Allocate([checked((int)(end - first)), Shape.Width]);
+        Device.Copy(RowRange(first, rows.Shape[0]), rows);
+        Device.Download(rows.Elements(start - (first * Shape.Width), target.Length), target);
+    }
+
+    /// <summary>Copies elements from the host over some of this contiguous array, counted row by row.</summary>
+    internal void WriteElements(nint start, ReadOnlySpan<float> source) =>
+        Device.Upload(source, Elements(start, source.Length));
+
     /// <summary>Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> as a matrix.</summary>
     internal DeviceArray RowRange(nint start, int count) =>
         new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
+
+    /// <summary>Some elements of a contiguous array of any size, as one row.</summary>
+    private DeviceArray Elements(nint start, int count) => new(Storage, Offset + start, [1, count], count);
 
     /// <summary>The gradient of these elements; <c>default</c> where their memory has none.</summary>
     internal DeviceArray Gradient => Storage is { Gradient: { } gradient } storage

@@ -34,6 +34,12 @@ internal static class PrecisionExtensions
     /// <summary>Weights that share a scale, where there are scales.</summary>
     public const int Block = 32;
 
+    /// <summary>The widest row of blocks: a kernel keeps the scales of some rows on a thread's stack.</summary>
+    public const int WidestRow = 1 << 18;
+
+    /// <summary>Whether weights share scales, which stand behind their row.</summary>
+    public static bool HasBlocks(this Precision precision) => precision is Precision.Int8 or Precision.Int4;
+
     /// <summary>Bytes of so many elements, which are whole blocks.</summary>
     public static nint Bytes(this Precision precision, nint count) => precision switch
     {
@@ -43,7 +49,11 @@ internal static class PrecisionExtensions
         _ => checked((count / 2) + (count / Block * sizeof(ushort))),
     };
 
-    /// <summary>The precision in which rows of a width can be stored: bfloat16 where blocks do not fill them.</summary>
+    /// <summary>Whether rows of a width can be stored in a precision.</summary>
+    public static bool FitsRowsOf(this Precision precision, int width) =>
+        !precision.HasBlocks() || (width % Block == 0 && width <= WidestRow);
+
+    /// <summary>The precision in which rows of a width can be stored: bfloat16 if blocks do not fill them.</summary>
     public static Precision ForRowsOf(this Precision precision, int width) =>
-        precision >= Precision.Int8 && width % Block != 0 ? Precision.BFloat16 : precision;
+        precision.FitsRowsOf(width) ? precision : Precision.BFloat16;
 }

@@ -47,9 +47,10 @@ public sealed class Linear : Module
         return Adapter;
     }
 
-    /// <summary>Adds the adapter's correction to W and frees the adapter.</summary>
+    /// <summary>Adds the adapter's correction to W, which is float32 from then on, and frees the adapter.</summary>
     internal void Merge()
     {
+        Weight.Narrow(Precision.Float32); // what is added is smaller than a step from one narrow number to the next
         Adapter!.AddTo(0, Weight.Value);
         RemoveModule(Adapter);
         Adapter = null;

@@ -43,7 +43,8 @@ public static class LowRank
     }
 
     /// <summary>
-    /// Adds all corrections to the weights, frees the adapters and thaws all parameters but those of less than float32.
+    /// Adds all corrections to the weights, which become float32 where they were narrow, frees the adapters, and makes all
+    /// float32 parameters trainable.
     /// </summary>
     /// <param name="module">The model; it computes what it computed before, up to rounding.</param>
     /// <returns>Number of adapters that there were.</returns>

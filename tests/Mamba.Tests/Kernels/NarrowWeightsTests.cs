@@ -187,10 +187,8 @@ public sealed class NarrowWeightsTests
         (DeviceArray narrow, _) = Weights(device, 4, 32, Precision.Int8);
 
         Action add = () => Functions.Silu(narrow);
-        Action slice = () => narrow.Slice(0, 16).ToArray();
 
         add.Should().Throw<ArgumentException>().WithMessage("Expected an array of Float32; found [4, 32] of Int8*");
-        slice.Should().Throw<ArgumentException>().WithMessage("Expected whole rows of Int8*found [4, 16], 32 apart*");
     }
 
     private static float[] RoundTrip(CpuDevice device, float[] values, Precision precision)
