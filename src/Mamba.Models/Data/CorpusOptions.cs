@@ -6,7 +6,10 @@ public sealed record CorpusOptions
     /// <summary>Bytes of a token, little-endian: 1, 2 or 4.</summary>
     public int TokenBytes { get; init; } = 1;
 
-    /// <summary>The tokens that end a document, and belong to it; empty: every file is one document.</summary>
+    /// <summary>
+    /// The tokens that end a document, and belong to it; empty: every file is one document. A document that holds nothing but
+    /// its separator belongs to the one before it.
+    /// </summary>
     public IReadOnlyList<int> Separator { get; init; } = [];
 
     /// <summary>The part of the documents that is held out, from 0 to below 1; of a single document, its end.</summary>

@@ -14,15 +14,23 @@ public sealed class TokenCorpus : IDisposable
 
     private readonly CorpusOptions _options;
     private readonly MappedFile[] _files;
+    private readonly long[] _firsts;
+    private readonly long _length;
 
-    private TokenCorpus(CorpusOptions options, MappedFile[] files)
+    private TokenCorpus(CorpusOptions options, MappedFile[] files, CancellationToken cancellation)
     {
         _options = options;
         _files = files;
-        TokenDocument[] documents = [.. Enumerable.Range(0, files.Length).SelectMany(Documents)];
-        (TokenDocument[] training, TokenDocument[] heldOut) = Divide(documents);
-        Training = new(this, training);
-        HeldOut = new(this, heldOut);
+        _firsts = new long[files.Length];
+        List<long> begins = [];
+        for (int i = 0; i < files.Length; i++)
+        {
+            _firsts[i] = _length;
+            _length += files[i].Length / options.TokenBytes;
+            AddDocuments(i, new([.. options.Separator]), begins, cancellation);
+        }
+
+        (Training, HeldOut) = Divide(begins);
     }
 
     /// <summary>What is trained on.</summary>
@@ -32,14 +40,20 @@ public sealed class TokenCorpus : IDisposable
     public TokenSequence HeldOut { get; }
 
     /// <summary>Opens files and looks at every token once.</summary>
+    /// <remarks>
+    /// A document that holds nothing but its separator is no document of its own: it belongs to the one before it, or at the
+    /// beginning of a file to the first. A document takes 16 bytes of memory, and as much again while the files are opened.
+    /// </remarks>
     /// <param name="path">A file; or a folder, of whose .txt files, those in folders inside it included, all are taken.</param>
     /// <param name="options">How to read and divide them; null: bytes, one document a file, nothing held out.</param>
+    /// <param name="cancellation">Ends the reading.</param>
     /// <returns>The corpus, to be disposed.</returns>
     /// <exception cref="FileNotFoundException">There is no such file, or no .txt file in the folder.</exception>
     /// <exception cref="InvalidDataException">
     /// A file is empty, ends within a token, or has a token beyond the vocabulary.
     /// </exception>
-    public static TokenCorpus Open(string path, CorpusOptions? options = null)
+    /// <exception cref="OperationCanceledException">The reading was cancelled.</exception>
+    public static TokenCorpus Open(string path, CorpusOptions? options = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new();
@@ -61,7 +75,7 @@ public sealed class TokenCorpus : IDisposable
                 RequireWholeTokens(files[^1], options.TokenBytes);
             }
 
-            return new(options, [.. files]);
+            return new(options, [.. files], cancellation);
         }
         catch
         {
@@ -73,11 +87,17 @@ public sealed class TokenCorpus : IDisposable
     /// <summary>Closes the files.</summary>
     public void Dispose() => Array.ForEach(_files, file => file.Dispose());
 
-    /// <summary>Reads tokens of a file.</summary>
-    internal void Read(int file, long start, Span<int> tokens)
+    /// <summary>Reads tokens of one file; they are numbered through all files.</summary>
+    internal void Read(long start, Span<int> tokens)
+    {
+        int found = Array.BinarySearch(_firsts, start);
+        ReadFile(found >= 0 ? found : ~found - 1, start, tokens);
+    }
+
+    private void ReadFile(int file, long start, Span<int> tokens)
     {
         int size = _options.TokenBytes;
-        using BorrowedBytes borrowed = _files[file].Borrow(start * size, (long)tokens.Length * size);
+        using BorrowedBytes borrowed = _files[file].Borrow((start - _firsts[file]) * size, (long)tokens.Length * size);
         ReadOnlySpan<byte> bytes = borrowed.Span;
         for (int i = 0; i < tokens.Length; i++)
         {
@@ -98,61 +118,43 @@ public sealed class TokenCorpus : IDisposable
         }
     }
 
-    /// <summary>The documents of a file, each with the separator that ends it.</summary>
-    private List<TokenDocument> Documents(int file)
+    /// <summary>Finds where the documents of a file begin; together they are the whole file.</summary>
+    private void AddDocuments(int file, SeparatorSearch separator, List<long> begins, CancellationToken cancellation)
     {
         const int Piece = 1 << 16;
-        List<TokenDocument> documents = [];
-        int[] separator = [.. _options.Separator], borders = Borders(separator);
-        long length = _files[file].Length / _options.TokenBytes, begin = 0;
-        int matched = 0;
         int[] tokens = new int[Piece];
-        for (long start = 0; start < length; start += Piece)
+        int before = begins.Count;
+        long begin = _firsts[file];
+        for (long start = begin; start < _length; start += Piece)
         {
-            Span<int> piece = tokens.AsSpan(0, (int)Math.Min(Piece, length - start));
-            Read(file, start, piece);
+            cancellation.ThrowIfCancellationRequested();
+            Span<int> piece = tokens.AsSpan(0, (int)Math.Min(Piece, _length - start));
+            ReadFile(file, start, piece);
             for (int i = 0; i < piece.Length; i++)
             {
                 RequireKnown(file, start + i, piece[i]);
-                matched = Match(separator, borders, matched, piece[i]);
-                if (matched > 0 && matched == separator.Length)
+                if (separator.Ends(piece[i]))
                 {
-                    documents.Add(new(file, begin, start + i + 1 - begin));
-                    (begin, matched) = (start + i + 1, 0);
+                    long end = start + i + 1;
+                    Add(end - begin > separator.Length);
+                    begin = end;
                 }
             }
         }
 
-        if (begin < length)
+        Add(begin < _length);
+        if (begins.Count == before)
         {
-            documents.Add(new(file, begin, length - begin));
+            begins.Add(_firsts[file]); // separators and nothing else
         }
 
-        return documents;
-    }
-
-    /// <summary>How many tokens of the separator stand at the end of what was read, one token further.</summary>
-    /// <remarks>Knuth, Morris and Pratt, SIAM J. Comput. 6 (1977).</remarks>
-    private static int Match(ReadOnlySpan<int> separator, ReadOnlySpan<int> borders, int matched, int token)
-    {
-        while (matched > 0 && separator[matched] != token)
+        void Add(bool hasContent)
         {
-            matched = borders[matched - 1];
+            if (hasContent)
+            {
+                begins.Add(begins.Count == before ? _firsts[file] : begin);
+            }
         }
-
-        return separator.Length > 0 && separator[matched] == token ? matched + 1 : 0;
-    }
-
-    /// <summary>For every beginning of the separator, how much of it both begins and ends it.</summary>
-    private static int[] Borders(int[] separator)
-    {
-        int[] borders = new int[separator.Length];
-        for (int i = 1; i < separator.Length; i++)
-        {
-            borders[i] = Match(separator, borders, borders[i - 1], separator[i]);
-        }
-
-        return borders;
     }
 
     private void RequireKnown(int file, long position, int token)
@@ -160,27 +162,50 @@ public sealed class TokenCorpus : IDisposable
         if ((uint)token >= (uint)_options.VocabularySize)
         {
             throw new InvalidDataException(
-                $"{_files[file].Path}: token {position} is {token}; expected 0 to {_options.VocabularySize - 1}.");
+                $"{_files[file].Path}: token {position - _firsts[file]} is {token}; expected 0 to {_options.VocabularySize - 1}.");
         }
     }
 
     /// <summary>Holds out documents by a hash of the seed and their number; of a single one, its end.</summary>
-    private (TokenDocument[] Training, TokenDocument[] HeldOut) Divide(TokenDocument[] documents)
+    private (TokenSequence Training, TokenSequence HeldOut) Divide(List<long> begins)
     {
         if (_options.HeldOut == 0)
         {
-            return (documents, []);
+            long[] all = [.. begins];
+            return (new(this, all, all, _length), new(this, [], [], 0));
         }
 
-        if (documents is [TokenDocument only])
+        if (begins.Count == 1)
         {
-            long kept = only.Length - (long)(only.Length * _options.HeldOut);
-            return ([only with { Length = kept }], [new(only.File, only.Start + kept, only.Length - kept)]);
+            long kept = _length - (long)(_length * _options.HeldOut);
+            return (new(this, [0], [0], kept), new(this, [kept], [0], _length - kept));
         }
 
-        ILookup<bool, TokenDocument> divided = documents.Index().ToLookup(
-            pair => new SplitMix64(SplitMix64.Mix(_options.Seed, (ulong)pair.Index)).NextUnit() < _options.HeldOut,
-            pair => pair.Item);
-        return ([.. divided[false]], [.. divided[true]]);
+        return (Part(begins, isHeldOut: false), Part(begins, isHeldOut: true));
+    }
+
+    private TokenSequence Part(List<long> begins, bool isHeldOut)
+    {
+        bool Belongs(int document) => isHeldOut ==
+            new SplitMix64(SplitMix64.Mix(_options.Seed, (ulong)document)).NextUnit() < _options.HeldOut;
+        int count = 0, next = 0;
+        for (int i = 0; i < begins.Count; i++)
+        {
+            count += Belongs(i) ? 1 : 0;
+        }
+
+        long[] places = new long[count], starts = new long[count];
+        long length = 0;
+        for (int i = 0; i < begins.Count; i++)
+        {
+            if (Belongs(i))
+            {
+                (places[next], starts[next]) = (begins[i], length);
+                length += (i + 1 < begins.Count ? begins[i + 1] : _length) - begins[i];
+                next++;
+            }
+        }
+
+        return new(this, places, starts, length);
     }
 }

@@ -4,31 +4,27 @@ namespace Mamba.Models.Data;
 public sealed class TokenSequence
 {
     private readonly TokenCorpus _corpus;
-    private readonly TokenDocument[] _documents;
+    private readonly long[] _places;
     private readonly long[] _starts;
 
-    internal TokenSequence(TokenCorpus corpus, IEnumerable<TokenDocument> documents)
-    {
-        _corpus = corpus;
-        _documents = [.. documents];
-        _starts = new long[_documents.Length];
-        foreach (int i in Enumerable.Range(0, _documents.Length))
-        {
-            _starts[i] = Length;
-            Length += _documents[i].Length;
-        }
-    }
+    /// <summary>Puts documents of a corpus one behind the other.</summary>
+    /// <param name="corpus">Their files.</param>
+    /// <param name="places">Where each begins in the corpus.</param>
+    /// <param name="starts">Where each begins in this sequence.</param>
+    /// <param name="length">Their tokens.</param>
+    internal TokenSequence(TokenCorpus corpus, long[] places, long[] starts, long length) =>
+        (_corpus, _places, _starts, Length) = (corpus, places, starts, length);
 
     /// <summary>Number of tokens.</summary>
     public long Length { get; }
 
     /// <summary>Number of documents.</summary>
-    public int DocumentCount => _documents.Length;
+    public int DocumentCount => _starts.Length;
 
     /// <summary>Where a document begins in the stream, and its number of tokens.</summary>
     /// <param name="index">The document.</param>
     /// <returns>Start and length.</returns>
-    public (long Start, long Length) Document(int index) => (_starts[index], _documents[index].Length);
+    public (long Start, long Length) Document(int index) => (_starts[index], EndOf(index) - _starts[index]);
 
     /// <summary>Reads tokens, over the borders of documents.</summary>
     /// <param name="start">The first of them.</param>
@@ -41,14 +37,12 @@ public sealed class TokenSequence
         int found = Array.BinarySearch(_starts, start);
         for (int i = found >= 0 ? found : ~found - 1; tokens.Length > 0; i++)
         {
-            long skipped = start - _starts[i];
-            int count = (int)Math.Min(tokens.Length, _documents[i].Length - skipped);
-            _corpus.Read(_documents[i].File, _documents[i].Start + skipped, tokens[..count]);
+            int count = (int)Math.Min(tokens.Length, EndOf(i) - start);
+            _corpus.Read(_places[i] + start - _starts[i], tokens[..count]);
             tokens = tokens[count..];
             start += count;
         }
     }
-}
 
-/// <summary>A document: tokens of a file.</summary>
-internal readonly record struct TokenDocument(int File, long Start, long Length);
+    private long EndOf(int index) => index + 1 < _starts.Length ? _starts[index + 1] : Length;
+}

@@ -12,10 +12,7 @@ public sealed class WindowBatches : ITokenBatches
     private readonly int _rows;
     private readonly int _length;
     private readonly ulong _seed;
-    private readonly int _windows;
-    private long _epoch = -1;
-    private int[] _order = [];
-    private int _phase;
+    private readonly long _windows;
 
     /// <summary>Cuts a stream into windows.</summary>
     /// <param name="stream">The tokens.</param>
@@ -29,7 +26,7 @@ public sealed class WindowBatches : ITokenBatches
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
         (_stream, _rows, _length, _seed) = (stream, rows, length, seed);
-        _windows = checked((int)Math.Max((stream.Length - length) / length, 0)); // one less than fit: the first may begin late
+        _windows = Math.Max((stream.Length - length) / length, 0); // one less than fit: the first may begin late
         if (_windows < rows)
         {
             throw new InvalidDataException(
@@ -38,7 +35,7 @@ public sealed class WindowBatches : ITokenBatches
     }
 
     /// <summary>Batches of an epoch.</summary>
-    public int BatchesPerEpoch => _windows / _rows;
+    public long BatchesPerEpoch => _windows / _rows;
 
     /// <inheritdoc/>
     public TokenBatch this[long number]
@@ -47,27 +44,18 @@ public sealed class WindowBatches : ITokenBatches
         {
             ArgumentOutOfRangeException.ThrowIfNegative(number);
             (long epoch, long place) = Math.DivRem(number, BatchesPerEpoch);
-            Shuffle(epoch);
+            SplitMix64 random = new(SplitMix64.Mix(_seed, (ulong)epoch));
+            int phase = random.NextBelow(_length);
+            Permutation order = new(_windows, random.Next());
             int[] inputs = new int[_rows * _length], targets = new int[inputs.Length], window = new int[_length + 1];
             for (int row = 0; row < _rows; row++)
             {
-                _stream.Read(_phase + ((long)_order[(place * _rows) + row] * _length), window);
+                _stream.Read(phase + (order[(place * _rows) + row] * _length), window);
                 window.AsSpan(0, _length).CopyTo(inputs.AsSpan(row * _length));
                 window.AsSpan(1).CopyTo(targets.AsSpan(row * _length));
             }
 
             return new(_rows, inputs, targets);
-        }
-    }
-
-    private void Shuffle(long epoch)
-    {
-        if (epoch != _epoch)
-        {
-            SplitMix64 random = new(SplitMix64.Mix(_seed, (ulong)epoch));
-            _phase = random.NextBelow(_length);
-            _order = random.Permutation(_windows);
-            _epoch = epoch;
         }
     }
 }

@@ -11,6 +11,8 @@ public sealed class EvaluationTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
     [Theory]
     [InlineData(2)]
     [InlineData(1024)]
@@ -25,7 +27,7 @@ public sealed class EvaluationTests : IDisposable
             new Random(1));
         byte[] bytes = new byte[length];
         new Random(2).NextBytes(bytes);
-        using TokenCorpus corpus = TokenCorpus.Open(_folder.Write("text.bin", bytes));
+        using TokenCorpus corpus = TokenCorpus.Open(_folder.Write("text.bin", bytes), null, Stop);
         using DeviceScope scope = device.Scope();
         int[] tokens = Array.ConvertAll(bytes, b => (int)b);
 
@@ -39,7 +41,7 @@ public sealed class EvaluationTests : IDisposable
     {
         using Device device = TestDevice.Open();
         using MambaLanguageModel model = new(device, LanguageModelConfig.Mamba1(8, 1, 256), new Random(1));
-        using TokenCorpus corpus = TokenCorpus.Open(_folder.Write("text.bin", [1]));
+        using TokenCorpus corpus = TokenCorpus.Open(_folder.Write("text.bin", [1]), null, Stop);
 
         ((Action)(() => Evaluation.MeanLoss(model, corpus.Training, 10, TestContext.Current.CancellationToken))).Should()
             .Throw<InvalidDataException>().WithMessage("Expected at least two tokens to evaluate on; found 1.");

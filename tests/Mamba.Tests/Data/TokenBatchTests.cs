@@ -9,6 +9,8 @@ public sealed class TokenBatchTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
     [Fact]
     public void Every_window_comes_once_an_epoch() => Gen.Select(Gen.Int[1, 4], Gen.Int[1, 7], Gen.Int[60, 200]).Sample(
         (rows, length, size) =>
@@ -68,15 +70,15 @@ public sealed class TokenBatchTests : IDisposable
     [Fact]
     public void Packed_documents_come_whole_once_an_epoch_and_predict_only_themselves()
     {
-        // Documents of 1, 2, 3, ... tokens, each of one number.
-        byte[] bytes = [.. Enumerable.Range(1, 12).SelectMany(n => Enumerable.Repeat((byte)n, n - 1).Append((byte)0))];
-        using TokenCorpus corpus = TokenCorpus.Open(_folder.Write("packed.bin", bytes), new() { Separator = [0] });
+        // Documents of 2, 3, ... tokens, each of one number.
+        byte[] bytes = [.. Enumerable.Range(2, 11).SelectMany(n => Enumerable.Repeat((byte)n, n - 1).Append((byte)0))];
+        using TokenCorpus corpus = TokenCorpus.Open(_folder.Write("packed.bin", bytes), new() { Separator = [0] }, Stop);
         PackedBatches batches = new(corpus.Training, budget: 9, seed: 2);
         Dictionary<int, int> seen = [];
         int number = 0;
 
-        // A single token, of the document of one and of that of ten, has nothing to predict.
-        while (seen.Values.Sum() < bytes.Length - 2)
+        // The tenth token of the document of ten stands alone, and has nothing to predict.
+        while (seen.Values.Sum() < bytes.Length - 1)
         {
             TokenBatch batch = batches[number++];
             batch.Inputs.Length.Should().BeLessThanOrEqualTo(9);
@@ -93,6 +95,62 @@ public sealed class TokenBatchTests : IDisposable
         seen.Should().BeEquivalentTo(Enumerable.Range(2, 11).ToDictionary(n => n, n => n == 10 ? 9 : n));
         PackedBatches later = new(corpus.Training, budget: 9, seed: 2);
         later[3 * number].Inputs.Should().Equal(batches[3 * number].Inputs);
+    }
+
+    [Fact]
+    public void Windows_take_no_memory_of_their_own()
+    {
+        using TokenCorpus corpus = Numbered(60_000);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        WindowBatches batches = new(corpus.Training, rows: 1, length: 1, seed: 1);
+        for (int epoch = 0; epoch < 10; epoch++)
+        {
+            _ = batches[epoch * batches.BatchesPerEpoch];
+        }
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(10_000, "a list of 60,000 windows takes 240,000");
+    }
+
+    [Fact]
+    public void A_permutation_has_every_number_once() => Gen.Select(Gen.Long[1, 3000], Gen.ULong).Sample((count, key) =>
+    {
+        Permutation order = new(count, key);
+        HashSet<long> seen = [];
+        for (long place = 0; place < count; place++)
+        {
+            long number = order[place];
+            number.Should().BeInRange(0, count - 1);
+            seen.Add(number).Should().BeTrue();
+        }
+    });
+
+    [Fact]
+    public void A_permutation_puts_every_number_everywhere()
+    {
+        const int Count = 10, Keys = 20_000;
+        int[,] places = new int[Count, Count];
+        for (int key = 0; key < Keys; key++)
+        {
+            Permutation order = new(Count, (ulong)key << 32);
+            for (int place = 0; place < Count; place++)
+            {
+                places[place, order[place]]++;
+            }
+        }
+
+        // 2000 of each are expected; five standard deviations of 42 allow for all 100.
+        places.Cast<int>().Should().OnlyContain(count => count > 1780 && count < 2220);
+    }
+
+    [Fact]
+    public void A_place_of_an_endless_permutation_is_found_at_once()
+    {
+        Permutation order = new(1L << 61, 3);
+
+        HashSet<long> numbers = [.. Enumerable.Range(0, 1000).Select(place => order[place])];
+
+        numbers.Should().HaveCount(1000).And.OnlyContain(number => number >= 0 && number < 1L << 61);
     }
 
     [Fact]

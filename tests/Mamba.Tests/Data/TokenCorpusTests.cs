@@ -8,6 +8,8 @@ public sealed class TokenCorpusTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
     [Fact]
     public void Documents_end_with_the_separator()
     {
@@ -17,6 +19,55 @@ public sealed class TokenCorpusTests : IDisposable
 
         documents.Should().Equal("one\n\n", "two\n\n", "\nthree");
         corpus.Training.Length.Should().Be(16);
+    }
+
+    [Theory]
+    [InlineData("one\n\n\n\ntwo", new[] { "one\n\n\n\n", "two" })]
+    [InlineData("one\n\n\n\n\n\n\ntwo\n\n", new[] { "one\n\n\n\n\n\n", "\ntwo\n\n" })]
+    [InlineData("\n\n\n\none\n\ntwo", new[] { "\n\n\n\none\n\n", "two" })]
+    [InlineData("\n\n\n\n", new[] { "\n\n\n\n" })]
+    [InlineData("one\n\n\n\n", new[] { "one\n\n\n\n" })]
+    public void A_document_of_nothing_but_its_separator_belongs_to_the_one_before(string text, string[] expected)
+    {
+        using TokenCorpus corpus = Open(text, new() { Separator = [10, 10] });
+
+        Documents(corpus.Training).Should().Equal(expected);
+        string.Concat(expected).Should().Be(text);
+    }
+
+    [Fact]
+    public void Separators_at_the_border_of_two_files_belong_to_their_files()
+    {
+        _folder.Write("a.txt", "a\n\n\n\n"u8.ToArray());
+        _folder.Write("b.txt", "\n\n\n\nb"u8.ToArray());
+        using TokenCorpus corpus = TokenCorpus.Open(_folder.Path, new() { Separator = [10, 10] }, Stop);
+
+        Documents(corpus.Training).Should().Equal("a\n\n\n\n", "\n\n\n\nb");
+    }
+
+    [Theory]
+    [InlineData("\n", 0.0, 1)]
+    [InlineData("\n", 0.5, 1)]
+    [InlineData("a\n", 0.0, 25)]
+    [InlineData("a\n", 0.5, 25)]
+    public void A_text_of_separators_takes_memory_in_proportion_to_its_size(string piece, double heldOut, long most)
+    {
+        const int Size = 2_000_000;
+        string path = _folder.Write("dense.txt", Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(piece, Size / piece.Length))));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        using TokenCorpus corpus = TokenCorpus.Open(path, new() { Separator = [10], HeldOut = heldOut }, Stop);
+
+        // All that is ever allocated, in bytes of the file; at once it is less than half of it.
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(most * Size);
+    }
+
+    [Fact]
+    public void Opening_can_be_cancelled()
+    {
+        string path = _folder.Write("text.txt", "abc"u8.ToArray());
+
+        ((Action)(() => TokenCorpus.Open(path, null, new CancellationToken(canceled: true)))).Should().Throw<OperationCanceledException>();
     }
 
     [Fact]
@@ -44,7 +95,7 @@ public sealed class TokenCorpusTests : IDisposable
         _folder.Write("b.txt", "bb"u8.ToArray());
         _folder.Write("a.txt", "a"u8.ToArray());
         _folder.Write("c.bin", "c"u8.ToArray());
-        using TokenCorpus corpus = TokenCorpus.Open(_folder.Path);
+        using TokenCorpus corpus = TokenCorpus.Open(_folder.Path, null, Stop);
 
         Document(corpus.Training, 0).Should().Be("a");
         Document(corpus.Training, 1).Should().Be("bb");
@@ -57,7 +108,7 @@ public sealed class TokenCorpusTests : IDisposable
     public void Wider_tokens_are_little_endian(int bytes, byte[] content, int[] expected)
     {
         string path = _folder.Write("tokens.bin", content);
-        using TokenCorpus corpus = TokenCorpus.Open(path, new() { TokenBytes = bytes, VocabularySize = 100_000 });
+        using TokenCorpus corpus = TokenCorpus.Open(path, new() { TokenBytes = bytes, VocabularySize = 100_000 }, Stop);
 
         Tokens(corpus.Training, 0, 2).Should().Equal(expected);
     }
