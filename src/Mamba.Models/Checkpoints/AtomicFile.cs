@@ -3,13 +3,18 @@ namespace Mamba.Models.Checkpoints;
 /// <summary>Writes files that are either whole or not there.</summary>
 internal static class AtomicFile
 {
-    /// <summary>Writes beside the target, flushes to the disk and renames; if that fails, the old file stays.</summary>
+    private const string Temporary = ".tmp";
+
+    /// <summary>
+    /// Writes beside the target, flushes the file to the disk, renames it and flushes the folder; if that fails, the old
+    /// file stays.
+    /// </summary>
     /// <param name="path">The file to make or replace.</param>
     /// <param name="length">Its length where it is known, so that a full disk is noticed first; else 0.</param>
     /// <param name="write">Writes the content.</param>
     public static void Write(string path, long length, Action<FileStream> write)
     {
-        string temporary = $"{path}.{Guid.NewGuid():n}.tmp";
+        string temporary = $"{path}.{Guid.NewGuid():n}{Temporary}";
         try
         {
             FileStreamOptions options = new()
@@ -28,10 +33,55 @@ internal static class AtomicFile
 
             File.Move(temporary, path, overwrite: true);
         }
-        catch
+        catch (Exception exception)
         {
-            File.Delete(temporary);
+            TryDelete(temporary);
+            if (IsTooLarge(exception))
+            {
+                throw new IOException($"{path}: the file is too large for its disk.", exception);
+            }
+
             throw;
+        }
+
+        Folders.Flush(Folders.ParentOf(path));
+    }
+
+    /// <summary>Whether a write failed because a disk takes no file so large; .NET says so by an argument (EFBIG).</summary>
+    public static bool IsTooLarge(Exception exception) => exception is ArgumentOutOfRangeException { ParamName: "value" };
+
+    /// <summary>Writes a file unless its content is the same already.</summary>
+    public static void WriteIfChanged(string path, byte[] content)
+    {
+        if (!File.Exists(path) || new FileInfo(path).Length != content.Length
+            || !File.ReadAllBytes(path).AsSpan().SequenceEqual(content))
+        {
+            Write(path, content.Length, stream => stream.Write(content));
+        }
+    }
+
+    /// <summary>Deletes what writers left in a folder when their process was killed.</summary>
+    public static void DeleteLeftovers(string folder)
+    {
+        foreach (string file in Directory.EnumerateFiles(folder, $"*.*{Temporary}"))
+        {
+            ReadOnlySpan<char> id = Path.GetExtension(Path.GetFileNameWithoutExtension(file.AsSpan())).TrimStart('.');
+            if (Guid.TryParseExact(id, "n", out _))
+            {
+                TryDelete(file);
+            }
+        }
+    }
+
+    /// <summary>What cannot be deleted stays: the error that is already on its way says more.</summary>
+    private static void TryDelete(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
         }
     }
 }

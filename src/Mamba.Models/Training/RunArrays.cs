@@ -4,9 +4,15 @@ using Mamba.Models.Checkpoints;
 namespace Mamba.Models.Training;
 
 /// <summary>The arrays that a run goes on from, in a file: weights, moments, averages, carried states.</summary>
-internal static class RunArrays
+internal sealed class RunArrays : IDisposable
 {
     public const string FileName = "training.safetensors";
+
+    private readonly SafetensorsFile _file;
+
+    private RunArrays(SafetensorsFile file) => _file = file;
+
+    public string Path => _file.Path;
 
     public static void Save(string folder, IEnumerable<(string Name, DeviceArray Array)> arrays)
     {
@@ -17,39 +23,57 @@ internal static class RunArrays
             writer.Add(name, ElementType.F32, shape, (start, target) => array.ReadElements((nint)start, target));
         }
 
-        writer.Save(Path.Combine(folder, FileName));
+        writer.Save(System.IO.Path.Combine(folder, FileName));
     }
 
-    /// <summary>Reads all arrays, after all names and shapes have been checked.</summary>
-    /// <exception cref="InvalidDataException">An array is missing, unknown or of another shape.</exception>
-    public static void Load(string folder, IReadOnlyList<(string Name, DeviceArray Array)> arrays)
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    public static RunArrays Open(string folder) => new(SafetensorsFile.Open(System.IO.Path.Combine(folder, FileName)));
+
+    /// <summary>Whether there is an array of a name.</summary>
+    public bool Has(string name) => _file.Tensors.ContainsKey(name);
+
+    /// <summary>Checks that an array is there with given sizes, before memory of that size is taken.</summary>
+    /// <exception cref="InvalidDataException">It is missing or of another shape or type.</exception>
+    public void Require(string name, params ReadOnlySpan<int> shape)
     {
-        const int Piece = 1 << 18;
-        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder, FileName));
+        TensorInfo found = _file.Find(name);
+        string expected = string.Join(", ", shape.ToArray());
+        if (found.Type != ElementType.F32 || string.Join(", ", found.Shape.ToArray()) != expected)
+        {
+            throw new InvalidDataException($"{Path}: \"{name}\": expected F32 of shape [{expected}]; found {found}.");
+        }
+    }
+
+    /// <summary>Checks that the file has arrays of these names and shapes and no others.</summary>
+    /// <exception cref="InvalidDataException">An array is missing, unknown, or of another shape or type.</exception>
+    public void RequireAll(IReadOnlyList<(string Name, DeviceArray Array)> arrays)
+    {
         foreach ((string name, DeviceArray array) in arrays)
         {
-            string expected = string.Join(", ", array.Shape.ToArray());
-            string found = string.Join(", ", file.Find(name).Shape.ToArray());
-            if (expected != found)
-            {
-                throw new InvalidDataException($"{file.Path}: \"{name}\" has shape [{found}]; expected [{expected}].");
-            }
+            Require(name, array.Shape.ToArray());
         }
 
-        if (file.Tensors.Keys.Except(arrays.Select(named => named.Name)).FirstOrDefault() is { } unknown)
+        if (_file.Tensors.Keys.Except(arrays.Select(named => named.Name)).FirstOrDefault() is { } unknown)
         {
-            throw new InvalidDataException($"{file.Path}: this run has no \"{unknown}\".");
+            throw new InvalidDataException($"{Path}: this run has no \"{unknown}\".");
         }
+    }
 
+    /// <summary>Reads arrays whose shapes have been checked.</summary>
+    public void Read(IEnumerable<(string Name, DeviceArray Array)> arrays)
+    {
+        const int Piece = 1 << 18;
         float[] piece = new float[Piece];
         foreach ((string name, DeviceArray array) in arrays)
         {
             for (long start = 0; start < array.Shape.Count; start += Piece)
             {
                 Span<float> part = piece.AsSpan(0, (int)Math.Min(Piece, array.Shape.Count - start));
-                file.ReadRange(name, start, part);
+                _file.ReadRange(name, start, part);
                 array.WriteElements((nint)start, part);
             }
         }
     }
+
+    public void Dispose() => _file.Dispose();
 }

@@ -1,18 +1,18 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using Mamba.Models.Checkpoints;
 
 namespace Mamba.Models.Training;
 
 /// <summary>The checkpoints of a run: a folder each, which is whole or not there.</summary>
 /// <remarks>
-/// A checkpoint is written beside its place, every file is flushed to the disk, then the checksums (in the form of the
-/// program sha256sum), and the folder is renamed. What a killed process leaves is deleted by the next save.
+/// A checkpoint is written beside its place with its checksums, flushed to the disk, and renamed. What a killed process
+/// leaves is put right when the folder is locked again.
 /// </remarks>
-internal sealed class RunFolder(string path, int keep)
+internal sealed class RunFolder(string path, int keep) : IDisposable
 {
-    private const string Prefix = "step-", Partial = ".partial", Sums = "SHA256SUMS";
+    private const string Prefix = "step-";
+
+    private RunLock? _lock;
 
     public string Path { get; } = path;
 
@@ -23,103 +23,68 @@ internal sealed class RunFolder(string path, int keep)
             .Where(folder => StepOf(folder) is not null)
             .OrderByDescending(StepOf)];
 
-    /// <summary>Saves a checkpoint, and then deletes those that are too old.</summary>
+    /// <summary>The checkpoint of a step, whether it is there or not.</summary>
+    public string this[long step] =>
+        System.IO.Path.Combine(Path, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}"));
+
+    /// <summary>Locks the folder, makes sure that it can be written to, and puts right what a killed process left.</summary>
+    /// <param name="taken">A lock that the program holds already, which is this folder's from now on; null: it is taken.</param>
+    /// <exception cref="IOException">Another trainer has the folder, or it cannot be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
+    public void Claim(RunLock? taken = null)
+    {
+        if (_lock is null)
+        {
+            _lock = taken ?? RunLock.Take(Path);
+            AtomicFile.DeleteLeftovers(Path);
+            Folders.RecoverAll(Path, Prefix + "*");
+            string probe = System.IO.Path.Combine(Path, "probe");
+            AtomicFile.Write(probe, 0, _ => { });
+            File.Delete(probe);
+        }
+    }
+
+    /// <summary>Saves a checkpoint; one of the same step is replaced.</summary>
     /// <param name="step">Names the checkpoint.</param>
     /// <param name="write">Writes its files into the folder that it is given.</param>
     /// <returns>The folder.</returns>
     public string Save(long step, Action<string> write)
     {
-        Directory.CreateDirectory(Path);
-        DeletePartial();
-        string target = System.IO.Path.Combine(Path, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}"));
-        string partial = target + Partial;
-        try
+        string target = this[step];
+        Folders.Write(target, folder =>
         {
-            Directory.CreateDirectory(partial);
-            write(partial);
-            WriteSums(partial);
-            if (Directory.Exists(target))
-            {
-                Directory.Move(target, $"{target}.replaced{Partial}");
-            }
-
-            Directory.Move(partial, target);
-        }
-        finally
-        {
-            DeletePartial();
-        }
-
-        foreach (string old in Checkpoints.Skip(keep))
-        {
-            // Renamed first: a folder that is being deleted must not look like a checkpoint.
-            Directory.Move(old, old + Partial);
-            Directory.Delete(old + Partial, recursive: true);
-        }
-
+            write(folder);
+            Checksums.Write(folder);
+        });
         return target;
     }
 
-    /// <summary>Makes the folder, and a file in it, so that a folder that cannot be written to is noticed first.</summary>
-    public void RequireWritable()
+    /// <summary>
+    /// Deletes the checkpoints before a step but for the newest and the best one. Those behind the step, which a resume
+    /// passed over, stay until the run is beyond them.
+    /// </summary>
+    /// <param name="step">The checkpoint that was just saved.</param>
+    /// <param name="best">The step of the best evaluation; null: there is none.</param>
+    public void DeleteOld(long step, long? best)
     {
-        Directory.CreateDirectory(Path);
-        string probe = System.IO.Path.Combine(Path, $"{Guid.NewGuid():n}{Partial}");
-        File.WriteAllBytes(probe, []);
-        File.Delete(probe);
-    }
-
-    /// <summary>Checks that all files of a checkpoint are there as they were written.</summary>
-    /// <exception cref="InvalidDataException">One is missing or damaged.</exception>
-    public static void Verify(string checkpoint)
-    {
-        string sums = System.IO.Path.Combine(checkpoint, Sums);
-        string[] lines = File.Exists(sums) ? File.ReadAllLines(sums) : [];
-        if (lines.Length == 0)
+        foreach (string old in Checkpoints.Where(folder => StepOf(folder) <= step).Skip(keep))
         {
-            throw new InvalidDataException($"{sums}: missing or empty; expected a line for each file.");
-        }
-
-        foreach (string line in lines)
-        {
-            string[] parts = line.Split("  ", 2);
-            string file = parts.Length == 2 ? System.IO.Path.Combine(checkpoint, parts[1]) : "";
-            string found = File.Exists(file) ? HashOf(file) : "no file";
-            if (found != parts[0])
+            if (StepOf(old) != best)
             {
-                throw new InvalidDataException($"{sums}: expected \"{line}\"; found {found}.");
+                Folders.Delete(old);
             }
         }
     }
 
-    private static void WriteSums(string folder)
+    /// <summary>Frees the folder for others.</summary>
+    public void Dispose()
     {
-        StringBuilder text = new();
-        foreach (string file in Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal))
-        {
-            text.Append(CultureInfo.InvariantCulture, $"{HashOf(file)}  {System.IO.Path.GetFileName(file)}\n");
-        }
-
-        byte[] bytes = Encoding.UTF8.GetBytes(text.ToString());
-        AtomicFile.Write(System.IO.Path.Combine(folder, Sums), bytes.Length, stream => stream.Write(bytes));
-    }
-
-    private static string HashOf(string file)
-    {
-        using FileStream stream = File.OpenRead(file);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
+        _lock?.Dispose();
+        _lock = null;
     }
 
     private static long? StepOf(string folder) => long.TryParse(
         System.IO.Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step)
         ? step
         : null;
-
-    private void DeletePartial()
-    {
-        foreach (string left in Directory.EnumerateDirectories(Path, $"{Prefix}*{Partial}"))
-        {
-            Directory.Delete(left, recursive: true);
-        }
-    }
 }

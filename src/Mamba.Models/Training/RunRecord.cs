@@ -8,9 +8,11 @@ namespace Mamba.Models.Training;
 internal sealed record RunRecord
 {
     public const string FileName = "training.json";
-    private const int Format = 1;
+    private const int Format = 2;
+    private const long MostSteps = 1L << 48; // so that the number of a batch stays a number of 64 bits
+    private const double LongestRun = 1e12; // seconds
 
-    /// <summary>Version of this file's format.</summary>
+    /// <summary>Version of this file's format, and of the lines of <see cref="Configuration"/>.</summary>
     public int FormatVersion { get; init; } = Format;
 
     /// <summary>Steps done; the number of the next batch follows from it, and from that all randomness.</summary>
@@ -25,8 +27,14 @@ internal sealed record RunRecord
     /// <summary>The last steps in a row that were skipped.</summary>
     public int SkippedInARow { get; set; }
 
+    /// <summary>Whether the evaluation after the last step is still to be done: it was cancelled.</summary>
+    public bool EvaluationIsDue { get; set; }
+
     /// <summary>The best evaluation so far.</summary>
     public double? BestEvaluation { get; set; }
+
+    /// <summary>The step of the best evaluation.</summary>
+    public long? BestStep { get; set; }
 
     /// <summary>Evaluations since the best.</summary>
     public int EvaluationsSinceBest { get; set; }
@@ -34,11 +42,8 @@ internal sealed record RunRecord
     /// <summary>Time that the run has taken.</summary>
     public double ElapsedSeconds { get; set; }
 
-    /// <summary>Everything that decides the result, a setting a line.</summary>
+    /// <summary>Everything that decides the result, a setting a line: <c>name: value</c>.</summary>
     public string[] Configuration { get; set; } = [];
-
-    /// <summary>SHA-256 of <see cref="Configuration"/>.</summary>
-    public string ConfigurationHash { get; set; } = "";
 
     /// <summary>Tokens that each carried state holds one by one.</summary>
     public int[] StateLengths { get; set; } = [];
@@ -49,22 +54,52 @@ internal sealed record RunRecord
         AtomicFile.Write(Path.Combine(folder, FileName), json.Length, stream => stream.Write(json));
     }
 
-    /// <exception cref="InvalidDataException">The file is no such record.</exception>
+    /// <exception cref="InvalidDataException">The file is no such record, or contradicts itself.</exception>
+    /// <exception cref="NotSupportedException">The record was written by another version.</exception>
     public static RunRecord Load(string folder)
     {
         string path = Path.Combine(folder, FileName);
+        RunRecord? record;
         try
         {
-            RunRecord? record = JsonSerializer.Deserialize(File.ReadAllBytes(path), RunRecordJson.Default.RunRecord);
-            return record is { FormatVersion: Format }
-                ? record
-                : throw new InvalidDataException($"{path}: expected format {Format}; found {record?.FormatVersion}.");
+            record = JsonSerializer.Deserialize(File.ReadAllBytes(path), RunRecordJson.Default.RunRecord);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
         {
-            throw new InvalidDataException($"{path}: {exception.Message}", exception);
+            // The last two: text that is not Unicode.
+            string place = exception is JsonException json ? $" Look at {json.Path ?? "the text"}, line {json.LineNumber + 1}." : "";
+            throw new InvalidDataException($"{path}: this is no record of a run.{place}", exception);
         }
+
+        if (record is not null && record.FormatVersion is > 0 and not Format)
+        {
+            throw new NotSupportedException(
+                $"{path}: the run was saved in format {record.FormatVersion}; this version reads format {Format}. Begin a new " +
+                $"run in another folder from the weights in {folder}, or go on with the version that saved it.");
+        }
+
+        return record?.Fault() is { } fault ? throw new InvalidDataException($"{path}: {fault}")
+            : record ?? throw new InvalidDataException($"{path}: expected an object; found null.");
     }
+
+    /// <summary>The first value that no run can have had; null if there is none.</summary>
+    private string? Fault() =>
+        FormatVersion != Format ? Expected("format_version", $"{Format}", FormatVersion)
+        : Step is < 0 or > MostSteps ? Expected("step", $"0 to {MostSteps}", Step)
+        : OptimizerSteps < 0 ? Expected("optimizer_steps", "at least 0", OptimizerSteps)
+        : SkippedSteps < 0 || SkippedSteps > Step ? Expected("skipped_steps", $"0 to {Step}", SkippedSteps)
+        : SkippedInARow < 0 || SkippedInARow > SkippedSteps ? Expected("skipped_in_a_row", $"0 to {SkippedSteps}", SkippedInARow)
+        : BestStep is null != BestEvaluation is null ? "expected best_step and best_evaluation, or neither; found one of them."
+        : BestStep < 0 || BestStep > Step ? Expected("best_step", $"0 to {Step}", BestStep)
+        : BestEvaluation is { } best && !double.IsFinite(best) ? Expected("best_evaluation", "a finite number", best)
+        : EvaluationsSinceBest < 0 ? Expected("evaluations_since_best", "at least 0", EvaluationsSinceBest)
+        : ElapsedSeconds is not (>= 0 and <= LongestRun) ? Expected("elapsed_seconds", $"0 to {LongestRun}", ElapsedSeconds)
+        : Configuration is null || Configuration.Contains(null) ? Expected("configuration", "an array of lines", "null")
+        : StateLengths is null ? Expected("state_lengths", "an array of numbers", "null")
+        : null;
+
+    private static string Expected(string name, string expected, object? found) =>
+        FormattableString.Invariant($"\"{name}\": expected {expected}; found {found}.");
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]

@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 using Mamba.Devices;
 using Mamba.Layers;
 
@@ -11,54 +8,126 @@ public sealed partial class Trainer
 {
     private readonly RunFolder? _folder;
     private long _savedStep = -1;
+    private long _triedStep = -1;
+    private bool _savedDue;
     private string? _frozenHash;
 
     /// <summary>Takes up the run in the folder where its newest whole checkpoint left it.</summary>
-    /// <param name="progress">Is told of checkpoints that are damaged and passed over.</param>
+    /// <param name="progress">Is told of checkpoints that are damaged or cannot be read, and are passed over.</param>
+    /// <param name="cancellation">Ends the check of a checkpoint; nothing has changed then.</param>
     /// <returns>Whether there was a run; false: nothing has changed, and training begins.</returns>
-    /// <exception cref="InvalidOperationException">No folder is set, or the run was begun with another configuration.</exception>
-    /// <exception cref="InvalidDataException">There are checkpoints, and all are damaged.</exception>
-    public bool Resume(IProgress<TrainingProgress>? progress = null)
+    /// <exception cref="InvalidOperationException">
+    /// No folder is set, the run was begun with another configuration, or the weights are those of <see cref="Restore"/>.
+    /// </exception>
+    /// <exception cref="NotSupportedException">The run was saved by a version with another format.</exception>
+    /// <exception cref="InvalidDataException">There are checkpoints, and none can be used.</exception>
+    /// <exception cref="IOException">The folder is in use by another trainer, or cannot be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    /// <exception cref="OperationCanceledException">The check was cancelled.</exception>
+    public bool Resume(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
+        RequireRunning();
         RunFolder folder = _folder ?? throw new InvalidOperationException("There is no folder to resume from.");
+        if (!Directory.Exists(folder.Path))
+        {
+            return false;
+        }
+
+        folder.Claim();
         IReadOnlyList<string> checkpoints = folder.Checkpoints;
+        Exception? newest = null;
         foreach (string checkpoint in checkpoints)
         {
             try
             {
-                Load(checkpoint);
+                Load(checkpoint, cancellation);
                 return true;
             }
-            catch (Exception exception) when (exception is InvalidDataException or IOException)
+            catch (Exception exception) when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
             {
-                progress?.Report(State() with { Warning = $"A checkpoint is damaged and passed over. {exception.Message}" });
+                newest ??= exception;
+                progress?.Report(State() with { Warning = $"A checkpoint is passed over: {exception.Message}" });
             }
         }
 
         return checkpoints.Count == 0
             ? false
-            : throw new InvalidDataException($"{folder.Path}: none of the {checkpoints.Count} checkpoints is whole.");
+            : throw new InvalidDataException(
+                $"{folder.Path}: none of the {checkpoints.Count} checkpoints can be used. The newest: {newest!.Message}", newest);
     }
 
-    private void Load(string checkpoint)
+    /// <summary>Takes over a lock of the folder that the program holds, so that it can write there before the run begins.</summary>
+    internal void Claim(RunLock taken) => _folder!.Claim(taken);
+
+    /// <summary>Checks everything first: a checkpoint that is refused has changed nothing.</summary>
+    private void Load(string checkpoint, CancellationToken cancellation)
     {
-        RunFolder.Verify(checkpoint);
+        Checksums.Verify(checkpoint, [RunRecord.FileName, RunArrays.FileName], cancellation);
         RunRecord record = RunRecord.Load(checkpoint);
-        RequireSameConfiguration(checkpoint, record);
-        for (int i = 0; i < CarriedStates.Count; i++)
+        if (Path.GetFileName(_folder![record.Step]) != Path.GetFileName(checkpoint))
         {
-            CarriedStates[i].SetLength(record.StateLengths[i]);
+            throw new InvalidDataException($"{checkpoint}: expected the step of the folder's name; found step {record.Step}.");
         }
 
-        RunArrays.Load(checkpoint, [.. Arrays()]);
+        if (RunConfiguration.Difference(record.Configuration, Configuration()) is { } difference)
+        {
+            throw new InvalidOperationException(
+                $"{checkpoint}: the run was begun with other settings: {difference}. Resume it with its own settings, or begin a " +
+                "new run in another folder from these weights.");
+        }
+
+        if (record.StateLengths.Length != CarriedStates.Count)
+        {
+            throw new InvalidDataException(
+                $"{checkpoint}: \"state_lengths\": expected {CarriedStates.Count} numbers; found {record.StateLengths.Length}.");
+        }
+
+        using RunArrays file = RunArrays.Open(checkpoint);
+        for (int i = 0; i < CarriedStates.Count; i++)
+        {
+            RequireLength(file, record.StateLengths[i], i);
+        }
+
+        using Undo undo = new(CarriedStates);
+        try
+        {
+            for (int i = 0; i < CarriedStates.Count; i++)
+            {
+                CarriedStates[i].SetLength(record.StateLengths[i]);
+            }
+
+            file.RequireAll([.. Arrays()]);
+        }
+        catch
+        {
+            undo.Run();
+            throw;
+        }
+
+        file.Read(Arrays());
         _optimizer.Steps = record.OptimizerSteps;
-        _run = record;
-        _savedStep = record.Step;
-        _lastCheckpoint = checkpoint;
+        (_run, _savedStep, _savedDue, _lastCheckpoint) = (record, record.Step, record.EvaluationIsDue, checkpoint);
+        _triedStep = record.Step;
+    }
+
+    /// <summary>Checks that a state's tokens are in the file before memory for as many is taken.</summary>
+    private void RequireLength(RunArrays file, int length, int index)
+    {
+        LayerState state = CarriedStates[index];
+        if (length < 0 || (length > 0 && !state.HoldsTokens))
+        {
+            throw new InvalidDataException($"{file.Path}: carried state {index} cannot hold {length} tokens.");
+        }
+
+        if (state.HoldsTokens)
+        {
+            file.Require(StateOf(index, 0), state.Batch, length, state.Arrays[0].Shape[^1]); // the keys; the rest is as long
+        }
     }
 
     private void TrySave(IProgress<TrainingProgress>? progress)
     {
+        _triedStep = _run.Step;
         try
         {
             Save(progress);
@@ -66,6 +135,21 @@ public sealed partial class Trainer
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             progress?.Report(State() with { Warning = $"No checkpoint at step {_run.Step}: {exception.Message}" });
+        }
+    }
+
+    private void SaveLast(IProgress<TrainingProgress>? progress)
+    {
+        try
+        {
+            Save(progress);
+        }
+        catch (IOException exception)
+        {
+            throw new IOException(
+                $"The checkpoint of the last step, {_run.Step}, could not be saved: {exception.Message} The run can go on from " +
+                (_lastCheckpoint is null ? "its beginning." : $"{_lastCheckpoint}."),
+                exception);
         }
     }
 
@@ -78,7 +162,6 @@ public sealed partial class Trainer
 
         _run.OptimizerSteps = _optimizer.Steps;
         _run.Configuration = Configuration();
-        _run.ConfigurationHash = HashOf(_run.Configuration);
         _run.StateLengths = [.. CarriedStates.Select(state => state.Length)];
         _lastCheckpoint = _folder.Save(_run.Step, folder =>
         {
@@ -86,8 +169,21 @@ public sealed partial class Trainer
             RunArrays.Save(folder, Arrays());
             _run.Save(folder);
         });
-        _savedStep = _run.Step;
+        (_savedStep, _savedDue) = (_run.Step, _run.EvaluationIsDue);
         progress?.Report(State() with { Checkpoint = _lastCheckpoint });
+        DeleteOld(progress);
+    }
+
+    private void DeleteOld(IProgress<TrainingProgress>? progress)
+    {
+        try
+        {
+            _folder!.DeleteOld(_run.Step, _options.KeepBest ? _run.BestStep : null);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            progress?.Report(State() with { Warning = $"An old checkpoint could not be deleted: {exception.Message}" });
+        }
     }
 
     /// <summary>Writes the weights for others, if there is a format for them.</summary>
@@ -108,62 +204,24 @@ public sealed partial class Trainer
     /// <summary>All arrays that decide how the run goes on; frozen weights do not change and are not among them.</summary>
     private IEnumerable<(string Name, DeviceArray Array)> Arrays() =>
     [
-        .. _module.Parameters.Where(named => named.Parameter.IsTrainable)
-            .Select(named => ($"weight.{named.Name}", named.Parameter.Value)),
+        .. Weights().Select(named => (WeightOf(named.Name), named.Array)),
         .. _optimizer.State.Select(named => ($"optimizer.{named.Name}", named.Array)),
         .. _average?.State ?? [],
-        .. CarriedStates.SelectMany((state, i) => state.Arrays.Select((array, j) => ($"state.{i}.{j}", array))),
+        .. CarriedStates.SelectMany((state, i) => state.Arrays.Select((array, j) => (StateOf(i, j), array))),
     ];
 
-    /// <summary>What decides the result, a setting a line.</summary>
-    private string[] Configuration() =>
-    [
-        .. _options.Configuration.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
-        $"optimizer {_optimizer}",
-        $"schedule {_options.Schedule?.ToString() ?? "none"}",
-        FormattableString.Invariant($"accumulation {_options.Accumulation}"),
-        FormattableString.Invariant($"clip norm {_options.ClipNorm}"),
-        FormattableString.Invariant($"average decay {_options.AverageDecay}"),
-        .. _module.Parameters.Select(named =>
-            $"{(named.Parameter.IsTrainable ? "weight" : "frozen")} {named.Name} {named.Parameter.Value.Shape}"),
-        $"frozen weights {_frozenHash ??= FrozenHash()}",
-    ];
+    private IEnumerable<(string Name, DeviceArray Array)> Weights() => _module.Parameters
+        .Where(named => named.Parameter.IsTrainable)
+        .Select(named => (named.Name, named.Parameter.Value));
 
-    /// <summary>A hash of the weights that do not change, which a checkpoint does not hold.</summary>
-    private string FrozenHash()
-    {
-        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        float[] piece = new float[1 << 18];
-        foreach ((_, Parameter parameter) in _module.Parameters.Where(named => !named.Parameter.IsTrainable))
-        {
-            nint count = parameter.Value.Shape.Count;
-            for (nint start = 0; start < count; start += piece.Length)
-            {
-                Span<float> part = piece.AsSpan(0, (int)Math.Min(piece.Length, count - start));
-                parameter.Value.ReadElements(start, part);
-                hash.AppendData(MemoryMarshal.AsBytes(part));
-            }
-        }
+    private static string WeightOf(string name) => $"weight.{name}";
 
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
+    private static string AverageOf(string name) => $"average.{name}"; // as MovingAverage.State has it
 
-    private static string HashOf(string[] configuration) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', configuration))));
+    private static string StateOf(int state, int array) => $"state.{state}.{array}";
 
-    private void RequireSameConfiguration(string checkpoint, RunRecord record)
-    {
-        string[] now = Configuration();
-        if (record.ConfigurationHash == HashOf(now))
-        {
-            return;
-        }
-
-        string[] gone = [.. record.Configuration.Except(now)], come = [.. now.Except(record.Configuration)];
-        throw new InvalidOperationException(
-            $"{checkpoint}: the run was begun with another configuration: " +
-            $"\"{gone.FirstOrDefault()}\" then, \"{come.FirstOrDefault()}\" now.");
-    }
+    private string[] Configuration() => RunConfiguration.Lines(
+        _module, _optimizer, _options, CarriedStates, _frozenHash ??= RunConfiguration.HashOfFrozen(_module));
 
     private void RequireOwnFolder()
     {

@@ -48,11 +48,15 @@ public sealed partial class Trainer : IDisposable
     }
 
     /// <summary>Computes what is to become small, on data that are not trained on; without a tape.</summary>
+    /// <remarks>
+    /// It may throw an <see cref="OperationCanceledException"/> where the run is cancelled: the run then ends with a
+    /// checkpoint, and evaluates first when it goes on.
+    /// </remarks>
     public Func<double>? Evaluate { get; init; }
 
     /// <summary>
     /// Writes the weights into a folder for others to read; null: a <see cref="MambaLanguageModel"/> is saved in a
-    /// published format, if there is one for it.
+    /// published format, if there is one for it. Files in folders inside the folder have no checksum.
     /// </summary>
     public Action<string>? Export { get; init; }
 
@@ -75,154 +79,85 @@ public sealed partial class Trainer : IDisposable
     /// <param name="progress">Is told of every step, evaluation, checkpoint and warning, on this thread.</param>
     /// <param name="cancellation">Ends the run after the present step, with a checkpoint.</param>
     /// <returns>How it ended.</returns>
-    /// <exception cref="InvalidOperationException">The folder holds a run that was not resumed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The folder holds a run that was not resumed, or the weights are those of <see cref="Restore"/>.
+    /// </exception>
     /// <exception cref="NotFiniteNumberException">Too many steps in a row were not finite.</exception>
-    /// <exception cref="IOException">The folder cannot be written to, or the last checkpoint could not be saved.</exception>
+    /// <exception cref="IOException">
+    /// The folder is in use by another trainer or cannot be written to, or the last checkpoint could not be saved.
+    /// </exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     public TrainingResult Run(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
+        RequireRunning();
+        _folder?.Claim();
         RequireOwnFolder();
-        _folder?.RequireWritable();
         _pace.Begin(TimeSpan.FromSeconds(_run.ElapsedSeconds));
-        TrainingEnd end = TrainingEnd.Finished;
-        while (_run.Step < _options.Steps)
+        TrainingEnd? end = null;
+        while (end is null)
         {
-            if (cancellation.IsCancellationRequested)
-            {
-                end = TrainingEnd.Cancelled;
-                break;
-            }
-
-            TakeStep(progress);
-            bool isLast = _run.Step == _options.Steps;
-            if (Evaluate is not null && (isLast || IsDue(_options.EvaluateEvery)) && !Improves(progress))
-            {
-                end = isLast ? TrainingEnd.Finished : TrainingEnd.StoppedEarly;
-                break;
-            }
-
-            if (!isLast && IsDue(_options.CheckpointEvery))
-            {
-                TrySave(progress);
-            }
+            end = TakeTurn(progress, cancellation);
         }
 
-        if (_savedStep != _run.Step)
+        if (_savedStep != _run.Step || _savedDue != _run.EvaluationIsDue)
         {
-            Save(progress);
+            SaveLast(progress);
         }
 
+        string? best = _folder is not null && _run.BestStep is { } step && Directory.Exists(_folder[step]) ? _folder[step] : null;
         return new(
-            end,
+            end.Value,
             _run.Step,
             _run.SkippedSteps,
             _lastLoss,
             _lastEvaluation,
             _run.BestEvaluation,
             _lastCheckpoint,
-            TimeSpan.FromSeconds(_run.ElapsedSeconds));
+            TimeSpan.FromSeconds(_run.ElapsedSeconds))
+        {
+            BestStep = _run.BestStep,
+            BestCheckpoint = best,
+        };
     }
 
-    /// <summary>Frees the average; module and optimiser are the caller's.</summary>
-    public void Dispose() => _average?.Dispose();
+    /// <summary>Frees the average, and the folder for others; module and optimiser are the caller's.</summary>
+    public void Dispose()
+    {
+        _average?.Dispose();
+        _folder?.Dispose();
+    }
+
+    /// <summary>Does what is due after a step, and takes the next one.</summary>
+    /// <returns>Why the run ends; null: it goes on.</returns>
+    private TrainingEnd? TakeTurn(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
+    {
+        if (_run.EvaluationIsDue && !TryEvaluate(progress, cancellation))
+        {
+            return TrainingEnd.Cancelled;
+        }
+
+        bool isLast = _run.Step >= _options.Steps;
+        if (isLast || _run.EvaluationsSinceBest >= _options.Patience)
+        {
+            return isLast ? TrainingEnd.Finished : TrainingEnd.StoppedEarly;
+        }
+
+        if (_run.Step > 0 && _triedStep != _run.Step && IsDue(_options.CheckpointEvery))
+        {
+            TrySave(progress);
+        }
+
+        if (cancellation.IsCancellationRequested)
+        {
+            return TrainingEnd.Cancelled;
+        }
+
+        TakeStep(progress);
+        _run.EvaluationIsDue = Evaluate is not null && (_run.Step == _options.Steps || IsDue(_options.EvaluateEvery));
+        return null;
+    }
 
     private bool IsDue(long every) => every > 0 && _run.Step % every == 0;
-
-    private void TakeStep(IProgress<TrainingProgress>? progress)
-    {
-        double rate = _options.Schedule?.At(_run.Step) ?? _optimizer.LearningRate;
-        using Undo undo = new(CarriedStates);
-        double loss = AddGradients();
-        ExchangeGradients?.Invoke();
-        double norm = _options.ClipNorm is { } limit ? Gradients.Clip(_module, limit) : Gradients.Norm(_module);
-        bool isFinite = double.IsFinite(loss) && double.IsFinite(norm);
-        if (isFinite)
-        {
-            _optimizer.Step(rate);
-            _average?.Update();
-            _run.SkippedInARow = 0;
-        }
-        else
-        {
-            _module.ClearGradients();
-            undo.Run();
-            _run.SkippedSteps++;
-            _run.SkippedInARow++;
-        }
-
-        _lastLoss = loss;
-        _run.Step++;
-        _run.ElapsedSeconds = _pace.Note().TotalSeconds;
-        progress?.Report(State() with
-        {
-            Loss = loss,
-            LearningRate = rate,
-            GradientNorm = norm,
-            Warning = isFinite ? null : $"Step {_run.Step} was skipped: its loss is {loss}, the norm of its gradients {norm}.",
-        });
-        if (_run.SkippedInARow >= _options.SkipLimit)
-        {
-            throw new NotFiniteNumberException(
-                $"{_run.SkippedInARow} steps in a row were not finite; the last, step {_run.Step}, has the loss {loss} and " +
-                $"gradients of norm {norm}. The weights are those before them" +
-                (_lastCheckpoint is null ? "." : $"; the last checkpoint is {_lastCheckpoint}."),
-                loss);
-        }
-    }
-
-    /// <summary>Adds up the gradients of a step's batches, each divided by their number.</summary>
-    /// <returns>The mean loss.</returns>
-    private double AddGradients()
-    {
-        double sum = 0;
-        for (int i = 0; i < _options.Accumulation; i++)
-        {
-            Device device = _module.Device;
-            using DeviceScope scope = device.Scope();
-            using Tape tape = new(device);
-            DeviceArray loss = _loss((_run.Step * _options.Accumulation) + i);
-            if (loss.Shape.Count != 1)
-            {
-                throw new InvalidOperationException($"Expected a loss of one element; found {loss.Shape}.");
-            }
-
-            tape.Backward((loss, device.Array(loss.Shape, [1f / _options.Accumulation])));
-            foreach (LayerState state in CarriedStates)
-            {
-                state.Detach();
-            }
-
-            sum += loss.ToArray()[0];
-        }
-
-        return sum / _options.Accumulation;
-    }
-
-    /// <summary>Evaluates the averaged weights, if there is an average.</summary>
-    /// <returns>Whether training should go on.</returns>
-    private bool Improves(IProgress<TrainingProgress>? progress)
-    {
-        double value = WithAverage(Evaluate!);
-        _lastEvaluation = value;
-        bool isBest = value < (_run.BestEvaluation ?? double.PositiveInfinity);
-        _run.BestEvaluation = isBest ? value : _run.BestEvaluation;
-        _run.EvaluationsSinceBest = isBest ? 0 : _run.EvaluationsSinceBest + 1;
-        progress?.Report(State() with { Evaluation = value });
-        return !(_run.EvaluationsSinceBest >= _options.Patience);
-    }
-
-    private T WithAverage<T>(Func<T> compute)
-    {
-        _average?.Swap();
-        try
-        {
-            return compute();
-        }
-        finally
-        {
-            _average?.Swap();
-        }
-    }
 
     private TrainingProgress State() => new(_run.Step, _options.Steps)
     {
@@ -231,26 +166,4 @@ public sealed partial class Trainer : IDisposable
         Elapsed = TimeSpan.FromSeconds(_run.ElapsedSeconds),
         Remaining = _pace.TimeFor(_options.Steps - _run.Step),
     };
-
-    /// <summary>The carried states before a step, to go back to.</summary>
-    private readonly struct Undo(IReadOnlyList<LayerState> states) : IDisposable
-    {
-        private readonly LayerState[] _before = [.. states.Select(state => state.Clone())];
-
-        public void Run()
-        {
-            for (int i = 0; i < _before.Length; i++)
-            {
-                states[i].CopyFrom(_before[i]);
-            }
-        }
-
-        public void Dispose()
-        {
-            foreach (LayerState state in _before)
-            {
-                state.Dispose();
-            }
-        }
-    }
 }

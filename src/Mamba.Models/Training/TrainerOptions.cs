@@ -35,15 +35,18 @@ public sealed record TrainerOptions
     /// <summary>Steps between checkpoints; 0: only after the last step, and where the run is cancelled.</summary>
     public long CheckpointEvery { get; init; }
 
-    /// <summary>Checkpoints that are kept, the newest; older ones are deleted.</summary>
+    /// <summary>Checkpoints that are kept, the newest; older ones are deleted, but not the best.</summary>
     public int KeepCheckpoints { get; init; } = 2;
+
+    /// <summary>Whether a checkpoint is saved at every evaluation that is the best so far, and the best one is kept.</summary>
+    public bool KeepBest { get; init; } = true;
 
     /// <summary>Tokens of one batch, for the speed that is reported; 0: unknown.</summary>
     public long TokensPerBatch { get; init; }
 
     /// <summary>
-    /// What else decides the result, in words, a setting a line: the data, their seed, the batch. A run is resumed only
-    /// with the words it was begun with.
+    /// What else decides the result, a setting a line, as <c>name: value</c>: the data, their seed, the batch. A run is
+    /// resumed only with the lines it was begun with; a refusal names the settings that differ.
     /// </summary>
     public string Configuration { get; init; } = "";
 

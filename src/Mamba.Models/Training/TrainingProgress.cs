@@ -29,6 +29,9 @@ public sealed record TrainingProgress(long Step, long Steps)
     /// <summary>A value of <see cref="Trainer.Evaluate"/>; null where this reports none.</summary>
     public double? Evaluation { get; init; }
 
+    /// <summary>Whether the evaluation is the best of the run so far.</summary>
+    public bool IsBest { get; init; }
+
     /// <summary>The folder of a checkpoint that was saved; null where this reports none.</summary>
     public string? Checkpoint { get; init; }
 

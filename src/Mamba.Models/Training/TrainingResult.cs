@@ -30,4 +30,14 @@ public sealed record TrainingResult(
     double? Evaluation,
     double? BestEvaluation,
     string? Checkpoint,
-    TimeSpan Elapsed);
+    TimeSpan Elapsed)
+{
+    /// <summary>The step of the best evaluation; null where there was none.</summary>
+    public long? BestStep { get; init; }
+
+    /// <summary>
+    /// The checkpoint of the best evaluation, for <see cref="Trainer.Restore"/>; null where none was kept. It may be the
+    /// last one.
+    /// </summary>
+    public string? BestCheckpoint { get; init; }
+}

@@ -61,6 +61,13 @@ public abstract class Optimizer : IDisposable
     /// </summary>
     public IReadOnlyList<(string Name, DeviceArray Array)> State => _state;
 
+    /// <summary>The settings, for a run to remember.</summary>
+    internal OptimizerOptions Options => _options;
+
+    /// <summary>The parameters that steps change, each with its group.</summary>
+    internal IEnumerable<(Parameter Parameter, ParameterGroup Group)> Groups =>
+        _parameters.Select(entry => (entry.Parameter, entry.Group));
+
     /// <summary>
     /// Changes every weight by its gradient, and clears the gradients. A parameter that was frozen since, or that no
     /// tape has reached, stays.

@@ -16,7 +16,7 @@ public sealed class RunCheckpointTests : IDisposable
         Folder = Path.Combine(_folder.Path, "run"),
         AverageDecay = 0.9,
         Schedule = new() { Peak = 1e-2, TotalSteps = 12 },
-        Configuration = "data tiny\nseed 1",
+        Configuration = "data: tiny\nseed: 1",
     };
 
     [Theory]
@@ -38,7 +38,7 @@ public sealed class RunCheckpointTests : IDisposable
         }
 
         using TinyRun second = new(Options, carriesState: true);
-        second.Trainer.Resume().Should().BeTrue();
+        second.Resume().Should().BeTrue();
         second.Trainer.Step.Should().Be(cancelled);
         second.Train();
 
@@ -54,7 +54,7 @@ public sealed class RunCheckpointTests : IDisposable
 
         TrainingResult result = run.Train(new Listener(reports));
 
-        string[] names = [.. Directory.EnumerateFileSystemEntries(Options.Folder!).Select(path => Path.GetFileName(path)!)];
+        string[] names = [.. Directory.EnumerateDirectories(Options.Folder!).Select(path => Path.GetFileName(path)!)];
         names.Should().BeEquivalentTo("step-0000000008", "step-0000000012");
         reports.Select(report => report.Checkpoint).OfType<string>().Should().HaveCount(3);
         using CpuDevice device = new();
@@ -79,10 +79,10 @@ public sealed class RunCheckpointTests : IDisposable
         using TinyRun run = new(Options);
         List<TrainingProgress> reports = [];
 
-        run.Trainer.Resume(new Listener(reports)).Should().BeTrue();
+        run.Resume(new Listener(reports)).Should().BeTrue();
 
         run.Trainer.Step.Should().Be(8);
-        reports.Should().ContainSingle().Which.Warning.Should().StartWith("A checkpoint is damaged and passed over.")
+        reports.Should().ContainSingle().Which.Warning.Should().StartWith("A checkpoint is passed over: ")
             .And.Contain("step-0000000012");
     }
 
@@ -99,7 +99,7 @@ public sealed class RunCheckpointTests : IDisposable
 
         using TinyRun run = new(Options);
 
-        run.Trainer.Resume().Should().BeTrue();
+        run.Resume().Should().BeTrue();
 
         run.Trainer.Step.Should().Be(8);
     }
@@ -115,8 +115,8 @@ public sealed class RunCheckpointTests : IDisposable
 
         using TinyRun run = new(Options);
 
-        run.Trainer.Invoking(trainer => trainer.Resume()).Should().Throw<InvalidDataException>()
-            .WithMessage("*none of the 2 checkpoints is whole*");
+        run.Invoking(tiny => tiny.Resume()).Should().Throw<InvalidDataException>()
+            .WithMessage("*none of the 2 checkpoints can be used. The newest: *training.json*");
     }
 
     [Fact]
@@ -124,17 +124,17 @@ public sealed class RunCheckpointTests : IDisposable
     {
         using TinyRun run = new(Options);
 
-        run.Trainer.Resume().Should().BeFalse();
+        run.Resume().Should().BeFalse();
     }
 
     [Fact]
     public void A_run_of_another_configuration_is_not_resumed()
     {
         RunToTheEnd();
-        using TinyRun run = new(Options with { Configuration = "data tiny\nseed 2" });
+        using TinyRun run = new(Options with { Configuration = "data: tiny\nseed: 2" });
 
-        run.Trainer.Invoking(trainer => trainer.Resume()).Should().Throw<InvalidOperationException>()
-            .WithMessage("*another configuration: \"seed 1\" then, \"seed 2\" now.");
+        run.Invoking(tiny => tiny.Resume()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*the run was begun with other settings: seed: 1 then, 2 now. Resume it with its own settings, or begin*");
     }
 
     [Fact]
@@ -189,7 +189,7 @@ public sealed class RunCheckpointTests : IDisposable
         Directory.CreateDirectory(left);
         using TinyRun run = new(Options with { Steps = 13 });
 
-        run.Trainer.Resume().Should().BeTrue();
+        run.Resume().Should().BeTrue();
         run.Trainer.Step.Should().Be(12);
         run.Train();
 
@@ -207,8 +207,8 @@ public sealed class RunCheckpointTests : IDisposable
         using TinyRun second = new(Options with { Steps = 1 }, freeze: true);
         second.Model.FinalNorm.Weight.Value.CopyFrom([2, 2, 2, 2, 2, 2, 2, 2]);
 
-        second.Trainer.Invoking(trainer => trainer.Resume()).Should().Throw<InvalidOperationException>()
-            .WithMessage("*\"frozen weights *\" then, \"frozen weights *\" now.");
+        second.Invoking(tiny => tiny.Resume()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*other settings: frozen weights: other values now. *");
     }
 
     public void Dispose() => _folder.Dispose();

@@ -59,6 +59,9 @@ internal sealed class TinyRun : IDisposable
     public TrainingResult Train(IProgress<TrainingProgress>? progress = null, CancellationToken? cancellation = null) =>
         Trainer.Run(progress, cancellation ?? TestContext.Current.CancellationToken);
 
+    public bool Resume(IProgress<TrainingProgress>? progress = null) =>
+        Trainer.Resume(progress, TestContext.Current.CancellationToken);
+
     public float[] Weights() => [.. Model.Parameters.SelectMany(named => named.Parameter.Value.ToArray())];
 
     public float[] StateValues() => [.. _state!.Layers.SelectMany(layer => layer.Arrays).SelectMany(array => array.ToArray())];

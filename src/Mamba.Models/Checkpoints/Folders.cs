@@ -1,0 +1,189 @@
+using System.Runtime.InteropServices;
+
+namespace Mamba.Models.Checkpoints;
+
+/// <summary>Makes, replaces and flushes folders so that neither a killed process nor a power failure loses one.</summary>
+internal static partial class Folders
+{
+    private const string Partial = ".partial", Replaced = ".replaced";
+
+    /// <summary>The folder that holds a file or folder.</summary>
+    public static string ParentOf(string path)
+    {
+        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        return Path.GetDirectoryName(full) ?? full;
+    }
+
+    /// <summary>Makes a folder and those above it, each on the disk before the next.</summary>
+    public static void Create(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            string parent = ParentOf(path);
+            Create(parent);
+            Directory.CreateDirectory(path);
+            Flush(parent);
+        }
+    }
+
+    /// <summary>
+    /// Writes the files of a folder beside its place, flushes them, and renames the folder. The folder that was there
+    /// is deleted after that; a process that is killed in between leaves it for <see cref="Recover"/>.
+    /// </summary>
+    /// <param name="path">The folder to make or replace.</param>
+    /// <param name="write">Writes the files into the folder that it is given.</param>
+    public static void Write(string path, Action<string> write)
+    {
+        string partial = path + Partial;
+        Create(ParentOf(path));
+        Recover(path);
+        Delete(partial);
+        try
+        {
+            Directory.CreateDirectory(partial);
+            write(partial);
+            FlushAll(partial);
+            Replace(path, partial);
+        }
+        catch
+        {
+            try
+            {
+                Delete(partial);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // The error that is already on its way says more; the next write deletes the rest.
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Puts right what a killed process left of one folder: the folder is whole afterwards, or not there.</summary>
+    public static void Recover(string path)
+    {
+        Delete(path + Partial);
+        string replaced = path + Replaced;
+        if (Directory.Exists(replaced))
+        {
+            if (Directory.Exists(path))
+            {
+                Delete(replaced);
+            }
+            else
+            {
+                Rename(replaced, path);
+            }
+        }
+    }
+
+    /// <summary>Puts right what a killed process left of the folders in a folder.</summary>
+    /// <param name="parent">The folder that holds them.</param>
+    /// <param name="pattern">Their names, as in a search.</param>
+    public static void RecoverAll(string parent, string pattern)
+    {
+        foreach (string left in (string[])
+            [.. Directory.EnumerateDirectories(parent, pattern + Partial), .. Directory.EnumerateDirectories(parent, pattern + Replaced)])
+        {
+            Recover(left[..left.LastIndexOf('.')]);
+        }
+    }
+
+    /// <summary>Deletes a folder, which is renamed first: one that is half deleted must not look whole.</summary>
+    public static void Delete(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            return;
+        }
+
+        string partial = path;
+        if (!path.EndsWith(Partial, StringComparison.Ordinal))
+        {
+            partial = path + Partial;
+            Delete(partial);
+            Rename(path, partial);
+        }
+
+        Directory.Delete(partial, recursive: true);
+    }
+
+    /// <summary>Flushes what has been made, renamed or deleted in a folder; on Windows a rename needs no flush.</summary>
+    /// <exception cref="IOException">The disk reports an error.</exception>
+    public static void Flush(string path)
+    {
+        const int ReadOnly = 0, InputOutputError = 5; // of Linux and of macOS; file systems without such a flush say otherwise
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        int file = Open(path, ReadOnly);
+        if (file < 0)
+        {
+            return;
+        }
+
+        int error = Synchronize(file) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        _ = Close(file);
+        if (error == InputOutputError)
+        {
+            throw new IOException($"{path}: the folder could not be flushed to the disk.");
+        }
+    }
+
+    private static void Replace(string path, string partial)
+    {
+        bool isReplacement = Directory.Exists(path);
+        if (isReplacement)
+        {
+            Directory.Move(path, path + Replaced);
+        }
+
+        try
+        {
+            Rename(partial, path);
+        }
+        catch when (isReplacement && !Directory.Exists(path))
+        {
+            Directory.Move(path + Replaced, path);
+            throw;
+        }
+
+        Delete(path + Replaced);
+    }
+
+    private static void Rename(string from, string to)
+    {
+        Directory.Move(from, to);
+        Flush(ParentOf(to));
+    }
+
+    private static void FlushAll(string folder)
+    {
+        foreach (string file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+        {
+            // Windows flushes only what may be written to.
+            FileAccess access = OperatingSystem.IsWindows() ? FileAccess.ReadWrite : FileAccess.Read;
+            using Microsoft.Win32.SafeHandles.SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, access);
+            RandomAccess.FlushToDisk(handle);
+        }
+
+        foreach (string inner in Directory.EnumerateDirectories(folder, "*", SearchOption.AllDirectories))
+        {
+            Flush(inner);
+        }
+
+        Flush(folder);
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Synchronize(int file);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int file);
+}

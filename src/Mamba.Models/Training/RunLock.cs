@@ -1,0 +1,85 @@
+using System.Globalization;
+using Mamba.Models.Checkpoints;
+
+namespace Mamba.Models.Training;
+
+/// <summary>Keeps a run's folder to one trainer of one process at a time; the system frees it when the process dies.</summary>
+/// <remarks>
+/// The lock is an open file (<c>flock</c> on Unix). The file stays when it is closed: whoever deleted it could delete one that
+/// another process has just locked. The owner stands in a second file, because the locked one cannot be read.
+/// </remarks>
+internal sealed class RunLock : IDisposable
+{
+    private const string Name = ".lock", OwnerName = ".lock-owner";
+    private const int LinuxBusy = 11, MacBusy = 35, WindowsBusy = 32; // EWOULDBLOCK twice, ERROR_SHARING_VIOLATION
+
+    private readonly FileStream _file;
+    private readonly string _owner;
+
+    private RunLock(FileStream file, string owner) => (_file, _owner) = (file, owner);
+
+    /// <summary>Makes the folder if there is none, and locks it.</summary>
+    /// <exception cref="IOException">Another trainer has it, or it cannot be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
+    public static RunLock Take(string folder)
+    {
+        Folders.Create(folder);
+        string owner = Path.Combine(folder, OwnerName);
+        FileStream file;
+        try
+        {
+            file = new(
+                Path.Combine(folder, Name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+        }
+        catch (IOException exception) when ((exception.HResult & 0xFFFF) is LinuxBusy or MacBusy or WindowsBusy)
+        {
+            throw new IOException($"{folder} is in use by {Holder(owner)}; nothing was changed.", exception);
+        }
+
+        try
+        {
+            File.WriteAllText(owner, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+            return new(file, owner);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Frees the folder.</summary>
+    public void Dispose()
+    {
+        if (_file.CanRead)
+        {
+            try
+            {
+                File.Delete(_owner);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // The lock decides; a name that is left behind is overwritten by the next owner.
+            }
+
+            _file.Dispose();
+        }
+    }
+
+    private static string Holder(string owner)
+    {
+        string text = "";
+        try
+        {
+            text = File.ReadAllText(owner);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The owner has not written its number yet.
+        }
+
+        return !int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int process) ? "another process"
+            : process == Environment.ProcessId ? "another trainer of this process"
+            : string.Create(CultureInfo.InvariantCulture, $"process {process}");
+    }
+}

@@ -1,0 +1,102 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.Layers;
+using Mamba.Training;
+
+namespace Mamba.Models.Training;
+
+/// <content>A step: gradients of some batches, and one change of the weights.</content>
+public sealed partial class Trainer
+{
+    private void TakeStep(IProgress<TrainingProgress>? progress)
+    {
+        double rate = _options.Schedule?.At(_run.Step) ?? _optimizer.LearningRate;
+        using Undo undo = new(CarriedStates);
+        double loss = AddGradients();
+        ExchangeGradients?.Invoke();
+        double norm = _options.ClipNorm is { } limit ? Gradients.Clip(_module, limit) : Gradients.Norm(_module);
+        bool isFinite = double.IsFinite(loss) && double.IsFinite(norm);
+        if (isFinite)
+        {
+            _optimizer.Step(rate);
+            _average?.Update();
+            _run.SkippedInARow = 0;
+        }
+        else
+        {
+            _module.ClearGradients();
+            undo.Run();
+            _run.SkippedSteps++;
+            _run.SkippedInARow++;
+        }
+
+        _lastLoss = loss;
+        _run.Step++;
+        _run.ElapsedSeconds = _pace.Note().TotalSeconds;
+        progress?.Report(State() with
+        {
+            Loss = loss,
+            LearningRate = rate,
+            GradientNorm = norm,
+            Warning = isFinite ? null : $"Step {_run.Step} was skipped: its loss is {loss}, the norm of its gradients {norm}.",
+        });
+        if (_run.SkippedInARow >= _options.SkipLimit)
+        {
+            throw new NotFiniteNumberException(
+                $"{_run.SkippedInARow} steps in a row were not finite; the last, step {_run.Step}, has the loss {loss} and " +
+                $"gradients of norm {norm}. The weights are those before them" +
+                (_lastCheckpoint is null ? "." : $"; the last checkpoint is {_lastCheckpoint}."),
+                loss);
+        }
+    }
+
+    /// <summary>Adds up the gradients of a step's batches, each divided by their number.</summary>
+    /// <returns>The mean loss.</returns>
+    private double AddGradients()
+    {
+        double sum = 0;
+        for (int i = 0; i < _options.Accumulation; i++)
+        {
+            Device device = _module.Device;
+            using DeviceScope scope = device.Scope();
+            using Tape tape = new(device);
+            DeviceArray loss = _loss((_run.Step * _options.Accumulation) + i);
+            if (loss.Shape.Count != 1)
+            {
+                throw new InvalidOperationException($"Expected a loss of one element; found {loss.Shape}.");
+            }
+
+            tape.Backward((loss, device.Array(loss.Shape, [1f / _options.Accumulation])));
+            foreach (LayerState state in CarriedStates)
+            {
+                state.Detach();
+            }
+
+            sum += loss.ToArray()[0];
+        }
+
+        return sum / _options.Accumulation;
+    }
+
+    /// <summary>The carried states before a step, to go back to.</summary>
+    private readonly struct Undo(IReadOnlyList<LayerState> states) : IDisposable
+    {
+        private readonly LayerState[] _before = [.. states.Select(state => state.Clone())];
+
+        public void Run()
+        {
+            for (int i = 0; i < _before.Length; i++)
+            {
+                states[i].CopyFrom(_before[i]);
+            }
+        }
+
+        public void Dispose()
+        {
+            foreach (LayerState state in _before)
+            {
+                state.Dispose();
+            }
+        }
+    }
+}
