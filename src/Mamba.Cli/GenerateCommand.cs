@@ -10,22 +10,23 @@ namespace Mamba.Cli;
 internal static class GenerateCommand
 {
     private const int Bytes = 256;
+    private const float MostTemperature = 1e6f; // as SamplingOptions has it
 
     public static Command Create()
     {
-        Argument<DirectoryInfo> folder = new("model") { Description = "The folder of a model, with config.json and weights." };
-        Option<string> prompt = new("--prompt") { Description = "The text to continue.", Required = true };
-        Option<int> tokens = new("--tokens") { Description = "The largest number of tokens.", DefaultValueFactory = _ => 400 };
-        Option<float> temperature = new("--temperature")
+        Argument<string> folder = new("model")
         {
-            Description = "Above 0: how freely tokens are drawn. 0: always the likeliest.",
-            DefaultValueFactory = _ => 0.8f,
+            Description = "The folder of a model, with config.json and weights, or of a run that has ended.",
         };
+        Option<string> prompt = new("--prompt") { Description = "The text to continue.", Required = true };
+        Option<int> tokens = Options.Positive("--tokens", "The largest number of tokens.", 400);
+        Option<float> temperature = Options.NotNegative(
+            "--temperature", "Above 0: how freely tokens are drawn. 0: always the likeliest.", 0.8f, MostTemperature);
         Option<ulong> seed = new("--seed") { Description = "Decides what is drawn.", DefaultValueFactory = _ => 1ul };
         Option<Precision> weights = Options.Weights();
         Command command = new("generate", "Continues a text.") { folder, prompt, tokens, temperature, seed, weights };
         command.SetAction((parsed, cancellation) => Program.Guard(command.Name, () => RunAsync(
-            parsed.GetRequiredValue(folder).FullName,
+            parsed.GetRequiredValue(folder),
             parsed.GetRequiredValue(prompt),
             new()
             {
@@ -40,6 +41,12 @@ internal static class GenerateCommand
     private static async Task<int> RunAsync(
         string folder, string prompt, GenerationOptions options, Precision weights, CancellationToken cancellation)
     {
+        if (prompt.Length == 0)
+        {
+            throw new InvalidDataException("--prompt: expected at least one character; found none.");
+        }
+
+        folder = ModelFolder.Find(folder);
         using CpuDevice device = new();
         using MambaLanguageModel model = MambaLanguageModel.Load(folder, device, precision: weights);
         if (model.Config.VocabularySize != Bytes)

@@ -39,6 +39,30 @@ internal static class Options
         return option;
     }
 
+    /// <summary>A number from 0 on.</summary>
+    /// <param name="name">Its name, with the dashes.</param>
+    /// <param name="description">What it decides.</param>
+    /// <param name="value">What it is where it is not given.</param>
+    /// <param name="most">The largest that makes sense.</param>
+    public static Option<float> NotNegative(string name, string description, float value, float most) => new(name)
+    {
+        Description = description,
+        HelpName = "number",
+        DefaultValueFactory = _ => value,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (!float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float number)
+                || !(number >= 0 && number <= most))
+            {
+                result.AddError(string.Create(
+                    CultureInfo.InvariantCulture, $"{name}: expected a number from 0 to {most}; found \"{text}\"."));
+            }
+
+            return number;
+        },
+    };
+
     /// <summary>What <c>--weights</c> calls a precision.</summary>
     public static string NameOf(Precision precision) =>
         PrecisionNames[Array.IndexOf(Enum.GetValues<Precision>(), precision)];

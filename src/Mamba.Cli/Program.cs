@@ -9,35 +9,55 @@ namespace Mamba.Cli;
 /// <summary>The program <c>mamba</c>.</summary>
 internal static class Program
 {
-    private const int Failed = 1, Interrupted = 130; // as shells report a program that Ctrl+C ended
+    private const int Failed = 1;
+    private const int Interrupted = 130, HungUp = 129, Terminated = 143; // 128 and the signal, as shells report it
 
     private static async Task<int> Main(string[] arguments)
     {
         using CancellationTokenSource interrupted = new();
+        int signalled = Interrupted;
         void Interrupt(PosixSignalContext signal)
         {
             signal.Cancel = !interrupted.IsCancellationRequested; // the second time, the process ends at once
-            interrupted.Cancel();
+            if (signal.Cancel)
+            {
+                signalled = signal.Signal switch
+                {
+                    PosixSignal.SIGHUP => HungUp,
+                    PosixSignal.SIGTERM => Terminated,
+                    _ => Interrupted,
+                };
+                interrupted.Cancel();
+            }
         }
 
         using PosixSignalRegistration key = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
         using PosixSignalRegistration end = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
+        using PosixSignalRegistration hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Interrupt);
         RootCommand root = new("Selective state-space models: trains them, and continues texts.")
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
             BenchCommand.Create(),
         };
-        ParseResult parsed = root.Parse(arguments);
-        if (parsed.Action is ParseErrorAction && arguments.Length > 0)
+        Help.Use(root);
+        ParseResult parsed = root.Parse(arguments.Length > 0 ? arguments : ["--help"]);
+        if (parsed.Action is not Help)
         {
-            Command command = parsed.CommandResult.Command;
-            string program = command is RootCommand ? "mamba" : $"mamba {command.Name}";
-            await Complain(program, string.Join(' ', parsed.Errors.Select(error => error.Message)));
-            return Failed;
+            string? fault = UnknownWord.Find(parsed, arguments);
+            if (fault is null && parsed.Action is ParseErrorAction)
+            {
+                fault = string.Join(' ', parsed.Errors.Select(error => error.Message));
+            }
+
+            if (fault is not null)
+            {
+                return Complain(Help.NameOf(parsed.CommandResult.Command), fault);
+            }
         }
 
-        return await parsed.InvokeAsync(new() { ProcessTerminationTimeout = null }, interrupted.Token);
+        int code = await parsed.InvokeAsync(new() { ProcessTerminationTimeout = null }, interrupted.Token);
+        return code == Interrupted ? signalled : arguments.Length == 0 ? Failed : code;
     }
 
     /// <summary>Runs a command; what can go wrong with its input ends as one line and an exit code.</summary>
@@ -53,13 +73,23 @@ internal static class Program
         }
         catch (Exception exception) when (IsExpected(exception))
         {
-            await Complain($"mamba {command}", exception.Message);
-            return Failed;
+            return Complain($"mamba {command}", exception.Message);
         }
     }
 
-    private static Task Complain(string program, string message) =>
-        Console.Error.WriteLineAsync($"{program}: {message.ReplaceLineEndings(" ")}");
+    private static int Complain(string program, string message)
+    {
+        try
+        {
+            Console.Error.WriteLine($"{program}: {message.ReplaceLineEndings(" ")}");
+        }
+        catch (IOException)
+        {
+            // Nobody can read it; the exit code says that something went wrong.
+        }
+
+        return Failed;
+    }
 
     private static bool IsExpected(Exception exception) =>
         exception is IOException or InvalidDataException or ArgumentException or InvalidOperationException

@@ -8,6 +8,9 @@ internal sealed record BenchReport
     /// <summary>The folder or the preset.</summary>
     public required string Model { get; init; }
 
+    /// <summary>Whether it is a preset, of random weights.</summary>
+    public required bool IsPreset { get; init; }
+
     /// <summary>Number of weights.</summary>
     public required long Parameters { get; init; }
 

@@ -32,12 +32,13 @@ internal sealed class BenchRun
     public static BenchReport Run(BenchSettings settings, IProgress<string> progress, CancellationToken cancellation)
     {
         settings.Validate();
+        DeviceKinds.RequireKnown(settings.Device);
         LanguageModelConfig? preset = settings.Preset is { } name ? Presets.Find(name) : null;
         using Device device = DeviceKinds.Open(settings.Device, settings.Threads);
         progress.Report($"loading {settings.Preset ?? settings.Folder}");
         long start = Stopwatch.GetTimestamp();
         using MambaLanguageModel model = preset is null
-            ? MambaLanguageModel.Load(settings.Folder!, device, precision: settings.Weights)
+            ? MambaLanguageModel.Load(ModelFolder.Find(settings.Folder!), device, precision: settings.Weights)
             : new(device, preset, new Random(1));
         model.Narrow(settings.Weights);
 
@@ -60,6 +61,7 @@ internal sealed class BenchRun
         return new()
         {
             Model = _settings.Preset ?? _settings.Folder!,
+            IsPreset = _settings.Preset is not null,
             Parameters = _model.ParameterCount,
             Weights = Options.NameOf(_settings.Weights),
             Prompt = _settings.Prompt,

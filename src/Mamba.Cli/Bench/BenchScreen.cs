@@ -16,14 +16,13 @@ internal static class BenchScreen
     public static IProgress<string> Silence { get; } = new Line(_ => { });
 
     /// <summary>Writes all figures as a table.</summary>
-    public static void Write(IAnsiConsole console, BenchReport report) => Summary.Write(
-        console,
+    public static void Write(IAnsiConsole console, BenchReport report) => Summary.Write(console, [
         ("model", Text($"{report.Model}: {report.Parameters:N0} parameters, {report.Weights}")),
         ("work", Text($"prompt {report.Prompt}, tokens {report.Tokens}, batch {report.Batch}, repeat {report.Repeat}")),
-        ("load", Text($"{report.LoadSeconds:0.00} s")),
+        (report.IsPreset ? "random weights made in" : "load", Text($"{report.LoadSeconds:0.00} s")),
         ("prefill", Text($"{Rate(report.PrefillTokensPerSecond)} tokens/s")),
         ("decode", Text($"{Rate(report.DecodeTokensPerSecond)} tokens/s")),
-        ("decode, each conversation", Text($"{Rate(report.DecodeTokensPerSecondPerConversation)} tokens/s")),
+        .. report.Batch > 1 ? PerConversation(report) : [],
         ("a decoded token, median", Text($"{report.LatencyMs.P50:0.00} ms")),
         ("a decoded token, p90", Text($"{report.LatencyMs.P90:0.00} ms")),
         ("a decoded token, p99", Text($"{report.LatencyMs.P99:0.00} ms")),
@@ -32,7 +31,10 @@ internal static class BenchScreen
         ("memory of the process, peak", report.PeakWorkingSetBytes is { } bytes ? Megabytes(bytes) : "unknown"),
         ("device", report.Device),
         ("runtime", report.Framework),
-        ("system", report.System));
+        ("system", report.System)]);
+
+    private static (string Name, string Value)[] PerConversation(BenchReport report) =>
+        [("decode, each conversation", Text($"{Rate(report.DecodeTokensPerSecondPerConversation)} tokens/s"))];
 
     private static string Rate(double value) =>
         value.ToString(value < 100 ? "0.0" : "N0", CultureInfo.InvariantCulture);

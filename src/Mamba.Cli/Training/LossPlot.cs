@@ -36,7 +36,13 @@ internal static class LossPlot
             Axes axes = new(Math.Max(training.Concat(evaluation).Max(point => point.Step), 1), low, Math.Max(high, low + 1e-3));
             axes.DrawGrid(svg, unit);
             axes.DrawCurve(svg, curve, "#1f77b4");
-            axes.DrawPoints(svg, evaluation, "#d62728");
+            if (evaluation.Count > 0)
+            {
+                (long Step, double Loss)[] finite = [.. evaluation.Where(point => double.IsFinite(point.Loss))];
+                axes.DrawCurve(svg, finite, "#d62728");
+                axes.DrawPoints(svg, finite, "#d62728");
+            }
+
             DrawLegend(svg, evaluation.Count > 0);
         }
 
@@ -66,19 +72,25 @@ internal static class LossPlot
     /// <summary>Places steps and losses on the picture.</summary>
     private readonly struct Axes(long steps, double low, double high)
     {
-        private const int Lines = 5;
+        private const int Lines = 6;
 
         public void DrawGrid(StringBuilder svg, string unit)
         {
-            for (int i = 0; i <= Lines; i++)
+            (double[] losses, int decimals) = RoundTicks.Between(low, high, Lines);
+            foreach (double loss in losses)
             {
-                double loss = low + ((high - low) * i / Lines);
-                long step = steps * i / Lines;
-                (double x, double y) = (X(step), Y(loss));
+                string label = loss.ToString($"F{decimals}", CultureInfo.InvariantCulture);
                 svg.Append(CultureInfo.InvariantCulture, $"""
-                    <line x1="{Left}" x2="{Width - Right}" y1="{y:0.0}" y2="{y:0.0}" stroke="#ddd"/>
-                    <text x="{Left - 8}" y="{y + 4:0.0}" text-anchor="end">{loss:0.00}</text>
-                    <text x="{x:0.0}" y="{Height - Bottom + 18}" text-anchor="middle">{step}</text>
+                    <line x1="{Left}" x2="{Width - Right}" y1="{Y(loss):0.0}" y2="{Y(loss):0.0}" stroke="#ddd"/>
+                    <text x="{Left - 8}" y="{Y(loss) + 4:0.0}" text-anchor="end">{label}</text>
+
+                    """);
+            }
+
+            foreach (double step in RoundTicks.Between(0, steps, Lines, least: 1).Places)
+            {
+                svg.Append(CultureInfo.InvariantCulture, $"""
+                    <text x="{X((long)step):0.0}" y="{Height - Bottom + 18}" text-anchor="middle">{step:0}</text>
 
                     """);
             }
@@ -101,12 +113,24 @@ internal static class LossPlot
             svg.Append("\"/>\n");
         }
 
-        public void DrawPoints(StringBuilder svg, IEnumerable<(long Step, double Loss)> points, string color)
+        /// <summary>Draws a dot for every point, and a ring and the value at the lowest.</summary>
+        public void DrawPoints(StringBuilder svg, (long Step, double Loss)[] points, string color)
         {
-            foreach ((long step, double loss) in points.Where(point => double.IsFinite(point.Loss)))
+            foreach ((long step, double loss) in points)
             {
                 svg.Append(
                     CultureInfo.InvariantCulture, $"<circle cx=\"{X(step):0.0}\" cy=\"{Y(loss):0.0}\" r=\"3\" fill=\"{color}\"/>\n");
+            }
+
+            if (points.Length > 0)
+            {
+                (long best, double least) = points.MinBy(point => point.Loss);
+                string anchor = X(best) > Width / 2.0 ? "end" : "start";
+                svg.Append(CultureInfo.InvariantCulture, $"""
+                    <circle cx="{X(best):0.0}" cy="{Y(least):0.0}" r="7" fill="none" stroke="{color}" stroke-width="1.5"/>
+                    <text x="{X(best):0.0}" y="{Y(least) - 12:0.0}" fill="{color}" text-anchor="{anchor}">best: {least:0.000}, step {best}</text>
+
+                    """);
             }
         }
 

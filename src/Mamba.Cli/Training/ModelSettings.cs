@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Training;
@@ -41,7 +40,9 @@ internal static class ModelSettings
         };
     }
 
-    public static TrainerOptions MakeOptions(TrainSettings settings) => new()
+    /// <param name="settings">The settings.</param>
+    /// <param name="data">Lines that describe the data.</param>
+    public static TrainerOptions MakeOptions(TrainSettings settings, IEnumerable<string> data) => new()
     {
         Steps = settings.Steps,
         Schedule = new()
@@ -62,23 +63,15 @@ internal static class ModelSettings
         CheckpointEvery = settings.CheckpointEvery,
         KeepCheckpoints = settings.Keep,
         TokensPerBatch = (long)settings.Batch * settings.Length,
-        Configuration = Words(settings),
+        Configuration = string.Join('\n', [.. Lines(settings), .. data]),
     };
 
     /// <summary>The settings that decide the result, a line each; those that only say what is written where are left out.</summary>
-    private static string Words(TrainSettings settings) => JsonSerializer.Serialize(
-        settings with
-        {
-            Output = "",
-            Steps = 0,
-            EvaluateEvery = 0,
-            EvaluateTokens = 0,
-            Patience = 0,
-            CheckpointEvery = 0,
-            Keep = 0,
-            Store = default,
-            Device = "",
-            Threads = 0,
-        },
-        TrainSettings.Json);
+    private static IEnumerable<string> Lines(TrainSettings settings)
+    {
+        bool hasSteps = settings.Schedule != LearningRateKind.Constant; // the others fall until the last step
+        return SettingKind.All
+            .Where(kind => kind.DecidesResult && (hasSteps || kind.Key != "steps") && !(kind.IsShape && settings.From.Length > 0))
+            .Select(kind => $"{kind.Option}: {kind.TextOf(settings).ReplaceLineEndings("\\n")}");
+    }
 }

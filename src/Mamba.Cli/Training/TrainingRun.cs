@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Mamba.Devices;
-using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
 using Mamba.Models.Data;
@@ -14,32 +14,45 @@ namespace Mamba.Cli.Training;
 /// <summary>A run of <c>mamba train</c>: data, model, optimiser and trainer, as the settings have it.</summary>
 internal sealed class TrainingRun : IDisposable
 {
-    public const string SettingsName = "settings.json";
-    private const string LogName = "log.csv", PlotName = "loss.svg", ModelName = "model", AdapterName = "adapter";
+    private const string LogName = "log.csv", PlotName = "loss.svg";
 
     private readonly Stack<IDisposable> _owned = new();
+    private readonly List<string> _unsaved = [];
     private readonly TrainSettings _settings;
+    private readonly bool _isResumed;
+    private readonly TrainingScreen _screen;
+    private readonly CancellationToken _cancellation;
     private readonly TokenCorpus _corpus;
     private readonly ITokenBatches _batches;
     private readonly MambaLanguageModel _model;
     private readonly ModelState? _state;
     private readonly Trainer _trainer;
+    private RunLock? _lock;
+    private RunLog? _log;
 
     /// <summary>Opens the data and makes the model; nothing is written yet.</summary>
-    public TrainingRun(TrainSettings settings)
+    public TrainingRun(SettingSources sources, bool isResumed, TrainingScreen screen, CancellationToken cancellation)
     {
-        _settings = settings;
+        _settings = sources.Settings();
+        (_isResumed, _screen, _cancellation) = (isResumed, screen, cancellation);
         try
         {
-            _corpus = Own(OpenCorpus());
-            _batches = Batches();
-            Device device = Own(DeviceKinds.Open(_settings.Device, _settings.Threads));
-            _model = Own(MakeModel(device));
-            if (settings.Batches == BatchKind.Streams)
+            if (Directory.Exists(_settings.Output))
             {
-                _state = Own(_model.CreateState(settings.Batch));
+                Claim(); // before the data are read, which may take minutes
             }
 
+            _corpus = Own(OpenCorpus());
+            _batches = Batches();
+            cancellation.ThrowIfCancellationRequested();
+            Device device = Own(DeviceKinds.Open(_settings.Device, _settings.Threads));
+            _model = Own(ModelMaker.Make(_settings, sources.NameOf, device));
+            if (_settings.Batches == BatchKind.Streams)
+            {
+                _state = Own(_model.CreateState(_settings.Batch));
+            }
+
+            cancellation.ThrowIfCancellationRequested();
             _trainer = Own(MakeTrainer());
         }
         catch
@@ -51,51 +64,54 @@ internal sealed class TrainingRun : IDisposable
 
     private string Unit => _settings.TokenBytes == 1 ? "bits per byte" : "bits per token";
 
-    /// <summary>Trains, and writes log and plot, and the model unless the run is cancelled.</summary>
-    public void Train(bool isResumed, TrainingScreen screen, CancellationToken cancellation)
+    private string Settings
     {
-        if (isResumed && !_trainer.Resume(new Warnings(screen)))
+        get
         {
-            screen.Say("No checkpoint yet: the run begins again.");
+            JsonObject all = JsonSerializer.SerializeToNode(_settings, TrainSettings.Json)!.AsObject();
+            foreach (SettingKind kind in SettingKind.All.Where(kind => kind.IsShape && _settings.From.Length > 0))
+            {
+                all.Remove(kind.Key); // the loaded model has sizes of its own
+            }
+
+            return all.ToJsonString(TrainSettings.Json);
+        }
+    }
+
+    /// <summary>Trains, and writes log and plot, and the models unless the run is cancelled.</summary>
+    /// <exception cref="OperationCanceledException">The run was cancelled, and has been saved.</exception>
+    /// <exception cref="IOException">The run is done, and something could not be saved.</exception>
+    public void Train()
+    {
+        Claim();
+        _trainer.Claim(_lock!);
+        if (_isResumed && !Resume())
+        {
+            _screen.Say("No checkpoint yet: the run begins again.");
         }
 
-        Directory.CreateDirectory(_settings.Output);
-        string settings = In(SettingsName);
-        if (_trainer.Step == 0 && !isResumed && File.Exists(settings))
+        AtomicFile.WriteIfChanged(In(ModelFolder.SettingsName), Encoding.UTF8.GetBytes(Settings));
+        Introduce();
+        TrainingResult? result = Run();
+        if (result is { End: TrainingEnd.Cancelled })
         {
-            throw new InvalidOperationException(
-                $"{_settings.Output} holds a run. Go on with it by --resume, or choose another --output; nothing was changed.");
+            _screen.Say($"Stopped at step {result.Step}; go on with: mamba train --output {_settings.Output} --resume");
+        }
+        else if (result is not null)
+        {
+            Finish(result);
+            _unsaved.AddRange(_screen.Fault is { } fault ? [$"What was shown here could not be written: {fault}"] : []);
         }
 
-        File.WriteAllText(settings, JsonSerializer.Serialize(_settings, TrainSettings.Json));
-        screen.Say(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{_model.ParameterCount:N0} parameters on {_model.Device}; {_corpus.Training.Length:N0} tokens in " +
-            $"{_corpus.Training.DocumentCount:N0} documents to train on, {_corpus.HeldOut.Length:N0} held out"));
-        using RunLog log = new(In(LogName), _trainer.Step);
-        TrainingResult result;
-        try
+        if (_unsaved.Count > 0)
         {
-            result = screen.Show(progress => _trainer.Run(new Both(log, progress), cancellation), Unit);
-        }
-        finally
-        {
-            File.WriteAllText(In(PlotName), Plot(log));
+            throw new IOException(string.Join(" ", _unsaved));
         }
 
-        if (result.End == TrainingEnd.Cancelled)
+        if (result!.End == TrainingEnd.Cancelled)
         {
-            screen.Say($"Stopped at step {result.Step}; go on with: mamba train --output {_settings.Output} --resume");
-            return;
+            throw new OperationCanceledException(_cancellation);
         }
-
-        SaveModel(result.Checkpoint!);
-        if (_settings.LoraRank > 0)
-        {
-            _model.SaveAdapters(In(AdapterName));
-        }
-
-        Tell(screen, result);
     }
 
     /// <summary>Frees everything, the last first.</summary>
@@ -107,16 +123,81 @@ internal sealed class TrainingRun : IDisposable
         }
     }
 
-    private TokenCorpus OpenCorpus() => _settings.Data.Length == 0
-        ? throw new ArgumentException("Expected --data, a file or a folder to learn from.")
-        : TokenCorpus.Open(_settings.Data, new()
+    /// <summary>Locks the folder, and makes sure that a new run overwrites none.</summary>
+    private void Claim()
+    {
+        if (_lock is not null)
+        {
+            return;
+        }
+
+        _lock = Own(RunLock.Take(_settings.Output));
+        if (!_isResumed && File.Exists(In(ModelFolder.SettingsName)))
+        {
+            throw new InvalidOperationException(
+                $"{_settings.Output} holds a run. Go on with it by --resume, or choose another --output; nothing was changed.");
+        }
+    }
+
+    /// <summary>Trains, and writes log and plot.</summary>
+    /// <returns>How the run ended; null: its last checkpoint could not be saved.</returns>
+    private TrainingResult? Run()
+    {
+        using RunLog log = _log = new(In(LogName), _trainer.Step, _screen.Say);
+        try
+        {
+            return _screen.Show(progress => _trainer.Run(new Both(log, progress), _cancellation), Unit);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            _unsaved.Add(exception.Message);
+            return null;
+        }
+        finally
+        {
+            SavePlot(log);
+            log.Flush(toDisk: true);
+            _unsaved.AddRange(log.Fault is { } fault ? [fault] : []);
+        }
+    }
+
+    private bool Resume()
+    {
+        try
+        {
+            return _trainer.Resume(new Warnings(_screen), _cancellation);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new InvalidOperationException(
+                $"{exception.Message} To begin one: mamba train --from {_settings.Output} --output NAME, with the settings of your choice.",
+                exception);
+        }
+    }
+
+    private void Introduce()
+    {
+        _screen.Say(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{_model.ParameterCount:N0} parameters on {_model.Device}; {_corpus.Training.Length:N0} tokens in " +
+            $"{_corpus.Training.DocumentCount:N0} documents to train on, {_corpus.HeldOut.Length:N0} held out"));
+        foreach (string line in Readings.Describe(_settings, _corpus))
+        {
+            _screen.Say(line);
+        }
+    }
+
+    private TokenCorpus OpenCorpus() => TokenCorpus.Open(
+        _settings.Data,
+        new()
         {
             TokenBytes = _settings.TokenBytes,
-            Separator = [.. Encoding.UTF8.GetBytes(_settings.TokenBytes == 1 ? _settings.Separator : "")],
+            Separator = [.. Encoding.UTF8.GetBytes(_settings.Separator)],
             HeldOut = _settings.HeldOut,
             Seed = (ulong)_settings.Seed,
             VocabularySize = _settings.Vocabulary,
-        });
+        },
+        _cancellation);
 
     private ITokenBatches Batches()
     {
@@ -125,49 +206,23 @@ internal sealed class TrainingRun : IDisposable
         {
             BatchKind.Windows => new WindowBatches(stream, _settings.Batch, _settings.Length, seed),
             BatchKind.Streams => new StreamBatches(stream, _settings.Batch, _settings.Length),
-            _ => new PackedBatches(stream, checked(_settings.Batch * _settings.Length), seed),
+            _ => new PackedBatches(stream, _settings.Batch * _settings.Length, seed),
         };
-    }
-
-    private MambaLanguageModel MakeModel(Device device)
-    {
-        Random random = new(_settings.Seed);
-        MambaLanguageModel model = _settings.From.Length > 0
-            ? MambaLanguageModel.Load(_settings.From, device)
-            : new(device, ModelSettings.Config(_settings), random);
-        if (model.Config.VocabularySize < _settings.Vocabulary)
-        {
-            int found = model.Config.VocabularySize;
-            model.Dispose();
-            throw new InvalidDataException(
-                $"--vocabulary: the data have {_settings.Vocabulary} tokens; {_settings.From} knows {found}.");
-        }
-
-        model.RecomputeActivations = _settings.Recompute;
-        if (_settings.LoraRank > 0)
-        {
-            LowRank.Adapt(model, new() { Rank = _settings.LoraRank, Alpha = _settings.LoraAlpha }, random);
-        }
-
-        if (_settings.InitialState)
-        {
-            foreach (RecurrentMixer mixer in model.Blocks.Select(block => block.Mixer).OfType<RecurrentMixer>())
-            {
-                mixer.LearnInitialState();
-            }
-        }
-
-        return model;
     }
 
     private Trainer MakeTrainer()
     {
         Optimizer optimizer = Own(ModelSettings.MakeOptimizer(_settings, _model));
-        TrainerOptions options = ModelSettings.MakeOptions(_settings);
-        return new(_model, optimizer, options, Loss)
+        string[] data = [$"tokens to train on: {_corpus.Training.Length}", $"tokens held out: {_corpus.HeldOut.Length}"];
+        return new(_model, optimizer, ModelSettings.MakeOptions(_settings, data), Loss)
         {
             CarriedStates = _state?.Layers ?? [],
-            Evaluate = _corpus.HeldOut.Length > 1 ? Evaluate : null,
+            Evaluate = _corpus.HeldOut.Length > 1 ? () => Evaluate(_settings.EvaluateTokens) : null,
+            Export = folder =>
+            {
+                _log?.Flush(toDisk: true); // the rows of a checkpoint's steps are on the disk before it is
+                _model.Save(folder);
+            },
         };
     }
 
@@ -191,43 +246,37 @@ internal sealed class TrainingRun : IDisposable
         }
     }
 
-    /// <summary>The last evaluation takes all that is held out, those before it a part.</summary>
-    private double Evaluate()
-    {
-        bool isLast = _trainer.Step == _settings.Steps || _settings.EvaluateTokens == 0;
-        return Evaluation.MeanLoss(_model, _corpus.HeldOut, isLast ? long.MaxValue : _settings.EvaluateTokens);
-    }
+    /// <summary>Evaluates on the same tokens every time, so that evaluations can be compared.</summary>
+    private double Evaluate(long limit) =>
+        Evaluation.MeanLoss(_model, _corpus.HeldOut, limit == 0 ? long.MaxValue : limit, _cancellation);
 
-    /// <summary>Writes the model of a checkpoint once more, stored as asked for.</summary>
-    private void SaveModel(string checkpoint)
+    /// <summary>Saves the model of the best evaluation, and the last one beside it, and tells how the run went.</summary>
+    private void Finish(TrainingResult result)
     {
-        using CpuDevice device = new(1);
-        using MambaLanguageModel model = MambaLanguageModel.Load(checkpoint, device);
-        model.Save(In(ModelName), _settings.Store switch
-        {
-            StoredAs.BF16 => ElementType.BF16,
-            StoredAs.F16 => ElementType.F16,
-            _ => ElementType.F32,
-        });
-    }
-
-    private void Tell(TrainingScreen screen, TrainingResult result)
-    {
-        static string Number(double? nats) =>
-            nats is { } value ? (value / Math.Log(2)).ToString("0.0000", CultureInfo.InvariantCulture) : "-";
-        screen.Tell(
-            ("ended", result.End == TrainingEnd.StoppedEarly ? "early: held out no longer improved" : "all steps done"),
-            ("steps", string.Create(CultureInfo.InvariantCulture, $"{result.Step:N0}, {result.SkippedSteps:N0} skipped")),
-            ("time", result.Elapsed.ToString(@"d\.hh\:mm\:ss", CultureInfo.InvariantCulture)),
-            ($"training, {Unit}", Number(result.Loss)),
-            ($"held out, {Unit}", Number(result.Evaluation)),
-            ("model", In(ModelName)),
+        long step = new FinishedModels(_settings, _model, _trainer, _screen.Say).Save(result);
+        double? whole = _settings.EvaluateTokens > 0 && _corpus.HeldOut.Length - 1 > _settings.EvaluateTokens ? Evaluate(0) : null;
+        RunSummary.Tell(_screen, result, Unit, [
+            .. whole is { } value ? [("all held-out text", $"{RunSummary.Bits(value)}, model of step {step:N0}")] : (ReadOnlySpan<(string, string)>)[],
+            ("model", In(ModelFolder.Name)),
             ("log", In(LogName)),
-            ("plot", In(PlotName)));
+            ("plot", In(PlotName))]);
     }
 
-    private string Plot(RunLog log) => LossPlot.Draw(
-        $"{Path.GetFileName(_settings.Output)}: {_model.ParameterCount:N0} parameters", Unit, Bits(log.Training), Bits(log.HeldOut));
+    private void SavePlot(RunLog log)
+    {
+        string title = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Path.GetFileName(Path.GetFullPath(_settings.Output))}: {_model.ParameterCount:N0} parameters");
+        try
+        {
+            byte[] plot = Encoding.UTF8.GetBytes(LossPlot.Draw(title, Unit, Bits(log.Training), Bits(log.HeldOut)));
+            AtomicFile.WriteIfChanged(In(PlotName), plot);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            _unsaved.Add($"{In(PlotName)} could not be written: {exception.Message}");
+        }
+    }
 
     private static List<(long Step, double Loss)> Bits(List<(long Step, double Loss)> nats) =>
         nats.ConvertAll(point => (point.Step, point.Loss / Math.Log(2)));

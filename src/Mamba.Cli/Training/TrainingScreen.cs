@@ -5,46 +5,79 @@ using Spectre.Console;
 
 namespace Mamba.Cli.Training;
 
-/// <summary>Shows a run: a live bar on a terminal, a line now and then elsewhere.</summary>
+/// <summary>Shows a run: a live line on a terminal, a line now and then elsewhere.</summary>
+/// <remarks>A screen that can no longer be written to (a terminal that was closed, a full disk) does not end a run.</remarks>
 internal sealed class TrainingScreen(IAnsiConsole console)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
+    /// <summary>Why nothing more is shown; null: everything was.</summary>
+    public string? Fault { get; private set; }
+
+    private bool IsLive =>
+        console.Profile.Capabilities.Interactive && console.Profile.Capabilities.Ansi && console.Profile.Out.IsTerminal;
+
     /// <summary>Runs what reports its progress, and shows it.</summary>
     public T Show<T>(Func<IProgress<TrainingProgress>, T> run, string unit)
     {
-        if (!console.Profile.Capabilities.Interactive || !console.Profile.Out.IsTerminal)
+        if (!IsLive)
         {
             return run(new Lines(this, unit));
         }
 
-        return console.Progress()
-            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn())
-            .Start(context => run(new Bar(this, context.AddTask("starting", maxValue: 1), unit)));
+        Live live = new(this, unit);
+        try
+        {
+            return run(live);
+        }
+        finally
+        {
+            Write(StatusLine.Clear);
+        }
     }
 
     /// <summary>Writes a line.</summary>
-    public void Say(string line)
+    public void Say(string line) => Write((IsLive ? StatusLine.Clear : "") + line + Environment.NewLine); // whole, however wide
+
+    /// <summary>Writes a table of two columns.</summary>
+    public void Tell(params ReadOnlySpan<(string Name, string Value)> rows)
     {
-        if (console.Profile.Out.IsTerminal)
+        try
         {
-            console.WriteLine(line);
+            Summary.Write(console, rows);
         }
-        else
+        catch (IOException exception)
         {
-            console.Profile.Out.Writer.WriteLine(line); // whole, however wide
+            Fault ??= exception.Message;
         }
     }
 
-    /// <summary>Writes a table of two columns.</summary>
-    public void Tell(params ReadOnlySpan<(string Name, string Value)> rows) => Summary.Write(console, rows);
+    private void Write(string text)
+    {
+        if (Fault is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            console.Profile.Out.Writer.Write(text);
+            console.Profile.Out.Writer.Flush();
+        }
+        catch (IOException exception)
+        {
+            Fault = exception.Message;
+        }
+    }
 
     /// <summary>Evaluations, checkpoints and warnings stay on the screen as lines.</summary>
     private void SayNews(TrainingProgress report, string unit)
     {
         if (report.Evaluation is { } value)
         {
-            Say(string.Create(CultureInfo.InvariantCulture, $"step {report.Step}: held out {Bits(value):0.000} {unit}"));
+            string best = report.IsBest ? ", the best so far" : "";
+            Say(string.Create(
+                CultureInfo.InvariantCulture, $"step {report.Step}: held out {StatusLine.Bits(value):0.000} {unit}{best}"));
         }
 
         if (report.Warning is not null)
@@ -53,23 +86,23 @@ internal sealed class TrainingScreen(IAnsiConsole console)
         }
     }
 
-    private static double Bits(double nats) => nats / Math.Log(2);
+    private void ShowLive(TrainingProgress report, string unit) =>
+        Write(StatusLine.Clear + StatusLine.Of(report, unit, console.Profile.Width));
 
-    private static string Describe(TrainingProgress report, string unit) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"step {report.Step}/{report.Steps}  {Bits(report.Loss ?? double.NaN):0.000} {unit}  {report.TokensPerSecond:N0} tokens/s  " +
-        $"{report.Memory / 1e6:N0} MB  {Short(report.Remaining)} left");
-
-    private static string Short(TimeSpan time) => time.ToString(time.TotalHours >= 1 ? @"h\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture);
-
-    private sealed class Bar(TrainingScreen screen, ProgressTask task, string unit) : IProgress<TrainingProgress>
+    private sealed class Live(TrainingScreen screen, string unit) : IProgress<TrainingProgress>
     {
+        private const double PerSecond = 5;
+
+        private readonly Stopwatch _sinceLine = new();
+
         public void Report(TrainingProgress value)
         {
             screen.SayNews(value, unit);
-            task.MaxValue = value.Steps;
-            task.Value = value.Step;
-            task.Description = value.Loss is null ? task.Description : Markup.Escape(Describe(value, unit));
+            if (value.Loss is not null && (!_sinceLine.IsRunning || _sinceLine.Elapsed.TotalSeconds > 1 / PerSecond))
+            {
+                _sinceLine.Restart();
+                screen.ShowLive(value, unit);
+            }
         }
     }
 
@@ -83,7 +116,7 @@ internal sealed class TrainingScreen(IAnsiConsole console)
             if (value.Loss is not null && (_sinceLine.Elapsed > Pause || value.Step == value.Steps || value.Step == 1))
             {
                 _sinceLine.Restart();
-                screen.Say(Describe(value, unit));
+                screen.Say(StatusLine.Of(value, unit, int.MaxValue));
             }
         }
     }

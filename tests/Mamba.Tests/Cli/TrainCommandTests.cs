@@ -19,7 +19,7 @@ public sealed class TrainCommandTests : IDisposable
         output.Should().Contain("step 6: held out ").And.Contain("bits per byte").And.Contain("all steps done");
         string[] log = await File.ReadAllLinesAsync(_folder["run/log.csv"], TestContext.Current.CancellationToken);
         log.Should().HaveCount(1 + 12 + 2);
-        log[0].Should().Be("step,loss,learning_rate,gradient_norm,tokens_per_second,seconds,held_out_loss,warning");
+        log[0].Should().Be("step,loss_nats,learning_rate,gradient_norm,tokens_per_second,seconds,held_out_loss_nats,warning");
         log[12].Split(',')[0].Should().Be("11");
         (await File.ReadAllTextAsync(_folder["run/loss.svg"], TestContext.Current.CancellationToken))
             .Should().StartWith("<svg").And.Contain("polyline").And.EndWith("</svg>\n");
@@ -88,13 +88,17 @@ public sealed class TrainCommandTests : IDisposable
     [InlineData("expected 0 to 49", "--vocabulary", "50")]
     [InlineData("--steps: expected a whole number; found \"many\".", "--steps", "many")]
     [InlineData("--optimizer: expected adam-w, adam, sgd, lion; found \"best\".", "--optimizer", "best")]
-    [InlineData("Steps", "--steps", "0")]
+    [InlineData("--steps: expected at least 1; found 0.", "--steps", "0")]
+    [InlineData("--held-out: expected from 0 to below 1; found 1.", "--held-out", "1")]
+    [InlineData("--beta1: expected from 0 to below 1; found -0.5.", "--beta1", "-0.5")]
+    [InlineData("--token-bytes: expected 1, 2 or 4; found 3.", "--token-bytes", "3")]
+    [InlineData("--dim: twice 100 is no multiple of --head 64.", "--dim", "100", "--head", "64")]
+    [InlineData("--length 2000000000: expected at most 2147483647 tokens in a batch.", "--length", "2000000000")]
     [InlineData("There is no run to resume", "--resume", "true")]
     [InlineData("expected cpu, cuda, opencl or emulation", "--device", "abacus")]
-    [InlineData("config.json", "--from", ".")]
-    public async Task Input_that_is_wrong_ends_with_a_line_and_writes_nothing(string message, string option, string value)
+    public async Task Input_that_is_wrong_ends_with_a_line_and_writes_nothing(string message, params string[] arguments)
     {
-        (int code, _, string error) = await Train(option, value);
+        (int code, _, string error) = await Train(arguments);
 
         code.Should().Be(1);
         error.Should().Contain(message);
@@ -126,7 +130,7 @@ public sealed class TrainCommandTests : IDisposable
 
         (code, _, error) = await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume", "--seed", "2");
         code.Should().Be(1);
-        error.Should().Contain("another configuration").And.Contain("\"seed\": 1").And.Contain("\"seed\": 2");
+        error.Should().Contain("other settings: --seed: 1 then, 2 now;").And.Contain($"--from {_folder["run"]} --output");
         (await File.ReadAllBytesAsync(_folder["run/settings.json"], TestContext.Current.CancellationToken)).Should().Equal(before);
     }
 

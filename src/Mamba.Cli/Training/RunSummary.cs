@@ -1,0 +1,31 @@
+using System.Globalization;
+using Mamba.Models.Training;
+
+namespace Mamba.Cli.Training;
+
+/// <summary>Tells how a run ended.</summary>
+internal static class RunSummary
+{
+    /// <summary>Writes the table.</summary>
+    /// <param name="screen">Where to.</param>
+    /// <param name="result">How the run ended.</param>
+    /// <param name="unit">Of the losses.</param>
+    /// <param name="more">Rows behind those of the result.</param>
+    public static void Tell(
+        TrainingScreen screen, TrainingResult result, string unit, params ReadOnlySpan<(string Name, string Value)> more) =>
+        screen.Tell(
+        [
+            ("ended", result.End == TrainingEnd.StoppedEarly ? "early: held out no longer improved" : "all steps done"),
+            ("steps", Text($"{result.Step:N0}, {result.SkippedSteps:N0} skipped")),
+            ("time", TimeText.Of(result.Elapsed)),
+            ($"training, {unit}", Bits(result.Loss)),
+            ($"held out, {unit}, best", result.BestEvaluation is { } best ? Text($"{Bits(best)} at step {result.BestStep:N0}") : "-"),
+            ($"held out, {unit}, last", result.Evaluation is { } last ? Text($"{Bits(last)} at step {result.Step:N0}") : "-"),
+            .. more,
+        ]);
+
+    /// <summary>A loss in bits; a dash if there is none.</summary>
+    public static string Bits(double nats) => double.IsNaN(nats) ? "-" : Text($"{nats / Math.Log(2):0.0000}");
+
+    private static string Text(FormattableString text) => FormattableString.Invariant(text);
+}

@@ -1,0 +1,32 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace Mamba.Cli;
+
+/// <summary>Finds commands and options that do not exist: the parser would take them for the names of files.</summary>
+internal static class UnknownWord
+{
+    /// <summary>A message about the first such word; null if there is none.</summary>
+    public static string? Find(ParseResult parsed, string[] arguments)
+    {
+        const string NoMoreOptions = "--";
+        Command command = parsed.CommandResult.Command;
+        string[] words = [.. parsed.CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(argument => argument.Tokens.Select(token => token.Value))
+            .Concat(parsed.UnmatchedTokens)];
+        if (command.Subcommands.Count > 0 && words is [{ Length: > 0 } first, ..] && first[0] != '-')
+        {
+            string[] known = [.. command.Subcommands.Select(sub => sub.Name)];
+            return $"{first}: there is no such command; expected {string.Join(", ", known)}.{Nearest.Hint(first, known)}";
+        }
+
+        string? option = arguments.Contains(NoMoreOptions) ? null : Array.Find(words, word => word.Length > 1 && word[0] == '-');
+        if (option is null)
+        {
+            return null;
+        }
+
+        string name = option.Split('=', ':')[0], hint = Nearest.Hint(name, command.Options.Select(option => option.Name));
+        return $"{name}: there is no such option.{(hint.Length > 0 ? hint : $" See {Help.NameOf(command)} --help.")}";
+    }
+}
