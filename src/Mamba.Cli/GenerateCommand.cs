@@ -58,7 +58,8 @@ internal static class GenerateCommand
         await using Stream output = Console.OpenStandardOutput();
         byte[] text = Encoding.UTF8.GetBytes(prompt);
         await output.WriteAsync(text, cancellation);
-        await foreach (int token in model.GenerateAsync(Array.ConvertAll(text, b => (int)b), options, null, cancellation))
+        int[] ids = Array.ConvertAll(text, b => (int)b);
+        await foreach (int token in model.GenerateAsync(ids, options, null, cancellation))
         {
             output.WriteByte((byte)token);
             await output.FlushAsync(cancellation);

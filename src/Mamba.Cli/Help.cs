@@ -7,7 +7,8 @@ namespace Mamba.Cli;
 
 /// <summary>The program's help: commands, arguments and options as they are typed.</summary>
 /// <remarks>
-/// Ours, because the library's names the program by its file, and shows an argument that may be left out as if it might not.
+/// Ours, because the library's names the program by its file, and shows an argument that may be left out as if it might
+/// not.
 /// </remarks>
 internal sealed class Help : SynchronousCommandLineAction
 {
@@ -34,11 +35,13 @@ internal sealed class Help : SynchronousCommandLineAction
         StringBuilder text = new();
         text.AppendLine(command.Description).AppendLine();
         text.AppendLine("Usage:");
-        text.AppendLine($"{Indent}{NameOf(command)}{(command.Subcommands.Count > 0 ? " <command>" : "")}{arguments} [options]");
+        text.AppendLine(
+            $"{Indent}{NameOf(command)}{(command.Subcommands.Count > 0 ? " <command>" : "")}{arguments} [options]");
         List(text, "Commands", command.Subcommands.Select(sub => (
             sub.Name + string.Concat(sub.Arguments.Select(argument => $" {LabelOf(argument)}")), sub.Description)));
         List(text, "Arguments", command.Arguments.Select(argument => (LabelOf(argument), argument.Description)));
-        List(text, "Options", options.Where(option => !option.Hidden).Select(option => (LabelOf(option), (string?)DescriptionOf(option))));
+        List(text, "Options", options.Where(option => !option.Hidden)
+            .Select(option => (LabelOf(option), (string?)DescriptionOf(option))));
         parseResult.InvocationConfiguration.Output.Write(text);
         return 0;
     }
@@ -88,7 +91,8 @@ internal sealed class Help : SynchronousCommandLineAction
     {
         string names = string.Join(
             ", ", option.Aliases.Append(option.Name).Where(name => name[0] == '-').OrderBy(name => name.Length));
-        return option.ValueType == typeof(bool) && option.HelpName is null || option is HelpOption or VersionOption ? names
+        return option.ValueType == typeof(bool) && option.HelpName is null || option is HelpOption or VersionOption
+            ? names
             : option.Arity.MinimumNumberOfValues == 0 ? $"{names} [{option.HelpName}]"
             : $"{names} <{option.HelpName ?? "value"}>";
     }
@@ -97,6 +101,7 @@ internal sealed class Help : SynchronousCommandLineAction
     {
         object? value = option.HasDefaultValue && option.ValueType != typeof(bool) ? option.GetDefaultValue() : null;
         string text = value is null ? "" : FormattableString.Invariant($"{value}");
-        return $"{option.Description}{(option.Required ? " Required." : "")}{(text.Length > 0 ? $" {Default}{text}]" : "")}";
+        string description = option.Description + (option.Required ? " Required." : "");
+        return text.Length > 0 ? $"{description} {Default}{text}]" : description;
     }
 }

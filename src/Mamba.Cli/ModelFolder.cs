@@ -3,7 +3,7 @@ namespace Mamba.Cli;
 /// <summary>Finds the model that a folder on the command line means.</summary>
 internal static class ModelFolder
 {
-    public const string Name = "model", SettingsName = "settings.json";
+    public const string Name = "model", SettingsName = "settings.json", Checkpoints = "step-*";
     private const string Config = "config.json";
 
     /// <summary>The folder itself if it holds a model; of a run, the model that it ended with.</summary>
@@ -23,13 +23,27 @@ internal static class ModelFolder
         }
 
         string reason = !Directory.Exists(folder)
-            ? "there is no such folder. A local folder is expected; a name like org/name is a model on the hub, to be downloaded first"
+            ? "there is no such folder. A local folder is expected; a name like org/name is a model on the hub, to " +
+                "be downloaded first"
             : File.Exists(Path.Combine(folder, SettingsName))
-                ? $"this run has not ended, and has no {Name} yet. Go on with it: mamba train --output {folder} --resume"
+                ? $"this run has not ended, and has no {Name} yet. Go on with it: mamba train --output {folder} " +
+                    "--resume"
             : $"expected a folder with {Config} and weights, or that of a run; {Config} is missing";
-        string? checkpoint = Directory.Exists(folder)
-            ? Directory.EnumerateDirectories(folder, "step-*").Where(step => File.Exists(Path.Combine(step, Config))).Max()
-            : null;
-        throw new InvalidDataException($"{folder}: {reason}{(checkpoint is null ? "" : $"; or use its newest checkpoint, {checkpoint}")}.");
+        string checkpoint = NewestCheckpoint(folder) is { } newest ? $"; or use its newest checkpoint, {newest}" : "";
+        throw new InvalidDataException($"{folder}: {reason}{checkpoint}.");
     }
+
+    /// <summary>
+    /// What a new run can begin from: the model of a run, or its newest checkpoint before it has ended.
+    /// </summary>
+    public static string OfRun(string folder)
+    {
+        string model = Path.Combine(folder, Name);
+        return File.Exists(Path.Combine(model, Config)) ? model : NewestCheckpoint(folder) ?? model;
+    }
+
+    private static string? NewestCheckpoint(string folder) => !Directory.Exists(folder)
+        ? null
+        : Directory.EnumerateDirectories(folder, Checkpoints)
+            .Where(step => File.Exists(Path.Combine(step, Config))).Max();
 }

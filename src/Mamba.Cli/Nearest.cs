@@ -6,12 +6,15 @@ internal static class Nearest
     /// <summary>A question that names the nearest of the known names, behind a space; empty if none is near.</summary>
     public static string Hint(string name, IEnumerable<string> known)
     {
-        (string? nearest, int distance) = known.Select(other => (other, Distance(name, other))).MinBy(pair => pair.Item2);
+        (string? nearest, int distance) = known
+            .Select(other => (other, Distance(name, other))).MinBy(pair => pair.Item2);
         int letters = name.TrimStart('-').Length;
         return nearest is not null && distance <= (letters + 1) / 3 ? $" Did you mean {nearest}?" : "";
     }
 
-    /// <summary>The smallest number of letters to insert, delete or replace that turns one word into the other.</summary>
+    /// <summary>
+    /// The smallest number of letters to insert, delete or replace that turns one word into the other.
+    /// </summary>
     /// <remarks>Wagner and Fischer, "The string-to-string correction problem", J. ACM 21 (1974).</remarks>
     private static int Distance(string a, string b)
     {

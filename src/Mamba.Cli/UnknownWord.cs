@@ -17,16 +17,19 @@ internal static class UnknownWord
         if (command.Subcommands.Count > 0 && words is [{ Length: > 0 } first, ..] && first[0] != '-')
         {
             string[] known = [.. command.Subcommands.Select(sub => sub.Name)];
-            return $"{first}: there is no such command; expected {string.Join(", ", known)}.{Nearest.Hint(first, known)}";
+            string all = string.Join(", ", known);
+            return $"{first}: there is no such command; expected {all}.{Nearest.Hint(first, known)}";
         }
 
-        string? option = arguments.Contains(NoMoreOptions) ? null : Array.Find(words, word => word.Length > 1 && word[0] == '-');
+        string? option = arguments.Contains(NoMoreOptions) ? null
+            : Array.Find(words, word => word.Length > 1 && word[0] == '-');
         if (option is null)
         {
             return null;
         }
 
-        string name = option.Split('=', ':')[0], hint = Nearest.Hint(name, command.Options.Select(option => option.Name));
+        string name = option.Split('=', ':')[0];
+        string hint = Nearest.Hint(name, command.Options.Select(option => option.Name));
         return $"{name}: there is no such option.{(hint.Length > 0 ? hint : $" See {Help.NameOf(command)} --help.")}";
     }
 }

@@ -5,8 +5,11 @@ using Mamba.Models.Training;
 
 namespace Mamba.Cli.Training;
 
-/// <summary>Saves what a run was for: the model of its best evaluation, and the last one where that is another.</summary>
-internal sealed class FinishedModels(TrainSettings settings, MambaLanguageModel model, Trainer trainer, Action<string> say)
+/// <summary>
+/// Saves what a run was for: the model of its best evaluation, and the last one where that is another.
+/// </summary>
+internal sealed class FinishedModels(
+    TrainSettings settings, MambaLanguageModel model, Trainer trainer, Action<string> say)
 {
     private const string LastName = "last", AdapterName = "adapter";
 
@@ -42,7 +45,8 @@ internal sealed class FinishedModels(TrainSettings settings, MambaLanguageModel 
 
         say(string.Create(
             CultureInfo.InvariantCulture,
-            $"{main} is the model of step {result.BestStep:N0}, the best evaluation; that of the last step is {last}."));
+            $"{main} is the model of step {result.BestStep:N0}, the best evaluation; " +
+            $"that of the last step is {last}."));
         return result.BestStep!.Value;
     }
 
@@ -57,14 +61,16 @@ internal sealed class FinishedModels(TrainSettings settings, MambaLanguageModel 
                 return true;
             }
         }
-        catch (Exception exception) when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
+        catch (Exception exception)
+            when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
         {
             reason = exception.Message;
         }
 
         say(string.Create(
             CultureInfo.InvariantCulture,
-            $"Warning: the model of the best evaluation, of step {result.BestStep:N0}, is lost: {reason}. The last one is kept."));
+            $"Warning: the model of the best evaluation, of step {result.BestStep:N0}, is lost: {reason}. " +
+            $"The last one is kept."));
         return false;
     }
 

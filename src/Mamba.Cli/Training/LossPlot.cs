@@ -4,7 +4,9 @@ using System.Text;
 namespace Mamba.Cli.Training;
 
 /// <summary>Draws the curve of the loss as an SVG picture.</summary>
-/// <remarks>Ours: a plotting library brings native code of hundreds of megabytes to a tool that draws one curve.</remarks>
+/// <remarks>
+/// Ours: a plotting library brings native code of hundreds of megabytes to a tool that draws one curve.
+/// </remarks>
 internal static class LossPlot
 {
     private const int Width = 800, Height = 450, Left = 60, Right = 20, Top = 40, Bottom = 45, MostPoints = 1000;
@@ -33,7 +35,8 @@ internal static class LossPlot
         if (losses.Length > 0)
         {
             double low = losses.Min(), high = losses.Max();
-            Axes axes = new(Math.Max(training.Concat(evaluation).Max(point => point.Step), 1), low, Math.Max(high, low + 1e-3));
+            long steps = Math.Max(training.Concat(evaluation).Max(point => point.Step), 1);
+            Axes axes = new(steps, low, Math.Max(high, low + 1e-3));
             axes.DrawGrid(svg, unit);
             axes.DrawCurve(svg, curve, "#1f77b4");
             if (evaluation.Count > 0)
@@ -59,10 +62,14 @@ internal static class LossPlot
 
     private static void DrawLegend(StringBuilder svg, bool hasEvaluation)
     {
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - 200}\" y=\"22\" fill=\"#1f77b4\">training</text>\n");
+        svg.Append(
+            CultureInfo.InvariantCulture,
+            $"<text x=\"{Width - 200}\" y=\"22\" fill=\"#1f77b4\">training</text>\n");
         if (hasEvaluation)
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - 120}\" y=\"22\" fill=\"#d62728\">held out</text>\n");
+            svg.Append(
+                CultureInfo.InvariantCulture,
+                $"<text x=\"{Width - 120}\" y=\"22\" fill=\"#d62728\">held out</text>\n");
         }
     }
 
@@ -104,7 +111,9 @@ internal static class LossPlot
 
         public void DrawCurve(StringBuilder svg, IEnumerable<(long Step, double Loss)> points, string color)
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"1.5\" points=\"");
+            svg.Append(
+                CultureInfo.InvariantCulture,
+                $"<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"1.5\" points=\"");
             foreach ((long step, double loss) in points)
             {
                 svg.Append(CultureInfo.InvariantCulture, $"{X(step):0.0},{Y(loss):0.0} ");
@@ -119,16 +128,18 @@ internal static class LossPlot
             foreach ((long step, double loss) in points)
             {
                 svg.Append(
-                    CultureInfo.InvariantCulture, $"<circle cx=\"{X(step):0.0}\" cy=\"{Y(loss):0.0}\" r=\"3\" fill=\"{color}\"/>\n");
+                    CultureInfo.InvariantCulture,
+                    $"<circle cx=\"{X(step):0.0}\" cy=\"{Y(loss):0.0}\" r=\"3\" fill=\"{color}\"/>\n");
             }
 
             if (points.Length > 0)
             {
                 (long best, double least) = points.MinBy(point => point.Loss);
+                string label = FormattableString.Invariant($"best: {least:0.000}, step {best}");
                 string anchor = X(best) > Width / 2.0 ? "end" : "start";
                 svg.Append(CultureInfo.InvariantCulture, $"""
                     <circle cx="{X(best):0.0}" cy="{Y(least):0.0}" r="7" fill="none" stroke="{color}" stroke-width="1.5"/>
-                    <text x="{X(best):0.0}" y="{Y(least) - 12:0.0}" fill="{color}" text-anchor="{anchor}">best: {least:0.000}, step {best}</text>
+                    <text x="{X(best):0.0}" y="{Y(least) - 12:0.0}" fill="{color}" text-anchor="{anchor}">{label}</text>
 
                     """);
             }

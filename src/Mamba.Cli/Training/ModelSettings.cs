@@ -66,12 +66,15 @@ internal static class ModelSettings
         Configuration = string.Join('\n', [.. Lines(settings), .. data]),
     };
 
-    /// <summary>The settings that decide the result, a line each; those that only say what is written where are left out.</summary>
+    /// <summary>
+    /// The settings that decide the result, a line each; those that only say what is written where are left out.
+    /// </summary>
     private static IEnumerable<string> Lines(TrainSettings settings)
     {
         bool hasSteps = settings.Schedule != LearningRateKind.Constant; // the others fall until the last step
         return SettingKind.All
-            .Where(kind => kind.DecidesResult && (hasSteps || kind.Key != "steps") && !(kind.IsShape && settings.From.Length > 0))
+            .Where(kind => kind.DecidesResult && (hasSteps || kind.Key != "steps")
+                && !(kind.IsShape && settings.From.Length > 0))
             .Select(kind => $"{kind.Option}: {kind.TextOf(settings).ReplaceLineEndings("\\n")}");
     }
 }

@@ -8,8 +8,8 @@ internal static class Readings
 {
     /// <summary>Readings from which a model learns its text by heart.</summary>
     /// <remarks>
-    /// Muennighoff et al., "Scaling data-constrained language models", <see href="https://arxiv.org/abs/2305.16264"/>: up to
-    /// 4 epochs are about as good as new text.
+    /// Muennighoff et al., "Scaling data-constrained language models", <see href="https://arxiv.org/abs/2305.16264"/>:
+    /// up to 4 epochs are about as good as new text.
     /// </remarks>
     private const double Many = 4;
 
@@ -17,16 +17,15 @@ internal static class Readings
     {
         double tokens = (double)settings.Steps * settings.Accumulate * settings.Batch * settings.Length;
         double times = tokens / corpus.Training.Length;
-        yield return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{settings.Steps:N0} steps read {(times < 0.995 ? $"{100 * times:0}% of the text" : $"the text {Number(times)} times")}");
+        string part = times < 0.995 ? Number(100 * times) + "% of the text" : $"the text {Number(times)} times";
+        yield return string.Create(CultureInfo.InvariantCulture, $"{settings.Steps:N0} steps read {part}");
         bool isHeldOut = corpus.HeldOut.Length >= 2;
         if (settings.HeldOut > 0 && !isHeldOut)
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-                $"Warning: of {corpus.Training.DocumentCount:N0} documents the seed chose none to hold out, so nothing is evaluated. " +
-                $"Another --seed, or a --separator that makes more documents, changes that.");
+                $"Warning: of {corpus.Training.DocumentCount:N0} documents the seed chose none to hold out, so " +
+                $"nothing is evaluated. Another --seed, or a --separator that makes more documents, changes that.");
         }
 
         if (times > Many)
@@ -38,5 +37,6 @@ internal static class Readings
         }
     }
 
-    private static string Number(double times) => times.ToString(times < 10 ? "0.#" : "N0", CultureInfo.InvariantCulture);
+    private static string Number(double times) =>
+        times.ToString(times < 10 ? "0.#" : "N0", CultureInfo.InvariantCulture);
 }

@@ -8,8 +8,8 @@ namespace Mamba.Cli.Training;
 
 /// <summary>The log of a run as a CSV file: a row for every step, and one for every evaluation.</summary>
 /// <remarks>
-/// Every row is handed to the system at once, and flushed to the disk every few seconds and before a checkpoint. Rows that
-/// cannot be written wait for the next attempt; the run goes on.
+/// Every row is handed to the system at once, and flushed to the disk every few seconds and before a checkpoint. Rows
+/// that cannot be written wait for the next attempt; the run goes on.
 /// </remarks>
 internal sealed class RunLog : IDisposable
 {
@@ -28,14 +28,17 @@ internal sealed class RunLog : IDisposable
 
     /// <summary>Begins a log, or goes on with it.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="step">The step that the run goes on from; rows beyond it, of steps that are done again, are dropped.</param>
+    /// <param name="step">
+    /// The step that the run goes on from; rows beyond it, of steps that are done again, are dropped.
+    /// </param>
     /// <param name="warn">Is told of damaged rows, and of rows that cannot be written.</param>
     /// <param name="open">Opens the file to append to; null: as it is.</param>
     public RunLog(string path, long step, Action<string> warn, Func<string, Stream>? open = null)
     {
         _path = path;
         _warn = warn;
-        _open = open ?? (file => new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0));
+        _open = open ?? (file =>
+            new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0));
         _pending.Append(Header).Append('\n');
         if (step > 0 && File.Exists(path))
         {
@@ -59,11 +62,12 @@ internal sealed class RunLog : IDisposable
     {
         if (report.Loss is { } loss)
         {
+            (double rate, double norm) = (report.LearningRate, report.GradientNorm);
             Add(new LogRow(report.Step, loss, null)
             {
                 Rest = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{report.LearningRate:R},{report.GradientNorm:R},{report.TokensPerSecond:0},{report.Elapsed.TotalSeconds:0.0}"),
+                    $"{rate:R},{norm:R},{report.TokensPerSecond:0},{report.Elapsed.TotalSeconds:0.0}"),
                 IsSkipped = report.Warning is not null,
             });
         }

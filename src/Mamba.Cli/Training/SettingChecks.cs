@@ -20,14 +20,15 @@ internal static class SettingChecks
 
         if (settings.TokenBytes is not (1 or 2 or 4))
         {
-            throw new InvalidDataException($"{nameOf("token_bytes")}: expected 1, 2 or 4; found {settings.TokenBytes}.");
+            throw new InvalidDataException(
+                $"{nameOf("token_bytes")}: expected 1, 2 or 4; found {settings.TokenBytes}.");
         }
 
         if (settings.TokenBytes > 1 && isSeparatorGiven && settings.Separator.Length > 0)
         {
             throw new InvalidDataException(
-                $"{nameOf("separator")}: a separator is text, and with {nameOf("token_bytes")} {settings.TokenBytes} the data are " +
-                "numbers. Leave it out: every file is one document.");
+                $"{nameOf("separator")}: a separator is text, and with {nameOf("token_bytes")} {settings.TokenBytes} " +
+                "the data are numbers. Leave it out: every file is one document.");
         }
 
         int head = settings.Head > 0 ? settings.Head : DefaultHead;
@@ -40,8 +41,8 @@ internal static class SettingChecks
         if ((long)settings.Batch * settings.Length > int.MaxValue)
         {
             throw new InvalidDataException(
-                $"{nameOf("batch")} {settings.Batch} times {nameOf("length")} {settings.Length}: expected at most {int.MaxValue} " +
-                "tokens in a batch.");
+                $"{nameOf("batch")} {settings.Batch} times {nameOf("length")} {settings.Length}: expected at most " +
+                $"{int.MaxValue} tokens in a batch.");
         }
 
         DeviceKinds.RequireKnown(settings.Device, nameOf("device"));

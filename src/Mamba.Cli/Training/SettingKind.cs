@@ -23,7 +23,8 @@ internal sealed class SettingKind
 
     /// <summary>All settings, as they stand in <see cref="TrainSettings"/>.</summary>
     public static IReadOnlyList<SettingKind> All { get; } =
-        [.. typeof(TrainSettings).GetProperties().Where(property => property.CanWrite).Select(property => new SettingKind(property))];
+        [.. typeof(TrainSettings).GetProperties().Where(property => property.CanWrite)
+            .Select(property => new SettingKind(property))];
 
     /// <summary>Its name in a file: <c>learning_rate</c>.</summary>
     public string Key { get; }
@@ -51,7 +52,8 @@ internal sealed class SettingKind
     /// <summary>Its value in some settings, as a file has it.</summary>
     public string TextOf(TrainSettings settings)
     {
-        JsonNode? node = JsonSerializer.SerializeToNode(_property.GetValue(settings), _property.PropertyType, TrainSettings.Json);
+        JsonNode? node =
+            JsonSerializer.SerializeToNode(_property.GetValue(settings), _property.PropertyType, TrainSettings.Json);
         return IsText ? node!.GetValue<string>() : node!.ToJsonString();
     }
 
@@ -101,16 +103,19 @@ internal sealed class SettingKind
     private JsonNode Parse(JsonElement value, string name, string text)
     {
         bool fits = _property.PropertyType.IsEnum || _property.PropertyType == typeof(string)
-                ? value.ValueKind == JsonValueKind.String && (!_property.PropertyType.IsEnum || Names.Contains(TextOf(value, name)))
+                ? value.ValueKind == JsonValueKind.String
+                    && (!_property.PropertyType.IsEnum || Names.Contains(TextOf(value, name)))
             : IsFlag ? value.ValueKind is JsonValueKind.True or JsonValueKind.False
-            : value.ValueKind == JsonValueKind.Number && (_property.PropertyType == typeof(int) ? value.TryGetInt32(out _)
+            : value.ValueKind == JsonValueKind.Number
+                && (_property.PropertyType == typeof(int) ? value.TryGetInt32(out _)
                 : _property.PropertyType == typeof(long) ? value.TryGetInt64(out _)
                 : value.TryGetDouble(out double number) && double.IsFinite(number));
         return !fits ? throw Refuse(name, text)
             : IsText ? JsonValue.Create(TextOf(value, name)) : JsonNode.Parse(value.GetRawText())!;
     }
 
-    private IEnumerable<string> Names => Enum.GetNames(_property.PropertyType).Select(JsonNamingPolicy.KebabCaseLower.ConvertName);
+    private IEnumerable<string> Names => Enum.GetNames(_property.PropertyType)
+        .Select(JsonNamingPolicy.KebabCaseLower.ConvertName);
 
     private InvalidDataException Refuse(string name, string found)
     {

@@ -5,8 +5,8 @@ using System.Text.Unicode;
 namespace Mamba.Cli.Training;
 
 /// <summary>
-/// Settings as the user gave them, by file and by option, each with the name that the user knows it by. What is added later
-/// wins.
+/// Settings as the user gave them, by file and by option, each with the name that the user knows it by. What is added
+/// later wins.
 /// </summary>
 internal sealed class SettingSources
 {
@@ -65,7 +65,8 @@ internal sealed class SettingSources
         _given.TryGetValue(key, out (JsonNode, string Name, int) given) ? given.Name : "--" + key.Replace('_', '-');
 
     /// <summary>A text that was given; null if it was not.</summary>
-    public string? TextOf(string key) => _given.TryGetValue(key, out (JsonNode Value, string, int) given) ? (string?)given.Value : null;
+    public string? TextOf(string key) =>
+        _given.TryGetValue(key, out (JsonNode Value, string, int) given) ? (string?)given.Value : null;
 
     /// <summary>All settings, checked one by one and together.</summary>
     /// <exception cref="InvalidDataException">One is out of its range, or contradicts another.</exception>
@@ -87,15 +88,19 @@ internal sealed class SettingSources
         return SettingChecks.Check(settings, NameOf, _given.ContainsKey("separator"));
     }
 
-    /// <summary>Throws where a model is loaded and its sizes are given too, by the same source or one that wins over it.</summary>
+    /// <summary>
+    /// Throws where a model is loaded and its sizes are given too, by the same source or one that wins over it.
+    /// </summary>
     private void RequireNewModel(TrainSettings settings)
     {
-        if (settings.From.Length > 0 && SettingKind.All.FirstOrDefault(kind => kind.IsShape
-            && _given.TryGetValue(kind.Key, out (JsonNode, string, int Source) given) && given.Source >= _given["from"].Source) is { } shape)
+        bool IsGiven(SettingKind kind) => kind.IsShape
+            && _given.TryGetValue(kind.Key, out (JsonNode, string, int Source) given)
+            && given.Source >= _given["from"].Source;
+        if (settings.From.Length > 0 && SettingKind.All.FirstOrDefault(IsGiven) is { } shape)
         {
             throw new InvalidDataException(
-                $"{NameOf(shape.Key)}: this shapes a new model, and {NameOf("from")} loads {settings.From}, which has its own sizes. " +
-                "Leave one of them out.");
+                $"{NameOf(shape.Key)}: this shapes a new model, and {NameOf("from")} loads {settings.From}, which " +
+                "has its own sizes. Leave one of them out.");
         }
     }
 
@@ -136,7 +141,8 @@ internal sealed class SettingSources
         }
         catch (InvalidOperationException exception)
         {
-            throw new InvalidDataException($"{path}: expected names of Unicode text; one has half a character.", exception);
+            throw new InvalidDataException(
+                $"{path}: expected names of Unicode text; one has half a character.", exception);
         }
     }
 }

@@ -15,7 +15,9 @@ internal static class StatusLine
     private const string Gap = "  ";
     private const int LeastBar = 8, MostBar = 24;
 
-    /// <summary>Describes a step: as many of its figures as fit, the most wanted first, and a bar in the room that is left.</summary>
+    /// <summary>
+    /// Describes a step: as many of its figures as fit, the most wanted first, and a bar in the room that is left.
+    /// </summary>
     /// <param name="report">The step.</param>
     /// <param name="unit">Of the loss.</param>
     /// <param name="width">Columns of the terminal.</param>

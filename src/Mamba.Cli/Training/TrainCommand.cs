@@ -18,7 +18,8 @@ internal static class TrainCommand
             Description = "Go on with the run in the output folder, with the settings it was begun with.",
         };
         Command command = new("train", "Trains a language model on text, or goes on with one.") { file, resume };
-        (SettingKind Kind, Option<string?> Option)[] settings = [.. SettingKind.All.Select(kind => (kind, OptionOf(kind)))];
+        (SettingKind Kind, Option<string?> Option)[] settings =
+            [.. SettingKind.All.Select(kind => (kind, OptionOf(kind)))];
         foreach ((_, Option<string?> option) in settings)
         {
             command.Add(option);

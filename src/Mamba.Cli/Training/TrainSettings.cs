@@ -85,7 +85,8 @@ internal sealed record TrainSettings
     [Range(1, int.MaxValue)]
     public int Length { get; init; } = 256;
 
-    [Description("How batches are cut: windows (shuffled), streams (the state is carried on), packed (whole documents).")]
+    [Description(
+        "How batches are cut: windows (shuffled), streams (the state is carried on), packed (whole documents).")]
     public BatchKind Batches { get; init; } = BatchKind.Windows;
 
     [Description("Batches whose gradients are averaged for one step.")]

@@ -132,10 +132,12 @@ internal sealed class TrainingRun : IDisposable
         }
 
         _lock = Own(RunLock.Take(_settings.Output));
-        if (!_isResumed && File.Exists(In(ModelFolder.SettingsName)))
+        if (!_isResumed && (File.Exists(In(ModelFolder.SettingsName))
+            || Directory.EnumerateDirectories(_settings.Output, ModelFolder.Checkpoints).Any()))
         {
             throw new InvalidOperationException(
-                $"{_settings.Output} holds a run. Go on with it by --resume, or choose another --output; nothing was changed.");
+                $"{_settings.Output} holds a run. Go on with it by --resume, or choose another --output; nothing was " +
+                "changed.");
         }
     }
 
@@ -170,7 +172,8 @@ internal sealed class TrainingRun : IDisposable
         catch (InvalidOperationException exception)
         {
             throw new InvalidOperationException(
-                $"{exception.Message} To begin one: mamba train --from {_settings.Output} --output NAME, with the settings of your choice.",
+                $"{exception.Message} To begin one: mamba train --from {ModelFolder.OfRun(_settings.Output)} " +
+                $"--output NAME, with the settings of your choice.",
                 exception);
         }
     }
@@ -213,7 +216,8 @@ internal sealed class TrainingRun : IDisposable
     private Trainer MakeTrainer()
     {
         Optimizer optimizer = Own(ModelSettings.MakeOptimizer(_settings, _model));
-        string[] data = [$"tokens to train on: {_corpus.Training.Length}", $"tokens held out: {_corpus.HeldOut.Length}"];
+        string[] data =
+            [$"tokens to train on: {_corpus.Training.Length}", $"tokens held out: {_corpus.HeldOut.Length}"];
         return new(_model, optimizer, ModelSettings.MakeOptions(_settings, data), Loss)
         {
             CarriedStates = _state?.Layers ?? [],
@@ -250,16 +254,19 @@ internal sealed class TrainingRun : IDisposable
     private double Evaluate(long limit) =>
         Evaluation.MeanLoss(_model, _corpus.HeldOut, limit == 0 ? long.MaxValue : limit, _cancellation);
 
-    /// <summary>Saves the model of the best evaluation, and the last one beside it, and tells how the run went.</summary>
+    /// <summary>
+    /// Saves the model of the best evaluation, and the last one beside it, and tells how the run went.
+    /// </summary>
     private void Finish(TrainingResult result)
     {
         long step = new FinishedModels(_settings, _model, _trainer, _screen.Say).Save(result);
-        double? whole = _settings.EvaluateTokens > 0 && _corpus.HeldOut.Length - 1 > _settings.EvaluateTokens ? Evaluate(0) : null;
-        RunSummary.Tell(_screen, result, Unit, [
-            .. whole is { } value ? [("all held-out text", $"{RunSummary.Bits(value)}, model of step {step:N0}")] : (ReadOnlySpan<(string, string)>)[],
-            ("model", In(ModelFolder.Name)),
-            ("log", In(LogName)),
-            ("plot", In(PlotName))]);
+        List<(string, string)> rows = [("model", In(ModelFolder.Name)), ("log", In(LogName)), ("plot", In(PlotName))];
+        if (_settings.EvaluateTokens > 0 && _corpus.HeldOut.Length - 1 > _settings.EvaluateTokens)
+        {
+            rows.Insert(0, ("all held-out text", $"{RunSummary.Bits(Evaluate(0))}, model of step {step:N0}"));
+        }
+
+        RunSummary.Tell(_screen, result, Unit, [.. rows]);
     }
 
     private void SavePlot(RunLog log)

@@ -6,7 +6,9 @@ using Spectre.Console;
 namespace Mamba.Cli.Training;
 
 /// <summary>Shows a run: a live line on a terminal, a line now and then elsewhere.</summary>
-/// <remarks>A screen that can no longer be written to (a terminal that was closed, a full disk) does not end a run.</remarks>
+/// <remarks>
+/// A screen that can no longer be written to (a terminal that was closed, a full disk) does not end a run.
+/// </remarks>
 internal sealed class TrainingScreen(IAnsiConsole console)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
@@ -36,23 +38,34 @@ internal sealed class TrainingScreen(IAnsiConsole console)
         }
     }
 
-    /// <summary>Writes a line.</summary>
-    public void Say(string line) => Write((IsLive ? StatusLine.Clear : "") + line + Environment.NewLine); // whole, however wide
+    /// <summary>Writes a line; a terminal breaks it between words, a file has it whole.</summary>
+    public void Say(string line)
+    {
+        Write(IsLive ? StatusLine.Clear : "");
+        if (console.Profile.Out.IsTerminal)
+        {
+            Try(() => console.WriteLine(line));
+        }
+        else
+        {
+            Write(line + Environment.NewLine);
+        }
+    }
 
     /// <summary>Writes a table of two columns.</summary>
     public void Tell(params ReadOnlySpan<(string Name, string Value)> rows)
     {
-        try
-        {
-            Summary.Write(console, rows);
-        }
-        catch (IOException exception)
-        {
-            Fault ??= exception.Message;
-        }
+        (string, string)[] all = [.. rows];
+        Try(() => Summary.Write(console, all));
     }
 
-    private void Write(string text)
+    private void Write(string text) => Try(() =>
+    {
+        console.Profile.Out.Writer.Write(text);
+        console.Profile.Out.Writer.Flush();
+    });
+
+    private void Try(Action write)
     {
         if (Fault is not null)
         {
@@ -61,8 +74,7 @@ internal sealed class TrainingScreen(IAnsiConsole console)
 
         try
         {
-            console.Profile.Out.Writer.Write(text);
-            console.Profile.Out.Writer.Flush();
+            write();
         }
         catch (IOException exception)
         {
@@ -77,7 +89,8 @@ internal sealed class TrainingScreen(IAnsiConsole console)
         {
             string best = report.IsBest ? ", the best so far" : "";
             Say(string.Create(
-                CultureInfo.InvariantCulture, $"step {report.Step}: held out {StatusLine.Bits(value):0.000} {unit}{best}"));
+                CultureInfo.InvariantCulture,
+                $"step {report.Step}: held out {StatusLine.Bits(value):0.000} {unit}{best}"));
         }
 
         if (report.Warning is not null)

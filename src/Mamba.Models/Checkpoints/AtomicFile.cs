@@ -6,8 +6,8 @@ internal static class AtomicFile
     private const string Temporary = ".tmp";
 
     /// <summary>
-    /// Writes beside the target, flushes the file to the disk, renames it and flushes the folder; if that fails, the old
-    /// file stays.
+    /// Writes beside the target, flushes the file to the disk, renames it and flushes the folder; if that fails, the
+    /// old file stays.
     /// </summary>
     /// <param name="path">The file to make or replace.</param>
     /// <param name="length">Its length where it is known, so that a full disk is noticed first; else 0.</param>
@@ -47,8 +47,11 @@ internal static class AtomicFile
         Folders.Flush(Folders.ParentOf(path));
     }
 
-    /// <summary>Whether a write failed because a disk takes no file so large; .NET says so by an argument (EFBIG).</summary>
-    public static bool IsTooLarge(Exception exception) => exception is ArgumentOutOfRangeException { ParamName: "value" };
+    /// <summary>
+    /// Whether a write failed because a disk takes no file so large; .NET says so by an argument (EFBIG).
+    /// </summary>
+    public static bool IsTooLarge(Exception exception) =>
+        exception is ArgumentOutOfRangeException { ParamName: "value" };
 
     /// <summary>Writes a file unless its content is the same already.</summary>
     public static void WriteIfChanged(string path, byte[] content)

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Makes, replaces and flushes folders so that neither a killed process nor a power failure loses one.</summary>
+/// <summary>
+/// Makes, replaces and flushes folders so that neither a killed process nor a power failure loses one.
+/// </summary>
 internal static partial class Folders
 {
     private const string Partial = ".partial", Replaced = ".replaced";
@@ -60,7 +62,9 @@ internal static partial class Folders
         }
     }
 
-    /// <summary>Puts right what a killed process left of one folder: the folder is whole afterwards, or not there.</summary>
+    /// <summary>
+    /// Puts right what a killed process left of one folder: the folder is whole afterwards, or not there.
+    /// </summary>
     public static void Recover(string path)
     {
         Delete(path + Partial);
@@ -83,10 +87,14 @@ internal static partial class Folders
     /// <param name="pattern">Their names, as in a search.</param>
     public static void RecoverAll(string parent, string pattern)
     {
-        foreach (string left in (string[])
-            [.. Directory.EnumerateDirectories(parent, pattern + Partial), .. Directory.EnumerateDirectories(parent, pattern + Replaced)])
+        string[] left =
+        [
+            .. Directory.EnumerateDirectories(parent, pattern + Partial),
+            .. Directory.EnumerateDirectories(parent, pattern + Replaced),
+        ];
+        foreach (string folder in left)
         {
-            Recover(left[..left.LastIndexOf('.')]);
+            Recover(folder[..folder.LastIndexOf('.')]);
         }
     }
 
@@ -109,11 +117,13 @@ internal static partial class Folders
         Directory.Delete(partial, recursive: true);
     }
 
-    /// <summary>Flushes what has been made, renamed or deleted in a folder; on Windows a rename needs no flush.</summary>
+    /// <summary>
+    /// Flushes what has been made, renamed or deleted in a folder; on Windows a rename needs no flush.
+    /// </summary>
     /// <exception cref="IOException">The disk reports an error.</exception>
     public static void Flush(string path)
     {
-        const int ReadOnly = 0, InputOutputError = 5; // of Linux and of macOS; file systems without such a flush say otherwise
+        const int ReadOnly = 0, InputOutputError = 5; // of Linux and of macOS
         if (OperatingSystem.IsWindows())
         {
             return;
@@ -127,7 +137,7 @@ internal static partial class Folders
 
         int error = Synchronize(file) == 0 ? 0 : Marshal.GetLastPInvokeError();
         _ = Close(file);
-        if (error == InputOutputError)
+        if (error == InputOutputError) // file systems that cannot flush a folder have other errors
         {
             throw new IOException($"{path}: the folder could not be flushed to the disk.");
         }

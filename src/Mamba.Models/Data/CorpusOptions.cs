@@ -7,8 +7,8 @@ public sealed record CorpusOptions
     public int TokenBytes { get; init; } = 1;
 
     /// <summary>
-    /// The tokens that end a document, and belong to it; empty: every file is one document. A document that holds nothing but
-    /// its separator belongs to the one before it.
+    /// The tokens that end a document, and belong to it; empty: every file is one document. A document that holds
+    /// nothing but its separator belongs to the one before it.
     /// </summary>
     public IReadOnlyList<int> Separator { get; init; } = [];
 

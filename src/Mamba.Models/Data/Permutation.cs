@@ -3,10 +3,12 @@ using Mamba.Models.Generation;
 
 namespace Mamba.Models.Data;
 
-/// <summary>An order of the numbers from 0 to below a count that takes no memory: any place of it is computed at once.</summary>
+/// <summary>
+/// An order of the numbers from 0 to below a count that takes no memory: any place of it is computed at once.
+/// </summary>
 /// <remarks>
-/// A Feistel network over the next power of 4, applied again where it leaves the range: Black and Rogaway, "Ciphers with
-/// arbitrary finite domains", CT-RSA 2002.
+/// A Feistel network over the next power of 4, applied again where it leaves the range: Black and Rogaway, "Ciphers
+/// with arbitrary finite domains", CT-RSA 2002.
 /// </remarks>
 internal readonly struct Permutation(long count, ulong key)
 {

@@ -5,8 +5,8 @@ using Mamba.Models.Generation;
 namespace Mamba.Models.Data;
 
 /// <summary>
-/// Tokens of text or binary files, which are mapped into memory, divided into documents to train on and documents that are
-/// held out.
+/// Tokens of text or binary files, which are mapped into memory, divided into documents to train on and documents that
+/// are held out.
 /// </summary>
 public sealed class TokenCorpus : IDisposable
 {
@@ -41,10 +41,13 @@ public sealed class TokenCorpus : IDisposable
 
     /// <summary>Opens files and looks at every token once.</summary>
     /// <remarks>
-    /// A document that holds nothing but its separator is no document of its own: it belongs to the one before it, or at the
-    /// beginning of a file to the first. A document takes 16 bytes of memory, and as much again while the files are opened.
+    /// A document that holds nothing but its separator is no document of its own: it belongs to the one before it, or
+    /// at the beginning of a file to the first. A document takes 16 bytes of memory, and as much again while the files
+    /// are opened.
     /// </remarks>
-    /// <param name="path">A file; or a folder, of whose .txt files, those in folders inside it included, all are taken.</param>
+    /// <param name="path">
+    /// A file; or a folder, of whose .txt files, those in folders inside it included, all are taken.
+    /// </param>
     /// <param name="options">How to read and divide them; null: bytes, one document a file, nothing held out.</param>
     /// <param name="cancellation">Ends the reading.</param>
     /// <returns>The corpus, to be disposed.</returns>
@@ -162,7 +165,8 @@ public sealed class TokenCorpus : IDisposable
         if ((uint)token >= (uint)_options.VocabularySize)
         {
             throw new InvalidDataException(
-                $"{_files[file].Path}: token {position - _firsts[file]} is {token}; expected 0 to {_options.VocabularySize - 1}.");
+                $"{_files[file].Path}: token {position - _firsts[file]} is {token}; expected 0 to " +
+                $"{_options.VocabularySize - 1}.");
         }
     }
 

@@ -30,7 +30,8 @@ public sealed class WindowBatches : ITokenBatches
         if (_windows < rows)
         {
             throw new InvalidDataException(
-                $"The data are too short: {rows} windows of {length} tokens need {(rows + 1L) * length}; found {stream.Length}.");
+                $"The data are too short: {rows} windows of {length} tokens need {(rows + 1L) * length}; found " +
+                $"{stream.Length}.");
         }
     }
 

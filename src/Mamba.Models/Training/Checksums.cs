@@ -7,8 +7,8 @@ namespace Mamba.Models.Training;
 
 /// <summary>The file SHA256SUMS of a checkpoint, in the form of the program sha256sum.</summary>
 /// <remarks>
-/// The list is not trusted: it may name only regular files in its own folder, each once. Links, pipes and devices are never
-/// opened, because reading them may have no end.
+/// The list is not trusted: it may name only regular files in its own folder, each once. Links, pipes and devices are
+/// never opened, because reading them may have no end.
 /// </remarks>
 internal static class Checksums
 {
@@ -32,7 +32,9 @@ internal static class Checksums
     /// <param name="folder">The checkpoint.</param>
     /// <param name="required">Files that must be in the list and not empty.</param>
     /// <param name="cancellation">Ends the check between two pieces of a file.</param>
-    /// <exception cref="InvalidDataException">A file is missing or damaged, or the list names what it may not.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is missing or damaged, or the list names what it may not.
+    /// </exception>
     public static void Verify(string folder, ReadOnlySpan<string> required, CancellationToken cancellation)
     {
         Dictionary<string, string> sums = Read(Path.Combine(folder, Name));
@@ -40,7 +42,8 @@ internal static class Checksums
         {
             if (!sums.ContainsKey(name) || LengthOf(Path.Combine(folder, name)) is null or 0)
             {
-                throw new InvalidDataException($"{folder}: expected {name} in {Name} and in the folder; it is missing or empty.");
+                throw new InvalidDataException(
+                    $"{folder}: expected {name} in {Name} and in the folder; it is missing or empty.");
             }
         }
 
@@ -63,7 +66,8 @@ internal static class Checksums
     {
         if (LengthOf(path) is not (> 0 and <= LargestList))
         {
-            throw new InvalidDataException($"{path}: expected a list of 1 to {LargestList} bytes; it is missing or of another size.");
+            throw new InvalidDataException(
+                $"{path}: expected a list of 1 to {LargestList} bytes; it is missing or of another size.");
         }
 
         Dictionary<string, string> sums = [];
@@ -75,8 +79,8 @@ internal static class Checksums
             if (sum.Length != Digits || !isPlain || !sums.TryAdd(name, sum))
             {
                 throw new InvalidDataException(
-                    $"{path}: line {sums.Count + 1}: expected a SHA-256, two spaces, and the name of a file in this folder that no " +
-                    "other line has.");
+                    $"{path}: line {sums.Count + 1}: expected a SHA-256, two spaces, and the name of a file in this " +
+                    "folder that no other line has.");
             }
         }
 

@@ -8,14 +8,20 @@ using Mamba.Training;
 namespace Mamba.Models.Training;
 
 /// <summary>Everything that decides the result of a run, as lines <c>name: value</c> that no culture changes.</summary>
-/// <remarks>A change of these lines makes older runs another configuration: it needs a new version of the record's format.</remarks>
+/// <remarks>
+/// A change of these lines makes older runs another configuration: it needs a new version of the record's format.
+/// </remarks>
 internal static class RunConfiguration
 {
     private const string None = "none", Frozen = "frozen weights", Separator = ": ";
 
     /// <summary>The lines of a run, the caller's own first.</summary>
     public static string[] Lines(
-        Module module, Optimizer optimizer, TrainerOptions options, IReadOnlyList<LayerState> states, string frozenHash) =>
+        Module module,
+        Optimizer optimizer,
+        TrainerOptions options,
+        IReadOnlyList<LayerState> states,
+        string frozenHash) =>
     [
         .. options.Configuration.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
         .. OfOptimizer(optimizer, module),
@@ -29,7 +35,9 @@ internal static class RunConfiguration
         .. states.Select((state, i) => Line($"carried state {i}", Describe(state))),
     ];
 
-    /// <summary>What differs between two configurations, the first few settings of them, in words; null if nothing does.</summary>
+    /// <summary>
+    /// What differs between two configurations, the first few settings of them, in words; null if nothing does.
+    /// </summary>
     public static string? Difference(IReadOnlyList<string> then, IReadOnlyList<string> now)
     {
         const int Most = 3;
@@ -58,7 +66,8 @@ internal static class RunConfiguration
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         float[] piece = new float[1 << 18];
-        Parameter[] frozen = [.. module.Parameters.Select(named => named.Parameter).Where(parameter => !parameter.IsTrainable)];
+        Parameter[] frozen =
+            [.. module.Parameters.Select(named => named.Parameter).Where(parameter => !parameter.IsTrainable)];
         foreach (DeviceArray array in frozen.Select(parameter => parameter.Value))
         {
             nint count = array.Shape.Count;
@@ -84,16 +93,27 @@ internal static class RunConfiguration
                 [Line("beta 1", adam.Beta1), Line("beta 2", adam.Beta2), Line("epsilon", adam.Epsilon)],
             LionOptions lion => [Line("beta 1", lion.Beta1), Line("beta 2", lion.Beta2)],
             SgdOptions sgd => [Line("momentum", sgd.Momentum), Line("nesterov", sgd.Nesterov)],
-            _ => throw new NotSupportedException($"A run cannot be saved with a {optimizer.GetType().Name}: its settings are unknown."),
+            _ => throw new NotSupportedException(
+                $"A run cannot be saved with a {optimizer.GetType().Name}: its settings are unknown."),
         },
-        .. module.Parameters.Join(optimizer.Groups, named => named.Parameter, entry => entry.Parameter, (named, entry) => (named, entry.Group))
-            .Where(pair => pair.Group != new ParameterGroup(Decays: pair.named.Parameter.Decays))
-            .Select(pair => Line(
-                $"group of {pair.named.Name}",
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"learning rate times {pair.Group.LearningRateScale}, {(pair.Group.Decays ? "decays" : "no decay")}"))),
+        .. OfGroups(optimizer, module),
     ];
+
+    /// <summary>The parameters that are treated otherwise than they would be without groups.</summary>
+    private static IEnumerable<string> OfGroups(Optimizer optimizer, Module module)
+    {
+        Dictionary<Parameter, ParameterGroup> groups = optimizer.Groups.ToDictionary(
+            entry => entry.Parameter, entry => entry.Group);
+        foreach ((string name, Parameter parameter) in module.Parameters)
+        {
+            ParameterGroup usual = new(Decays: parameter.Decays);
+            if (groups.TryGetValue(parameter, out ParameterGroup? group) && group != usual)
+            {
+                yield return Line($"learning rate scale of {name}", group.LearningRateScale);
+                yield return Line($"weight decay of {name}", group.Decays ? "yes" : "no");
+            }
+        }
+    }
 
     /// <summary>Only what the kind uses: a constant rate does not depend on the number of steps.</summary>
     private static IEnumerable<string> OfSchedule(LearningRateSchedule? schedule)

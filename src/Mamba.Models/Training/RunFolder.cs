@@ -27,8 +27,12 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
     public string this[long step] =>
         System.IO.Path.Combine(Path, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}"));
 
-    /// <summary>Locks the folder, makes sure that it can be written to, and puts right what a killed process left.</summary>
-    /// <param name="taken">A lock that the program holds already, which is this folder's from now on; null: it is taken.</param>
+    /// <summary>
+    /// Locks the folder, makes sure that it can be written to, and puts right what a killed process left.
+    /// </summary>
+    /// <param name="taken">
+    /// A lock that the program holds already, which is this folder's from now on; null: it is taken.
+    /// </param>
     /// <exception cref="IOException">Another trainer has the folder, or it cannot be written to.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
     public void Claim(RunLock? taken = null)
@@ -83,8 +87,9 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
         _lock = null;
     }
 
-    private static long? StepOf(string folder) => long.TryParse(
-        System.IO.Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step)
-        ? step
-        : null;
+    private static long? StepOf(string folder)
+    {
+        ReadOnlySpan<char> number = System.IO.Path.GetFileName(folder.AsSpan())[Prefix.Length..];
+        return long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;
+    }
 }

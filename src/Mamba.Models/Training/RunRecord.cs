@@ -10,7 +10,8 @@ internal sealed record RunRecord
     public const string FileName = "training.json";
     private const int Format = 2;
     private const long MostSteps = 1L << 48; // so that the number of a batch stays a number of 64 bits
-    private const double LongestRun = 1e12; // seconds
+    private const int MostUpdates = 1 << 30; // so that an optimiser can count on
+    private const double LongestRun = 1e10; // seconds, three centuries
 
     /// <summary>Version of this file's format, and of the lines of <see cref="Configuration"/>.</summary>
     public int FormatVersion { get; init; } = Format;
@@ -67,15 +68,17 @@ internal sealed record RunRecord
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
         {
             // The last two: text that is not Unicode.
-            string place = exception is JsonException json ? $" Look at {json.Path ?? "the text"}, line {json.LineNumber + 1}." : "";
+            string place = exception is JsonException json
+                ? $" Look at {json.Path ?? "the text"}, line {json.LineNumber + 1}." : "";
             throw new InvalidDataException($"{path}: this is no record of a run.{place}", exception);
         }
 
         if (record is not null && record.FormatVersion is > 0 and not Format)
         {
             throw new NotSupportedException(
-                $"{path}: the run was saved in format {record.FormatVersion}; this version reads format {Format}. Begin a new " +
-                $"run in another folder from the weights in {folder}, or go on with the version that saved it.");
+                $"{path}: the run was saved in format {record.FormatVersion}; this version reads format {Format}. " +
+                $"Begin a new run in another folder from the weights in {folder}, or go on with the version that " +
+                "saved it.");
         }
 
         return record?.Fault() is { } fault ? throw new InvalidDataException($"{path}: {fault}")
@@ -86,14 +89,17 @@ internal sealed record RunRecord
     private string? Fault() =>
         FormatVersion != Format ? Expected("format_version", $"{Format}", FormatVersion)
         : Step is < 0 or > MostSteps ? Expected("step", $"0 to {MostSteps}", Step)
-        : OptimizerSteps < 0 ? Expected("optimizer_steps", "at least 0", OptimizerSteps)
+        : OptimizerSteps is < 0 or > MostUpdates ? Expected("optimizer_steps", $"0 to {MostUpdates}", OptimizerSteps)
         : SkippedSteps < 0 || SkippedSteps > Step ? Expected("skipped_steps", $"0 to {Step}", SkippedSteps)
-        : SkippedInARow < 0 || SkippedInARow > SkippedSteps ? Expected("skipped_in_a_row", $"0 to {SkippedSteps}", SkippedInARow)
-        : BestStep is null != BestEvaluation is null ? "expected best_step and best_evaluation, or neither; found one of them."
+        : SkippedInARow < 0 || SkippedInARow > SkippedSteps
+            ? Expected("skipped_in_a_row", $"0 to {SkippedSteps}", SkippedInARow)
+        : BestStep is null != BestEvaluation is null
+            ? "expected best_step and best_evaluation, or neither; found one of them."
         : BestStep < 0 || BestStep > Step ? Expected("best_step", $"0 to {Step}", BestStep)
         : BestEvaluation is { } best && !double.IsFinite(best) ? Expected("best_evaluation", "a finite number", best)
         : EvaluationsSinceBest < 0 ? Expected("evaluations_since_best", "at least 0", EvaluationsSinceBest)
-        : ElapsedSeconds is not (>= 0 and <= LongestRun) ? Expected("elapsed_seconds", $"0 to {LongestRun}", ElapsedSeconds)
+        : ElapsedSeconds is not (>= 0 and <= LongestRun)
+            ? Expected("elapsed_seconds", $"0 to {LongestRun}", ElapsedSeconds)
         : Configuration is null || Configuration.Contains(null) ? Expected("configuration", "an array of lines", "null")
         : StateLengths is null ? Expected("state_lengths", "an array of numbers", "null")
         : null;

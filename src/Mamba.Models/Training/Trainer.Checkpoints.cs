@@ -17,7 +17,8 @@ public sealed partial class Trainer
     /// <param name="cancellation">Ends the check of a checkpoint; nothing has changed then.</param>
     /// <returns>Whether there was a run; false: nothing has changed, and training begins.</returns>
     /// <exception cref="InvalidOperationException">
-    /// No folder is set, the run was begun with another configuration, or the weights are those of <see cref="Restore"/>.
+    /// No folder is set, the run was begun with another configuration, or the weights are those of
+    /// <see cref="Restore"/>.
     /// </exception>
     /// <exception cref="NotSupportedException">The run was saved by a version with another format.</exception>
     /// <exception cref="InvalidDataException">There are checkpoints, and none can be used.</exception>
@@ -43,7 +44,8 @@ public sealed partial class Trainer
                 Load(checkpoint, cancellation);
                 return true;
             }
-            catch (Exception exception) when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
+            catch (Exception exception)
+                when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
             {
                 newest ??= exception;
                 progress?.Report(State() with { Warning = $"A checkpoint is passed over: {exception.Message}" });
@@ -53,10 +55,13 @@ public sealed partial class Trainer
         return checkpoints.Count == 0
             ? false
             : throw new InvalidDataException(
-                $"{folder.Path}: none of the {checkpoints.Count} checkpoints can be used. The newest: {newest!.Message}", newest);
+                $"{folder.Path}: none of the {checkpoints.Count} checkpoints can be used. The newest: " +
+                $"{newest!.Message}", newest);
     }
 
-    /// <summary>Takes over a lock of the folder that the program holds, so that it can write there before the run begins.</summary>
+    /// <summary>
+    /// Takes over a lock of the folder that the program holds, so that it can write there before the run begins.
+    /// </summary>
     internal void Claim(RunLock taken) => _folder!.Claim(taken);
 
     /// <summary>Checks everything first: a checkpoint that is refused has changed nothing.</summary>
@@ -66,20 +71,22 @@ public sealed partial class Trainer
         RunRecord record = RunRecord.Load(checkpoint);
         if (Path.GetFileName(_folder![record.Step]) != Path.GetFileName(checkpoint))
         {
-            throw new InvalidDataException($"{checkpoint}: expected the step of the folder's name; found step {record.Step}.");
+            throw new InvalidDataException(
+                $"{checkpoint}: expected the step of the folder's name; found step {record.Step}.");
         }
 
         if (RunConfiguration.Difference(record.Configuration, Configuration()) is { } difference)
         {
             throw new InvalidOperationException(
-                $"{checkpoint}: the run was begun with other settings: {difference}. Resume it with its own settings, or begin a " +
-                "new run in another folder from these weights.");
+                $"{checkpoint}: the run was begun with other settings: {difference}. Resume it with its own " +
+                "settings, or begin a new run in another folder from these weights.");
         }
 
         if (record.StateLengths.Length != CarriedStates.Count)
         {
             throw new InvalidDataException(
-                $"{checkpoint}: \"state_lengths\": expected {CarriedStates.Count} numbers; found {record.StateLengths.Length}.");
+                $"{checkpoint}: \"state_lengths\": expected {CarriedStates.Count} numbers; found " +
+                $"{record.StateLengths.Length}.");
         }
 
         using RunArrays file = RunArrays.Open(checkpoint);
@@ -121,7 +128,7 @@ public sealed partial class Trainer
 
         if (state.HoldsTokens)
         {
-            file.Require(StateOf(index, 0), state.Batch, length, state.Arrays[0].Shape[^1]); // the keys; the rest is as long
+            file.Require(StateOf(index, 0), state.Batch, length, state.Arrays[0].Shape[^1]); // keys; values are as long
         }
     }
 
@@ -144,11 +151,11 @@ public sealed partial class Trainer
         {
             Save(progress);
         }
-        catch (IOException exception)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw new IOException(
-                $"The checkpoint of the last step, {_run.Step}, could not be saved: {exception.Message} The run can go on from " +
-                (_lastCheckpoint is null ? "its beginning." : $"{_lastCheckpoint}."),
+                $"The checkpoint of the last step, {_run.Step}, could not be saved: {exception.Message} The run can " +
+                $"go on from {_lastCheckpoint ?? "its beginning"}.",
                 exception);
         }
     }
@@ -201,7 +208,9 @@ public sealed partial class Trainer
         return true;
     }
 
-    /// <summary>All arrays that decide how the run goes on; frozen weights do not change and are not among them.</summary>
+    /// <summary>
+    /// All arrays that decide how the run goes on; frozen weights do not change and are not among them.
+    /// </summary>
     private IEnumerable<(string Name, DeviceArray Array)> Arrays() =>
     [
         .. Weights().Select(named => (WeightOf(named.Name), named.Array)),
@@ -225,10 +234,11 @@ public sealed partial class Trainer
 
     private void RequireOwnFolder()
     {
-        if (_folder is not null && _run.Step == 0 && _folder.Checkpoints is [string newest, ..])
+        if (_folder is not null && _savedStep < 0 && _folder.Checkpoints is [string newest, ..])
         {
             throw new InvalidOperationException(
-                $"{newest} is a checkpoint of an earlier run. Resume it, or choose another folder; nothing was changed.");
+                $"{newest} is a checkpoint of an earlier run. Resume it, or choose another folder; nothing was " +
+                "changed.");
         }
     }
 }

@@ -12,7 +12,9 @@ public sealed partial class Trainer
     /// any. This trainer cannot go on afterwards.
     /// </summary>
     /// <param name="checkpoint">The folder: <see cref="TrainingResult.BestCheckpoint"/>, or another one.</param>
-    /// <exception cref="InvalidDataException">The checkpoint is damaged, or of another module; nothing was changed.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The checkpoint is damaged, or of another module; nothing was changed.
+    /// </exception>
     /// <exception cref="IOException">The checkpoint cannot be read.</exception>
     public void Restore(string checkpoint)
     {
@@ -32,12 +34,13 @@ public sealed partial class Trainer
 
     /// <summary>Evaluates the averaged weights, if there is an average, and saves the best.</summary>
     /// <returns>Whether the evaluation was done; false: it was cancelled.</returns>
-    private bool TryEvaluate(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
+    private bool TryEvaluate(
+        Func<double> evaluate, IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {
         double value;
         try
         {
-            value = WithAverage(Evaluate!);
+            value = WithAverage(evaluate);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
@@ -77,7 +80,8 @@ public sealed partial class Trainer
         if (_isRestored)
         {
             throw new InvalidOperationException(
-                "The module has the weights of a checkpoint, and the optimiser has not. Make a new trainer and resume the run.");
+                "The module has the weights of a checkpoint, and the optimiser has not. Make a new trainer and " +
+                "resume the run.");
         }
     }
 }

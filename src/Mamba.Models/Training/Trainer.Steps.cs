@@ -38,13 +38,15 @@ public sealed partial class Trainer
             Loss = loss,
             LearningRate = rate,
             GradientNorm = norm,
-            Warning = isFinite ? null : $"Step {_run.Step} was skipped: its loss is {loss}, the norm of its gradients {norm}.",
+            Warning = isFinite
+                ? null
+                : $"Step {_run.Step} was skipped: its loss is {loss}, the norm of its gradients {norm}.",
         });
         if (_run.SkippedInARow >= _options.SkipLimit)
         {
             throw new NotFiniteNumberException(
-                $"{_run.SkippedInARow} steps in a row were not finite; the last, step {_run.Step}, has the loss {loss} and " +
-                $"gradients of norm {norm}. The weights are those before them" +
+                $"{_run.SkippedInARow} steps in a row were not finite; the last, step {_run.Step}, has the loss " +
+                $"{loss} and gradients of norm {norm}. The weights are those before them" +
                 (_lastCheckpoint is null ? "." : $"; the last checkpoint is {_lastCheckpoint}."),
                 loss);
         }

@@ -104,7 +104,7 @@ public sealed partial class Trainer : IDisposable
             SaveLast(progress);
         }
 
-        string? best = _folder is not null && _run.BestStep is { } step && Directory.Exists(_folder[step]) ? _folder[step] : null;
+        string? best = _run.BestStep is { } step ? _folder?[step] : null;
         return new(
             end.Value,
             _run.Step,
@@ -116,7 +116,7 @@ public sealed partial class Trainer : IDisposable
             TimeSpan.FromSeconds(_run.ElapsedSeconds))
         {
             BestStep = _run.BestStep,
-            BestCheckpoint = best,
+            BestCheckpoint = Directory.Exists(best) ? best : null,
         };
     }
 
@@ -131,7 +131,7 @@ public sealed partial class Trainer : IDisposable
     /// <returns>Why the run ends; null: it goes on.</returns>
     private TrainingEnd? TakeTurn(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {
-        if (_run.EvaluationIsDue && !TryEvaluate(progress, cancellation))
+        if (_run.EvaluationIsDue && Evaluate is not null && !TryEvaluate(Evaluate, progress, cancellation))
         {
             return TrainingEnd.Cancelled;
         }

@@ -20,7 +20,9 @@ public sealed record TrainerOptions
     /// <summary>How much of the moving average of the weights is kept in a step; null: there is none.</summary>
     public double? AverageDecay { get; init; }
 
-    /// <summary>Steps in a row whose loss or gradients may be not finite, each of them skipped, before training ends.</summary>
+    /// <summary>
+    /// Steps in a row whose loss or gradients may be not finite, each of them skipped, before training ends.
+    /// </summary>
     public int SkipLimit { get; init; } = 10;
 
     /// <summary>Steps between evaluations; 0: only after the last step.</summary>
@@ -29,7 +31,9 @@ public sealed record TrainerOptions
     /// <summary>Evaluations in a row without a new best value after which training ends; null: it goes on.</summary>
     public int? Patience { get; init; }
 
-    /// <summary>Where checkpoints are saved; null: nowhere.</summary>
+    /// <summary>
+    /// Where checkpoints are saved; null: nowhere. The folder belongs to one trainer at a time, until that is disposed.
+    /// </summary>
     public string? Folder { get; init; }
 
     /// <summary>Steps between checkpoints; 0: only after the last step, and where the run is cancelled.</summary>
@@ -38,7 +42,9 @@ public sealed record TrainerOptions
     /// <summary>Checkpoints that are kept, the newest; older ones are deleted, but not the best.</summary>
     public int KeepCheckpoints { get; init; } = 2;
 
-    /// <summary>Whether a checkpoint is saved at every evaluation that is the best so far, and the best one is kept.</summary>
+    /// <summary>
+    /// Whether a checkpoint is saved at every evaluation that is the best so far, and the best one is kept.
+    /// </summary>
     public bool KeepBest { get; init; } = true;
 
     /// <summary>Tokens of one batch, for the speed that is reported; 0: unknown.</summary>

@@ -35,6 +35,8 @@ public sealed record TrainingProgress(long Step, long Steps)
     /// <summary>The folder of a checkpoint that was saved; null where this reports none.</summary>
     public string? Checkpoint { get; init; }
 
-    /// <summary>What went wrong without ending the run: a step that was skipped, a checkpoint that could not be saved or read.</summary>
+    /// <summary>
+    /// What went wrong without ending the run: a step that was skipped, a checkpoint that could not be saved or read.
+    /// </summary>
     public string? Warning { get; init; }
 }

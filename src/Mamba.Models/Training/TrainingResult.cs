@@ -36,8 +36,8 @@ public sealed record TrainingResult(
     public long? BestStep { get; init; }
 
     /// <summary>
-    /// The checkpoint of the best evaluation, for <see cref="Trainer.Restore"/>; null where none was kept. It may be the
-    /// last one.
+    /// The checkpoint of the best evaluation, for <see cref="Trainer.Restore"/>; null where none was kept. It may be
+    /// the last one.
     /// </summary>
     public string? BestCheckpoint { get; init; }
 }

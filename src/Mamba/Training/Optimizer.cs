@@ -105,7 +105,9 @@ public abstract class Optimizer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Changes a parameter by its gradient, which is void afterwards; <see cref="Steps"/> count this step.</summary>
+    /// <summary>
+    /// Changes a parameter by its gradient, which is void afterwards; <see cref="Steps"/> count this step.
+    /// </summary>
     private protected abstract void Update(
         Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay);
 }

@@ -1,9 +1,11 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Mamba.Cli.Bench;
 using Mamba.Devices;
 using Mamba.Models;
 using Mamba.Tests.Checkpoints;
+using Spectre.Console;
 
 namespace Mamba.Tests.Cli;
 
@@ -66,6 +68,27 @@ public sealed class BenchCommandTests : IDisposable
             .And.NotContain("each conversation")
             .And.MatchRegex(@"p99 +│ [\d.]+ ms").And.MatchRegex(@"memory of the device +│ [\d,]+ MB")
             .And.Contain("CPU, 1 thread");
+    }
+
+    [Theory]
+    [InlineData(false, 1, "load ", "each conversation", "random weights")]
+    [InlineData(true, 2, "random weights made in", "load ", "nothing")]
+    public void A_row_has_the_name_of_what_it_shows(bool isPreset, int batch, string shown, string hidden, string other)
+    {
+        using StringWriter text = new(CultureInfo.InvariantCulture);
+        BenchReport report = new()
+        {
+            Model = "m", IsPreset = isPreset, Parameters = 1, Weights = "float32", Prompt = 1, Tokens = 1,
+                Batch = batch, Repeat = 1,
+            LoadSeconds = 1, PrefillTokensPerSecond = 1, DecodeTokensPerSecond = 1, LatencyMs = new(1, 1, 1, 1),
+                DeviceBytes = 1,
+            PeakWorkingSetBytes = null, Device = "CPU",
+        };
+
+        BenchScreen.Write(AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text) }), report);
+
+        text.ToString().Should().Contain(shown).And.NotContain(hidden).And.NotContain(other);
+        text.ToString().Contains("each conversation", StringComparison.Ordinal).Should().Be(batch > 1);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Mamba.Cli;
 using Mamba.Tests.Checkpoints;
 
@@ -9,18 +10,27 @@ public sealed class CommandLineTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Theory]
-    [InlineData("mamba train: --step: there is no such option. Did you mean --steps?", "train", "--data", "x", "--step", "10")]
+    [InlineData("mamba train: --step: there is no such option. Did you mean --steps?", "train", "--data", "x",
+        "--step", "10")]
     [InlineData("mamba train: --step: there is no such option. Did you mean --steps?", "train", "--step=10")]
-    [InlineData("mamba train: --learning_rate: there is no such option. Did you mean --learning-rate?", "train", "--learning_rate", "1")]
-    [InlineData("mamba train: --colour: there is no such option. See mamba train --help.", "train", "cfg.json", "--colour", "red")]
+    [InlineData("mamba train: --learning_rate: there is no such option. Did you mean --learning-rate?", "train",
+        "--learning_rate", "1")]
+    [InlineData("mamba train: --colour: there is no such option. See mamba train --help.", "train", "cfg.json",
+        "--colour", "red")]
     [InlineData("mamba train: -x: there is no such option. See mamba train --help.", "train", "-x")]
-    [InlineData("mamba generate: --promt: there is no such option. Did you mean --prompt?", "generate", "m", "--promt", "x")]
+    [InlineData("mamba generate: --promt: there is no such option. Did you mean --prompt?", "generate", "m", "--promt",
+        "x")]
     [InlineData("mamba bench: --token: there is no such option. Did you mean --tokens?", "bench", "--token", "5")]
-    [InlineData("mamba: trian: there is no such command; expected train, generate, bench. Did you mean train?", "trian", "--data", "x")]
-    [InlineData("mamba generate: --temperature: expected a number from 0 to 1000000; found \"-1\".", "generate", "m", "--prompt", "a", "--temperature", "-1")]
-    [InlineData("mamba generate: --temperature: expected a number from 0 to 1000000; found \"NaN\".", "generate", "m", "--prompt", "a", "--temperature", "NaN")]
-    [InlineData("mamba generate: --tokens: expected a whole number above 0; found \"-5\".", "generate", "m", "--prompt", "a", "--tokens", "-5")]
-    [InlineData("mamba generate: --prompt: expected at least one character; found none.", "generate", "m", "--prompt", "")]
+    [InlineData("mamba: trian: there is no such command; expected train, generate, bench. Did you mean train?",
+        "trian", "--data", "x")]
+    [InlineData("mamba generate: --temperature: expected a number from 0 to 1000000; found \"-1\".", "generate", "m",
+        "--prompt", "a", "--temperature", "-1")]
+    [InlineData("mamba generate: --temperature: expected a number from 0 to 1000000; found \"NaN\".", "generate", "m",
+        "--prompt", "a", "--temperature", "NaN")]
+    [InlineData("mamba generate: --tokens: expected a whole number above 0; found \"-5\".", "generate", "m",
+        "--prompt", "a", "--tokens", "-5")]
+    [InlineData("mamba generate: --prompt: expected at least one character; found none.", "generate", "m", "--prompt",
+        "")]
     [InlineData("mamba train: missing/cfg: Could not find", "train", "missing/cfg")]
     public async Task What_is_wrong_is_one_line_and_prints_nothing_else(string message, params string[] arguments)
     {
@@ -39,10 +49,12 @@ public sealed class CommandLineTests : IDisposable
         (_, string root, _) = await ToolProcess.RunAsync("--help");
 
         code.Should().Be(0);
-        output.Should().Contain("Usage:\n  mamba train [<config>] [options]").And.NotContain("[default: ]").And.NotContain("Mamba.Cli")
+        output.Should().Contain("Usage:\n  mamba train [<config>] [options]").And.NotContain("[default: ]")
+            .And.NotContain("Mamba.Cli")
             .And.Contain("--steps <number>").And.Contain("[default: 1000]").And.Contain("--recompute [true|false]");
         output.Split('\n').Should().OnlyContain(line => line.Length <= 120);
-        root.Should().Contain("mamba <command> [options]").And.Contain("train [<config>]").And.Contain("generate <model>").And.Contain("bench [<model>]");
+        root.Should().Contain("mamba <command> [options]").And.Contain("train [<config>]")
+            .And.Contain("generate <model>").And.Contain("bench [<model>]");
     }
 
     [Fact]
@@ -63,7 +75,8 @@ public sealed class CommandLineTests : IDisposable
         await ToolProcess.RunAsync("train", Config());
         Directory.Move(_folder["first"], _folder["second"]);
 
-        (int code, string output, string error) = await ToolProcess.RunAsync("train", "--output", _folder["second"], "--resume");
+        (int code, string output, string error) =
+            await ToolProcess.RunAsync("train", "--output", _folder["second"], "--resume");
 
         code.Should().Be(0, error);
         output.Should().Contain(_folder["second/model"]);
@@ -108,12 +121,18 @@ public sealed class CommandLineTests : IDisposable
     /// <summary>A configuration of a short run in the folder <c>first</c>.</summary>
     private string Config()
     {
-        string text = _folder.Write("text.txt", Encoding.ASCII.GetBytes(new string('a', 400))).Replace("\\", "\\\\", StringComparison.Ordinal);
-        return _folder.Write("config.json", Encoding.UTF8.GetBytes($$"""
-            {
-              "data": "{{text}}", "output": "{{_folder["first"].Replace("\\", "\\\\", StringComparison.Ordinal)}}", "steps": 2, "dim": 8,
-              "layers": 1, "state": 8, "head": 8, "batch": 1, "length": 8, "threads": 1
-            }
-            """));
+        JsonObject settings = new()
+        {
+            ["data"] = _folder.Write("text.txt", Encoding.ASCII.GetBytes(new string('a', 400))),
+            ["output"] = _folder["first"],
+        };
+        (string, int)[] sizes = [("steps", 2), ("layers", 1), ("batch", 1), ("threads", 1)];
+        (string, int)[] widths = [("dim", 8), ("state", 8), ("head", 8), ("length", 8)];
+        foreach ((string key, int value) in sizes.Concat(widths))
+        {
+            settings[key] = value;
+        }
+
+        return _folder.Write("config.json", Encoding.UTF8.GetBytes(settings.ToJsonString()));
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using Mamba.Models.Training;
 using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Cli;
@@ -26,7 +27,8 @@ public sealed class KilledTrainingTests : IDisposable
         for (int i = 0; i < Kills; i++)
         {
             using Process process = ToolProcess.Start(
-                i == 0 ? [.. Arguments("broken", batches), .. Length] : ["train", "--output", _folder["broken"], "--resume"]);
+                i == 0 ? [.. Arguments("broken", batches), .. Length]
+                    : ["train", "--output", _folder["broken"], "--resume"]);
             await ToolProcess.FirstStepAsync(process);
             await Task.Delay(random.Next(100), TestContext.Current.CancellationToken);
             process.Kill(); // SIGKILL
@@ -40,7 +42,8 @@ public sealed class KilledTrainingTests : IDisposable
         killed.Should().BeGreaterThan(Kills / 2, "the run must be long enough to be killed");
         foreach (string file in (string[])["model/model.safetensors", $"step-{Steps:D10}/training.safetensors"])
         {
-            File.ReadAllBytes(_folder[$"broken/{file}"]).Should().Equal(File.ReadAllBytes(_folder[$"whole/{file}"]), file);
+            File.ReadAllBytes(_folder[$"broken/{file}"])
+                .Should().Equal(File.ReadAllBytes(_folder[$"whole/{file}"]), file);
         }
 
         LossesOf("broken").Should().Equal(LossesOf("whole"), "no row is lost, and none is there twice");
@@ -77,7 +80,8 @@ public sealed class KilledTrainingTests : IDisposable
         await ToolProcess.SignalAsync(process, "TERM");
         string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        (int code, string resumed, string error) = await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume");
+        (int code, string resumed, string error) =
+            await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume");
 
         process.ExitCode.Should().Be(143);
         output.Should().Contain("Stopped at step 1;").And.NotContain("held out ");
@@ -97,13 +101,12 @@ public sealed class KilledTrainingTests : IDisposable
         bool isAlive = !process.HasExited;
         process.Kill();
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        (int after, string output, string last) = await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume", "--device", "abacus");
+        Action take = () => RunLock.Take(_folder["run"]).Dispose();
 
         (resumed, begun, isAlive).Should().Be((1, 1, true));
         error.Should().Be($"mamba train: {_folder["run"]} is in use by process {process.Id}; nothing was changed.\n");
         other.Should().Be(error);
-        last.Should().Contain("expected cpu, cuda, opencl or emulation", "the lock goes with its process");
-        (after, output).Should().Be((1, ""));
+        take.Should().NotThrow("the lock goes with its process");
     }
 
     [Fact]
@@ -116,7 +119,9 @@ public sealed class KilledTrainingTests : IDisposable
             Enumerable.Range(0, 3).Select(_ => ToolProcess.RunAsync(arguments)));
 
         ends.Count(end => end.Code == 0).Should().Be(1, string.Concat(ends.Select(end => end.Error)));
-        ends.Where(end => end.Code != 0).Should().OnlyContain(end => end.Error.Contains("is in use by process") || end.Error.Contains("holds a run"));
+        ends.Where(end => end.Code != 0)
+            .Should().OnlyContain(end => end.Error.Contains("is in use by process")
+            || end.Error.Contains("holds a run"));
     }
 
     [Fact]
@@ -131,23 +136,27 @@ public sealed class KilledTrainingTests : IDisposable
         code.Should().Be(1);
         error.Should().Be("mamba train: What was shown here could not be written: No space left on device\n");
         File.Exists(_folder["run/model/model.safetensors"]).Should().BeTrue();
-        (await File.ReadAllLinesAsync(_folder["run/log.csv"], TestContext.Current.CancellationToken)).Should().HaveCount(1 + 3 + 1);
+        (await File.ReadAllLinesAsync(_folder["run/log.csv"], TestContext.Current.CancellationToken))
+            .Should().HaveCount(1 + 3 + 1);
     }
 
     [Fact]
     public async Task Checkpoints_and_a_log_that_cannot_be_saved_are_warnings_and_one_error_at_the_end()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs a limit of the size of files, as a disk that takes no more.");
+        Assert.SkipUnless(OperatingSystem.IsLinux(),
+            "Needs a limit of the size of files, as a disk that takes no more.");
         _folder.Write("text.txt", Text());
         string arguments = $"{string.Join(' ', Arguments("run", "windows"))} --steps 600 --checkpoint-every 100";
 
-        // 20 KB are less than a checkpoint and less than the log; the runtime itself needs larger files to protect its code.
+        // 20 KB are less than a checkpoint and less than the log. The runtime needs larger files to protect its code.
         (int code, string output, string error) = await ToolProcess.RunShellAsync(
             $"trap '' XFSZ; ulimit -f 20; DOTNET_EnableWriteXorExecute=0 $mamba {arguments}");
 
         code.Should().Be(1);
-        output.Should().Contain("No checkpoint at step 100: ").And.Contain("log.csv lacks its last rows: ").And.Contain("step 600/600");
-        error.Should().StartWith("mamba train: The checkpoint of the last step, 600, could not be saved: ").And.Contain("log.csv lacks its last rows");
+        output.Should().Contain("No checkpoint at step 100: ").And.Contain("log.csv lacks its last rows: ")
+            .And.Contain("step 600/600");
+        error.Should().StartWith("mamba train: The checkpoint of the last step, 600, could not be saved: ")
+            .And.Contain("log.csv lacks its last rows");
         error.Trim().Split('\n').Should().ContainSingle();
     }
 
@@ -159,8 +168,10 @@ public sealed class KilledTrainingTests : IDisposable
 
     private string[] Arguments(string output, string batches) =>
     [
-        "train", "--data", _folder["text.txt"], "--output", _folder[output], "--batches", batches, "--dim", "16", "--layers", "2",
-        "--state", "8", "--head", "8", "--batch", "2", "--length", "32", "--evaluate-every", "50", "--average", "0.9", "--accumulate", "2", "--threads", "1",
+        "train", "--data", _folder["text.txt"], "--output", _folder[output], "--batches", batches, "--dim", "16",
+            "--layers", "2",
+        "--state", "8", "--head", "8", "--batch", "2", "--length", "32", "--evaluate-every", "50", "--average", "0.9",
+            "--accumulate", "2", "--threads", "1",
     ];
 
     /// <summary>Documents of a few words, separated by blank lines.</summary>

@@ -5,7 +5,8 @@ namespace Mamba.Tests.Cli;
 
 public sealed class LossPlotTests
 {
-    private static readonly (long, double)[] Training = [.. Enumerable.Range(1, 1000).Select(step => ((long)step, 8.0 - (step / 200.0)))];
+    private static readonly (long, double)[] Training = [.. Enumerable.Range(1, 1000)
+        .Select(step => ((long)step, 8.0 - (step / 200.0)))];
 
     private static readonly (long, double)[] HeldOut = [(250, 6.5), (500, 5.25), (750, 5.75), (1000, 6.0)];
 
@@ -51,7 +52,8 @@ public sealed class LossPlotTests
     [InlineData(0.12, 0.19, 6, 0, new double[] { 0.12, 0.13, 0.14, 0.15, 0.16, 0.17, 0.18, 0.19 })]
     [InlineData(-1, 1, 4, 0, new double[] { -1, -0.5, 0, 0.5, 1 })]
     [InlineData(1, 1, 4, 0, new double[0])]
-    public void Ticks_are_multiples_of_one_two_or_five(double low, double high, int count, double least, double[] expected)
+    public void Ticks_are_multiples_of_one_two_or_five(double low, double high, int count, double least,
+        double[] expected)
     {
         double[] places = RoundTicks.Between(low, high, count, least).Places;
 
@@ -60,5 +62,6 @@ public sealed class LossPlotTests
     }
 
     private static string[] Texts(string svg) =>
-        [.. XElement.Parse(svg).Elements().Where(element => element.Name.LocalName == "text").Select(element => element.Value)];
+        [.. XElement.Parse(svg).Elements().Where(element => element.Name.LocalName == "text")
+            .Select(element => element.Value)];
 }

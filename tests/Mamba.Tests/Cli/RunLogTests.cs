@@ -7,7 +7,8 @@ namespace Mamba.Tests.Cli;
 
 public sealed class RunLogTests : IDisposable
 {
-    private const string Header = "step,loss_nats,learning_rate,gradient_norm,tokens_per_second,seconds,held_out_loss_nats,warning";
+    private const string Header =
+        "step,loss_nats,learning_rate,gradient_norm,tokens_per_second,seconds,held_out_loss_nats,warning";
 
     private readonly TemporaryFolder _folder = new();
     private readonly List<string> _warnings = [];
@@ -133,7 +134,8 @@ public sealed class RunLogTests : IDisposable
     [InlineData(7)]
     public void Rows_that_a_full_disk_refuses_are_one_warning_and_are_written_when_there_is_room(int room)
     {
-        NarrowDisk disk = new(new FileStream(_folder["disk"], FileMode.Create, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0));
+        NarrowDisk disk =
+            new(new FileStream(_folder["disk"], FileMode.Create, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0));
         using (RunLog log = new(Log, 0, _warnings.Add, _ => disk))
         {
             log.Add(Step(1));
@@ -149,7 +151,8 @@ public sealed class RunLogTests : IDisposable
 
         File.ReadAllLines(_folder["disk"]).Select(line => line[..2]).Should().Equal("1,", "2,", "3,", "4,");
         _warnings.Should().Equal(
-            $"{Log} lacks its last rows: The disk is full. The run goes on, and they are written when that is possible.");
+            $"{Log} lacks its last rows: The disk is full. The run goes on, and they are written when that is " +
+            "possible.");
     }
 
     [Fact]
@@ -172,7 +175,8 @@ public sealed class RunLogTests : IDisposable
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "Needs /dev/full.");
         using RunLog log = new(
-            Log, 0, _warnings.Add, _ => new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0));
+            Log, 0, _warnings.Add, _ =>
+                new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0));
 
         log.Add(Step(1));
 

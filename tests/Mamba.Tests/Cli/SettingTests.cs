@@ -50,7 +50,8 @@ public sealed class SettingTests : IDisposable
     {
         string file = _folder.Write("config.json", [.. "{\"data\": \""u8, 0xFF, .. "\"}"u8]);
 
-        this.Invoking(_ => Read(file)).Should().Throw<InvalidDataException>().WithMessage("*config.json: expected at most * bytes of UTF-8 text.");
+        this.Invoking(_ => Read(file)).Should().Throw<InvalidDataException>()
+            .WithMessage("*config.json: expected at most * bytes of UTF-8 text.");
     }
 
     [Fact]
@@ -58,7 +59,8 @@ public sealed class SettingTests : IDisposable
     {
         Assert.SkipUnless(File.Exists("/dev/zero"), "Needs /dev/zero.");
 
-        this.Invoking(_ => Read("/dev/zero")).Should().Throw<InvalidDataException>().WithMessage("/dev/zero: expected at most 1048576 bytes*");
+        this.Invoking(_ => Read("/dev/zero")).Should().Throw<InvalidDataException>()
+            .WithMessage("/dev/zero: expected at most 1048576 bytes*");
     }
 
     [Fact]
@@ -79,13 +81,16 @@ public sealed class SettingTests : IDisposable
     [InlineData("--recompute: expected true or false; found \"yes\".", "recompute", "yes")]
     [InlineData("--learning-rate: expected a number; found \"NaN\".", "learning_rate", "NaN")]
     public void An_option_that_is_wrong_is_refused_by_its_name(string message, string key, string value) =>
-        this.Invoking(_ => Read(null, ("data", "x"), (key, value))).Should().Throw<InvalidDataException>().WithMessage(message);
+        this.Invoking(_ => Read(null, ("data", "x"), (key, value))).Should().Throw<InvalidDataException>()
+            .WithMessage(message);
 
     [Fact]
     public void A_separator_is_refused_for_tokens_that_are_numbers_even_where_it_is_the_default()
     {
-        this.Invoking(_ => Read(null, ("data", "x"), ("token_bytes", "2"), ("separator", "\n\n"))).Should().Throw<InvalidDataException>()
-            .WithMessage("--separator: a separator is text, and with --token-bytes 2 the data are numbers. Leave it out*");
+        this.Invoking(_ => Read(null, ("data", "x"), ("token_bytes", "2"), ("separator", "\n\n")))
+            .Should().Throw<InvalidDataException>()
+            .WithMessage(
+                "--separator: a separator is text, and with --token-bytes 2 the data are numbers. Leave it out*");
         Read(null, ("data", "x"), ("token_bytes", "2")).Separator.Should().BeEmpty();
         Read(null, ("data", "x")).Separator.Should().Be("\n\n");
     }
@@ -97,8 +102,11 @@ public sealed class SettingTests : IDisposable
     [InlineData("state", "16")]
     [InlineData("head", "32")]
     public void An_option_that_shapes_a_new_model_is_refused_beside_a_model_to_go_on_with(string key, string value) =>
-        this.Invoking(_ => Read(null, ("data", "x"), ("from", "run"), (key, value))).Should().Throw<InvalidDataException>()
-            .WithMessage($"--{key}: this shapes a new model, and --from loads run, which has its own sizes. Leave one of them out.");
+        this.Invoking(_ => Read(null, ("data", "x"), ("from", "run"), (key, value)))
+            .Should().Throw<InvalidDataException>()
+            .WithMessage(
+                $"--{key}: this shapes a new model, and --from loads run, which has its own sizes. Leave one of them " +
+                "out.");
 
     [Fact]
     public void The_settings_of_another_run_serve_for_one_that_goes_on_with_its_model()
@@ -109,7 +117,8 @@ public sealed class SettingTests : IDisposable
     }
 
     [Fact]
-    public void Every_number_has_a_range() => SettingKind.All.Where(kind => !kind.IsText && !kind.IsFlag && kind.Key is not ("seed" or "token_bytes"))
+    public void Every_number_has_a_range() => SettingKind.All
+        .Where(kind => !kind.IsText && !kind.IsFlag && kind.Key is not ("seed" or "token_bytes"))
         .Should().OnlyContain(kind => Refuses(kind));
 
     public void Dispose() => _folder.Dispose();
@@ -135,7 +144,8 @@ public sealed class SettingTests : IDisposable
             sources.AddFile(file);
         }
 
-        sources.AddOptions(options.Select(option => (SettingKind.All.Single(kind => kind.Key == option.Key), option.Value)));
+        sources.AddOptions(options
+            .Select(option => (SettingKind.All.Single(kind => kind.Key == option.Key), option.Value)));
         return sources.Settings();
     }
 }

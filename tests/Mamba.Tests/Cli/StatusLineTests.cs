@@ -17,7 +17,8 @@ public sealed class StatusLineTests
     };
 
     [Theory]
-    [InlineData(120, "step 109/1000  1.656 bits per byte  6 min 14 s left  9,753 tokens/s  393 MB  [##....................]")]
+    [InlineData(120,
+        "step 109/1000  1.656 bits per byte  6 min 14 s left  9,753 tokens/s  393 MB  [##....................]")]
     [InlineData(80, "step 109/1000  1.656 bits per byte  6 min 14 s left  9,753 tokens/s  393 MB")]
     [InlineData(60, "step 109/1000  1.656 bits per byte  6 min 14 s left  393 MB")]
     [InlineData(40, "step 109/1000  1.656 bits per byte")]
@@ -36,7 +37,8 @@ public sealed class StatusLineTests
     {
         for (int width = 1; width < 150; width++)
         {
-            StatusLine.Of(Report with { Step = 123_456_789_012 }, "bits per token", width).Length.Should().BeLessThan(width);
+            StatusLine.Of(Report with { Step = 123_456_789_012 }, "bits per token", width).Length
+                .Should().BeLessThan(width);
         }
     }
 
@@ -47,7 +49,8 @@ public sealed class StatusLineTests
     [InlineData(374, "6 min 14 s")]
     [InlineData(7384, "2 h 3 min")]
     [InlineData(187384, "2 d 4 h")]
-    public void A_time_reads_like_one(double seconds, string expected) => TimeText.Of(TimeSpan.FromSeconds(seconds)).Should().Be(expected);
+    public void A_time_reads_like_one(double seconds, string expected) => TimeText.Of(TimeSpan.FromSeconds(seconds))
+        .Should().Be(expected);
 
     [Fact]
     public void A_screen_that_can_no_longer_be_written_to_ends_nothing()

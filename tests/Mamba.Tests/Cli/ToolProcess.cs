@@ -41,13 +41,15 @@ internal static class ToolProcess
     /// <summary>Waits until a run has reported its first step.</summary>
     public static async Task FirstStepAsync(Process process)
     {
-        while (await process.StandardOutput.ReadLineAsync() is { } line && !line.StartsWith("step ", StringComparison.Ordinal))
+        while (await process.StandardOutput.ReadLineAsync() is { } line
+            && !line.StartsWith("step ", StringComparison.Ordinal))
         {
         }
     }
 
     /// <summary>Runs the program to its end.</summary>
-    public static Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments) => EndOf(Start(arguments));
+    public static Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments) =>
+        EndOf(Start(arguments));
 
     private static async Task<(int Code, string Output, string Error)> EndOf(Process started)
     {

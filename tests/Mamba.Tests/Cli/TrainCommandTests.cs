@@ -13,13 +13,15 @@ public sealed class TrainCommandTests : IDisposable
     [Fact]
     public async Task A_run_leaves_settings_log_plot_checkpoints_and_a_model_that_writes_text()
     {
-        (int code, string output, string error) = await Train("--steps", "12", "--evaluate-every", "6", "--store", "bf16");
+        (int code, string output, string error) =
+            await Train("--steps", "12", "--evaluate-every", "6", "--store", "bf16");
 
         code.Should().Be(0, error);
         output.Should().Contain("step 6: held out ").And.Contain("bits per byte").And.Contain("all steps done");
         string[] log = await File.ReadAllLinesAsync(_folder["run/log.csv"], TestContext.Current.CancellationToken);
         log.Should().HaveCount(1 + 12 + 2);
-        log[0].Should().Be("step,loss_nats,learning_rate,gradient_norm,tokens_per_second,seconds,held_out_loss_nats,warning");
+        log[0].Should().Be(
+            "step,loss_nats,learning_rate,gradient_norm,tokens_per_second,seconds,held_out_loss_nats,warning");
         log[12].Split(',')[0].Should().Be("11");
         (await File.ReadAllTextAsync(_folder["run/loss.svg"], TestContext.Current.CancellationToken))
             .Should().StartWith("<svg").And.Contain("polyline").And.EndWith("</svg>\n");
@@ -40,7 +42,8 @@ public sealed class TrainCommandTests : IDisposable
 
         code.Should().Be(0, error);
         string saved = await File.ReadAllTextAsync(_folder["run/settings.json"], TestContext.Current.CancellationToken);
-        saved.Should().Contain("\"learning_rate\": 0.01,").And.Contain("\"optimizer\": \"lion\"").And.Contain("\"steps\": 3,");
+        saved.Should().Contain("\"learning_rate\": 0.01,").And.Contain("\"optimizer\": \"lion\"")
+            .And.Contain("\"steps\": 3,");
     }
 
     [Theory]
@@ -52,11 +55,13 @@ public sealed class TrainCommandTests : IDisposable
         string rate = optimizer switch { "sgd" => "0.3", "lion" => "0.001", _ => "0.01" };
 
         (int code, _, string error) = await Train(
-            "--steps", "40", "--optimizer", optimizer, "--learning-rate", rate, "--warmup", "2", "--schedule", "constant");
+            "--steps", "40", "--optimizer", optimizer, "--learning-rate", rate, "--warmup", "2", "--schedule",
+                "constant");
 
         code.Should().Be(0, error);
         double[] losses = [.. File.ReadLines(_folder["run/log.csv"]).Skip(1).Select(line => line.Split(',')[1])
-            .Where(cell => cell.Length > 0).Select(cell => double.Parse(cell, System.Globalization.CultureInfo.InvariantCulture))];
+            .Where(cell => cell.Length > 0)
+                .Select(cell => double.Parse(cell, System.Globalization.CultureInfo.InvariantCulture))];
         losses[^1].Should().BeLessThan(losses[0] - 0.5);
     }
 
@@ -76,9 +81,12 @@ public sealed class TrainCommandTests : IDisposable
         code.Should().Be(0, error);
         File.Exists(_folder["tuned/adapter/adapter_model.safetensors"]).Should().BeTrue();
         new FileInfo(_folder["tuned/model/model.safetensors"]).Length
-            .Should().Be(new FileInfo(_folder["run/model/model.safetensors"]).Length, "adapters are merged into the weights");
+            .Should().Be(new FileInfo(_folder["run/model/model.safetensors"]).Length,
+                "adapters are merged into the weights");
         (await File.ReadAllBytesAsync(_folder["tuned/model/model.safetensors"], TestContext.Current.CancellationToken))
-            .Should().NotEqual(await File.ReadAllBytesAsync(_folder["run/model/model.safetensors"], TestContext.Current.CancellationToken));
+            .Should().NotEqual(
+                await File.ReadAllBytesAsync(_folder["run/model/model.safetensors"],
+                TestContext.Current.CancellationToken));
     }
 
     [Theory]
@@ -122,7 +130,8 @@ public sealed class TrainCommandTests : IDisposable
     {
         (int code, _, string error) = await Train("--steps", "2");
         code.Should().Be(0, error);
-        byte[] before = await File.ReadAllBytesAsync(_folder["run/settings.json"], TestContext.Current.CancellationToken);
+        byte[] before =
+            await File.ReadAllBytesAsync(_folder["run/settings.json"], TestContext.Current.CancellationToken);
 
         (code, _, error) = await Train("--steps", "2");
         code.Should().Be(1);
@@ -130,8 +139,23 @@ public sealed class TrainCommandTests : IDisposable
 
         (code, _, error) = await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume", "--seed", "2");
         code.Should().Be(1);
-        error.Should().Contain("other settings: --seed: 1 then, 2 now;").And.Contain($"--from {_folder["run"]} --output");
-        (await File.ReadAllBytesAsync(_folder["run/settings.json"], TestContext.Current.CancellationToken)).Should().Equal(before);
+        error.Should().Contain("other settings: --seed: 1 then, 2 now;")
+            .And.Contain($"--from {_folder["run/model"]} --output");
+        (await File.ReadAllBytesAsync(_folder["run/settings.json"], TestContext.Current.CancellationToken))
+            .Should().Equal(before);
+    }
+
+    [Fact]
+    public async Task Checkpoints_without_settings_are_a_run_too()
+    {
+        await Train("--steps", "2");
+        File.Delete(_folder["run/settings.json"]);
+
+        (int code, _, string error) = await Train("--steps", "2");
+
+        code.Should().Be(1);
+        error.Should().Contain("holds a run");
+        File.Exists(_folder["run/settings.json"]).Should().BeFalse();
     }
 
     [Fact]
@@ -149,7 +173,8 @@ public sealed class TrainCommandTests : IDisposable
     public async Task An_output_that_cannot_be_written_to_is_named()
     {
         (int code, _, string error) = await ToolProcess.RunAsync(
-            "train", "--data", _folder["text.txt"], "--output", _folder["text.txt/run"], "--batch", "2", "--length", "16");
+            "train", "--data", _folder["text.txt"], "--output", _folder["text.txt/run"], "--batch", "2", "--length",
+                "16");
 
         code.Should().Be(1);
         error.Should().Contain("text.txt");
@@ -165,7 +190,8 @@ public sealed class TrainCommandTests : IDisposable
             "--data", _folder["text.txt"], "--output", _folder["run"], "--dim", "16", "--layers", "1", "--state", "8",
             "--head", "8", "--batch", "2", "--length", "16", "--threads", "1",
         ];
-        IEnumerable<string> used = defaults.Chunk(2).Where(pair => !arguments.Contains(pair[0])).SelectMany(pair => pair);
+        IEnumerable<string> used = defaults.Chunk(2)
+            .Where(pair => !arguments.Contains(pair[0])).SelectMany(pair => pair);
         return ToolProcess.RunAsync(["train", .. used, .. arguments]);
     }
 }

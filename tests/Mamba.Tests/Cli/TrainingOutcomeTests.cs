@@ -17,13 +17,19 @@ public sealed class TrainingOutcomeTests : IDisposable
     [Fact]
     public async Task The_model_is_that_of_the_best_evaluation_and_the_last_one_stands_beside_it()
     {
-        (int code, string output, string error) = await Train("run", "--steps", "12", "--evaluate-every", "4", "--checkpoint-every", "0");
+        (int code, string output, string error) =
+            await Train("run", "--steps", "12", "--evaluate-every", "4", "--checkpoint-every", "0");
 
         code.Should().Be(0, error);
-        output.Should().Contain("12 steps read 13% of the text").And.Contain("step 4: held out ").And.Contain("the best so far")
-            .And.Contain($"{_folder["run/model"]} is the model of step 4, the best evaluation; that of the last step is {_folder["run/last"]}.")
-            .And.MatchRegex(@"best +│ [\d.]+ at step 4 +│").And.MatchRegex(@"last +│ [\d.]+ at step 12 +│").And.MatchRegex(@"time +│ \d+ s");
-        (await Weights("run/model")).Should().Equal(await Weights("run/step-0000000004")).And.NotEqual(await Weights("run/last"));
+        output.Should().Contain("12 steps read 13% of the text").And.Contain("step 4: held out ")
+            .And.Contain("the best so far")
+            .And.Contain(
+                $"{_folder["run/model"]} is the model of step 4, the best evaluation; that of the last step is " +
+                $"{_folder["run/last"]}.")
+            .And.MatchRegex(@"best +│ [\d.]+ at step 4 +│").And.MatchRegex(@"last +│ [\d.]+ at step 12 +│")
+                .And.MatchRegex(@"time +│ \d+ s");
+        (await Weights("run/model")).Should().Equal(await Weights("run/step-0000000004"))
+            .And.NotEqual(await Weights("run/last"));
         (await Weights("run/last")).Should().Equal(await Weights("run/step-0000000012"));
     }
 
@@ -56,10 +62,12 @@ public sealed class TrainingOutcomeTests : IDisposable
         bytes[^1] ^= 1;
         await File.WriteAllBytesAsync(file, bytes, TestContext.Current.CancellationToken);
 
-        (int code, string output, string error) = await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume");
+        (int code, string output, string error) =
+            await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume");
 
         code.Should().Be(0, error);
-        output.Should().Contain("Warning: the model of the best evaluation, of step 4, is lost: ").And.Contain("damaged");
+        output.Should().Contain("Warning: the model of the best evaluation, of step 4, is lost: ")
+            .And.Contain("damaged");
         (await Weights("run/model")).Should().Equal(await Weights("run/step-0000000012"));
         Directory.Exists(_folder["run/last"]).Should().BeFalse();
     }
@@ -104,7 +112,8 @@ public sealed class TrainingOutcomeTests : IDisposable
         (int bench, _, string benchError) = await ToolProcess.RunAsync(
             "bench", _folder["run"], "--prompt", "2", "--tokens", "1", "--repeat", "1", "--threads", "1");
         (int tuned, _, string tuneError) = await ToolProcess.RunAsync(
-            "train", "--data", _folder["text.txt"], "--from", _folder["run"], "--output", _folder["tuned"], "--steps", "1", "--batch", "1",
+            "train", "--data", _folder["text.txt"], "--from", _folder["run"], "--output", _folder["tuned"], "--steps",
+                "1", "--batch", "1",
             "--length", "16", "--threads", "1");
 
         code.Should().Be(0, error);
@@ -127,8 +136,8 @@ public sealed class TrainingOutcomeTests : IDisposable
 
         code.Should().Be(1);
         error.Should().Be(
-            $"mamba generate: {run}: this run has not ended, and has no model yet. Go on with it: mamba train --output {run} --resume; " +
-            $"or use its newest checkpoint, {run}/step-0000000002.\n");
+            $"mamba generate: {run}: this run has not ended, and has no model yet. Go on with it: mamba train " +
+            $"--output {run} --resume; or use its newest checkpoint, {run}/step-0000000002.\n");
     }
 
     [Theory]
@@ -142,11 +151,13 @@ public sealed class TrainingOutcomeTests : IDisposable
         _folder.Write("tokens.bin", new byte[200]);
 
         (int code, _, string error) = await ToolProcess.RunAsync(
-            "train", "--data", _folder["tokens.bin"], "--from", _folder["other"], "--output", _folder["run"], "--vocabulary", $"{data}",
+            "train", "--data", _folder["tokens.bin"], "--from", _folder["other"], "--output", _folder["run"],
+                "--vocabulary", $"{data}",
             "--token-bytes", $"{bytes}", "--batch", "1", "--length", "8");
 
         code.Should().Be(1);
-        error.Should().Contain($"--from: {_folder["other"]} has {model} tokens, and the data are ").And.Contain($"--vocabulary {model}");
+        error.Should().Contain($"--from: {_folder["other"]} has {model} tokens, and the data are ")
+            .And.Contain($"--vocabulary {model}");
         Directory.Exists(_folder["run"]).Should().BeFalse();
     }
 
@@ -158,7 +169,8 @@ public sealed class TrainingOutcomeTests : IDisposable
         SaveModel(256);
 
         (int code, _, string error) = await ToolProcess.RunAsync(
-            "train", "--data", _folder["text.txt"], "--from", _folder["other"], "--output", _folder["run"], "--vocabulary", $"{vocabulary}",
+            "train", "--data", _folder["text.txt"], "--from", _folder["other"], "--output", _folder["run"],
+                "--vocabulary", $"{vocabulary}",
             "--steps", "1", "--batch", "1", "--length", "8", "--threads", "1");
 
         code.Should().Be(0, error);
@@ -169,16 +181,19 @@ public sealed class TrainingOutcomeTests : IDisposable
     private void SaveModel(int vocabulary)
     {
         using CpuDevice device = new(1);
-        using MambaLanguageModel model = new(device, LanguageModelConfig.Mamba1(8, 1, vocabulary) with { VocabularyMultiple = 1 }, new Random(1));
+        using MambaLanguageModel model =
+            new(device, LanguageModelConfig.Mamba1(8, 1, vocabulary) with { VocabularyMultiple = 1 }, new Random(1));
         model.Save(_folder["other"]);
     }
 
     private Task<byte[]> Weights(string folder) =>
         File.ReadAllBytesAsync(_folder[$"{folder}/model.safetensors"], TestContext.Current.CancellationToken);
 
-    private Task<(int Code, string Output, string Error)> Train(string output, params string[] arguments) => ToolProcess.RunAsync(
+    private Task<(int Code, string Output, string Error)> Train(string output, params string[] arguments) =>
+        ToolProcess.RunAsync(
     [
-        "train", "--data", _folder["text.txt"], "--output", _folder[output], "--dim", "16", "--layers", "1", "--state", "8", "--head", "8",
+        "train", "--data", _folder["text.txt"], "--output", _folder[output], "--dim", "16", "--layers", "1", "--state",
+            "8", "--head", "8",
         "--batch", "2", "--length", "16", "--threads", "1", .. arguments,
     ]);
 }

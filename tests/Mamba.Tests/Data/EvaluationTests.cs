@@ -23,7 +23,8 @@ public sealed class EvaluationTests : IDisposable
         using Device device = TestDevice.Open();
         using MambaLanguageModel model = new(
             device,
-            new() { VocabularySize = 256, Layers = [new Mamba2MixerOptions { ModelDim = 8, StateDim = 4, HeadDim = 8 }] },
+            new() { VocabularySize = 256,
+                Layers = [new Mamba2MixerOptions { ModelDim = 8, StateDim = 4, HeadDim = 8 }] },
             new Random(1));
         byte[] bytes = new byte[length];
         new Random(2).NextBytes(bytes);
@@ -31,7 +32,8 @@ public sealed class EvaluationTests : IDisposable
         using DeviceScope scope = device.Scope();
         int[] tokens = Array.ConvertAll(bytes, b => (int)b);
 
-        double[] actual = [Evaluation.MeanLoss(model, corpus.Training, cancellation: TestContext.Current.CancellationToken)];
+        double[] actual =
+            [Evaluation.MeanLoss(model, corpus.Training, cancellation: TestContext.Current.CancellationToken)];
 
         actual.ShouldBeClose([model.Loss(tokens).ToArray()[0]], 2e-6);
     }
@@ -43,7 +45,8 @@ public sealed class EvaluationTests : IDisposable
         using MambaLanguageModel model = new(device, LanguageModelConfig.Mamba1(8, 1, 256), new Random(1));
         using TokenCorpus corpus = TokenCorpus.Open(_folder.Write("text.bin", [1]), null, Stop);
 
-        ((Action)(() => Evaluation.MeanLoss(model, corpus.Training, 10, TestContext.Current.CancellationToken))).Should()
+        ((Action)(() => Evaluation.MeanLoss(model, corpus.Training, 10, TestContext.Current.CancellationToken)))
+            .Should()
             .Throw<InvalidDataException>().WithMessage("Expected at least two tokens to evaluate on; found 1.");
     }
 

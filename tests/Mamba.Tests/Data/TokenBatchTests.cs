@@ -72,7 +72,8 @@ public sealed class TokenBatchTests : IDisposable
     {
         // Documents of 2, 3, ... tokens, each of one number.
         byte[] bytes = [.. Enumerable.Range(2, 11).SelectMany(n => Enumerable.Repeat((byte)n, n - 1).Append((byte)0))];
-        using TokenCorpus corpus = TokenCorpus.Open(_folder.Write("packed.bin", bytes), new() { Separator = [0] }, Stop);
+        using TokenCorpus corpus =
+            TokenCorpus.Open(_folder.Write("packed.bin", bytes), new() { Separator = [0] }, Stop);
         PackedBatches batches = new(corpus.Training, budget: 9, seed: 2);
         Dictionary<int, int> seen = [];
         int number = 0;
@@ -85,7 +86,8 @@ public sealed class TokenBatchTests : IDisposable
             ReadOnlySpan<int> offsets = batch.Segments!.Offsets;
             for (int i = 0; i < batch.Segments.Count; i++)
             {
-                int[] inputs = batch.Inputs[offsets[i]..offsets[i + 1]], targets = batch.Targets[offsets[i]..offsets[i + 1]];
+                int[] inputs = batch.Inputs[offsets[i]..offsets[i + 1]],
+                    targets = batch.Targets[offsets[i]..offsets[i + 1]];
                 targets.Should().Equal(inputs.Skip(1).Append(Functions.IgnoredTarget));
                 inputs.Where(token => token > 0).Distinct().Should().ContainSingle();
                 seen[inputs[0]] = seen.GetValueOrDefault(inputs[0]) + inputs.Length;
@@ -109,7 +111,8 @@ public sealed class TokenBatchTests : IDisposable
             _ = batches[epoch * batches.BatchesPerEpoch];
         }
 
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(10_000, "a list of 60,000 windows takes 240,000");
+        (GC.GetAllocatedBytesForCurrentThread() - before)
+            .Should().BeLessThan(10_000, "a list of 60,000 windows takes 240,000");
     }
 
     [Fact]
@@ -172,6 +175,7 @@ public sealed class TokenBatchTests : IDisposable
     {
         byte[] bytes = [.. Enumerable.Range(0, count).SelectMany(i => BitConverter.GetBytes((ushort)i))];
         return TokenCorpus.Open(
-            _folder.Write($"{Guid.NewGuid():n}.bin", bytes), new() { TokenBytes = 2, VocabularySize = ushort.MaxValue });
+            _folder.Write($"{Guid.NewGuid():n}.bin", bytes),
+                new() { TokenBytes = 2, VocabularySize = ushort.MaxValue });
     }
 }

@@ -15,7 +15,8 @@ public sealed class TokenCorpusTests : IDisposable
     {
         using TokenCorpus corpus = Open("one\n\ntwo\n\n\nthree", new() { Separator = [10, 10] });
 
-        string[] documents = [.. Enumerable.Range(0, corpus.Training.DocumentCount).Select(i => Document(corpus.Training, i))];
+        string[] documents = [.. Enumerable.Range(0, corpus.Training.DocumentCount)
+            .Select(i => Document(corpus.Training, i))];
 
         documents.Should().Equal("one\n\n", "two\n\n", "\nthree");
         corpus.Training.Length.Should().Be(16);
@@ -53,7 +54,9 @@ public sealed class TokenCorpusTests : IDisposable
     public void A_text_of_separators_takes_memory_in_proportion_to_its_size(string piece, double heldOut, long most)
     {
         const int Size = 2_000_000;
-        string path = _folder.Write("dense.txt", Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(piece, Size / piece.Length))));
+        string path =
+            _folder.Write("dense.txt",
+            Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(piece, Size / piece.Length))));
         long before = GC.GetAllocatedBytesForCurrentThread();
 
         using TokenCorpus corpus = TokenCorpus.Open(path, new() { Separator = [10], HeldOut = heldOut }, Stop);
@@ -67,7 +70,8 @@ public sealed class TokenCorpusTests : IDisposable
     {
         string path = _folder.Write("text.txt", "abc"u8.ToArray());
 
-        ((Action)(() => TokenCorpus.Open(path, null, new CancellationToken(canceled: true)))).Should().Throw<OperationCanceledException>();
+        ((Action)(() => TokenCorpus.Open(path, null, new CancellationToken(canceled: true))))
+            .Should().Throw<OperationCanceledException>();
     }
 
     [Fact]
@@ -141,7 +145,8 @@ public sealed class TokenCorpusTests : IDisposable
         string[] heldOut = Documents(first.HeldOut);
 
         heldOut.Should().Equal(Documents(second.HeldOut)).And.NotEqual(Documents(other.HeldOut));
-        heldOut.Concat(Documents(first.Training)).Should().BeEquivalentTo(Enumerable.Range(0, 400).Select(i => $"{i}\n"));
+        heldOut.Concat(Documents(first.Training))
+            .Should().BeEquivalentTo(Enumerable.Range(0, 400).Select(i => $"{i}\n"));
         heldOut.Length.Should().BeInRange(70, 130);
     }
 
@@ -157,7 +162,8 @@ public sealed class TokenCorpusTests : IDisposable
     [Fact]
     public void A_token_beyond_the_vocabulary_is_named_with_its_place()
     {
-        this.Invoking(test => test.Open("abz", new() { VocabularySize = 'c' + 1 })).Should().Throw<InvalidDataException>()
+        this.Invoking(test => test.Open("abz", new() { VocabularySize = 'c' + 1 }))
+            .Should().Throw<InvalidDataException>()
             .WithMessage("*text.txt: token 2 is 122; expected 0 to 99.");
     }
 

@@ -71,7 +71,8 @@ public sealed class BestCheckpointTests : IDisposable
 
         TrainingResult result = second.Train();
 
-        (result.BestStep, result.BestEvaluation, result.BestCheckpoint).Should().Be((2, 3, _folder["run/step-0000000002"]));
+        (result.BestStep, result.BestEvaluation, result.BestCheckpoint)
+            .Should().Be((2, 3, _folder["run/step-0000000002"]));
     }
 
     [Fact]
@@ -91,7 +92,8 @@ public sealed class BestCheckpointTests : IDisposable
         run.Trainer.Restore(result.BestCheckpoint!);
 
         run.Weights().ShouldHaveTheBitsOf(best);
-        run.Invoking(tiny => tiny.Train()).Should().Throw<InvalidOperationException>().WithMessage("*Make a new trainer and resume*");
+        run.Invoking(tiny => tiny.Train()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*Make a new trainer and resume*");
         run.Invoking(tiny => tiny.Resume()).Should().Throw<InvalidOperationException>();
     }
 
@@ -194,5 +196,6 @@ public sealed class BestCheckpointTests : IDisposable
         }
     }
 
-    private IEnumerable<string?> Checkpoints() => Directory.EnumerateDirectories(_folder["run"]).Select(Path.GetFileName);
+    private IEnumerable<string?> Checkpoints() => Directory.EnumerateDirectories(_folder["run"])
+        .Select(Path.GetFileName);
 }

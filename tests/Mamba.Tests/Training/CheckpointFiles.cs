@@ -17,7 +17,8 @@ internal static class CheckpointFiles
     }
 
     /// <summary>Replaces training.json, and signs the checkpoint.</summary>
-    public static void WriteRecord(string checkpoint, string json) => WriteRecord(checkpoint, System.Text.Encoding.UTF8.GetBytes(json));
+    public static void WriteRecord(string checkpoint, string json) =>
+        WriteRecord(checkpoint, System.Text.Encoding.UTF8.GetBytes(json));
 
     /// <summary>Replaces training.json, and signs the checkpoint.</summary>
     public static void WriteRecord(string checkpoint, byte[] json)
@@ -27,7 +28,8 @@ internal static class CheckpointFiles
     }
 
     /// <summary>What training.json says.</summary>
-    public static JsonObject Record(string checkpoint) => JsonNode.Parse(File.ReadAllText(PathOf(checkpoint)))!.AsObject();
+    public static JsonObject Record(string checkpoint) =>
+        JsonNode.Parse(File.ReadAllText(PathOf(checkpoint)))!.AsObject();
 
     /// <summary>Writes the checksums of the files as they are.</summary>
     public static void Sign(string checkpoint)

@@ -21,7 +21,8 @@ public sealed class ChecksumTests : IDisposable
     [Fact]
     public void A_list_has_the_form_of_sha256sum()
     {
-        string sum = Convert.ToHexStringLower(SHA256.HashData([1, 2, 3])), none = Convert.ToHexStringLower(SHA256.HashData([]));
+        string sum = Convert.ToHexStringLower(SHA256.HashData([1, 2, 3])),
+            none = Convert.ToHexStringLower(SHA256.HashData([]));
 
         File.ReadAllText(_folder["SHA256SUMS"]).Should().Be($"{sum}  a.bin\n{none}  b.bin\n");
         this.Invoking(test => test.Verify("a.bin")).Should().NotThrow();
@@ -66,7 +67,8 @@ public sealed class ChecksumTests : IDisposable
 
     [Fact]
     public void A_file_that_is_needed_must_not_be_empty() =>
-        this.Invoking(test => test.Verify("b.bin")).Should().Throw<InvalidDataException>().WithMessage("*b.bin*missing or empty.");
+        this.Invoking(test => test.Verify("b.bin")).Should().Throw<InvalidDataException>()
+            .WithMessage("*b.bin*missing or empty.");
 
     [Theory]
     [InlineData(0)]
@@ -75,7 +77,8 @@ public sealed class ChecksumTests : IDisposable
     {
         _folder.Write("SHA256SUMS", new byte[length]);
 
-        this.Invoking(test => test.Verify("a.bin")).Should().Throw<InvalidDataException>().WithMessage("*expected a list of 1 to*");
+        this.Invoking(test => test.Verify("a.bin")).Should().Throw<InvalidDataException>()
+            .WithMessage("*expected a list of 1 to*");
     }
 
     [Fact]
@@ -96,7 +99,8 @@ public sealed class ChecksumTests : IDisposable
             await make.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
 
-        Task verify = Task.Run(() => Verify("a.bin"), TestContext.Current.CancellationToken); // opening a pipe waits for a writer
+        Task verify =
+            Task.Run(() => Verify("a.bin"), TestContext.Current.CancellationToken); // opening a pipe waits for a writer
 
         await verify.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
     }
@@ -108,5 +112,6 @@ public sealed class ChecksumTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private void Verify(string required) => Checksums.Verify(_folder.Path, [required], TestContext.Current.CancellationToken);
+    private void Verify(string required) =>
+        Checksums.Verify(_folder.Path, [required], TestContext.Current.CancellationToken);
 }

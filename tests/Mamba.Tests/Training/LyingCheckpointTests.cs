@@ -19,15 +19,20 @@ public sealed class LyingCheckpointTests : IDisposable
 
     public static TheoryData<string, string> Values => new()
     {
-        { "state_lengths", "null" }, { "state_lengths", "[]" }, { "state_lengths", "[0]" }, { "state_lengths", "[0, 0, 0]" },
+        { "state_lengths", "null" }, { "state_lengths", "[]" }, { "state_lengths", "[0]" },
+            { "state_lengths", "[0, 0, 0]" },
         { "state_lengths", "[-1, 0]" }, { "state_lengths", "[0, 2147483647]" }, { "state_lengths", "[null, 0]" },
         { "state_lengths", "[0, 99999999999]" }, { "state_lengths", "5" },
-        { "optimizer_steps", "-1" }, { "optimizer_steps", "null" }, { "optimizer_steps", "1.5" }, { "optimizer_steps", "1e300" },
+        { "optimizer_steps", "-1" }, { "optimizer_steps", "null" }, { "optimizer_steps", "1.5" },
+            { "optimizer_steps", "1e300" },
+        { "optimizer_steps", "2147483647" },
         { "step", "-8" }, { "step", "7" }, { "step", "9223372036854775807" }, { "step", "\"8\"" },
         { "skipped_steps", "-1" }, { "skipped_steps", "9" }, { "skipped_in_a_row", "-1" }, { "skipped_in_a_row", "1" },
         { "best_step", "3" }, { "best_evaluation", "2" }, { "best_evaluation", "\"NaN\"" },
-        { "evaluations_since_best", "-1" }, { "elapsed_seconds", "-1" }, { "elapsed_seconds", "1e308" }, { "elapsed_seconds", "\"NaN\"" },
-        { "evaluation_is_due", "null" }, { "configuration", "null" }, { "configuration", "[null]" }, { "configuration", "\"x\"" },
+        { "evaluations_since_best", "-1" }, { "elapsed_seconds", "-1" }, { "elapsed_seconds", "1e308" },
+            { "elapsed_seconds", "9.9e11" }, { "elapsed_seconds", "\"NaN\"" },
+        { "evaluation_is_due", "null" }, { "configuration", "null" }, { "configuration", "[null]" },
+            { "configuration", "\"x\"" },
         { "format_version", "0" }, { "format_version", "-1" }, { "format_version", "null" },
     };
 
@@ -100,26 +105,42 @@ public sealed class LyingCheckpointTests : IDisposable
     public void Tokens_that_a_checkpoint_claims_take_no_memory_before_they_are_found_in_the_file()
     {
         using Device device = TestDevice.Open();
-        LanguageModelConfig config = new() { VocabularySize = 8, Layers = [new AttentionMixerOptions { ModelDim = 8, Heads = 2 }] };
+        LanguageModelConfig config =
+            new() { VocabularySize = 8, Layers = [new AttentionMixerOptions { ModelDim = 8, Heads = 2 }] };
         using MambaLanguageModel model = new(device, config, new Random(1));
         using AdamW optimizer = new(model, new());
         using ModelState state = model.CreateState();
         TrainerOptions options = new() { Steps = 1, Folder = _folder["run"] };
-        using (Trainer first = new(model, optimizer, options, _ => model.Loss([1, 2, 3, 4], 1, state)) { CarriedStates = state.Layers })
+        using (Trainer first =
+            new(model, optimizer, options, _ => model.Loss([1, 2, 3, 4], 1, state)) { CarriedStates = state.Layers })
         {
             first.Run(null, TestContext.Current.CancellationToken);
         }
 
         CheckpointFiles.Set(_folder["run/step-0000000001"], "state_lengths", new JsonArray(1_000_000_000));
         using ModelState fresh = model.CreateState();
-        using Trainer second = new(model, optimizer, options, _ => model.Loss([1, 2, 3, 4], 1, fresh)) { CarriedStates = fresh.Layers };
+        using Trainer second =
+            new(model, optimizer, options, _ => model.Loss([1, 2, 3, 4], 1, fresh)) { CarriedStates = fresh.Layers };
         long before = device.AllocatedBytes;
 
-        second.Invoking(trainer => trainer.Resume(null, TestContext.Current.CancellationToken)).Should().Throw<InvalidDataException>()
+        second.Invoking(trainer => trainer.Resume(null, TestContext.Current.CancellationToken))
+            .Should().Throw<InvalidDataException>()
             .WithMessage("*state.0.0*expected F32 of shape [1, 1000000000, 8]; found*");
 
         device.AllocatedBytes.Should().Be(before);
         fresh.Layers[0].Arrays[0].Shape[1].Should().Be(0);
+    }
+
+    [Fact]
+    public void An_evaluation_that_nobody_can_do_any_more_is_left_out()
+    {
+        RunToTheEnd();
+        CheckpointFiles.Set(_folder["run/step-0000000008"], "evaluation_is_due", true);
+        using TinyRun run = new(Options with { Steps = 9 }, carriesState: true);
+
+        run.Resume();
+
+        run.Train().Step.Should().Be(9);
     }
 
     [Fact]
@@ -130,7 +151,9 @@ public sealed class LyingCheckpointTests : IDisposable
         using TinyRun run = new(Options, carriesState: true);
 
         run.Invoking(tiny => tiny.Resume()).Should().Throw<NotSupportedException>()
-            .WithMessage("*saved in format 1; this version reads format 2. Begin a new run in another folder from the weights in *");
+            .WithMessage(
+                "*saved in format 1; this version reads format 2. Begin a new run in another folder from the weights " +
+                "in *");
     }
 
     public void Dispose() => _folder.Dispose();

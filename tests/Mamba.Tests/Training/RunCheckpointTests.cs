@@ -105,6 +105,20 @@ public sealed class RunCheckpointTests : IDisposable
     }
 
     [Fact]
+    public void A_run_that_was_cancelled_before_its_first_step_goes_on()
+    {
+        using (TinyRun first = new(Options))
+        {
+            first.Train(null, new CancellationToken(canceled: true)).Step.Should().Be(0);
+        }
+
+        using TinyRun second = new(Options);
+        second.Resume().Should().BeTrue();
+
+        second.Train().Step.Should().Be(12);
+    }
+
+    [Fact]
     public void A_run_whose_checkpoints_are_all_damaged_is_refused()
     {
         RunToTheEnd();
@@ -134,7 +148,9 @@ public sealed class RunCheckpointTests : IDisposable
         using TinyRun run = new(Options with { Configuration = "data: tiny\nseed: 2" });
 
         run.Invoking(tiny => tiny.Resume()).Should().Throw<InvalidOperationException>()
-            .WithMessage("*the run was begun with other settings: seed: 1 then, 2 now. Resume it with its own settings, or begin*");
+            .WithMessage(
+                "*the run was begun with other settings: seed: 1 then, 2 now. Resume it with its own settings, or " +
+                "begin*");
     }
 
     [Fact]

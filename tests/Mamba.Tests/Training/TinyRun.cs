@@ -64,7 +64,8 @@ internal sealed class TinyRun : IDisposable
 
     public float[] Weights() => [.. Model.Parameters.SelectMany(named => named.Parameter.Value.ToArray())];
 
-    public float[] StateValues() => [.. _state!.Layers.SelectMany(layer => layer.Arrays).SelectMany(array => array.ToArray())];
+    public float[] StateValues() =>
+        [.. _state!.Layers.SelectMany(layer => layer.Arrays).SelectMany(array => array.ToArray())];
 
     public void Dispose()
     {
