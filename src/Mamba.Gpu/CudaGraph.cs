@@ -40,6 +40,11 @@ internal sealed class CudaGraph : Recording.IReplay
 
         if (!isWhole || status != 0)
         {
+            if (status == 0)
+            {
+                CudaDriver.Check(CudaDriver.GraphDestroy(graph), "Freeing a captured graph");
+            }
+
             return null;
         }
 

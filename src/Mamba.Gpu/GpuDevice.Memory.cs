@@ -23,6 +23,7 @@ public sealed partial class GpuDevice
 
     internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
     {
+        RequireNotRecording();
         if (target.Precision == Precision.Float32 && target.IsContiguous)
         {
             _staging.Upload(source, BytesOf(target));
@@ -37,6 +38,7 @@ public sealed partial class GpuDevice
 
     internal override void Download(DeviceArray source, Span<float> target)
     {
+        RequireNotRecording();
         if (source.Precision == Precision.Float32 && source.IsContiguous)
         {
             _staging.Download(BytesOf(source), target);
@@ -51,6 +53,7 @@ public sealed partial class GpuDevice
 
     internal override void UploadIndices(ReadOnlySpan<int> source, Storage target)
     {
+        RequireNotRecording();
         ((GpuStorage)target).KeepOnHost(source);
         _staging.Upload(source, ((GpuStorage)target).Words.Cast<byte>());
     }
@@ -63,11 +66,7 @@ public sealed partial class GpuDevice
 
     private GpuRows RowsOf(DeviceArray array, long offset, long pitch, bool aligned)
     {
-        if (array.Storage is not GpuStorage storage || storage.Device != this)
-        {
-            throw new ArgumentException($"An array on \"{array.Device}\" was given to \"{this}\".");
-        }
-
+        GpuStorage storage = (GpuStorage)Resolve(array.Storage);
         int kind = storage.Precision == Precision.Float32 ? GpuRows.Float32 : GpuRows.BFloat16;
         return new(storage.Words, array.Offset + offset, pitch, kind, aligned ? 1 : 0);
     }
@@ -97,14 +96,12 @@ public sealed partial class GpuDevice
 
     /// <summary>The memory of indices, which has a copy on the host.</summary>
     /// <exception cref="ArgumentException">The indices are on another device.</exception>
-    private GpuStorage StorageOf(IndexArray indices) =>
-        indices.Storage is GpuStorage storage && storage.Device == this
-            ? storage
-            : throw new ArgumentException($"Indices on \"{indices.Storage.Device}\" were given to \"{this}\".");
+    private GpuStorage StorageOf(IndexArray indices) => (GpuStorage)Resolve(indices.Storage);
 
     /// <summary>Copies integers into memory of the innermost scope.</summary>
     private ArrayView<int> UploadScratch(ReadOnlySpan<int> values)
     {
+        RequireNotRecording();
         GpuStorage storage = (GpuStorage)Allocate([values.Length]).Storage;
         _staging.Upload(values, storage.Words.Cast<byte>());
         return storage.Integers;

@@ -18,8 +18,8 @@ public sealed partial class GpuDevice
     {
         ScanSizes sizes = new(inputs, segments);
         DeviceArray.Require("y", y, inputs.X.Shape);
-        DeviceArray.Require("the final state", finalState, sizes.StateShape);
-        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
+        DeviceArray.RequireOptional("the final state", finalState, sizes.StateShape);
+        DeviceArray.RequireOptional("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
         using DeviceScope scope = Scope();
         (int Lanes, int Slots) threads = ScanThreads(sizes);
         ScanArrays scan = ArraysOf(inputs, sizes, segments, threads.Lanes);

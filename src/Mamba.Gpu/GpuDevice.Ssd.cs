@@ -31,10 +31,10 @@ public sealed partial class GpuDevice
     {
         SsdSizes sizes = new(inputs, segments);
         DeviceArray.Require("y", y, inputs.X.Shape);
-        DeviceArray.Require("the final state", finalState, sizes.StateShape);
+        DeviceArray.RequireOptional("the final state", finalState, sizes.StateShape);
         if (checkpoints.Exists)
         {
-            DeviceArray.Require("checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
+            DeviceArray.RequireOptional("checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
         }
 
         using DeviceScope scope = Scope();

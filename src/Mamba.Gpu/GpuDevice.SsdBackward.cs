@@ -18,8 +18,8 @@ public sealed partial class GpuDevice
         in SsdGradients gradients)
     {
         SsdSizes sizes = new(inputs, segments);
-        DeviceArray.Require("the gradient of y", gy, inputs.X.Shape);
-        DeviceArray.Require("the gradient of the final state", gFinalState, sizes.StateShape);
+        DeviceArray.RequireOptional("the gradient of y", gy, inputs.X.Shape);
+        DeviceArray.RequireOptional("the gradient of the final state", gFinalState, sizes.StateShape);
         DeviceArray.Require("checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
         using DeviceScope scope = Scope();
         SsdPlan plan = PlanOf(inputs, sizes, shorter: true);

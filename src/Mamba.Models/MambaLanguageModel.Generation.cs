@@ -8,16 +8,21 @@ public sealed partial class MambaLanguageModel
 {
     /// <summary>Continues a text, one token after another.</summary>
     /// <param name="prompt">The tokens to read first, at least one.</param>
-    /// <param name="options">How to continue; null: greedily, with the defaults.</param>
+    /// <param name="options">How to continue; null: with the defaults.</param>
     /// <param name="state">
     /// What came before the prompt, of one text; read, and left as it is after the last token that was returned.
     /// Null: the text begins with the prompt.
     /// </param>
-    /// <param name="cancellation">Ends the text; looked at before every token.</param>
+    /// <param name="cancellation">
+    /// Ends the text: looked at before every token, and between the layers while the prompt is read.
+    /// </param>
     /// <returns>The tokens, as they are computed.</returns>
     /// <exception cref="ArgumentException">The prompt is empty, or an option makes no sense.</exception>
     /// <exception cref="OperationCanceledException">The text was cancelled.</exception>
-    /// <remarks>The work is done on the calling thread, while the caller waits for the next token.</remarks>
+    /// <remarks>
+    /// The work is done on the calling thread, while the caller waits for the next token. Between two tokens other work may
+    /// use the device. It has no gradients: a tape does not record it.
+    /// </remarks>
     public IAsyncEnumerable<int> GenerateAsync(
         ReadOnlyMemory<int> prompt,
         GenerationOptions? options = null,
@@ -26,8 +31,16 @@ public sealed partial class MambaLanguageModel
     {
         options ??= new();
         options.Validate();
-        ArgumentOutOfRangeException.ThrowIfZero(prompt.Length, nameof(prompt));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(state?.Batch ?? 1, 1, nameof(state));
+        if (prompt.IsEmpty)
+        {
+            throw new ArgumentException("Expected a prompt of at least one token; found none.", nameof(prompt));
+        }
+
+        if (state is { Batch: not 1 })
+        {
+            throw new ArgumentException($"Expected a state of one text; found one of {state.Batch}.", nameof(state));
+        }
+
         return GenerateTokensAsync(prompt, options, state, cancellation);
     }
 
@@ -37,24 +50,23 @@ public sealed partial class MambaLanguageModel
         ModelState? state,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
-        using ModelState? own = state is null ? CreateState() : null;
-        ModelState current = state ?? own!;
+        using GenerationState? own = state is null ? new(CreateState()) : null;
+        ModelState current = state ?? own!.State;
         Sampler sampler = new(Config.VocabularySize, options.Sampling);
+        PreviousTokens previous = new(prompt.Span, options);
         float[] logits = new float[Config.PaddedVocabularySize];
-        List<int> text = [.. prompt.Span];
         IReadOnlyCollection<int> stopTokens = options.StopTokens ?? (Config.EndOfText is { } end ? [end] : []);
 
         for (int start = 0; start < prompt.Length; start += options.PrefillLength)
         {
-            cancellation.ThrowIfCancellationRequested();
             int length = Math.Min(options.PrefillLength, prompt.Length - start);
-            Prefill(prompt.Span.Slice(start, length), current, logits);
+            Prefill(prompt.Span.Slice(start, length), current, logits, cancellation);
         }
 
         for (int count = 0; count < options.MaxTokens; count++)
         {
             cancellation.ThrowIfCancellationRequested();
-            int token = sampler.Next(logits.AsSpan(0, Config.VocabularySize), CollectionsMarshal.AsSpan(text));
+            int token = sampler.Next(logits.AsSpan(0, Config.VocabularySize), previous.Distinct);
             if (stopTokens.Contains(token))
             {
                 yield break;
@@ -62,9 +74,9 @@ public sealed partial class MambaLanguageModel
 
             // Read before it is returned, so that the state is whole wherever the caller stops.
             Step([token], current, logits);
-            text.Add(token);
+            previous.Add(token);
             yield return token;
-            if (options.StopSequences.Any(sequence => EndsWith(text, prompt.Length, sequence)))
+            if (previous.EndsWithStopSequence)
             {
                 yield break;
             }
@@ -73,15 +85,64 @@ public sealed partial class MambaLanguageModel
         }
     }
 
-    /// <summary>Whether what stands in a text from <paramref name="start"/> on ends with a sequence.</summary>
-    private static bool EndsWith(List<int> text, int start, IReadOnlyList<int> sequence)
+    /// <summary>What choosing the next token needs of those before it, in memory that does not grow with the text.</summary>
+    private sealed class PreviousTokens
     {
-        bool ends = text.Count - start >= sequence.Count;
-        for (int i = 0; ends && i < sequence.Count; i++)
+        private readonly IReadOnlyCollection<IReadOnlyList<int>> _stopSequences;
+        private readonly HashSet<int>? _seen;
+        private readonly List<int> _distinct = [];
+        private readonly List<int> _end = [];
+        private readonly int _longest;
+
+        public PreviousTokens(ReadOnlySpan<int> prompt, GenerationOptions options)
         {
-            ends = text[text.Count - sequence.Count + i] == sequence[i];
+            _stopSequences = options.StopSequences;
+            _longest = _stopSequences.Select(sequence => sequence.Count).DefaultIfEmpty().Max();
+            _seen = options.Sampling.RepetitionPenalty == 1 ? null : [];
+            foreach (int token in prompt)
+            {
+                Note(token);
+            }
         }
 
-        return ends;
+        /// <summary>Every token once, if repetition is penalised; else nothing.</summary>
+        public ReadOnlySpan<int> Distinct => CollectionsMarshal.AsSpan(_distinct);
+
+        /// <summary>Whether the tokens after the prompt end with a stop sequence.</summary>
+        public bool EndsWithStopSequence => _stopSequences.Any(
+            sequence => _end.Count >= sequence.Count && _end.TakeLast(sequence.Count).SequenceEqual(sequence));
+
+        /// <summary>Adds a token behind the prompt.</summary>
+        public void Add(int token)
+        {
+            Note(token);
+            if (_longest > 0)
+            {
+                _end.RemoveRange(0, _end.Count == _longest ? 1 : 0);
+                _end.Add(token);
+            }
+        }
+
+        private void Note(int token)
+        {
+            if (_seen is not null && _seen.Add(token))
+            {
+                _distinct.Add(token);
+            }
+        }
+    }
+
+    /// <summary>The state of a generation; freed also if the caller drops the generator without disposing it.</summary>
+    private sealed class GenerationState(ModelState state) : IDisposable
+    {
+        ~GenerationState() => state.Abandon();
+
+        public ModelState State => state;
+
+        public void Dispose()
+        {
+            state.Dispose();
+            GC.SuppressFinalize(this);
+        }
     }
 }

@@ -9,39 +9,51 @@ namespace Mamba.Models;
 public sealed partial class MambaLanguageModel : Module
 {
     private readonly ResidualBlock[] _blocks;
-    private readonly byte[] _configHash;
+    private readonly string _stateKind;
+    private int _warmBatch = -1;
 
     /// <summary>Makes a model.</summary>
     /// <param name="device">Where it lives.</param>
     /// <param name="config">Its sizes.</param>
     /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
     /// <exception cref="ArgumentException">The configuration makes no sense.</exception>
+    /// <exception cref="InsufficientMemoryException">The device's memory does not suffice; nothing of it is kept.</exception>
     public MambaLanguageModel(Device device, LanguageModelConfig config, Random? random)
         : base(device)
     {
         ArgumentNullException.ThrowIfNull(config);
         config.Validate();
         Config = config;
-        _configHash = ModelState.HashOf(config);
-
-        // The original models scale the output projections by the number of layers (GPT-2's rule), MLP or not.
-        double outputScale = 1 / Math.Sqrt(config.Layers.Count);
-        Embedding = AddModule(
-            "embedding", new Embedding(device, config.PaddedVocabularySize, config.ModelDim, random));
+        _stateKind = StateKind.Of(config);
         _blocks = new ResidualBlock[config.Layers.Count];
-        for (int i = 0; i < _blocks.Length; i++)
+        using DeviceScope scope = device.Scope();
+        HashSet<Storage> before = device.OwnedStorages();
+        try
         {
-            GatedMlp? mlp = config.MlpDim > 0
-                ? new(device, config.ModelDim, config.MlpDim, random, outputScale)
-                : null;
-            SequenceMixer mixer = config.Layers[i].Create(device, random, outputScale);
-            _blocks[i] = AddModule($"blocks.{i}", new ResidualBlock(mixer, config.ModelDim, config.NormEpsilon, mlp));
-        }
+            // The original models scale the output projections by the number of layers (GPT-2's rule), MLP or not.
+            double outputScale = 1 / Math.Sqrt(config.Layers.Count);
+            Embedding = AddModule(
+                "embedding", new Embedding(device, config.PaddedVocabularySize, config.ModelDim, random));
+            for (int i = 0; i < _blocks.Length; i++)
+            {
+                GatedMlp? mlp = config.MlpDim > 0
+                    ? new(device, config.ModelDim, config.MlpDim, random, outputScale)
+                    : null;
+                SequenceMixer mixer = config.Layers[i].Create(device, random, outputScale);
+                _blocks[i] = AddModule(
+                    $"blocks.{i}", new ResidualBlock(mixer, config.ModelDim, config.NormEpsilon, mlp));
+            }
 
-        FinalNorm = AddModule("final_norm", new RmsNorm(device, config.ModelDim, config.NormEpsilon));
-        Head = config.TieEmbeddings
-            ? null
-            : AddModule("head", new Linear(device, config.ModelDim, config.PaddedVocabularySize, false, random));
+            FinalNorm = AddModule("final_norm", new RmsNorm(device, config.ModelDim, config.NormEpsilon));
+            Head = config.TieEmbeddings
+                ? null
+                : AddModule("head", new Linear(device, config.ModelDim, config.PaddedVocabularySize, false, random));
+        }
+        catch
+        {
+            device.ReleaseOwnedExcept(before); // also of the layer that was half made
+            throw;
+        }
     }
 
     /// <summary>Sizes and schedule.</summary>
@@ -68,8 +80,11 @@ public sealed partial class MambaLanguageModel : Module
     /// <summary>Makes the state of texts that have not begun.</summary>
     /// <param name="batch">Number of texts.</param>
     /// <returns>The state; the caller disposes it.</returns>
-    public ModelState CreateState(int batch = 1) =>
-        new(Array.ConvertAll(_blocks, block => block.Mixer.CreateState(batch)), batch, _configHash);
+    public ModelState CreateState(int batch = 1)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(batch);
+        return new(ModelState.CreateLayers(_blocks, block => block.Mixer.CreateState(batch)), batch, _stateKind);
+    }
 
     /// <summary>Computes the logits at every position.</summary>
     /// <param name="ids">The tokens, row after row: batch·length of them.</param>
@@ -79,20 +94,34 @@ public sealed partial class MambaLanguageModel : Module
     /// <returns>Shape [batch, length, paddedVocabularySize], in the device's scope.</returns>
     /// <exception cref="ArgumentException">The tokens do not fill the rows, or the state is of another model.</exception>
     public DeviceArray Forward(
-        ReadOnlySpan<int> ids, int batch = 1, ModelState? state = null, Segments? segments = null) =>
-        Logits(Hidden(ids, batch, state, segments));
+        ReadOnlySpan<int> ids, int batch = 1, ModelState? state = null, Segments? segments = null)
+    {
+        (DeviceArray h, LayerState[] after) = Read(ids, batch, state, segments, default);
+        DeviceArray logits = Logits(h);
+        Advance(state, after, h.Shape[1], segments);
+        return logits;
+    }
 
     /// <summary>Reads a prompt, or its next piece, and computes the logits of the token that follows.</summary>
     /// <param name="ids">The tokens, row after row: batch·length of them, at least one a row.</param>
     /// <param name="state">What came before; read and updated. Its number of texts is the number of rows.</param>
     /// <param name="logits">Receives [batch, paddedVocabularySize].</param>
-    /// <exception cref="ArgumentException">The tokens do not fill the rows, or the state is of another model.</exception>
-    public void Prefill(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
+    /// <param name="cancellation">Ends the work between two layers; the state is then as it was.</param>
+    /// <exception cref="ArgumentException">
+    /// The tokens do not fill the rows, the state is of another model, or there is not room for all logits.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    /// <remarks>It has no gradients: a tape does not record it. A call that fails leaves the state as it was.</remarks>
+    public void Prefill(
+        ReadOnlySpan<int> ids, ModelState state, Span<float> logits, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(state);
-        ArgumentOutOfRangeException.ThrowIfLessThan(ids.Length, state.Batch, nameof(ids));
+        RequireOwn(state);
+        RequireRows(ids, state.Batch, least: 1);
+        RequireRoom(logits, state.Batch);
         using DeviceScope scope = Device.Scope();
-        DeviceArray h = Hidden(ids, state.Batch, state, null);
+        using Tape.Suspension pause = Tape.Suspend(Device);
+        (DeviceArray h, LayerState[] after) = Read(ids, state.Batch, state, null, cancellation);
         int length = h.Shape[1];
         DeviceArray last = Device.Allocate([state.Batch, 1, Config.ModelDim]);
         DeviceArray rows = last.Reshape([state.Batch, Config.ModelDim]);
@@ -102,40 +131,75 @@ public sealed partial class MambaLanguageModel : Module
         }
 
         Logits(last).CopyTo(logits);
+        Advance(state, after, length, null);
     }
 
     /// <summary>Reads one token of every text and computes the logits of the next.</summary>
     /// <param name="ids">One token a text.</param>
     /// <param name="state">What came before; read and updated.</param>
     /// <param name="logits">Receives [batch, paddedVocabularySize].</param>
-    /// <exception cref="ArgumentException">There is not one token a text, or the state is of another model.</exception>
+    /// <exception cref="ArgumentException">
+    /// There is not one token a text, the state is of another model, or there is not room for all logits.
+    /// </exception>
+    /// <remarks>It has no gradients: a tape does not record it. A call that fails leaves the state as it was.</remarks>
     public void Step(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
     {
         ArgumentNullException.ThrowIfNull(state);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(ids.Length, state.Batch, nameof(ids));
         RequireOwn(state);
-        if (Device.CanRecord && Device.Tape is null && state.IsOfFixedSize)
+        if (ids.Length != state.Batch)
+        {
+            throw new ArgumentException(
+                $"A step reads one token of each of the {state.Batch} texts of the state; found {ids.Length}.", nameof(ids));
+        }
+
+        foreach (int id in ids)
+        {
+            if ((uint)id >= (uint)Config.PaddedVocabularySize)
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(ids), id, $"Token id {id} lies outside the vocabulary of {Config.PaddedVocabularySize}.");
+            }
+        }
+
+        RequireRoom(logits, state.Batch);
+        using DeviceScope scope = Device.Scope();
+        using Tape.Suspension pause = Tape.Suspend(Device);
+        state.RequireUsable();
+        if (Device.CanRecord && state.IsOfFixedSize)
         {
             StepRecorded(ids, state, logits);
         }
         else
         {
-            using DeviceScope scope = Device.Scope();
-            StepLogits(Device.Indices(ids), state).CopyTo(logits);
+            StepInPlace(ids, state, logits);
         }
 
-        state.Position++;
+        state.Advance(1);
     }
 
     private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
     {
         state.Detach(); // to memory of its own, which the recording knows
-        state.Recorded ??= RecordedStepOf(state);
+        if (state.Recorded?.Model != this)
+        {
+            state.Recorded?.Dispose();
+            state.Recorded = RecordedStepOf(state);
+        }
+
         state.Recorded.Run(ids, logits);
     }
 
-    private RecordedStep RecordedStepOf(ModelState state) =>
-        new(Device, state.Batch, Config.PaddedVocabularySize, tokens => StepLogits(tokens, state));
+    private RecordedStep RecordedStepOf(ModelState state) => new(this, state, tokens => StepLogits(tokens, state));
+
+    private void StepInPlace(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
+    {
+        // Once a step has found all its memory in the device's pool, the next one will.
+        using ModelStepGuard guard = new(state, isSafe: _warmBatch == state.Batch);
+        long allocations = Device.Allocations;
+        StepLogits(Device.Indices(ids), state).CopyTo(logits);
+        _warmBatch = Device.Allocations == allocations ? state.Batch : -1;
+        guard.Done();
+    }
 
     private DeviceArray StepLogits(IndexArray ids, ModelState state)
     {
@@ -156,8 +220,7 @@ public sealed partial class MambaLanguageModel : Module
     /// <exception cref="ArgumentException">The tokens do not fill the rows.</exception>
     public DeviceArray Loss(ReadOnlySpan<int> ids, int batch = 1, ModelState? state = null)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
-        int length = ids.Length / batch;
+        int length = RequireRows(ids, batch, least: 1);
         int[] targets = new int[ids.Length];
         for (int i = 0; i < targets.Length; i++)
         {
@@ -184,37 +247,62 @@ public sealed partial class MambaLanguageModel : Module
         ModelState? state = null,
         Segments? segments = null)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(targets.Length, ids.Length, nameof(targets));
-        return Functions.CrossEntropy(Forward(ids, batch, state, segments), Device.Indices(targets));
-    }
-
-    /// <summary>The residual stream after the last layer, shape [batch, length, modelDim].</summary>
-    internal DeviceArray Hidden(ReadOnlySpan<int> ids, int batch, ModelState? state, Segments? segments)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
-        if (ids.Length % batch != 0)
+        if (targets.Length != ids.Length)
         {
-            throw new ArgumentException($"{ids.Length} tokens do not fill {batch} rows.", nameof(ids));
+            throw new ArgumentException($"Expected {ids.Length} targets, one a token; found {targets.Length}.", nameof(targets));
         }
 
+        (DeviceArray h, LayerState[] after) = Read(ids, batch, state, segments, default);
+        DeviceArray loss = Functions.CrossEntropy(Logits(h), Device.Indices(targets));
+        Advance(state, after, h.Shape[1], segments);
+        return loss;
+    }
+
+    /// <summary>The residual stream after the last layer, shape [batch, length, modelDim], of texts that begin here.</summary>
+    internal DeviceArray Hidden(ReadOnlySpan<int> ids, int batch) => Read(ids, batch, null, null, default).H;
+
+    internal DeviceArray Logits(DeviceArray h)
+    {
+        DeviceArray normed = FinalNorm.Forward(h);
+        return Head is null ? Functions.Linear(normed, Embedding.Weight.Value) : Head.Forward(normed);
+    }
+
+    /// <summary>
+    /// Computes the residual stream after the last layer, and what each layer remembers then. The state itself moves on
+    /// in <see cref="Advance"/>, once nothing can fail.
+    /// </summary>
+    private (DeviceArray H, LayerState[] After) Read(
+        ReadOnlySpan<int> ids, int batch, ModelState? state, Segments? segments, CancellationToken cancellation)
+    {
+        int length = RequireRows(ids, batch, least: 0);
         if (state is not null)
         {
             RequireOwn(state);
         }
 
-        int length = ids.Length / batch;
         DeviceArray h = Embedding.Forward(Device.Indices(ids), batch, length);
+        LayerState[] after = new LayerState[state is null ? 0 : _blocks.Length];
         for (int i = 0; i < _blocks.Length; i++)
         {
-            h = InScope(_blocks[i], h, state?.Layers[i], segments);
+            cancellation.ThrowIfCancellationRequested();
+            if (state is not null)
+            {
+                after[i] = state.Layers[i].Over([.. state.Layers[i].Arrays]);
+            }
+
+            h = InScope(_blocks[i], h, state is null ? null : after[i], segments);
         }
 
+        return (h, after);
+    }
+
+    private static void Advance(ModelState? state, LayerState[] after, int length, Segments? segments)
+    {
         if (state is not null)
         {
-            state.Position += length;
+            state.TakeFrom(after);
+            state.Advance(length, segments);
         }
-
-        return h;
     }
 
     /// <summary>Computes a layer; without a tape, which needs it, what stands between is freed at once.</summary>
@@ -228,20 +316,41 @@ public sealed partial class MambaLanguageModel : Module
         }
 
         using DeviceScope scope = Device.Scope();
-        return scope.Keep(block.Forward(h, state, segments));
+        DeviceArray next = scope.Keep(block.Forward(h, state, segments));
+        foreach (DeviceArray array in state?.Arrays ?? [])
+        {
+            scope.Keep(array);
+        }
+
+        return next;
     }
 
-    internal DeviceArray Logits(DeviceArray h)
+    private static int RequireRows(ReadOnlySpan<int> ids, int batch, int least)
     {
-        DeviceArray normed = FinalNorm.Forward(h);
-        return Head is null ? Functions.Linear(normed, Embedding.Weight.Value) : Head.Forward(normed);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
+        return ids.Length % batch == 0 && ids.Length / batch >= least
+            ? ids.Length / batch
+            : throw new ArgumentException(
+                $"Expected as many tokens in each of {batch} rows, at least {least}; found {ids.Length} tokens.", nameof(ids));
+    }
+
+    private void RequireRoom(Span<float> logits, int batch)
+    {
+        long count = (long)batch * Config.PaddedVocabularySize;
+        if (logits.Length < count)
+        {
+            throw new ArgumentException(
+                $"Expected room for {count} logits, {Config.PaddedVocabularySize} for each of {batch} texts; found room for " +
+                $"{logits.Length}.", nameof(logits));
+        }
     }
 
     private void RequireOwn(ModelState state)
     {
-        if (!state.ConfigHash.AsSpan().SequenceEqual(_configHash))
+        if (state.Kind != _stateKind)
         {
-            throw new ArgumentException("The state belongs to a model of another configuration.", nameof(state));
+            throw new ArgumentException(
+                $"The state belongs to another model: expected {_stateKind}; found {state.Kind}.", nameof(state));
         }
     }
 }

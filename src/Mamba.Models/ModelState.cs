@@ -1,8 +1,3 @@
-using System.Buffers.Binary;
-using System.Globalization;
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 using Mamba.Devices;
 using Mamba.Layers;
 
@@ -12,33 +7,33 @@ namespace Mamba.Models;
 /// What a model remembers of the texts that it has read: a value, of the same size however long they are, that can be
 /// cloned, forked, saved and loaded.
 /// </summary>
+/// <remarks>A call that fails, for whatever reason, leaves the state as it was.</remarks>
 public sealed class ModelState : IDisposable
 {
-    private const string Magic = "MAMBASTATE";
-    private const int FormatVersion = 1;
-
     private readonly LayerState[] _layers;
+    private readonly long[] _positions;
 
-    internal ModelState(LayerState[] layers, int batch, byte[] configHash)
+    internal ModelState(LayerState[] layers, int batch, string kind)
     {
         _layers = layers;
-        Batch = batch;
-        ConfigHash = configHash;
+        _positions = new long[batch];
+        Kind = kind;
         IsOfFixedSize = !Array.Exists(layers, layer => layer.HoldsTokens);
     }
 
     /// <summary>Number of texts.</summary>
-    public int Batch { get; }
+    public int Batch => _positions.Length;
 
     /// <summary>Tokens read of each text.</summary>
-    public long Position { get; internal set; }
+    public IReadOnlyList<long> Positions => _positions;
 
     /// <summary>The state of each layer.</summary>
     public IReadOnlyList<LayerState> Layers => _layers;
 
-    internal byte[] ConfigHash { get; }
+    /// <summary>What decides the shape and the meaning of the state, in words.</summary>
+    internal string Kind { get; }
 
-    /// <summary>The step over this state, where the device records.</summary>
+    /// <summary>The step over this state, on a device that records.</summary>
     internal RecordedStep? Recorded { get; set; }
 
     /// <summary>Whether every layer's memory is of one size for any number of tokens.</summary>
@@ -46,27 +41,58 @@ public sealed class ModelState : IDisposable
 
     /// <summary>Makes an equal state with memory of its own: a fork of the conversation.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
-    public ModelState Clone() =>
-        new([.. Layers.Select(layer => layer.Clone())], Batch, ConfigHash) { Position = Position };
+    /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
+    public ModelState Clone()
+    {
+        ModelState copy = CreateEmpty();
+        try
+        {
+            copy.CopyFrom(this);
+            return copy;
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes over what another state remembers of all its texts.</summary>
+    /// <param name="other">A state of the same model and number of texts.</param>
+    /// <exception cref="ArgumentException">The other state is of another model, device or number of texts.</exception>
+    public void CopyFrom(ModelState other)
+    {
+        RequireSameModel(other);
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            _layers[i].RequireCopyFrom(other._layers[i]);
+        }
+
+        TakeFrom(other._layers);
+        other._positions.CopyTo(_positions, 0);
+    }
 
     /// <summary>Copies one text's memory into a place of this batch.</summary>
     /// <param name="slot">The text here that is overwritten.</param>
     /// <param name="other">A state of the same model.</param>
-    /// <param name="otherSlot">The text there.</param>
-    /// <exception cref="ArgumentException">The other state is of another model.</exception>
+    /// <param name="otherSlot">The text there; in a model with attention it has as many tokens as those here.</param>
+    /// <exception cref="ArgumentException">The other state is of another model or device, or of another length.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such text.</exception>
+    /// <exception cref="InvalidOperationException">A tape follows one of the states.</exception>
     public void CopySlot(int slot, ModelState other, int otherSlot)
     {
-        ArgumentNullException.ThrowIfNull(other);
-        if (!other.ConfigHash.AsSpan().SequenceEqual(ConfigHash))
+        RequireSameModel(other);
+        for (int i = 0; i < _layers.Length; i++)
         {
-            throw new ArgumentException("The states belong to models of different configurations.", nameof(other));
+            _layers[i].RequireCopySlot(slot, other._layers[i], otherSlot);
         }
 
-        for (int i = 0; i < Layers.Count; i++)
+        for (int i = 0; i < _layers.Length; i++)
         {
-            Layers[i].CopySlot(slot, other.Layers[i], otherSlot);
+            _layers[i].CopySlot(slot, other._layers[i], otherSlot);
         }
+
+        _positions[slot] = other._positions[otherSlot];
     }
 
     /// <summary>Lets gradients no longer flow to what came before, as truncated back-propagation does.</summary>
@@ -78,30 +104,16 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Writes the state: format, version, configuration hash, arrays, and a checksum of them all.</summary>
+    /// <summary>Writes the state: format, version, kind of model, positions, arrays, and a checksum of them all.</summary>
     /// <param name="stream">Where to.</param>
+    /// <exception cref="ObjectDisposedException">The state has been disposed; nothing is written.</exception>
     public void Save(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        using IncrementalHash checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Write(stream, checksum, Encoding.ASCII.GetBytes(Magic));
-        WriteNumber(stream, checksum, FormatVersion);
-        Write(stream, checksum, ConfigHash);
-        WriteNumber(stream, checksum, Batch);
-        WriteNumber(stream, checksum, Position);
-        foreach (LayerState layer in Layers)
-        {
-            WriteNumber(stream, checksum, layer.Length);
-            foreach (DeviceArray array in layer.Arrays)
-            {
-                Write(stream, checksum, MemoryMarshal.AsBytes<float>(array.ToArray()));
-            }
-        }
-
-        stream.Write(checksum.GetHashAndReset());
+        StateFile.Write(this, stream);
     }
 
-    /// <summary>Reads a state that was saved of a model of the same configuration. On failure this one stays as it is.</summary>
+    /// <summary>Reads a state that was saved of a model of the same kind. On failure this one stays as it is.</summary>
     /// <param name="stream">Where from.</param>
     /// <exception cref="InvalidDataException">
     /// The data are no state, of another version, model or batch, cut off, or damaged.
@@ -109,37 +121,7 @@ public sealed class ModelState : IDisposable
     public void Load(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        using IncrementalHash checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Require("the magic word", Magic, Encoding.ASCII.GetString(Read(stream, checksum, Magic.Length)));
-        Require("format version", FormatVersion, ReadNumber(stream, checksum));
-        Require("configuration hash", Hex(ConfigHash), Hex(Read(stream, checksum, ConfigHash.Length)));
-        Require("number of texts", Batch, ReadNumber(stream, checksum));
-        long position = ReadNumber(stream, checksum);
-
-        using ModelState loaded = new([.. Layers.Select(layer => layer.CreateEmpty(Batch))], Batch, ConfigHash);
-        foreach (LayerState layer in loaded.Layers)
-        {
-            long length = ReadNumber(stream, checksum);
-            layer.SetLength(length is >= 0 and <= int.MaxValue
-                ? (int)length
-                : throw new InvalidDataException($"A saved state claims {length} tokens in a layer."));
-            foreach (DeviceArray array in layer.Arrays)
-            {
-                byte[] bytes = Read(stream, checksum, checked((int)array.Shape.Count * sizeof(float)));
-                array.CopyFrom(MemoryMarshal.Cast<byte, float>(bytes));
-            }
-        }
-
-        byte[] expected = checksum.GetHashAndReset();
-        byte[] found = new byte[expected.Length];
-        ReadFully(stream, found);
-        Require("checksum", Hex(expected), Hex(found));
-        for (int i = 0; i < Layers.Count; i++)
-        {
-            Layers[i].CopyFrom(loaded.Layers[i]);
-        }
-
-        Position = position;
+        StateFile.Read(this, stream);
     }
 
     /// <summary>Frees the memory.</summary>
@@ -147,62 +129,102 @@ public sealed class ModelState : IDisposable
     {
         Recorded?.Dispose();
         Recorded = null;
-        foreach (LayerState layer in Layers)
+        foreach (LayerState layer in _layers)
         {
             layer.Dispose();
         }
     }
 
-    /// <summary>Tells configurations apart: a hash of all their sizes and options.</summary>
-    internal static byte[] HashOf(LanguageModelConfig config)
+    /// <summary>Frees the memory when the device is next used; for a finalizer, which no thread waits for.</summary>
+    internal void Abandon()
     {
-        string text = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{config.PaddedVocabularySize} {config.MlpDim} {config.NormEpsilon} {config.TieEmbeddings} ");
-        return SHA256.HashData(Encoding.UTF8.GetBytes(text + string.Join(' ', config.Layers)));
-    }
-
-    private static void Require<T>(string what, T expected, T found)
-    {
-        if (!Equals(expected, found))
+        if (_layers.Length > 0)
         {
-            throw new InvalidDataException($"A saved state does not fit: {what} is {found}, expected {expected}.");
+            _layers[0].Device.Defer(Dispose);
         }
     }
 
-    private static string Hex(byte[] bytes) => Convert.ToHexStringLower(bytes);
+    /// <summary>A state of the same kind with contents that are not set.</summary>
+    internal ModelState CreateEmpty() => new(CreateLayers(_layers, layer => layer.CreateEmpty(Batch)), Batch, Kind);
 
-    private static void Write(Stream stream, IncrementalHash checksum, ReadOnlySpan<byte> bytes)
+    /// <summary>Makes the states of layers; if one cannot be made, those before it are freed.</summary>
+    internal static LayerState[] CreateLayers<T>(T[] layers, Func<T, LayerState> create)
     {
-        stream.Write(bytes);
-        checksum.AppendData(bytes);
-    }
-
-    private static void WriteNumber(Stream stream, IncrementalHash checksum, long number)
-    {
-        Span<byte> bytes = stackalloc byte[sizeof(long)];
-        BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
-        Write(stream, checksum, bytes);
-    }
-
-    private static byte[] Read(Stream stream, IncrementalHash checksum, int count)
-    {
-        byte[] bytes = new byte[count];
-        ReadFully(stream, bytes);
-        checksum.AppendData(bytes);
-        return bytes;
-    }
-
-    private static long ReadNumber(Stream stream, IncrementalHash checksum) =>
-        BinaryPrimitives.ReadInt64LittleEndian(Read(stream, checksum, sizeof(long)));
-
-    private static void ReadFully(Stream stream, byte[] bytes)
-    {
-        int read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-        if (read < bytes.Length)
+        List<LayerState> made = [];
+        try
         {
-            throw new InvalidDataException(
-                $"A saved state is cut off: expected {bytes.Length} more bytes, found {read}.");
+            foreach (T layer in layers)
+            {
+                made.Add(create(layer));
+            }
+
+            return [.. made];
+        }
+        catch
+        {
+            made.ForEach(state => state.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>Throws unless all layers can be read and stepped over.</summary>
+    internal void RequireUsable()
+    {
+        foreach (LayerState layer in _layers)
+        {
+            layer.RequireUsable();
+        }
+    }
+
+    /// <summary>Counts tokens that were read.</summary>
+    /// <param name="length">Tokens of every text, unless they are packed.</param>
+    /// <param name="segments">Packed texts, of a length each.</param>
+    internal void Advance(int length, Segments? segments = null)
+    {
+        for (int i = 0; i < _positions.Length; i++)
+        {
+            _positions[i] += segments is null ? length : segments.Offsets[i + 1] - segments.Offsets[i];
+        }
+    }
+
+    /// <summary>Sets the numbers of tokens that were read.</summary>
+    internal void SetPositions(ReadOnlySpan<long> positions) => positions.CopyTo(_positions);
+
+    /// <summary>Takes over the arrays of other layers: all of them, or none if memory does not suffice.</summary>
+    internal void TakeFrom(LayerState[] others)
+    {
+        if (_layers.Length > 0)
+        {
+            using DeviceScope scope = _layers[0].Device.Scope();
+            LayerState.TakeAll(_layers, others);
+        }
+    }
+
+    /// <summary>Says whether somebody puts all layers back if a step fails, so that they need not do it themselves.</summary>
+    internal void SetGuarded(bool isGuarded)
+    {
+        foreach (LayerState layer in _layers)
+        {
+            layer.IsGuarded = isGuarded;
+        }
+    }
+
+    /// <summary>Puts back what was remembered before a step that failed half way; null: it is lost.</summary>
+    internal void Restore(ModelState? before)
+    {
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            _layers[i].Restore(before?._layers[i]);
+        }
+    }
+
+    private void RequireSameModel(ModelState other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        if (other.Kind != Kind)
+        {
+            throw new ArgumentException(
+                $"The states belong to different models: this one to {Kind}; the other one to {other.Kind}.", nameof(other));
         }
     }
 }

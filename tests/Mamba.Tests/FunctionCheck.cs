@@ -18,7 +18,7 @@ internal sealed class FunctionCheck(
     public void ShouldMatchTheReference(double tolerance, double gradientTolerance)
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         DeviceArray[] actual = Run(tested, asSlices: false), expected = Run(reference, asSlices: false);
 
@@ -33,7 +33,7 @@ internal sealed class FunctionCheck(
     /// <summary>Asserts that the reference's own gradients are the differences of its outputs.</summary>
     public void ShouldHaveTheDifferencesAsReferenceGradients()
     {
-        using ReferenceDevice device = new();
+        using ReferenceDevice device = TestDevice.Reference();
         DeviceArray[] arrays = Array.ConvertAll(inputs, input => device.Array(input.Shape, input.Values));
         DeviceArray[] gradients = Run(device, asSlices: false)[1..];
 
@@ -69,7 +69,7 @@ internal sealed class FunctionCheck(
     /// <summary>Asserts that 1, 2 and 5 threads give the same bits.</summary>
     public void ShouldGiveTheSameBitsOnAnyNumberOfThreads()
     {
-        using CpuDevice one = new(1), two = new(2), five = new(5);
+        using CpuDevice one = TestDevice.Cpu(1), two = TestDevice.Cpu(2), five = TestDevice.Cpu(5);
         DeviceArray[] expected = Run(one, asSlices: false);
 
         ShouldHaveTheSameBits(Run(two, asSlices: false), expected);

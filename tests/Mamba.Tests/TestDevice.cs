@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Tests.Reference;
 
 namespace Mamba.Tests;
 
@@ -21,14 +22,32 @@ internal static class TestDevice
     /// <summary>Whether the tests run kernels on the processor's threads, whose start allocates.</summary>
     public static bool IsEmulation => Name == "emulation";
 
-    /// <summary>Opens the device.</summary>
-    /// <param name="threads">Threads, where it is the processor.</param>
-    public static Device Open(int threads = 1) => IsCpu ? new CpuDevice(threads) : Gpu.Value.Share();
+    /// <summary>Opens the device, with a scope that lasts as long as the device.</summary>
+    /// <param name="threads">Threads, if it is the processor.</param>
+    public static Device Open(int threads = 1) => InScope(OpenBare(threads));
 
-    /// <summary>Opens the device, or an emulated one where it is the processor.</summary>
+    /// <summary>Opens the device without a scope.</summary>
+    /// <param name="threads">Threads, if it is the processor.</param>
+    public static Device OpenBare(int threads = 1) => IsCpu ? new CpuDevice(threads) : Gpu.Value.Share();
+
+    /// <summary>Opens the device, or an emulated one if it is the processor, with a scope that lasts as long.</summary>
     /// <param name="precision">How it stores activations.</param>
     public static GpuDevice OpenGpu(Precision precision = Precision.Float32) =>
-        Gpu.Value.Share(new() { Precision = precision });
+        InScope(Gpu.Value.Share(new() { Precision = precision }));
+
+    /// <summary>Opens the processor, with a scope that lasts as long as the device.</summary>
+    public static CpuDevice Cpu(int threads) => InScope(new CpuDevice(threads));
+
+    /// <summary>Opens the float64 reference, with a scope that lasts as long as the device.</summary>
+    public static ReferenceDevice Reference() => InScope(new ReferenceDevice());
+
+    private static TDevice InScope<TDevice>(TDevice device)
+        where TDevice : Device
+    {
+        device.Scope();
+        device.Warning = null;
+        return device;
+    }
 
     /// <summary>
     /// Asserts that a sequence has the same bits alone and in a batch; on CUDA, where cuBLAS chooses the method of a product

@@ -1,3 +1,4 @@
+using Mamba.Autograd;
 using Mamba.Devices;
 
 namespace Mamba.Models.Data;
@@ -17,6 +18,7 @@ public static class Evaluation
     /// <returns>The mean, in nats.</returns>
     /// <exception cref="InvalidDataException">The stream has fewer than two tokens.</exception>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
+    /// <remarks>It has no gradients: a tape does not record it.</remarks>
     public static double MeanLoss(
         MambaLanguageModel model, TokenSequence stream, long limit = long.MaxValue, CancellationToken cancellation = default)
     {
@@ -28,6 +30,8 @@ public static class Evaluation
             throw new InvalidDataException($"Expected at least two tokens to evaluate on; found {stream.Length}.");
         }
 
+        using DeviceScope whole = model.Device.Scope();
+        using Tape.Suspension pause = Tape.Suspend(model.Device);
         using ModelState state = model.CreateState();
         long count = Math.Min(stream.Length - 1, limit);
         double sum = 0;

@@ -35,6 +35,7 @@ public sealed partial class Trainer : IDisposable
     /// must depend on the number alone.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    /// <exception cref="ArgumentException">The optimiser was made of another module, or before parameters became trainable.</exception>
     public Trainer(Module module, Optimizer optimizer, TrainerOptions options, Func<long, DeviceArray> loss)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -42,6 +43,7 @@ public sealed partial class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loss);
         options.Validate();
+        RequireParametersOf(module, optimizer);
         (_module, _optimizer, _options, _loss) = (module, optimizer, options, loss);
         _average = options.AverageDecay is { } decay ? new(module, decay) : null;
         _folder = options.Folder is null ? null : new(options.Folder, options.KeepCheckpoints);
@@ -155,6 +157,28 @@ public sealed partial class Trainer : IDisposable
         TakeStep(progress);
         _run.EvaluationIsDue = Evaluate is not null && (_run.Step == _options.Steps || IsDue(_options.EvaluateEvery));
         return null;
+    }
+
+    /// <summary>Throws unless the optimiser changes all trainable parameters of the module, and no others.</summary>
+    private static void RequireParametersOf(Module module, Optimizer optimizer)
+    {
+        (string Name, Parameter Parameter)[] all = [.. module.Parameters];
+        HashSet<Parameter> own = [.. all.Select(named => named.Parameter)], changed = [.. optimizer.Parameters];
+        if (!changed.IsSubsetOf(own))
+        {
+            throw new ArgumentException(
+                $"The optimiser was made of another module: {changed.Count(parameter => !own.Contains(parameter))} of its " +
+                $"{changed.Count} parameters are not in this {module.GetType().Name}. Make it of the module that is trained.",
+                nameof(optimizer));
+        }
+
+        if (Array.Find(all, named => named.Parameter.IsTrainable && !changed.Contains(named.Parameter)) is { Name: { } left })
+        {
+            throw new ArgumentException(
+                $"The optimiser does not change \"{left}\", which is trainable: it was made of a part of the module, or before " +
+                "that became trainable. Make the optimiser last.",
+                nameof(optimizer));
+        }
     }
 
     private bool IsDue(long every) => every > 0 && _run.Step % every == 0;

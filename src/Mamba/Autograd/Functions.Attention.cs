@@ -12,11 +12,13 @@ public static partial class Functions
     /// <remarks>Vaswani et al., <see href="https://arxiv.org/abs/1706.03762"/>, eq. 1.</remarks>
     public static DeviceArray Attention(in AttentionInputs inputs, Segments? segments = null)
     {
-        Device device = inputs.Queries.Device;
-        DeviceArray y = device.Allocate(inputs.Queries.Shape, inputs.Queries.Precision);
+        Device device = Require(inputs.Queries);
+        inputs.Validate(new(inputs.Queries.Shape, segments));
+        bool follows = Tape.Follows(
+            inputs.Queries, inputs.Keys, inputs.Values, inputs.PastKeys, inputs.PastValues);
+        DeviceArray y = device.AllocateOutput(inputs.Queries.Shape, inputs.Queries.Precision);
         device.Attention(inputs, segments, y);
-        if (Tape.Follows(
-            inputs.Queries, inputs.Keys, inputs.Values, inputs.PastKeys, inputs.PastValues))
+        if (follows)
         {
             RecordAttention(device.Tape!, inputs, segments, y);
         }
@@ -33,9 +35,11 @@ public static partial class Functions
     /// <remarks>Su et al., <see href="https://arxiv.org/abs/2104.09864"/>, eq. 34.</remarks>
     public static DeviceArray Rotary(DeviceArray x, RotaryOptions options, Segments? segments = null)
     {
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        x.Device.Rotary(x, options, segments, inverse: false, y);
-        if (Tape.Follows(x))
+        Device device = Require(x);
+        bool follows = Tape.Follows(x);
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        device.Rotary(x, options, segments, inverse: false, y);
+        if (follows)
         {
             RecordRotary(x.Device.Tape!, x, options, segments, y);
         }

@@ -29,14 +29,17 @@ public static partial class Functions
         DeviceArray initialWindow = default,
         Segments? segments = null)
     {
+        Device device = Require(x);
+        Require(weight);
+        bool follows = Tape.Follows(x, weight, bias, initialWindow);
         Sequences sequences = new(x.Shape, segments);
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        DeviceArray finalWindow = x.Device.Allocate([sequences.Count, WindowLength(weight), x.Shape.Width]);
-        x.Device.CausalConvolution(x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
-        if (Tape.Follows(x, weight, bias, initialWindow))
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        DeviceArray finalWindow = device.AllocateOutput([sequences.Count, WindowLength(weight), x.Shape.Width]);
+        device.CausalConvolution(x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
+        if (follows)
         {
             RecordCausalConvolution(
-                x.Device.Tape!, x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
+                device.Tape!, x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
         }
 
         return (y, finalWindow);
@@ -58,14 +61,17 @@ public static partial class Functions
     public static DeviceArray CausalConvolutionStep(
         DeviceArray x, DeviceArray weight, DeviceArray bias, bool silu, DeviceArray window)
     {
+        Device device = Require(x);
+        Require(weight);
+        Require(window);
         if (Tape.Follows(x, weight, bias, window))
         {
             throw new InvalidOperationException(
                 "A step overwrites its window and has no gradient; use the sequence form.");
         }
 
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        x.Device.CausalConvolution(x, weight, bias, silu, window, new(x.Shape, null), y, window);
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        device.CausalConvolution(x, weight, bias, silu, window, new(x.Shape, null), y, window);
         return y;
     }
 
@@ -83,18 +89,21 @@ public static partial class Functions
     public static DeviceArray SameConvolution(
         DeviceArray x, DeviceArray weight, DeviceArray bias = default, bool silu = false, Segments? segments = null)
     {
+        Device device = Require(x);
+        Require(weight);
+        bool follows = Tape.Follows(x, weight, bias);
         Sequences sequences = new(x.Shape, segments);
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        x.Device.SameConvolution(x, weight, bias, silu, sequences, y);
-        if (Tape.Follows(x, weight, bias))
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        device.SameConvolution(x, weight, bias, silu, sequences, y);
+        if (follows)
         {
-            RecordSameConvolution(x.Device.Tape!, x, weight, bias, silu, sequences, y);
+            RecordSameConvolution(device.Tape!, x, weight, bias, silu, sequences, y);
         }
 
         return y;
     }
 
-    private static int WindowLength(DeviceArray weight) => weight.Shape[0] - 1;
+    private static int WindowLength(DeviceArray weight) => Math.Max(weight.Shape[0] - 1, 0);
 
     private static void RecordCausalConvolution(
         Tape tape,

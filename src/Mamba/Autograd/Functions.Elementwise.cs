@@ -22,7 +22,12 @@ public static partial class Functions
     /// <param name="x">What is gated.</param>
     /// <param name="z">The gate, of the same shape.</param>
     /// <returns>The gated array.</returns>
-    public static DeviceArray Gate(DeviceArray x, DeviceArray z) => Zip<Elementwise.Gate>(x, z);
+    public static DeviceArray Gate(DeviceArray x, DeviceArray z)
+    {
+        Require(x);
+        Require(z);
+        return Zip<Elementwise.Gate>(x, z);
+    }
 
     /// <summary>Computes <c>1 / (1 + e^-x)</c>.</summary>
     /// <param name="x">The input.</param>
@@ -58,11 +63,13 @@ public static partial class Functions
     private static DeviceArray Map<TOp>(DeviceArray x)
         where TOp : struct, IMap
     {
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        x.Device.Map<TOp>(x, y);
-        if (Tape.Follows(x))
+        Device device = Require(x);
+        bool follows = Tape.Follows(x);
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        device.Map<TOp>(x, y);
+        if (follows)
         {
-            RecordMap<TOp>(x.Device.Tape!, x, y);
+            RecordMap<TOp>(device.Tape!, x, y);
         }
 
         return y;
@@ -71,13 +78,17 @@ public static partial class Functions
     private static DeviceArray Zip<TOp>(DeviceArray a, DeviceArray b)
         where TOp : struct, IZip
     {
+        Device device = Require(a);
+        Require(b);
+        bool follows = Tape.Follows(a, b);
+
         // The residual stream, which is float32, stays so when a layer's output is added.
-        DeviceArray y = a.Device.Allocate(
+        DeviceArray y = device.AllocateOutput(
             a.Shape, a.Precision == Precision.Float32 ? Precision.Float32 : b.Precision);
-        a.Device.Zip<TOp>(a, b, y);
-        if (Tape.Follows(a, b))
+        device.Zip<TOp>(a, b, y);
+        if (follows)
         {
-            RecordZip<TOp>(a.Device.Tape!, a, b, y);
+            RecordZip<TOp>(device.Tape!, a, b, y);
         }
 
         return y;

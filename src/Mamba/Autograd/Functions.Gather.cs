@@ -14,6 +14,7 @@ public static partial class Functions
     /// <exception cref="ArgumentOutOfRangeException">An id lies outside the vocabulary.</exception>
     public static DeviceArray Embedding(DeviceArray table, IndexArray ids, int batch, int length)
     {
+        Require(table);
         if (table.Shape.Rank != 2)
         {
             throw new ArgumentException($"Expected a table [vocabulary, width]; found {table.Shape}.", nameof(table));
@@ -43,20 +44,25 @@ public static partial class Functions
     /// </remarks>
     public static DeviceArray Gather(DeviceArray x, IndexArray order)
     {
+        Require(x);
         if (x.Shape.Rank != 3)
         {
             throw new ArgumentException($"Expected [batch, length, channels]; found {x.Shape}.", nameof(x));
         }
 
-        Shape shape = [x.Shape[0], order.Length, x.Shape.Width];
-        return x.Shape[0] == 0 ? x.Device.Allocate(shape) : GatherRows(x, order, x.Shape[0], shape);
+        return GatherRows(x, order, x.Shape[0], [x.Shape[0], order.Length, x.Shape.Width]);
     }
 
     private static DeviceArray GatherRows(DeviceArray x, IndexArray indices, int parts, Shape shape)
     {
-        DeviceArray y = x.Device.Allocate(shape);
-        x.Device.GatherRows(x, indices, parts, y);
-        if (Tape.Follows(x))
+        bool follows = Tape.Follows(x);
+        DeviceArray y = x.Device.AllocateOutput(shape);
+        if (parts > 0)
+        {
+            x.Device.GatherRows(x, indices, parts, y);
+        }
+
+        if (follows)
         {
             RecordGather(x.Device.Tape!, x, indices, parts, y);
         }
@@ -66,5 +72,12 @@ public static partial class Functions
 
     private static void RecordGather(Tape tape, DeviceArray x, IndexArray indices, int parts, DeviceArray y) =>
         tape.Record(
-            () => x.Device.GatherRowsBackward(indices, parts, tape.GradientOf(y), tape.GradientOf(x)), y);
+            () =>
+            {
+                if (parts > 0)
+                {
+                    x.Device.GatherRowsBackward(indices, parts, tape.GradientOf(y), tape.GradientOf(x));
+                }
+            },
+            y);
 }

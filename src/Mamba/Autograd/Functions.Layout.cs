@@ -11,18 +11,21 @@ public static partial class Functions
     /// <exception cref="ArgumentException">An axis other than the last differs.</exception>
     public static DeviceArray Concat(DeviceArray a, DeviceArray b)
     {
+        Device device = Require(a);
+        Require(b);
         (int left, int right) = (a.Shape.Width, b.Shape.Width);
         if (a.Shape.WithWidth(right) != b.Shape)
         {
             throw new ArgumentException($"Only the last axes may differ; found {a.Shape} and {b.Shape}.");
         }
 
-        DeviceArray y = a.Device.Allocate(a.Shape.WithWidth(left + right), a.Precision);
-        a.Device.Copy(a, y.Slice(0, left));
-        a.Device.Copy(b, y.Slice(left, right));
-        if (Tape.Follows(a, b))
+        bool follows = Tape.Follows(a, b);
+        DeviceArray y = device.AllocateOutput(a.Shape.WithWidth(checked(left + right)), a.Precision);
+        device.Copy(a, y.Slice(0, left));
+        device.Copy(b, y.Slice(left, right));
+        if (follows)
         {
-            RecordConcat(a.Device.Tape!, a, b, y);
+            RecordConcat(device.Tape!, a, b, y);
         }
 
         return y;
@@ -33,16 +36,18 @@ public static partial class Functions
     /// <returns>A contiguous array of the same shape.</returns>
     public static DeviceArray Contiguous(DeviceArray x)
     {
+        Device device = Require(x);
         if (x.IsContiguous)
         {
             return x;
         }
 
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        x.Device.Copy(x, y);
-        if (Tape.Follows(x))
+        bool follows = Tape.Follows(x);
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        device.Copy(x, y);
+        if (follows)
         {
-            RecordContiguous(x.Device.Tape!, x, y);
+            RecordContiguous(device.Tape!, x, y);
         }
 
         return y;
@@ -54,15 +59,16 @@ public static partial class Functions
     /// <returns>Shape [count, ..].</returns>
     internal static DeviceArray Repeat(DeviceArray x, int count)
     {
+        bool follows = Tape.Follows(x);
         int width = checked((int)x.Shape.Count);
         DeviceArray row = x.Reshape([1, width]);
-        DeviceArray rows = x.Device.Allocate([count, width]);
+        DeviceArray rows = x.Device.AllocateOutput([count, width]);
         for (int i = 0; i < count; i++)
         {
             x.Device.Copy(row, rows.RowRange(i, 1));
         }
 
-        if (Tape.Follows(x))
+        if (follows)
         {
             RecordRepeat(x.Device.Tape!, x.Reshape([width]), rows);
         }

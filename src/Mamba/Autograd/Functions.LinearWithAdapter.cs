@@ -20,14 +20,18 @@ public static partial class Functions
     public static DeviceArray LinearWithAdapter(
         DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray adapterA, DeviceArray adapterB, float scale)
     {
-        Device device = x.Device;
+        Device device = Require(x);
+        Require(weight);
+        Require(adapterA);
+        Require(adapterB);
+        bool follows = Tape.Follows(x, weight, bias, adapterA, adapterB);
         DeviceArray y = device.AllocateActivation(x.Shape.WithWidth(weight.Shape[0]));
         DeviceArray low = device.AllocateActivation(x.Shape.WithWidth(adapterA.Shape[0]));
         device.Linear(x, weight, bias, y);
         device.Linear(x, adapterA, default, low);
         device.Scale(low, scale, low);
         device.MatMul(low, false, adapterB, true, y, accumulate: true);
-        if (Tape.Follows(x, weight, bias, adapterA, adapterB))
+        if (follows)
         {
             RecordLinearWithAdapter(device.Tape!, x, weight, bias, adapterA, adapterB, scale, low, y);
         }

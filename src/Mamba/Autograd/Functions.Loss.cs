@@ -12,11 +12,13 @@ public static partial class Functions
     /// <returns>An array of the same shape, whose rows add up to 1.</returns>
     public static DeviceArray Softmax(DeviceArray x)
     {
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        x.Device.Softmax(x, y);
-        if (Tape.Follows(x))
+        Device device = Require(x);
+        bool follows = Tape.Follows(x);
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        device.Softmax(x, y);
+        if (follows)
         {
-            RecordSoftmax(x.Device.Tape!, x, y);
+            RecordSoftmax(device.Tape!, x, y);
         }
 
         return y;
@@ -35,11 +37,12 @@ public static partial class Functions
     /// </remarks>
     public static DeviceArray CrossEntropy(DeviceArray logits, IndexArray targets, int ignoreIndex = IgnoredTarget)
     {
-        Device device = logits.Device;
-        DeviceArray statistics = device.Allocate([checked((int)logits.Shape.Rows), 2]);
-        DeviceArray loss = device.Allocate([1]);
+        Device device = Require(logits);
+        bool follows = Tape.Follows(logits);
+        DeviceArray statistics = device.AllocateOutput([checked((int)logits.Shape.Rows), 2]);
+        DeviceArray loss = device.AllocateOutput([1]);
         device.CrossEntropy(logits, targets, ignoreIndex, statistics, loss);
-        if (Tape.Follows(logits))
+        if (follows)
         {
             RecordCrossEntropy(device.Tape!, logits, targets, ignoreIndex, statistics, loss);
         }

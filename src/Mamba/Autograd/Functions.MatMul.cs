@@ -16,11 +16,14 @@ public static partial class Functions
     /// </remarks>
     public static DeviceArray Linear(DeviceArray x, DeviceArray weight, DeviceArray bias = default)
     {
-        DeviceArray y = x.Device.AllocateActivation(x.Shape.WithWidth(weight.Shape[0]));
-        x.Device.Linear(x, weight, bias, y);
-        if (Tape.Follows(x, weight, bias))
+        Device device = Require(x);
+        Require(weight);
+        bool follows = Tape.Follows(x, weight, bias);
+        DeviceArray y = device.AllocateActivation(x.Shape.WithWidth(weight.Shape[0]));
+        device.Linear(x, weight, bias, y);
+        if (follows)
         {
-            RecordLinear(x.Device.Tape!, x, weight, bias, y);
+            RecordLinear(device.Tape!, x, weight, bias, y);
         }
 
         return y;
@@ -35,12 +38,15 @@ public static partial class Functions
     /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
     public static DeviceArray MatMul(DeviceArray a, DeviceArray b, bool transposeA = false, bool transposeB = false)
     {
+        Device device = Require(a);
+        Require(b);
+        bool follows = Tape.Follows(a, b);
         nint rows = transposeA ? a.Shape.Width : a.Shape.Rows, columns = transposeB ? b.Shape.Rows : b.Shape.Width;
-        DeviceArray c = a.Device.AllocateActivation([checked((int)rows), checked((int)columns)]);
-        a.Device.MatMul(a, transposeA, b, transposeB, c, accumulate: false);
-        if (Tape.Follows(a, b))
+        DeviceArray c = device.AllocateActivation([checked((int)rows), checked((int)columns)]);
+        device.MatMul(a, transposeA, b, transposeB, c, accumulate: false);
+        if (follows)
         {
-            RecordMatMul(a.Device.Tape!, a, transposeA, b, transposeB, c);
+            RecordMatMul(device.Tape!, a, transposeA, b, transposeB, c);
         }
 
         return c;

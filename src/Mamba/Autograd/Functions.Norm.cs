@@ -25,8 +25,11 @@ public static partial class Functions
     /// <returns>y and x + residual, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     public static (DeviceArray Y, DeviceArray Sum) AddRmsNorm(
-        DeviceArray x, DeviceArray residual, DeviceArray weight, float epsilon, DeviceArray bias = default) =>
-        Norm(x, residual, weight, bias, epsilon, centered: false);
+        DeviceArray x, DeviceArray residual, DeviceArray weight, float epsilon, DeviceArray bias = default)
+    {
+        Require(residual);
+        return Norm(x, residual, weight, bias, epsilon, centered: false);
+    }
 
     /// <summary>
     /// Brings every row to mean 0 and variance 1: <c>y = (x - μ)/√(mean((x - μ)²) + ε)·w + b</c>, <c>μ = mean(x)</c>.
@@ -50,8 +53,11 @@ public static partial class Functions
     /// <returns>y and x + residual, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     public static (DeviceArray Y, DeviceArray Sum) AddLayerNorm(
-        DeviceArray x, DeviceArray residual, DeviceArray weight, DeviceArray bias, float epsilon) =>
-        Norm(x, residual, weight, bias, epsilon, centered: true);
+        DeviceArray x, DeviceArray residual, DeviceArray weight, DeviceArray bias, float epsilon)
+    {
+        Require(residual);
+        return Norm(x, residual, weight, bias, epsilon, centered: true);
+    }
 
     /// <summary>
     /// RMS norm with a gate: <c>y = norm(x·silu(z))·w + b</c>, or <c>y = (norm(x)·w + b)·silu(z)</c> where the norm
@@ -76,12 +82,15 @@ public static partial class Functions
         int? groupSize = null,
         bool normBeforeGate = false)
     {
+        Device device = Require(x);
+        Require(z);
+        bool follows = Tape.Follows(x, z, weight, bias);
         int size = groupSize ?? x.Shape.Width;
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        x.Device.GatedRmsNorm(x, z, weight, bias, epsilon, size, normBeforeGate, y);
-        if (Tape.Follows(x, z, weight, bias))
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        device.GatedRmsNorm(x, z, weight, bias, epsilon, size, normBeforeGate, y);
+        if (follows)
         {
-            RecordGatedRmsNorm(x.Device.Tape!, x, z, weight, bias, epsilon, size, normBeforeGate, y);
+            RecordGatedRmsNorm(device.Tape!, x, z, weight, bias, epsilon, size, normBeforeGate, y);
         }
 
         return y;
@@ -90,12 +99,14 @@ public static partial class Functions
     private static (DeviceArray Y, DeviceArray Sum) Norm(
         DeviceArray x, DeviceArray residual, DeviceArray weight, DeviceArray bias, float epsilon, bool centered)
     {
-        DeviceArray y = x.Device.AllocateActivation(x.Shape);
-        DeviceArray sum = residual.Exists ? x.Device.Allocate(x.Shape) : default;
-        x.Device.Norm(x, residual, weight, bias, epsilon, centered, y, sum);
-        if (Tape.Follows(x, residual, weight, bias))
+        Device device = Require(x);
+        bool follows = Tape.Follows(x, residual, weight, bias);
+        DeviceArray y = device.AllocateActivation(x.Shape);
+        DeviceArray sum = residual.Exists ? device.AllocateOutput(x.Shape) : default;
+        device.Norm(x, residual, weight, bias, epsilon, centered, y, sum);
+        if (follows)
         {
-            RecordNorm(x.Device.Tape!, x, residual, weight, bias, epsilon, centered, y, sum);
+            RecordNorm(device.Tape!, x, residual, weight, bias, epsilon, centered, y, sum);
         }
 
         return (y, sum);

@@ -84,7 +84,7 @@ public static partial class Functions
         try
         {
             using DeviceScope scope = device.Scope();
-            using Tape inner = new(device);
+            using Tape inner = new(device, suspended);
             return run(scope, inner);
         }
         finally

@@ -20,11 +20,13 @@ public static partial class Functions
     /// <returns>An array of the same shape.</returns>
     public static DeviceArray Scale(DeviceArray x, float factor)
     {
-        DeviceArray y = x.Device.Allocate(x.Shape, x.Precision);
-        x.Device.Scale(x, factor, y);
-        if (Tape.Follows(x))
+        Device device = Require(x);
+        bool follows = Tape.Follows(x);
+        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
+        device.Scale(x, factor, y);
+        if (follows)
         {
-            RecordScale(x.Device.Tape!, x, factor, y);
+            RecordScale(device.Tape!, x, factor, y);
         }
 
         return y;
@@ -32,11 +34,13 @@ public static partial class Functions
 
     private static DeviceArray ScaledSum(DeviceArray x, double scale)
     {
-        DeviceArray y = x.Device.Allocate([1]);
-        x.Device.Sum(x, scale, y);
-        if (Tape.Follows(x))
+        Device device = Require(x);
+        bool follows = Tape.Follows(x);
+        DeviceArray y = device.AllocateOutput([1]);
+        device.Sum(x, scale, y);
+        if (follows)
         {
-            RecordSum(x.Device.Tape!, x, scale, y);
+            RecordSum(device.Tape!, x, scale, y);
         }
 
         return y;

@@ -18,14 +18,14 @@ public static partial class Functions
     /// </remarks>
     public static (DeviceArray Y, DeviceArray FinalState) SelectiveScan(in ScanInputs inputs, Segments? segments = null)
     {
-        Device device = inputs.X.Device;
+        Device device = Require(inputs.X);
         ScanSizes sizes = new(inputs, segments);
         bool follows = Tape.Follows(
             inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C,
             inputs.D, inputs.Z, inputs.DeltaBias, inputs.InitialState);
-        DeviceArray y = device.Allocate(inputs.X.Shape, inputs.X.Precision);
-        DeviceArray finalState = device.Allocate(sizes.StateShape);
-        DeviceArray checkpoints = follows ? device.Allocate(sizes.CheckpointShape(device.ScanChunkLength)) : default;
+        DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
+        DeviceArray finalState = device.AllocateOutput(sizes.StateShape);
+        DeviceArray checkpoints = follows ? device.AllocateOutput(sizes.CheckpointShape(device.ScanChunkLength)) : default;
         device.SelectiveScan(inputs, segments, y, finalState, checkpoints);
         if (follows)
         {
@@ -47,6 +47,8 @@ public static partial class Functions
     /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
     public static DeviceArray SelectiveScanStep(in ScanInputs inputs, DeviceArray state)
     {
+        Device device = Require(inputs.X);
+        Require(state);
         if (inputs.InitialState.Exists)
         {
             throw new ArgumentException($"A step starts from its state {state.Shape}; found an initial state, too.");
@@ -58,8 +60,8 @@ public static partial class Functions
             throw new InvalidOperationException("A step has no backward pass; scan a sequence of length 1 instead.");
         }
 
-        DeviceArray y = inputs.X.Device.Allocate(inputs.X.Shape, inputs.X.Precision);
-        inputs.X.Device.SelectiveScanStep(inputs, state, y);
+        DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
+        device.SelectiveScanStep(inputs, state, y);
         return y;
     }
 

@@ -14,31 +14,47 @@ public static partial class Functions
     /// <remarks>Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 6.</remarks>
     public static (DeviceArray Y, DeviceArray FinalState) Ssd(in SsdInputs inputs, Segments? segments = null)
     {
+        Device device = Require(inputs.X);
         SsdSizes sizes = new(inputs, segments);
-        Device device = inputs.X.Device;
-        DeviceArray y = device.Allocate(inputs.X.Shape, inputs.X.Precision);
-        DeviceArray finalState = device.Allocate(sizes.StateShape);
-        if (!Follows(inputs))
+        bool follows = Follows(inputs);
+        DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
+        DeviceArray finalState = device.AllocateOutput(sizes.StateShape);
+        if (!follows)
         {
             device.Ssd(inputs, segments, y, finalState, checkpoints: default);
             return (y, finalState);
         }
 
-        DeviceArray checkpoints = device.Allocate(device.SsdCheckpointShape(inputs, segments));
+        DeviceArray checkpoints = device.AllocateOutput(device.SsdCheckpointShape(inputs, segments));
         device.Ssd(inputs, segments, y, finalState, checkpoints);
         RecordSsd(device.Tape!, inputs, segments, checkpoints, y, finalState);
         return (y, finalState);
     }
 
-    /// <summary>One token of every sequence: what <see cref="Ssd"/> gives for length 1. No tape records it.</summary>
-    /// <param name="inputs">Rows of one token, [batch, channels]; without an initial state.</param>
+    /// <summary>Computes one token of every sequence, as <see cref="Ssd"/> does, and advances the state in place.</summary>
+    /// <param name="inputs">
+    /// Rows of one token: x, Δ, z of [batch, channels] or [batch, 1, channels], B and C likewise; no initial state.
+    /// </param>
     /// <param name="state">h, read and written: [batch, heads, headDim, states].</param>
     /// <returns>The output, in the shape of x.</returns>
-    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    /// <exception cref="ArgumentException">An input has the wrong shape, or holds another initial state.</exception>
+    /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
     public static DeviceArray SsdStep(in SsdInputs inputs, DeviceArray state)
     {
-        DeviceArray y = inputs.X.Device.Allocate(inputs.X.Shape, inputs.X.Precision);
-        inputs.X.Device.SsdStep(inputs, state, y);
+        Device device = Require(inputs.X);
+        Require(state);
+        if (inputs.InitialState.Exists)
+        {
+            throw new ArgumentException($"A step starts from its state {state.Shape}; found an initial state, too.");
+        }
+
+        if (Follows(inputs with { InitialState = state }))
+        {
+            throw new InvalidOperationException("A step has no backward pass; use Ssd for a sequence of length 1 instead.");
+        }
+
+        DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
+        device.SsdStep(inputs, state, y);
         return y;
     }
 

@@ -64,10 +64,15 @@ public static partial class Functions
         DeviceArray b,
         DeviceArray c,
         DeviceArray d,
-        DeviceArray z) => new()
+        DeviceArray z)
+    {
+        Require(delta);
+        DeviceArray zeros = Require(x).AllocateOutput(x.Shape);
+        zeros.Device.Fill(zeros, 0f);
+        return new()
         {
             X = x,
-            Delta = x.Device.Zeros(x.Shape),
+            Delta = zeros,
             A = a,
             B = b,
             C = c,
@@ -78,4 +83,5 @@ public static partial class Functions
             HasConstantC = true,
             Softplus = true,
         };
+    }
 }

@@ -8,17 +8,39 @@ namespace Mamba.Autograd;
 /// </summary>
 /// <remarks>
 /// Reverse-mode differentiation. Arrays and gradients live in the device's scope, so a scope opens before the tape and
-/// ends after it. A gradient belongs to the memory of an array: a slice's gradient is a slice of the whole's.
+/// ends after it. A gradient belongs to the memory of an array: a slice's gradient is a slice of the whole's. A tape goes
+/// backward once, and then records no more. Gradients of parameters add up from tape to tape until they are cleared;
+/// those of watched arrays begin at zero with every tape that watches them.
 /// </remarks>
+/// <example>
+/// <code>
+/// using DeviceScope scope = device.Scope();
+/// using Tape tape = new(device);
+/// DeviceArray loss = Functions.Mean(mixer.Forward(device.Array([1, 10, 64], tokens)));
+/// tape.Backward(loss);
+/// optimizer.Step();
+/// </code>
+/// </example>
 public sealed class Tape : IDisposable
 {
-    private readonly List<Action> _backward = [];
+    private readonly List<Entry> _entries = [];
+    private readonly List<DeviceArray> _watched = [];
     private readonly Device _device;
+    private readonly Tape? _parent;
+    private readonly (int Depth, long Id) _scope;
+    private bool _isDone;
+    private bool _isDisposed;
 
     /// <summary>Begins to record on a device.</summary>
-    /// <param name="device">The device; it has no other tape.</param>
-    /// <exception cref="InvalidOperationException">Another tape records on the device.</exception>
+    /// <param name="device">The device; it has no other tape, and the calling thread has a scope open on it.</param>
+    /// <exception cref="InvalidOperationException">Another tape records on the device, or no scope is open.</exception>
     public Tape(Device device)
+        : this(device, parent: null)
+    {
+    }
+
+    /// <summary>Begins to record in place of a tape that is suspended, and follows what that one follows.</summary>
+    internal Tape(Device device, Tape? parent)
     {
         ArgumentNullException.ThrowIfNull(device);
         if (device.Tape is not null)
@@ -27,27 +49,45 @@ public sealed class Tape : IDisposable
         }
 
         _device = device;
+        _parent = parent;
+        _scope = device.BeginTape();
         _device.Tape = this;
     }
 
+    /// <summary>Number of operations that are recorded.</summary>
+    internal int Count => _entries.Count;
+
     /// <summary>Asks for the gradient of an array that is not a parameter, such as an input.</summary>
-    /// <param name="array">An array on the tape's device.</param>
+    /// <param name="array">An array on the tape's device. Its gradient, if an earlier tape left one, becomes zero.</param>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
+    /// <exception cref="InvalidOperationException">The tape has gone backward already.</exception>
     public void Watch(DeviceArray array)
     {
-        if (array.Device != _device)
+        RequireRecording();
+        RequireOnDevice(array);
+        Storage storage = array.Storage;
+        if (storage.IsTrainable || Follows(storage))
         {
-            throw new ArgumentException($"The tape records on \"{_device}\"; the array is on \"{array.Device}\".");
+            return;
         }
 
-        array.Storage.RequiresGradient = true;
+        storage.Tape = this;
+        _watched.Add(array);
+        if (storage.Gradient is { } gradient)
+        {
+            _device.Clear(gradient);
+        }
     }
 
     /// <summary>Computes the gradients of a scalar with respect to all that it was computed from.</summary>
-    /// <param name="loss">An array of one element.</param>
-    /// <exception cref="ArgumentException">The array has more than one element.</exception>
+    /// <param name="loss">An array of one element that the tape has recorded.</param>
+    /// <exception cref="ArgumentException">The array has more than one element, or is on another device.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The tape has gone backward already, or the array was not computed under it from anything that it follows.
+    /// </exception>
     public void Backward(DeviceArray loss)
     {
+        RequireBackward(loss);
         if (loss.Shape.Count != 1)
         {
             throw new ArgumentException($"Expected one element; found {loss.Shape}. Pass the gradient of each output.");
@@ -59,8 +99,26 @@ public sealed class Tape : IDisposable
 
     /// <summary>Computes gradients from those of several outputs.</summary>
     /// <param name="outputs">Each output with the gradient of what is minimised with respect to it.</param>
+    /// <exception cref="ArgumentException">
+    /// There are no outputs, one is on another device, or a gradient has another shape than its output.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The tape has gone backward already, or an output was not computed under it from anything that it follows.
+    /// </exception>
     public void Backward(params ReadOnlySpan<(DeviceArray Output, DeviceArray Gradient)> outputs)
     {
+        if (outputs.IsEmpty)
+        {
+            throw new ArgumentException("Expected an output with its gradient; found none.", nameof(outputs));
+        }
+
+        foreach ((DeviceArray output, DeviceArray gradient) in outputs)
+        {
+            RequireBackward(output);
+            DeviceArray.Require("a gradient", gradient, output.Shape);
+            RequireOnDevice(gradient);
+        }
+
         foreach ((DeviceArray output, DeviceArray gradient) in outputs)
         {
             _device.AddScaled(gradient, 1f, GradientOf(output));
@@ -70,32 +128,134 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>The gradient of an array, after <see cref="Backward(DeviceArray)"/>.</summary>
-    /// <param name="array">A parameter's value, a watched array, or anything computed from them.</param>
-    /// <returns>An array of the same shape; zeros where nothing flowed.</returns>
+    /// <param name="array">A parameter's value, a watched array, or anything computed from them under this tape.</param>
+    /// <returns>An array of the same shape; zeros if no gradient reached it.</returns>
+    /// <exception cref="ArgumentException">The array is on another device.</exception>
+    /// <exception cref="InvalidOperationException">The tape does not follow the array.</exception>
+    /// <exception cref="ObjectDisposedException">The tape has been disposed.</exception>
     public DeviceArray GradientOf(DeviceArray array)
     {
+        RequireNotDisposed();
+        RequireOnDevice(array);
         Storage storage = array.Storage;
-        if (storage.Gradient is null)
+        if (!IsWanted(storage))
         {
-            storage.Gradient = _device.AllocateGradient(storage).Storage;
+            throw new InvalidOperationException(
+                $"The tape does not follow this array {array.Shape}: it is no trainable parameter, it is not watched, and it " +
+                "was not computed from one under this tape. Call Watch before computing with it.");
         }
 
+        storage.Gradient ??= _device.AllocateGradient(storage);
         return array.Gradient;
+    }
+
+    /// <summary>
+    /// Stops recording until the result is disposed: what is computed meanwhile has no gradients, such as samples of a
+    /// model in the middle of a training step.
+    /// </summary>
+    /// <returns>Ends the pause when disposed.</returns>
+    /// <exception cref="InvalidOperationException">The tape does not record.</exception>
+    public Suspension Suspend()
+    {
+        RequireRecording();
+        return new(_device);
     }
 
     /// <summary>Ends the recording.</summary>
     public void Dispose()
     {
-        _device.Tape = _device.Tape == this ? null : _device.Tape;
-        _backward.Clear();
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
+        Stop();
+        foreach (DeviceArray array in _watched.Where(array => array.IsAlive && array.Storage.Tape == this))
+        {
+            array.Storage.Tape = null;
+        }
     }
 
     /// <summary>Whether a tape records on the arrays' device and follows any of them.</summary>
+    /// <exception cref="InvalidOperationException">Weights among them were never set.</exception>
     internal static bool Follows(params ReadOnlySpan<DeviceArray> inputs)
     {
+        bool follows = false;
         foreach (DeviceArray input in inputs)
         {
-            if (input.RequiresGradient && input.Device.Tape is not null)
+            if (!input.Exists)
+            {
+                continue;
+            }
+
+            Storage storage = input.Storage;
+            if (storage.IsUnset)
+            {
+                throw new InvalidOperationException(
+                    $"Weights {input.Shape} were never set: their layer was made with random: null, for a loader to fill. " +
+                    "Load it, or pass a Random.");
+            }
+
+            follows |= storage.Device.Tape is { } tape && (storage.IsTrainable || tape.Follows(storage));
+        }
+
+        return follows;
+    }
+
+    /// <summary>Whether the tape of a storage's device watches it or computed it.</summary>
+    internal static bool IsFollowed(Storage storage) => storage.Device.Tape is { } tape && tape.Follows(storage);
+
+    /// <summary>Suspends the tape of a device, if there is one.</summary>
+    internal static Suspension Suspend(Device device) => new(device);
+
+    /// <summary>The gradient to add to, or <c>default</c> if none is wanted.</summary>
+    internal DeviceArray Wanted(DeviceArray input) =>
+        input.Exists && IsWanted(input.Storage) ? GradientOf(input) : default;
+
+    /// <summary>Records how to go back through an operation that made <paramref name="outputs"/>.</summary>
+    internal void Record(Action backward, params ReadOnlySpan<DeviceArray> outputs)
+    {
+        foreach (DeviceArray output in outputs)
+        {
+            if (output.Exists)
+            {
+                output.Storage.Tape = this;
+            }
+        }
+
+        _entries.Add(new(backward, outputs.ToArray()));
+    }
+
+    /// <summary>
+    /// A scope ends while this tape records: what was recorded since <paramref name="first"/> has lost its arrays.
+    /// </summary>
+    internal void ScopeEnds(int depth, long id, int first)
+    {
+        if (_scope == (depth, id))
+        {
+            Stop();
+            return;
+        }
+
+        // An operation whose outputs end with the scope can no longer matter; one whose output was kept can.
+        int kept = first;
+        for (int i = first; i < _entries.Count; i++)
+        {
+            if (Array.Exists(_entries[i].Outputs, output => output.IsAlive && output.Storage.Depth < depth))
+            {
+                _entries[kept++] = _entries[i] with { IsBroken = true };
+            }
+        }
+
+        _entries.RemoveRange(kept, _entries.Count - kept);
+    }
+
+    private bool Follows(Storage storage)
+    {
+        for (Tape? tape = this; tape is not null && storage.Tape is not null; tape = tape._parent)
+        {
+            if (storage.Tape == tape)
             {
                 return true;
             }
@@ -104,30 +264,111 @@ public sealed class Tape : IDisposable
         return false;
     }
 
-    /// <summary>The gradient to add to, or <c>default</c> when none is wanted.</summary>
-    internal DeviceArray Wanted(DeviceArray input) => input.RequiresGradient ? GradientOf(input) : default;
-
-    /// <summary>Notes how to go back through an operation that made <paramref name="outputs"/>.</summary>
-    internal void Record(Action backward, params ReadOnlySpan<DeviceArray> outputs)
-    {
-        foreach (DeviceArray output in outputs)
-        {
-            if (output.Exists)
-            {
-                output.Storage.RequiresGradient = true;
-            }
-        }
-
-        _backward.Add(backward);
-    }
+    private bool IsWanted(Storage storage) => storage.IsTrainable || Follows(storage);
 
     private void Backward()
     {
-        for (int i = _backward.Count - 1; i >= 0; i--)
+        try
         {
-            _backward[i]();
+            for (int i = _entries.Count - 1; i >= 0; i--)
+            {
+                Entry entry = _entries[i];
+                if (!entry.IsBroken)
+                {
+                    entry.Backward();
+                }
+                else if (Array.Exists(entry.Outputs, output => output.IsAlive && output.Gradient.Exists))
+                {
+                    throw new InvalidOperationException(
+                        "A scope that was opened under this tape has ended, and with it arrays that the way back needs. " +
+                        "End such a scope after Backward, or compute in it nothing that Backward depends on.");
+                }
+            }
+        }
+        finally
+        {
+            Stop();
+        }
+    }
+
+    private void Stop()
+    {
+        _isDone = true;
+        _entries.Clear();
+        if (_device.Tape == this)
+        {
+            _device.Tape = null;
+        }
+    }
+
+    private void RequireBackward(DeviceArray output)
+    {
+        RequireRecording();
+        RequireOnDevice(output);
+        if (!IsWanted(output.Storage))
+        {
+            throw new InvalidOperationException(
+                $"This tape has not recorded the output {output.Shape}: it was computed before the tape began or while it " +
+                "was suspended, or it depends on no trainable parameter and no watched array.");
+        }
+    }
+
+    private void RequireRecording()
+    {
+        RequireNotDisposed();
+        if (_isDone)
+        {
+            throw new InvalidOperationException(
+                "This tape has gone backward, or its scope has ended: it records no more. Pass several outputs to one call, " +
+                "Backward((a, ga), (b, gb)), or begin a new tape.");
         }
 
-        _backward.Clear();
+        _device.RequireHeld();
+    }
+
+    private void RequireNotDisposed()
+    {
+        if (_isDisposed)
+        {
+            throw new ObjectDisposedException(nameof(Tape), "This tape has been disposed.");
+        }
+    }
+
+    private void RequireOnDevice(DeviceArray array)
+    {
+        if (array.Device != _device)
+        {
+            throw new ArgumentException($"The tape records on \"{_device}\"; the array is on \"{array.Device}\".");
+        }
+    }
+
+    /// <summary>Lets a device record nothing until it is disposed.</summary>
+    public readonly ref struct Suspension
+    {
+        private readonly Device? _device;
+        private readonly Tape? _tape;
+
+        internal Suspension(Device device)
+        {
+            _device = device;
+            _tape = device.Tape;
+            device.Tape = null;
+        }
+
+        /// <summary>Lets the tape record again.</summary>
+        public void Dispose()
+        {
+            if (_device is not null && _tape is { _isDone: false })
+            {
+                _device.Tape = _tape;
+            }
+        }
+    }
+
+    /// <summary>An operation: how to go back through it, and what it made.</summary>
+    private readonly record struct Entry(Action Backward, DeviceArray[] Outputs)
+    {
+        /// <summary>Whether a scope has taken away what the way back needs.</summary>
+        public bool IsBroken { get; init; }
     }
 }

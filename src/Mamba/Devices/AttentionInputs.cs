@@ -31,6 +31,7 @@ public readonly record struct AttentionInputs
     /// <summary>Throws unless the shapes fit each other.</summary>
     internal void Validate(Sequences sequences)
     {
+        DeviceArray.Require("queries", Queries);
         if (Heads < 1 || KeyValueHeads < 1 || Heads % KeyValueHeads != 0 || Queries.Shape.Width % Heads != 0)
         {
             throw new ArgumentException(
@@ -39,14 +40,21 @@ public readonly record struct AttentionInputs
         }
 
         Shape keys = Queries.Shape.WithWidth(KeyValueHeads * HeadDim);
-        Shape past = [sequences.Count, Past, KeyValueHeads * HeadDim];
         DeviceArray.Require("keys", Keys, keys);
         DeviceArray.Require("values", Values, keys);
-        DeviceArray.Require("past keys", PastKeys, past);
-        DeviceArray.Require("past values", PastValues, past);
         if (PastKeys.Exists != PastValues.Exists)
         {
-            throw new ArgumentException("Past keys and past values come together.");
+            throw new ArgumentException("PastKeys and PastValues must both be set, or both absent.");
         }
+
+        if (PastKeys.Exists && PastKeys.Shape.Rank != 3)
+        {
+            throw new ArgumentException(
+                $"Expected past keys of shape [sequences, past, {KeyValueHeads * HeadDim}]; found {PastKeys.Shape}.");
+        }
+
+        Shape past = [sequences.Count, Past, KeyValueHeads * HeadDim];
+        DeviceArray.RequireOptional("past keys", PastKeys, past);
+        DeviceArray.RequireOptional("past values", PastValues, past);
     }
 }

@@ -67,7 +67,7 @@ public sealed unsafe partial class CpuDevice
         Run(job, job.Items);
     }
 
-    private static ReadOnlySpan<int> ValuesOf(IndexArray indices) => new(StartOf(indices), indices.Length);
+    private ReadOnlySpan<int> ValuesOf(IndexArray indices) => new(StartOf(indices), indices.Length);
 
     /// <summary>Rows cut into groups of some thousand elements.</summary>
     private readonly struct RowGroups(nint rows, int width)

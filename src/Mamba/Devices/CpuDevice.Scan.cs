@@ -25,8 +25,8 @@ public sealed unsafe partial class CpuDevice
     {
         ScanSizes sizes = new(inputs, segments);
         DeviceArray.Require("y", y, inputs.X.Shape);
-        DeviceArray.Require("the final state", finalState, sizes.StateShape);
-        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
+        DeviceArray.RequireOptional("the final state", finalState, sizes.StateShape);
+        DeviceArray.RequireOptional("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
         ScanTiles tiles = new(sizes, inputs.X.Shape[1] == 1 ? StepChannels : ScanChannels);
         RunScan(
             new ForwardScan(

@@ -15,8 +15,8 @@ public sealed unsafe partial class CpuDevice
     {
         ScanSizes sizes = new(inputs, segments);
         DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
-        DeviceArray.Require("the gradient of y", gy, inputs.X.Shape);
-        DeviceArray.Require("the gradient of the final state", gFinalState, sizes.StateShape);
+        DeviceArray.RequireOptional("the gradient of y", gy, inputs.X.Shape);
+        DeviceArray.RequireOptional("the gradient of the final state", gFinalState, sizes.StateShape);
         RequireShapes(inputs, gradients);
         using DeviceScope scope = Scope();
         ScanTiles tiles = new(sizes, ScanChannels);
@@ -66,15 +66,15 @@ public sealed unsafe partial class CpuDevice
 
     private static void RequireShapes(in ScanInputs inputs, in ScanGradients gradients)
     {
-        DeviceArray.Require("the gradient of x", gradients.X, inputs.X.Shape);
-        DeviceArray.Require("the gradient of Δ", gradients.Delta, inputs.Delta.Shape);
-        DeviceArray.Require("the gradient of A", gradients.A, inputs.A.Shape);
-        DeviceArray.Require("the gradient of B", gradients.B, inputs.B.Shape);
-        DeviceArray.Require("the gradient of C", gradients.C, inputs.C.Shape);
-        DeviceArray.Require("the gradient of D", gradients.D, inputs.D.Shape);
-        DeviceArray.Require("the gradient of z", gradients.Z, inputs.Z.Shape);
-        DeviceArray.Require("the gradient of the bias of Δ", gradients.DeltaBias, inputs.DeltaBias.Shape);
-        DeviceArray.Require("the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
+        DeviceArray.RequireOptional("the gradient of x", gradients.X, inputs.X.Shape);
+        DeviceArray.RequireOptional("the gradient of Δ", gradients.Delta, inputs.Delta.Shape);
+        DeviceArray.RequireOptional("the gradient of A", gradients.A, inputs.A.Shape);
+        DeviceArray.RequireOptional("the gradient of B", gradients.B, inputs.B.Shape);
+        DeviceArray.RequireOptional("the gradient of C", gradients.C, inputs.C.Shape);
+        DeviceArray.RequireOptional("the gradient of D", gradients.D, inputs.D.Shape);
+        DeviceArray.RequireOptional("the gradient of z", gradients.Z, inputs.Z.Shape);
+        DeviceArray.RequireOptional("the gradient of the bias of Δ", gradients.DeltaBias, inputs.DeltaBias.Shape);
+        DeviceArray.RequireOptional("the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
     }
 
     /// <summary>Where the gradient of B or C is gathered: for every sequence, or for every tile of a group.</summary>

@@ -43,7 +43,7 @@ public sealed unsafe partial class CpuDevice
     {
         SsdSizes sizes = new(inputs, segments);
         DeviceArray.Require("y", y, inputs.X.Shape);
-        DeviceArray.Require("the final state", finalState, sizes.StateShape);
+        DeviceArray.RequireOptional("the final state", finalState, sizes.StateShape);
         using DeviceScope scope = Scope();
         SsdForward forward = new()
         {

@@ -20,8 +20,8 @@ public sealed unsafe partial class CpuDevice
         in SsdGradients gradients)
     {
         SsdSizes sizes = new(inputs, segments);
-        DeviceArray.Require("the gradient of y", gy, inputs.X.Shape);
-        DeviceArray.Require("the gradient of the final state", gFinalState, sizes.StateShape);
+        DeviceArray.RequireOptional("the gradient of y", gy, inputs.X.Shape);
+        DeviceArray.RequireOptional("the gradient of the final state", gFinalState, sizes.StateShape);
         DeviceArray.Require("the checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
         if (sizes.Sequences.Count == 0)
         {

@@ -37,6 +37,9 @@ public sealed unsafe partial class CpuDevice : Device
     private protected override Storage CreateStorage(nint length, Precision precision) =>
         new CpuStorage(this, length, precision);
 
+    /// <summary>Gives the memory of the pool back to the system.</summary>
+    internal void Trim() => TrimPool();
+
     private protected override void Close() => _workers.Dispose();
 
     internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
@@ -100,10 +103,7 @@ public sealed unsafe partial class CpuDevice : Device
     }
 
     /// <exception cref="ArgumentException">The array is on another device.</exception>
-    private CpuStorage StorageOf(DeviceArray array) =>
-        array.Storage is CpuStorage storage && storage.Device == this
-            ? storage
-            : throw new ArgumentException($"An array on \"{array.Device}\" was given to \"{this}\".");
+    private CpuStorage StorageOf(DeviceArray array) => (CpuStorage)Resolve(array.Storage);
 
     /// <summary>The start of a contiguous array; null where it is absent.</summary>
     /// <exception cref="ArgumentException">The array is a slice, or on another device.</exception>
@@ -117,7 +117,7 @@ public sealed unsafe partial class CpuDevice : Device
         return RowsOf(array).Origin;
     }
 
-    private static int* StartOf(IndexArray indices) => (int*)((CpuStorage)indices.Storage).Pointer;
+    private int* StartOf(IndexArray indices) => (int*)((CpuStorage)Resolve(indices.Storage)).Pointer;
 
     /// <summary>Runs every item of a job, shared out over the threads.</summary>
     private void Run<TJob>(TJob job, int items)

@@ -15,8 +15,9 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
 
     private float* _pointer;
 
-    /// <summary>The elements; of another type where they are not float32.</summary>
-    public float* Pointer => _pointer != null ? _pointer : _pointer = Allocate((nuint)Precision.Bytes(Length));
+    /// <summary>The elements; of another type if they are not float32.</summary>
+    /// <exception cref="InsufficientMemoryException">The system gives no memory.</exception>
+    public float* Pointer => _pointer != null ? _pointer : _pointer = Allocate();
 
     public override void Free()
     {
@@ -24,17 +25,40 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
         _pointer = null;
     }
 
+    /// <summary>Takes memory; if there is none, gives back what the pool keeps and tries again.</summary>
+    private float* Allocate()
+    {
+        nuint bytes = (nuint)Bytes;
+        try
+        {
+            return Allocate(bytes);
+        }
+        catch (OutOfMemoryException)
+        {
+            ((CpuDevice)Device).Trim();
+        }
+
+        try
+        {
+            return Allocate(bytes);
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new InsufficientMemoryException($"Asked for {bytes:N0} bytes; the system has no memory left for them.");
+        }
+    }
+
     /// <summary>
-    /// Takes memory. A large piece stands in huge pages where the system gives them when asked: rows of a matrix stand in
-    /// as many pages as there are rows otherwise, more than the processor's table of pages holds.
+    /// Takes memory. A large piece stands in huge pages if the system gives them when asked: otherwise rows of a matrix stand
+    /// in as many pages as there are rows, more than the TLB holds.
     /// </summary>
     private static float* Allocate(nuint bytes)
     {
         bool isLarge = OperatingSystem.IsLinux() && bytes >= HugePage;
-        void* memory = NativeMemory.AlignedAlloc(bytes + Alignment, isLarge ? HugePage : Alignment);
+        void* memory = NativeMemory.AlignedAlloc(checked(bytes + Alignment), isLarge ? HugePage : Alignment);
         if (isLarge)
         {
-            _ = Advise(memory, bytes / HugePage * HugePage, AdviseHugePages); // advice: where it is not taken, nothing changes
+            _ = Advise(memory, bytes / HugePage * HugePage, AdviseHugePages); // advice: if it is not taken, nothing changes
         }
 
         return (float*)memory;

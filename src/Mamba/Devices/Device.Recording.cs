@@ -1,8 +1,8 @@
 namespace Mamba.Devices;
 
 /// <content>
-/// Recordings: where starting an operation takes longer than the operation, a device may take a sequence of them down
-/// once and start them all together.
+/// Recordings: if launching an operation takes longer than the operation, a device may capture a sequence of them as a
+/// graph once, and launch the graph from then on.
 /// </content>
 public abstract partial class Device
 {
@@ -22,12 +22,13 @@ public abstract partial class Device
     internal void VoidRecordings() => VoidedCount++;
 
     /// <summary>
-    /// Takes work down without doing it. It has been done in the same way just before, so that all memory is there; it
-    /// uploads and downloads nothing. Memory of its scopes is the recording's until that is disposed.
+    /// Captures work as a graph without running it. Precondition: the same work ran just before, so that every buffer exists;
+    /// it copies nothing to or from the host. Memory of its scopes is the recording's until that is disposed.
     /// </summary>
-    /// <returns>The recording; null where it failed, and nothing has happened.</returns>
+    /// <returns>The recording; null if it failed, and nothing has happened.</returns>
     internal Recording? TryRecord(Action work)
     {
+        RequireHeld();
         HashSet<Storage> memory = _recorded = [];
         Recording.IReplay? replay;
         try
@@ -56,22 +57,32 @@ public abstract partial class Device
         return recording;
     }
 
-    /// <summary>Takes the memory of a recording back; false where that has happened before.</summary>
-    internal bool Forget(Recording recording, HashSet<Storage> memory)
+    /// <summary>Ends a recording and takes its memory back, now or when the thread that uses the device is done.</summary>
+    internal void Forget(Recording recording, Action end, HashSet<Storage> memory) => WhenUnused(() =>
     {
-        if (!_recordings.Remove(recording))
+        if (_recordings.Remove(recording))
         {
-            return false;
-        }
+            foreach (Storage storage in memory)
+            {
+                Pool(storage.Length, storage.Precision).Push(storage);
+            }
 
-        foreach (Storage storage in memory)
+            end();
+        }
+    });
+
+    /// <summary>
+    /// Throws while work is captured: a copy would be captured with the address on the host that it has now, where
+    /// something else stands when the capture is replayed.
+    /// </summary>
+    private protected void RequireNotRecording()
+    {
+        if (_recorded is not null)
         {
-            Pool(storage.Length, storage.Precision).Push(storage);
+            throw new InvalidOperationException("Work that copies to or from the device cannot be captured.");
         }
-
-        return true;
     }
 
-    /// <summary>Takes work down; null where it fails.</summary>
+    /// <summary>Captures work; null if that fails.</summary>
     private protected virtual Recording.IReplay? Record(Action work) => null;
 }

@@ -7,9 +7,12 @@ namespace Mamba.Devices;
 /// A place that holds arrays and computes with them: memory, and the closed set of operations that layers are made of.
 /// </summary>
 /// <remarks>
-/// A device is used by one thread at a time. Work on it may be split over threads of its own.
+/// A device is used by one thread at a time: the one that has a <see cref="Scope"/> open. Another thread that tries is
+/// refused. The device may split its work over threads of its own.
+/// <para>
 /// The operations come in families, one file each; what a backend must provide is abstract. Operations named
 /// <c>…Backward</c> add to the gradients that they are given, and skip those that are absent (<c>default</c>).
+/// </para>
 /// </remarks>
 public abstract partial class Device : IDisposable
 {
@@ -29,6 +32,7 @@ public abstract partial class Device : IDisposable
     public DeviceArray Zeros(Shape shape)
     {
         DeviceArray array = Allocate(shape);
+        using DeviceScope scope = Scope();
         Fill(array, 0f);
         return array;
     }
@@ -40,9 +44,14 @@ public abstract partial class Device : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The number of values does not fit the shape.</exception>
     public DeviceArray Array(Shape shape, ReadOnlySpan<float> values)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, shape.Count, nameof(values));
+        if (values.Length != shape.Count)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(values), $"An array of shape {shape} has {shape.Count} elements; found {values.Length} values.");
+        }
+
         DeviceArray array = Allocate(shape);
-        Upload(values, array);
+        array.CopyFrom(values);
         return array;
     }
 
@@ -63,12 +72,15 @@ public abstract partial class Device : IDisposable
         return Array(Shape.Create(sizes), flat);
     }
 
-    /// <summary>Copies integers of the host into a new index array.</summary>
+    /// <summary>
+    /// Copies integers of the host into a new index array: in the innermost scope, or for the caller to free.
+    /// </summary>
     /// <param name="values">The integers.</param>
     /// <returns>The index array.</returns>
     public IndexArray Indices(ReadOnlySpan<int> values)
     {
         Storage storage = Allocate([values.Length]).Storage;
+        using DeviceScope scope = Scope();
         UploadIndices(values, storage);
         return new(storage, values);
     }
@@ -80,6 +92,7 @@ public abstract partial class Device : IDisposable
     internal IndexArray Update(IndexArray indices, ReadOnlySpan<int> values)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, indices.Length, nameof(values));
+        RequireHeld();
         UploadIndices(values, indices.Storage);
         return new(indices.Storage, values);
     }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Mamba.Autograd;
 
 namespace Mamba.Devices;
 
@@ -44,8 +45,11 @@ public readonly struct DeviceArray
     /// <summary>Whether this is an array at all; false for <c>default</c>, an optional argument that is absent.</summary>
     public bool Exists => _storage is not null;
 
-    /// <summary>Whether a tape follows this array.</summary>
-    public bool RequiresGradient => Exists && Storage.RequiresGradient;
+    /// <summary>Whether a tape follows this array: it is trainable, or the device's tape watches it or computed it.</summary>
+    public bool RequiresGradient => Exists && (Storage.IsTrainable || Tape.IsFollowed(Storage));
+
+    /// <summary>Whether this is an array whose memory has not been given back.</summary>
+    internal bool IsAlive => _storage?.Generation == _generation;
 
     /// <summary>First element, counted from the start of the storage.</summary>
     internal nint Offset { get; }
@@ -54,9 +58,8 @@ public readonly struct DeviceArray
     {
         get
         {
-            Storage storage = _storage ?? throw new InvalidOperationException("This array is empty (default).");
-            ObjectDisposedException.ThrowIf(storage.Generation != _generation, typeof(DeviceArray));
-            return storage;
+            Storage storage = _storage ?? throw Absent();
+            return storage.Generation == _generation ? storage : throw storage.Ended(nameof(DeviceArray));
         }
     }
 
@@ -68,6 +71,7 @@ public readonly struct DeviceArray
     /// </exception>
     public DeviceArray Reshape(Shape shape)
     {
+        RequireExists();
         if (shape.Count != Shape.Count)
         {
             throw new ArgumentException($"Cannot reshape {Shape} to {shape}: {Shape.Count} and {shape.Count} elements.");
@@ -96,6 +100,7 @@ public readonly struct DeviceArray
     /// <exception cref="ArgumentException">The array is stored in blocks, whose rows are whole.</exception>
     public DeviceArray Slice(int start, int width)
     {
+        RequireExists();
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfNegative(width);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(width, Shape.Width - start);
@@ -114,7 +119,14 @@ public readonly struct DeviceArray
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="target"/> is too short.</exception>
     public void CopyTo(Span<float> target)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(target.Length, Shape.Count, nameof(target));
+        RequireExists();
+        if (target.Length < Shape.Count)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(target), $"An array of shape {Shape} has {Shape.Count} elements; found room for {target.Length}.");
+        }
+
+        using DeviceScope scope = Device.Scope();
         Device.Download(this, target[..(int)Shape.Count]);
     }
 
@@ -123,14 +135,27 @@ public readonly struct DeviceArray
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="source"/> has another length.</exception>
     public void CopyFrom(ReadOnlySpan<float> source)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(source.Length, Shape.Count, nameof(source));
-        Device.Upload(source, this);
+        RequireExists();
+        if (source.Length != Shape.Count)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(source), $"An array of shape {Shape} has {Shape.Count} elements; found {source.Length} values.");
+        }
+
+        Write(source, this);
     }
 
     /// <summary>Copies the elements into a new array on the host.</summary>
     /// <returns>The elements, row by row.</returns>
+    /// <exception cref="NotSupportedException">There are more elements than an array of .NET holds.</exception>
     public float[] ToArray()
     {
+        if (Shape.Count > Array.MaxLength)
+        {
+            throw new NotSupportedException(
+                $"An array of .NET holds at most {Array.MaxLength} elements; {Shape} has {Shape.Count}. Copy slices of it.");
+        }
+
         float[] values = new float[Shape.Count];
         CopyTo(values);
         return values;
@@ -144,18 +169,39 @@ public readonly struct DeviceArray
     /// <inheritdoc/>
     public override string ToString() => Exists ? $"{Shape} on {_storage!.Device}" : "no array";
 
-    /// <summary>Throws where an array is there and has another shape than expected.</summary>
+    /// <summary>Throws if a required array is absent.</summary>
+    internal static void Require(string name, DeviceArray array)
+    {
+        if (!array.Exists)
+        {
+            throw new ArgumentException($"{name} is required; found none (default).");
+        }
+    }
+
+    /// <summary>Throws if a required array is absent or has another shape than expected.</summary>
     internal static void Require(string name, DeviceArray array, Shape expected)
+    {
+        if (!array.Exists)
+        {
+            throw new ArgumentException($"{name} is required, of shape {expected}; found none (default).");
+        }
+
+        RequireOptional(name, array, expected);
+    }
+
+    /// <summary>Throws if an array exists and has another shape than expected.</summary>
+    internal static void RequireOptional(string name, DeviceArray array, Shape expected)
     {
         if (array.Exists && array.Shape != expected)
         {
-            throw new ArgumentException($"Expected {name} of {expected}; found {array.Shape}.");
+            throw new ArgumentException($"Expected {name} of shape {expected}; found {array.Shape}.");
         }
     }
 
     /// <summary>Copies some elements to the host, counted row by row; of an array of any size and precision.</summary>
     internal void ReadElements(nint start, Span<float> target)
     {
+        using DeviceScope scope = Device.Scope();
         if (IsContiguous && !Precision.HasBlocks())
         {
             Device.Download(Elements(start, target.Length), target);
@@ -164,7 +210,6 @@ public readonly struct DeviceArray
 
         // Whole rows are made contiguous, and float32 if they were blocks.
         nint first = start / Shape.Width, end = (start + target.Length + Shape.Width - 1) / Shape.Width;
-        using DeviceScope scope = Device.Scope();
         DeviceArray rows = Device.Allocate([checked((int)(end - first)), Shape.Width]);
         Device.Copy(RowRange(first, rows.Shape[0]), rows);
         Device.Download(rows.Elements(start - (first * Shape.Width), target.Length), target);
@@ -172,11 +217,30 @@ public readonly struct DeviceArray
 
     /// <summary>Copies elements from the host over some of this contiguous array, counted row by row.</summary>
     internal void WriteElements(nint start, ReadOnlySpan<float> source) =>
-        Device.Upload(source, Elements(start, source.Length));
+        Write(source, Elements(start, source.Length));
 
     /// <summary>Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> as a matrix.</summary>
     internal DeviceArray RowRange(nint start, int count) =>
         new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
+
+    private void RequireExists()
+    {
+        if (!Exists)
+        {
+            throw Absent();
+        }
+    }
+
+    private static InvalidOperationException Absent() => new("This is no array (default); Device.Array and others make one.");
+
+    private static void Write(ReadOnlySpan<float> source, DeviceArray target)
+    {
+        Storage storage = target.Storage;
+        using DeviceScope scope = storage.Device.Scope();
+        storage.Device.Upload(source, target);
+        storage.IsUnset = false;
+        storage.Uploads++;
+    }
 
     /// <summary>Some elements of a contiguous array of any size, as one row.</summary>
     private DeviceArray Elements(nint start, int count) => new(Storage, Offset + start, [1, count], count);

@@ -32,8 +32,7 @@ public readonly struct IndexArray
         get
         {
             Storage storage = _storage ?? throw new InvalidOperationException("This index array is empty (default).");
-            ObjectDisposedException.ThrowIf(storage.Generation != _generation, typeof(IndexArray));
-            return storage;
+            return storage.Generation == _generation ? storage : throw storage.Ended(nameof(IndexArray));
         }
     }
 }

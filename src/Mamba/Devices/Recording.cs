@@ -1,6 +1,6 @@
 namespace Mamba.Devices;
 
-/// <summary>Work that a device has taken down once and repeats as a whole, in the memory that it used then.</summary>
+/// <summary>Work that a device has captured once and replays as a whole, in the memory that it used then.</summary>
 internal sealed class Recording : IDisposable
 {
     private readonly Device _device;
@@ -21,11 +21,5 @@ internal sealed class Recording : IDisposable
     public void Replay() => _replay.Run();
 
     /// <summary>Gives back what the work needs.</summary>
-    public void Dispose()
-    {
-        if (_device.Forget(this, _memory))
-        {
-            _replay.Dispose();
-        }
-    }
+    public void Dispose() => _device.Forget(this, _replay.Dispose, _memory);
 }

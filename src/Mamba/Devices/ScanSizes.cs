@@ -7,6 +7,8 @@ internal readonly struct ScanSizes
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     public ScanSizes(in ScanInputs inputs, Segments? segments)
     {
+        DeviceArray.Require("x", inputs.X);
+        DeviceArray.Require("A", inputs.A);
         Sequences = new(inputs.X.Shape, segments);
         (int batch, int length, Channels) = (inputs.X.Shape[0], inputs.X.Shape[1], inputs.X.Shape.Width);
         Shape a = inputs.A.Shape;
@@ -24,10 +26,10 @@ internal readonly struct ScanSizes
         RequireGroups("B", inputs.B, inputs.HasConstantB);
         RequireGroups("C", inputs.C, inputs.HasConstantC);
         DeviceArray.Require("Δ", inputs.Delta, inputs.X.Shape);
-        DeviceArray.Require("z", inputs.Z, inputs.X.Shape);
-        DeviceArray.Require("D", inputs.D, [Channels]);
-        DeviceArray.Require("the bias of Δ", inputs.DeltaBias, [Channels]);
-        DeviceArray.Require("the initial state", inputs.InitialState, StateShape);
+        DeviceArray.RequireOptional("z", inputs.Z, inputs.X.Shape);
+        DeviceArray.RequireOptional("D", inputs.D, [Channels]);
+        DeviceArray.RequireOptional("the bias of Δ", inputs.DeltaBias, [Channels]);
+        DeviceArray.RequireOptional("the initial state", inputs.InitialState, StateShape);
     }
 
     public Sequences Sequences { get; }
@@ -62,12 +64,14 @@ internal readonly struct ScanSizes
 
     private int GroupsOf(string name, DeviceArray array, bool constant, int batch, int length, Shape a)
     {
-        Shape shape = array.Shape;
         if (constant)
         {
             DeviceArray.Require(name == "B" ? "constant B" : "constant C", array, a);
             return 1;
         }
+
+        DeviceArray.Require(name, array);
+        Shape shape = array.Shape;
 
         int group = StateRows;
         if (shape.Rank != 3 || shape[0] != batch || shape[1] != length
@@ -85,7 +89,7 @@ internal readonly struct ScanSizes
         if (!constant && array.Shape.Width != Groups * StateRows)
         {
             throw new ArgumentException(
-                $"Expected B and C of equally many groups; {name} {array.Shape} has not {Groups}.");
+                $"Expected B and C of equally many groups; {name} has shape {array.Shape}, its last axis must be {Groups * StateRows}.");
         }
 
         if (Channels % Groups != 0)

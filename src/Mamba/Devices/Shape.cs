@@ -37,7 +37,10 @@ public readonly struct Shape : IEquatable<Shape>
     public nint Count { get; }
 
     /// <summary>Size of the last axis.</summary>
-    public int Width => _sizes[Rank - 1];
+    /// <exception cref="InvalidOperationException">The shape is <c>default</c> and has no axes.</exception>
+    public int Width => Rank > 0
+        ? _sizes[Rank - 1]
+        : throw new InvalidOperationException("This shape is empty (default): it has no axes.");
 
     /// <summary>Number of rows: the product of all axes but the last.</summary>
     public nint Rows

@@ -10,6 +10,9 @@ internal readonly struct SsdSizes
     {
         ArgumentOutOfRangeException.ThrowIfNegative(inputs.ChunkLength);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(inputs.DeltaMin, inputs.DeltaMax);
+        DeviceArray.Require("x", inputs.X);
+        DeviceArray.Require("A", inputs.A);
+        DeviceArray.Require("B", inputs.B);
         Shape x = inputs.X.Shape;
         Sequences = new(x, segments);
         Heads = inputs.A.Shape.Width;
@@ -37,11 +40,11 @@ internal readonly struct SsdSizes
         DeviceArray.Require("delta", inputs.Delta, x.WithWidth(Heads));
         DeviceArray.Require("B", inputs.B, x.WithWidth(b.Width));
         DeviceArray.Require("C", inputs.C, b);
-        DeviceArray.Require("z", inputs.Z, x);
-        DeviceArray.Require("the bias of delta", inputs.DeltaBias, [Heads]);
-        DeviceArray.Require("the initial state", inputs.InitialState, StateShape);
+        DeviceArray.RequireOptional("z", inputs.Z, x);
+        DeviceArray.RequireOptional("the bias of delta", inputs.DeltaBias, [Heads]);
+        DeviceArray.RequireOptional("the initial state", inputs.InitialState, StateShape);
         HasChannelD = inputs.D.Exists && inputs.D.Shape.Width != Heads;
-        DeviceArray.Require("D", inputs.D, [HasChannelD ? x.Width : Heads]);
+        DeviceArray.RequireOptional("D", inputs.D, [HasChannelD ? x.Width : Heads]);
     }
 
     public Sequences Sequences { get; }

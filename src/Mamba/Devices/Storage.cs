@@ -1,8 +1,10 @@
+using Mamba.Autograd;
+
 namespace Mamba.Devices;
 
 /// <summary>
-/// A piece of device memory, and what the tape knows of it. Storages are pooled: the generation tells an array that
-/// its memory has been given to another.
+/// A piece of device memory, and what tapes know of it. Storages of scopes are pooled: the generation tells an array that
+/// its memory has been given back.
 /// </summary>
 internal abstract class Storage(Device device, nint length, Precision precision = Precision.Float32)
 {
@@ -23,8 +25,23 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     /// <summary>Counts how often this storage has been given back.</summary>
     public int Generation { get; private set; }
 
-    /// <summary>Whether a gradient is wanted: a parameter, or what was computed from one while a tape records.</summary>
-    public bool RequiresGradient { get; set; }
+    /// <summary>The scope that frees this storage, counted from 1, the outermost; 0 if it is owned.</summary>
+    public int Depth { get; set; }
+
+    /// <summary>Whether this storage is freed by the object that owns it; false if a scope gives it back to the pool.</summary>
+    public bool IsOwned => Depth == 0;
+
+    /// <summary>Whether these are weights that tapes follow.</summary>
+    public bool IsTrainable { get; set; }
+
+    /// <summary>The tape that computed these elements, or watches them; null if none does.</summary>
+    public Tape? Tape { get; set; }
+
+    /// <summary>Whether these are weights that nobody has set: their layer was made for a loader to fill.</summary>
+    public bool IsUnset { get; set; }
+
+    /// <summary>Counts copies from the host: whether the elements are still those that the library wrote.</summary>
+    public int Uploads { get; set; }
 
     /// <summary>
     /// Holds the gradient of every element, laid out as the elements are; made by the tape when first needed, null after
@@ -60,9 +77,19 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     public void Retire()
     {
         Generation++;
-        RequiresGradient = false;
+        IsTrainable = false;
+        IsUnset = false;
+        Tape = null;
         Gradient = null;
     }
+
+    /// <summary>What to tell someone who uses an array whose memory has been given back.</summary>
+    public ObjectDisposedException Ended(string name) => new(
+        name,
+        Device.IsDisposed ? "The device of this array has been disposed. Use arrays, layers and states before that."
+            : IsOwned ? "This array has been freed: the layer, state or other owner that it belongs to has been disposed."
+            : "The scope of this array has ended. Use the array inside its scope, copy it with ToArray, or let it outlive " +
+                "the scope with DeviceScope.Keep. A state that a tape computed must be detached before the scope ends.");
 
     /// <summary>Gives the memory back to the system.</summary>
     public abstract void Free();

@@ -46,32 +46,33 @@ public sealed class AttentionMixer : SequenceMixer
         new AttentionState(Device, batch, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
 
     /// <inheritdoc/>
-    public override DeviceArray Step(DeviceArray x, LayerState state) => Forward(x, state);
+    public override DeviceArray Step(DeviceArray x, LayerState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return Forward(x, state);
+    }
 
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
-        AttentionState? own = Require<AttentionState>(state, x, segments);
+        Require(x, _options.ModelDim, state, segments);
+        AttentionState? own = (AttentionState?)state;
         if (own is not null && segments is not null)
         {
             throw new ArgumentException("Attention keeps no state of packed segments, which differ in length.");
         }
 
-        DeviceArray qkv = InProjection.Forward(x);
+        DeviceArray qkv = InProjection.Forward(x), window = default;
         if (Convolution is not null)
         {
-            (qkv, DeviceArray window) = Functions.CausalConvolution(
+            (qkv, window) = Functions.CausalConvolution(
                 qkv, Convolution.Weight.Value, Optional(Convolution.Bias), silu: false, own?.Window ?? default, segments);
-            if (own is not null)
-            {
-                own.Window = window;
-            }
         }
 
         int past = own?.Length ?? 0;
         DeviceArray values = qkv.Slice(QueryDim + KeyDim, KeyDim);
         DeviceArray keys = Turn(qkv.Slice(QueryDim, KeyDim), past, segments);
-        DeviceArray y = Functions.Attention(
+        DeviceArray attended = Functions.Attention(
             new()
             {
                 Queries = Turn(qkv.Slice(0, QueryDim), past, segments),
@@ -83,9 +84,13 @@ public sealed class AttentionMixer : SequenceMixer
                 KeyValueHeads = _options.KeyValueHeads,
             },
             segments);
-        own?.Append(keys, values);
-        return OutProjection.Forward(y);
+        DeviceArray y = OutProjection.Forward(attended);
+        own?.Append(keys, values, window);
+        return y;
     }
+
+    private protected override bool Fits(LayerState state) =>
+        state is AttentionState own && own.Fits(Device, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
 
     private DeviceArray Turn(DeviceArray x, int past, Segments? segments)
     {

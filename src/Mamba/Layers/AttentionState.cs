@@ -18,9 +18,7 @@ public sealed class AttentionState : LayerState
         _dim = dim;
         _windowRows = windowRows;
         _windowDim = windowDim;
-        AddArray([batch, 0, dim]);
-        AddArray([batch, 0, dim]);
-        AddArray([batch, windowRows, windowDim]);
+        Allocate([batch, 0, dim], [batch, 0, dim], [batch, windowRows, windowDim]);
     }
 
     /// <summary>Keys, turned by their positions, shape [batch, tokens, keyValueHeads·headDim].</summary>
@@ -30,23 +28,11 @@ public sealed class AttentionState : LayerState
     public DeviceArray Values => Arrays[ValuesIndex];
 
     /// <summary>The last inputs of the convolution, if there is one.</summary>
-    public DeviceArray Window
-    {
-        get => Arrays[WindowIndex];
-        internal set => Set(WindowIndex, value);
-    }
+    public DeviceArray Window => Arrays[WindowIndex];
 
     internal override int Length => Keys.Shape[1];
 
     internal override bool HoldsTokens => true;
-
-    /// <inheritdoc/>
-    public override void CopyFrom(LayerState other)
-    {
-        ArgumentNullException.ThrowIfNull(other);
-        SetLength(other.Length);
-        base.CopyFrom(other);
-    }
 
     internal override LayerState CreateEmpty(int batch) =>
         new AttentionState(Device, batch, _dim, _windowRows, _windowDim);
@@ -56,23 +42,26 @@ public sealed class AttentionState : LayerState
         if (length != Length)
         {
             using DeviceScope scope = Device.Scope();
-            Set(KeysIndex, Device.Zeros([Batch, length, _dim]));
-            Set(ValuesIndex, Device.Zeros([Batch, length, _dim]));
+            Take(Device.Zeros([Batch, length, _dim]), Device.Zeros([Batch, length, _dim]), Window);
         }
     }
 
-    /// <summary>Remembers more tokens.</summary>
-    internal void Append(DeviceArray keys, DeviceArray values)
-    {
-        Set(KeysIndex, After(Keys, keys));
-        Set(ValuesIndex, After(Values, values));
-    }
+    /// <summary>Whether the state is of a layer with these sizes, on its device.</summary>
+    internal bool Fits(Device device, int dim, int windowRows, int windowDim) =>
+        Device == device && (_dim, _windowRows, _windowDim) == (dim, windowRows, windowDim);
+
+    /// <summary>Remembers more tokens, and the convolution's window if there is one.</summary>
+    internal void Append(DeviceArray keys, DeviceArray values, DeviceArray window) =>
+        Take(After(Keys, keys), After(Values, values), window.Exists ? window : Window);
+
+    internal override bool Grows(int index) => index != WindowIndex;
 
     private DeviceArray After(DeviceArray past, DeviceArray next)
     {
         (int before, int more) = (past.Shape[1], next.Shape[1]);
         DeviceArray all = Functions.Concat(
-            past.Reshape([Batch, before * _dim]), Functions.Contiguous(next).Reshape([Batch, more * _dim]));
+            past.Reshape([Batch, checked(before * _dim)]),
+            Functions.Contiguous(next).Reshape([Batch, checked(more * _dim)]));
         return all.Reshape([Batch, before + more, _dim]);
     }
 }

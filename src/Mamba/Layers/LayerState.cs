@@ -1,3 +1,4 @@
+using Mamba.Autograd;
 using Mamba.Devices;
 
 namespace Mamba.Layers;
@@ -7,12 +8,14 @@ namespace Mamba.Layers;
 /// </summary>
 /// <remarks>
 /// Under a tape the arrays are those of the tape, so that gradients flow from piece to piece; <see cref="Detach"/> ends
-/// that, before the tape's scope ends.
+/// that, before the tape's scope ends. A layer that fails half way, for lack of memory, leaves the state as it was.
 /// </remarks>
 public abstract class LayerState : IDisposable
 {
-    private List<DeviceArray> _own = [];
-    private List<DeviceArray> _current = [];
+    private DeviceArray[] _own = [];
+    private DeviceArray[] _current = [];
+    private bool _isDisposed;
+    private bool _isVoid;
 
     private protected LayerState(Device device, int batch)
     {
@@ -28,61 +31,91 @@ public abstract class LayerState : IDisposable
     public int Batch { get; }
 
     /// <summary>The arrays, each of shape [batch, ...].</summary>
-    public IReadOnlyList<DeviceArray> Arrays => _current;
+    /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
+    /// <exception cref="InvalidOperationException">A step over the state failed half way.</exception>
+    public IReadOnlyList<DeviceArray> Arrays
+    {
+        get
+        {
+            RequireUsable();
+            return _current;
+        }
+    }
 
     /// <summary>Tokens that the arrays hold one by one: 0 but in attention.</summary>
     internal virtual int Length => 0;
+
+    /// <summary>Whether the arrays grow with the number of tokens.</summary>
+    internal virtual bool HoldsTokens => false;
+
+    /// <summary>Whether somebody else puts this state back if a step fails: the model that the layer belongs to.</summary>
+    internal bool IsGuarded { get; set; }
+
+    /// <summary>Whether a step has begun to change the arrays in place, and has not ended.</summary>
+    internal bool IsStepping { get; set; }
 
     /// <summary>Makes an equal state with memory of its own.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
     public LayerState Clone()
     {
+        RequireUsable();
         LayerState copy = CreateEmpty(Batch);
-        copy.CopyFrom(this);
-        return copy;
+        try
+        {
+            copy.CopyFrom(this);
+            return copy;
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Takes over what another state remembers.</summary>
-    /// <param name="other">A state of the same layer and number of sequences.</param>
-    /// <exception cref="ArgumentException">The other state has other shapes.</exception>
-    public virtual void CopyFrom(LayerState other)
+    /// <param name="other">A state of the same layer, device and number of sequences.</param>
+    /// <exception cref="ArgumentException">The other state has other shapes; this one is unchanged.</exception>
+    public void CopyFrom(LayerState other)
     {
-        ArgumentNullException.ThrowIfNull(other);
-        RequireSameKind(other, Batch);
-        for (int i = 0; i < _own.Count; i++)
-        {
-            Device.Copy(other._current[i], _own[i]);
-            _current[i] = _own[i];
-        }
+        RequireCopyable(other, other?.Batch == Batch);
+        using DeviceScope scope = Device.Scope();
+        TakeFrom(other!);
     }
 
     /// <summary>Copies one sequence's memory: a fork, or a place in a batch that another conversation takes.</summary>
     /// <param name="slot">The sequence here that is overwritten.</param>
-    /// <param name="other">A state of the same layer.</param>
+    /// <param name="other">A state of the same layer and device.</param>
     /// <param name="otherSlot">The sequence there.</param>
-    /// <exception cref="ArgumentException">The other state has other shapes.</exception>
+    /// <exception cref="ArgumentException">The other state has other shapes; this one is unchanged.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sequence.</exception>
-    public virtual void CopySlot(int slot, LayerState other, int otherSlot)
+    /// <exception cref="InvalidOperationException">
+    /// A tape follows one of the states: what is overwritten has no gradient.
+    /// </exception>
+    public void CopySlot(int slot, LayerState other, int otherSlot)
     {
-        ArgumentNullException.ThrowIfNull(other);
-        RequireSlot(slot, Batch);
-        RequireSlot(otherSlot, other.Batch);
-        RequireSameKind(other, other.Batch);
+        RequireCopySlot(slot, other, otherSlot);
+        using DeviceScope scope = Device.Scope();
         Detach();
-        for (int i = 0; i < _own.Count; i++)
+        for (int i = 0; i < _own.Length; i++)
         {
             Device.Copy(RowOf(other._current[i], otherSlot), RowOf(_own[i], slot));
         }
+
+        SlotCopied(slot, other, otherSlot);
     }
 
     /// <summary>Forgets which tape the arrays came from; gradients no longer flow to what came before.</summary>
+    /// <exception cref="ObjectDisposedException">The scope of the tape's arrays has ended, or the state is disposed.</exception>
     public void Detach()
     {
-        for (int i = 0; i < _own.Count; i++)
+        RequireUsable();
+        for (int i = 0; i < _own.Length; i++)
         {
             if (_current[i].Storage != _own[i].Storage)
             {
-                Keep(i, _current[i]);
+                using DeviceScope scope = Device.Scope();
+                Commit(_current, Prepare(_current, canFollow: false), canFollow: false);
+                return;
             }
         }
     }
@@ -90,24 +123,28 @@ public abstract class LayerState : IDisposable
     /// <summary>Frees the memory.</summary>
     public void Dispose()
     {
+        _isDisposed = true;
         foreach (DeviceArray array in _own)
         {
-            Device.Free(array);
+            Device.Release(array);
         }
 
-        _own.Clear();
-        _current.Clear();
         GC.SuppressFinalize(this);
     }
 
     /// <summary>Makes a state of the same layer for a number of sequences, with its contents not set.</summary>
     internal abstract LayerState CreateEmpty(int batch);
 
-    /// <summary>Whether the arrays grow with the number of tokens.</summary>
-    internal virtual bool HoldsTokens => false;
-
     /// <summary>Makes room for a number of remembered tokens; most states are of one size for any number.</summary>
     internal virtual void SetLength(int length)
+    {
+    }
+
+    /// <summary>Whether an array's second axis grows with the number of tokens.</summary>
+    internal virtual bool Grows(int index) => false;
+
+    /// <summary>Writes what the memory lacks, so that the arrays can be read for saving.</summary>
+    internal virtual void Refresh()
     {
     }
 
@@ -117,31 +154,116 @@ public abstract class LayerState : IDisposable
     /// </summary>
     internal LayerState Over(ReadOnlySpan<DeviceArray> arrays)
     {
+        RequireUsable();
         LayerState view = (LayerState)MemberwiseClone();
         view._own = [];
-        view._current = [.. arrays];
+        view._current = arrays.ToArray();
+        view.Viewed();
         return view;
     }
 
-    /// <summary>Takes the values of all arrays that are new.</summary>
-    internal void Take(ReadOnlySpan<DeviceArray> arrays)
+    /// <summary>Takes over the arrays of a view, or copies them if no tape follows them.</summary>
+    internal void TakeFrom(LayerState other) => TakeAll([this], [other]);
+
+    /// <summary>Lets states take over the arrays of others: all of them, or none if memory does not suffice.</summary>
+    internal static void TakeAll(ReadOnlySpan<LayerState> states, ReadOnlySpan<LayerState> others)
     {
-        for (int i = 0; i < arrays.Length; i++)
+        DeviceArray[][] targets = new DeviceArray[states.Length][];
+        int prepared = 0;
+        try
         {
-            if (arrays[i].Storage != _current[i].Storage)
+            for (; prepared < states.Length; prepared++)
             {
-                Set(i, arrays[i]);
+                targets[prepared] = states[prepared].Prepare(others[prepared]._current, canFollow: true);
             }
+        }
+        catch
+        {
+            for (int i = 0; i < prepared; i++)
+            {
+                states[i].ReleaseExcept(targets[i], states[i]._own);
+            }
+
+            throw;
+        }
+
+        for (int i = 0; i < states.Length; i++)
+        {
+            states[i].Commit(others[i]._current, targets[i], canFollow: true);
+            states[i]._isVoid = false;
+            states[i].Copied(others[i]);
         }
     }
 
-    private protected int AddArray(Shape shape)
+    /// <summary>Throws unless <see cref="CopySlot"/> can copy.</summary>
+    internal void RequireCopySlot(int slot, LayerState other, int otherSlot)
     {
-        DeviceArray array = Device.AllocateOwned(shape);
-        Device.Fill(array, 0f);
-        _own.Add(array);
-        _current.Add(array);
-        return _own.Count - 1;
+        RequireCopyable(other, isSame: other?.Length == Length);
+        RequireUsable();
+        RequireSlot(slot, Batch, nameof(slot));
+        RequireSlot(otherSlot, other!.Batch, nameof(otherSlot));
+        if (Tape.Follows([.. _current, .. other._current]))
+        {
+            throw new InvalidOperationException(
+                "A tape follows these states, and overwriting a sequence has no gradient. Detach both states first.");
+        }
+    }
+
+    /// <summary>Throws unless <see cref="CopyFrom"/> can copy.</summary>
+    internal void RequireCopyFrom(LayerState other) => RequireCopyable(other, other?.Batch == Batch);
+
+    /// <summary>
+    /// Puts back what was remembered before a step that failed half way, by exchanging the memory with a clone, for there may
+    /// be none left; null: it is lost.
+    /// </summary>
+    internal void Restore(LayerState? before)
+    {
+        if (before is null)
+        {
+            _isVoid = true;
+            return;
+        }
+
+        _isVoid = false;
+        (_own, before._own) = (before._own, _own);
+        (_current, before._current) = (before._current, _current);
+        Exchanged(before);
+    }
+
+    /// <summary>Throws unless the state lives, and on a device.</summary>
+    internal void RequireUsable()
+    {
+        if (_isDisposed)
+        {
+            throw new ObjectDisposedException(GetType().Name, $"This {GetType().Name} has been disposed.");
+        }
+
+        if (_isVoid)
+        {
+            throw new InvalidOperationException(
+                "A step over this state failed half way, and what it remembers is lost. Copy a clone of it here, or begin anew.");
+        }
+    }
+
+    /// <summary>Allocates the memory, of zeros.</summary>
+    private protected void Allocate(params ReadOnlySpan<Shape> shapes)
+    {
+        using DeviceScope scope = Device.Scope();
+        try
+        {
+            foreach (Shape shape in shapes)
+            {
+                _own = [.. _own, Device.AllocateOwned(shape)];
+                Device.Fill(_own[^1], 0f);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+
+        _current = [.. _own];
     }
 
     /// <summary>The state's own memory, for operations that update it in place.</summary>
@@ -151,29 +273,87 @@ public abstract class LayerState : IDisposable
         return _own[index];
     }
 
-    /// <summary>Takes a new value: a copy of it, or, under a tape that follows it, itself.</summary>
-    private protected void Set(int index, DeviceArray value)
-    {
-        bool hasMemory = _own.Count > 0;
-        if (!hasMemory || (value.RequiresGradient && Device.Tape is not null))
-        {
-            _current[index] = value;
-            return;
-        }
+    /// <summary>Takes new values: copies of them, or, under a tape that follows them, themselves.</summary>
+    private protected void Take(params ReadOnlySpan<DeviceArray> values) =>
+        Commit(values, Prepare(values, canFollow: true), canFollow: true);
 
-        Keep(index, value);
+    /// <summary>Is told that another state's arrays were taken over.</summary>
+    private protected virtual void Copied(LayerState other)
+    {
     }
 
-    private void Keep(int index, DeviceArray value)
+    /// <summary>Is told that the memory was exchanged with that of a clone.</summary>
+    private protected virtual void Exchanged(LayerState other)
     {
-        if (value.Shape != _own[index].Shape)
+    }
+
+    /// <summary>Is told that a sequence of another state was copied.</summary>
+    private protected virtual void SlotCopied(int slot, LayerState other, int otherSlot)
+    {
+    }
+
+    /// <summary>Is told that this has become a view with arrays of others.</summary>
+    private protected virtual void Viewed()
+    {
+    }
+
+    /// <summary>The memory that new values are copied to: a view has none, and arrays that have grown get new memory.</summary>
+    private DeviceArray[] Prepare(ReadOnlySpan<DeviceArray> values, bool canFollow)
+    {
+        DeviceArray[] targets = [.. _own];
+        try
         {
-            Device.Free(_own[index]);
-            _own[index] = Device.AllocateOwned(value.Shape);
+            for (int i = 0; i < targets.Length; i++)
+            {
+                if (!IsTaken(values[i], canFollow) && values[i].Shape != _own[i].Shape)
+                {
+                    targets[i] = Device.AllocateOwned(values[i].Shape);
+                    Device.Fill(targets[i], 0f); // now, because a CPU takes memory when it is first used
+                }
+            }
+
+            return targets;
+        }
+        catch
+        {
+            ReleaseExcept(targets, _own);
+            throw;
+        }
+    }
+
+    private void Commit(ReadOnlySpan<DeviceArray> values, DeviceArray[] targets, bool canFollow)
+    {
+        DeviceArray[] current = values.ToArray();
+        for (int i = 0; i < targets.Length; i++)
+        {
+            if (!IsTaken(values[i], canFollow))
+            {
+                if (values[i].Storage != targets[i].Storage)
+                {
+                    Device.Copy(values[i], targets[i]);
+                }
+
+                current[i] = targets[i];
+            }
         }
 
-        Device.Copy(value, _own[index]);
-        _current[index] = _own[index];
+        ReleaseExcept(_own, targets);
+        (_own, _current) = (targets, current);
+    }
+
+    /// <summary>Whether a value is kept as it is, because a tape follows it, and not copied.</summary>
+    private bool IsTaken(DeviceArray value, bool canFollow) =>
+        canFollow && Device.Tape is not null && value.RequiresGradient;
+
+    private void ReleaseExcept(DeviceArray[] arrays, DeviceArray[] kept)
+    {
+        for (int i = 0; i < arrays.Length; i++)
+        {
+            if (arrays[i].Storage != kept[i].Storage)
+            {
+                Device.Release(arrays[i]);
+            }
+        }
     }
 
     private static DeviceArray RowOf(DeviceArray array, int slot)
@@ -182,26 +362,51 @@ public abstract class LayerState : IDisposable
         return array.Reshape([array.Shape[0], width]).RowRange(slot, 1);
     }
 
-    private static void RequireSlot(int slot, int batch)
+    private static void RequireSlot(int slot, int batch, string name)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(slot);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(slot, batch);
-    }
-
-    private void RequireSameKind(LayerState other, int batch)
-    {
-        bool same = other.GetType() == GetType() && other.Batch == batch && other._own.Count == _own.Count;
-        for (int i = 0; same && i < _own.Count; i++)
+        if (slot < 0 || slot >= batch)
         {
-            same = _own[i].Shape.ToArray().AsSpan(1).SequenceEqual(other._own[i].Shape.ToArray().AsSpan(1));
-        }
-
-        if (!same)
-        {
-            throw new ArgumentException(
-                $"The states differ: {Describe()} here, {other.Describe()} there.", nameof(other));
+            throw new ArgumentOutOfRangeException(name, slot, $"The state holds {batch} sequences; there is no number {slot}.");
         }
     }
 
-    private string Describe() => $"{GetType().Name} {string.Join(" ", _own.Select(array => array.Shape))}";
+    private void RequireCopyable(LayerState? other, bool isSame)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        other.RequireUsable();
+        if (_isDisposed)
+        {
+            RequireUsable();
+        }
+
+        bool fits = isSame && other.GetType() == GetType() && other.Device == Device && HasShapesOf(other);
+        if (!fits)
+        {
+            throw new ArgumentException($"The states differ: {Describe()} here, {other.Describe()} there.", nameof(other));
+        }
+    }
+
+    /// <summary>Whether all axes are those of another state, but for the number of sequences and of tokens.</summary>
+    private bool HasShapesOf(LayerState other)
+    {
+        for (int i = 0; i < _current.Length; i++)
+        {
+            int[] here = _current[i].Shape.ToArray(), there = other._current[i].Shape.ToArray();
+            bool same = here.Length == there.Length;
+            for (int axis = 1; same && axis < here.Length; axis++)
+            {
+                same = here[axis] == there[axis] || (axis == 1 && Grows(i));
+            }
+
+            if (!same)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private string Describe() =>
+        $"{GetType().Name} {string.Join(" ", _current.Select(array => array.Shape))} on \"{Device}\"";
 }

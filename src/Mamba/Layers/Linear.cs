@@ -33,10 +33,15 @@ public sealed class Linear : Module
     /// <summary>Computes <c>y = x·Wᵀ + b</c>, and what an adapter adds.</summary>
     /// <param name="x">Shape [.., inputDim].</param>
     /// <returns>Shape [.., outputDim].</returns>
-    public DeviceArray Forward(DeviceArray x) => Adapter is null
-        ? Functions.Linear(x, Weight.Value, Optional(Bias))
-        : Functions.LinearWithAdapter(
-            x, Weight.Value, Optional(Bias), Adapter.A.Value, Adapter.B.Value, Adapter.Scale);
+    /// <exception cref="ArgumentException">x has another width.</exception>
+    public DeviceArray Forward(DeviceArray x)
+    {
+        RequireWidth(x, Weight.Value.Shape[1]);
+        return Adapter is null
+            ? Functions.Linear(x, Weight.Value, Optional(Bias))
+            : Functions.LinearWithAdapter(
+                x, Weight.Value, Optional(Bias), Adapter.A.Value, Adapter.B.Value, Adapter.Scale);
+    }
 
     /// <summary>Adds an adapter where there is none.</summary>
     internal LowRankAdapter Adapt(int rank, double alpha, Random? random)

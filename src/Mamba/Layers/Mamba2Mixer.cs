@@ -73,9 +73,13 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
+        Require(x, _options.ModelDim, state, segments);
         Parts parts = new(_options, InProjection.Forward(x));
-        DeviceArray y = Core(parts.XBC, parts.Delta, parts.GateOfCore, state, segments);
-        return Finish(parts, y);
+        (DeviceArray core, DeviceArray window, DeviceArray hidden) =
+            Dual(parts.XBC, parts.Delta, parts.GateOfCore, (MixerState?)state, segments);
+        DeviceArray y = Finish(parts, core);
+        ((MixerState?)state)?.Advance(window, hidden);
+        return y;
     }
 
     /// <summary>The mixer without projections, gate and norm: convolution and state-space dual.</summary>
@@ -93,16 +97,9 @@ public sealed class Mamba2Mixer : RecurrentMixer
         LayerState? state = null,
         Segments? segments = null)
     {
-        MixerState? own = Require<MixerState>(state, xbc, segments);
-        DeviceArray convolved = Convolve(xbc, own, segments);
-        (DeviceArray y, DeviceArray hidden) = Functions.Ssd(
-            Inputs(convolved, delta, z) with { InitialState = HiddenBefore(own, segments?.Count ?? xbc.Shape[0]) },
-            segments);
-        if (own is not null)
-        {
-            own.Hidden = hidden;
-        }
-
+        Require(xbc, _options.ConvDim, state, segments);
+        (DeviceArray y, DeviceArray window, DeviceArray hidden) = Dual(xbc, delta, z, (MixerState?)state, segments);
+        ((MixerState?)state)?.Advance(window, hidden);
         return y;
     }
 
@@ -114,12 +111,26 @@ public sealed class Mamba2Mixer : RecurrentMixer
             return Forward(x, state);
         }
 
-        MixerState own = Require<MixerState>(state, x, null)!;
+        ArgumentNullException.ThrowIfNull(state);
+        Require(x, _options.ModelDim, state, null);
+        MixerState own = (MixerState)state;
+        using StepGuard guard = new(this, own);
         Parts parts = new(_options, InProjection.Forward(x));
         DeviceArray convolved = ConvolveStep(parts.XBC, own);
         DeviceArray y = Functions.SsdStep(
-            Inputs(convolved, parts.Delta, parts.GateOfCore), own.HiddenInPlace);
-        return Finish(parts, y);
+            Inputs(convolved, parts.Delta, parts.GateOfCore), own.HiddenInPlace());
+        return guard.Done(Finish(parts, y));
+    }
+
+    /// <summary>Convolution and state-space dual, which leave the state as it is.</summary>
+    private (DeviceArray Y, DeviceArray Window, DeviceArray Hidden) Dual(
+        DeviceArray xbc, DeviceArray delta, DeviceArray z, MixerState? state, Segments? segments)
+    {
+        (DeviceArray convolved, DeviceArray window) = Convolve(xbc, state, segments);
+        (DeviceArray y, DeviceArray hidden) = Functions.Ssd(
+            Inputs(convolved, delta, z) with { InitialState = HiddenBefore(state, segments?.Count ?? xbc.Shape[0]) },
+            segments);
+        return (y, window, hidden);
     }
 
     private SsdInputs Inputs(DeviceArray xbc, DeviceArray delta, DeviceArray z)

@@ -74,8 +74,12 @@ public sealed class MambaMixer : RecurrentMixer
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
+        Require(x, _options.ModelDim, state, segments);
         (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
-        return OutProjection.Forward(Core(inner, z, state, segments));
+        (DeviceArray core, DeviceArray window, DeviceArray hidden) = Scan(inner, z, (MixerState?)state, segments);
+        DeviceArray y = OutProjection.Forward(core);
+        ((MixerState?)state)?.Advance(window, hidden);
+        return y;
     }
 
     /// <summary>The mixer without its projections: convolution, selection, scan, and the gate if there is one.</summary>
@@ -87,15 +91,9 @@ public sealed class MambaMixer : RecurrentMixer
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
     public DeviceArray Core(DeviceArray x, DeviceArray z = default, LayerState? state = null, Segments? segments = null)
     {
-        MixerState? own = Require<MixerState>(state, x, segments);
-        DeviceArray convolved = Convolve(x, own, segments);
-        (DeviceArray y, DeviceArray hidden) = Functions.SelectiveScan(
-            Inputs(convolved, z) with { InitialState = HiddenBefore(own, segments?.Count ?? x.Shape[0]) }, segments);
-        if (own is not null)
-        {
-            own.Hidden = hidden;
-        }
-
+        Require(x, _options.InnerDim, state, segments);
+        (DeviceArray y, DeviceArray window, DeviceArray hidden) = Scan(x, z, (MixerState?)state, segments);
+        ((MixerState?)state)?.Advance(window, hidden);
         return y;
     }
 
@@ -107,10 +105,23 @@ public sealed class MambaMixer : RecurrentMixer
             return Forward(x, state);
         }
 
-        MixerState own = Require<MixerState>(state, x, null)!;
+        ArgumentNullException.ThrowIfNull(state);
+        Require(x, _options.ModelDim, state, null);
+        MixerState own = (MixerState)state;
+        using StepGuard guard = new(this, own);
         (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
-        DeviceArray y = Functions.SelectiveScanStep(Inputs(ConvolveStep(inner, own), z), own.HiddenInPlace);
-        return OutProjection.Forward(y);
+        DeviceArray y = Functions.SelectiveScanStep(Inputs(ConvolveStep(inner, own), z), own.HiddenInPlace());
+        return guard.Done(OutProjection.Forward(y));
+    }
+
+    /// <summary>Convolution, selection and scan, which leave the state as it is.</summary>
+    private (DeviceArray Y, DeviceArray Window, DeviceArray Hidden) Scan(
+        DeviceArray x, DeviceArray z, MixerState? state, Segments? segments)
+    {
+        (DeviceArray convolved, DeviceArray window) = Convolve(x, state, segments);
+        (DeviceArray y, DeviceArray hidden) = Functions.SelectiveScan(
+            Inputs(convolved, z) with { InitialState = HiddenBefore(state, segments?.Count ?? x.Shape[0]) }, segments);
+        return (y, window, hidden);
     }
 
     private (DeviceArray X, DeviceArray Z) Split(DeviceArray projected)

@@ -21,15 +21,39 @@ public abstract class Module : IDisposable
 
     /// <summary>
     /// All parameters with their names, such as <c>blocks.0.mixer.in_projection.weight</c>, in the order of the names in
-    /// the code. One that is shared appears once.
+    /// the code. One that is shared appears once, under its first name.
     /// </summary>
-    public IEnumerable<(string Name, Parameter Parameter)> Parameters =>
-        _parameters.Concat(_modules.SelectMany(
-            child => child.Module.Parameters.Select(inner => ($"{child.Name}.{inner.Name}", inner.Parameter))));
+    public IEnumerable<(string Name, Parameter Parameter)> Parameters => Modules.Prepend((Name: "", Module: this))
+        .SelectMany(named => named.Module._parameters.Select(own => (
+            named.Name.Length > 0 ? $"{named.Name}.{own.Name}" : own.Name, own.Parameter)));
 
-    /// <summary>All parts at any depth with their names, such as <c>blocks.0.mixer.in_projection</c>.</summary>
-    internal IEnumerable<(string Name, Module Module)> Modules => _modules.SelectMany(
-        child => child.Module.Modules.Select(inner => ($"{child.Name}.{inner.Name}", inner.Module)).Prepend(child));
+    /// <summary>
+    /// All parts at any depth with their names, such as <c>blocks.0.mixer.in_projection</c>. One that is shared appears
+    /// once, under its first name.
+    /// </summary>
+    internal IEnumerable<(string Name, Module Module)> Modules
+    {
+        get
+        {
+            HashSet<Module> seen = [this];
+            return Within(this, "");
+
+            IEnumerable<(string Name, Module Module)> Within(Module module, string prefix)
+            {
+                foreach ((string name, Module child) in module._modules)
+                {
+                    if (seen.Add(child))
+                    {
+                        yield return (prefix + name, child);
+                        foreach ((string, Module) inner in Within(child, $"{prefix}{name}."))
+                        {
+                            yield return inner;
+                        }
+                    }
+                }
+            }
+        }
+    }
 
     /// <summary>Number of weights.</summary>
     public long ParameterCount => Parameters.Sum(named => (long)named.Parameter.Value.Shape.Count);
@@ -54,9 +78,11 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>The matrices that <see cref="Narrow"/> stores in fewer bits.</summary>
-    internal IEnumerable<Parameter> NarrowParameters =>
-        _parameters.Where(named => CanNarrow && named.Parameter.Decays).Select(named => named.Parameter)
-            .Concat(_modules.SelectMany(child => child.Module.NarrowParameters));
+    internal IEnumerable<Parameter> NarrowParameters => Modules.Select(named => named.Module).Prepend(this)
+        .Where(module => module.CanNarrow)
+        .SelectMany(module => module._parameters)
+        .Where(named => named.Parameter.Decays)
+        .Select(named => named.Parameter);
 
     /// <summary>Whether what decays is matrices that can be stored in fewer bits.</summary>
     private protected virtual bool CanNarrow => true;
@@ -70,15 +96,14 @@ public abstract class Module : IDisposable
         }
     }
 
-    /// <summary>Frees the parameters.</summary>
+    /// <summary>Frees the parameters, also those of parts; a part that is shared is freed with the first of its owners.</summary>
     public void Dispose()
     {
         foreach ((_, Parameter parameter) in _parameters)
         {
-            Device.Free(parameter.Value);
+            Device.Release(parameter.Value);
         }
 
-        _parameters.Clear();
         foreach ((_, Module module) in _modules)
         {
             module.Dispose();
@@ -88,36 +113,84 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>Makes a parameter.</summary>
-    /// <param name="name">Its name in this module.</param>
+    /// <param name="name">Its name in this module, which no other parameter or part has.</param>
     /// <param name="shape">Its sizes.</param>
     /// <param name="initial">Writes the first values; null leaves them unset, for a loader to fill.</param>
     /// <param name="decays">Whether weight decay applies.</param>
     /// <returns>The parameter.</returns>
+    /// <exception cref="ArgumentException">The name is empty or taken.</exception>
+    /// <exception cref="InsufficientMemoryException">The device's memory does not suffice.</exception>
+    /// <exception cref="NotSupportedException">
+    /// There are first values for more elements than an array of .NET holds.
+    /// </exception>
     protected Parameter AddParameter(string name, Shape shape, Initializer? initial, bool decays = false)
     {
-        Parameter parameter = new(Device.AllocateOwned(shape), decays);
-        if (initial is not null)
+        RequireFree(name);
+        if (initial is not null && shape.Count > Array.MaxLength)
         {
-            float[] values = new float[shape.Count];
-            initial(values);
-            parameter.Value.CopyFrom(values);
+            throw new NotSupportedException(
+                $"First values are written into an array of .NET, of at most {Array.MaxLength} elements; \"{name}\" of shape " +
+                $"{shape} has {shape.Count}.");
+        }
+
+        Parameter parameter = new(Device.AllocateOwned(shape), decays, isUnset: initial is null);
+        try
+        {
+            if (initial is not null)
+            {
+                float[] values = new float[shape.Count];
+                initial(values);
+                parameter.Value.CopyFrom(values);
+            }
+        }
+        catch
+        {
+            Device.Release(parameter.Value);
+            throw;
         }
 
         _parameters.Add((name, parameter));
         return parameter;
     }
 
-    /// <summary>The value of a parameter that may not be there; <c>default</c> then.</summary>
+    /// <summary>The value of a parameter that may be null; <c>default</c> then.</summary>
     private protected static DeviceArray Optional(Parameter? parameter) => parameter?.Value ?? default;
 
-    /// <summary>Adds a part.</summary>
+    /// <summary>Throws unless an input has the width that a layer takes.</summary>
+    private protected void RequireWidth(DeviceArray x, int width)
+    {
+        DeviceArray.Require(nameof(x), x);
+        if (x.Shape.Width != width)
+        {
+            throw new ArgumentException(
+                $"The input {x.Shape} has width {x.Shape.Width}; this {GetType().Name} takes {width}.", nameof(x));
+        }
+    }
+
+    /// <summary>Adds a part. One part may have several owners, or names: its parameters count once.</summary>
     /// <typeparam name="TModule">Kind of part.</typeparam>
-    /// <param name="name">Its name in this module.</param>
-    /// <param name="module">The part; this module frees it.</param>
+    /// <param name="name">Its name in this module, which no other parameter or part has.</param>
+    /// <param name="module">The part, on the same device; this module frees it.</param>
     /// <returns>The part.</returns>
+    /// <exception cref="ArgumentException">
+    /// The name is empty or taken, the part is on another device, or this module is a part of it.
+    /// </exception>
     protected TModule AddModule<TModule>(string name, TModule module)
         where TModule : Module
     {
+        ArgumentNullException.ThrowIfNull(module);
+        RequireFree(name);
+        if (module.Device != Device)
+        {
+            throw new ArgumentException(
+                $"\"{name}\" is on \"{module.Device}\"; this {GetType().Name} is on \"{Device}\".", nameof(module));
+        }
+
+        if (module == this || module.Modules.Any(part => part.Module == this))
+        {
+            throw new ArgumentException($"\"{name}\" contains this {GetType().Name}, and cannot be a part of it.", nameof(module));
+        }
+
         _modules.Add((name, module));
         return module;
     }
@@ -127,5 +200,14 @@ public abstract class Module : IDisposable
     {
         _modules.RemoveAll(child => child.Module == module);
         module.Dispose();
+    }
+
+    private void RequireFree(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        if (_parameters.Any(own => own.Name == name) || _modules.Any(own => own.Name == name))
+        {
+            throw new ArgumentException($"This {GetType().Name} has a part or parameter \"{name}\" already.", nameof(name));
+        }
     }
 }

@@ -5,11 +5,12 @@ namespace Mamba.Layers;
 /// <summary>Weights that training changes, on a device.</summary>
 public sealed class Parameter
 {
-    internal Parameter(DeviceArray value, bool decays)
+    internal Parameter(DeviceArray value, bool decays, bool isUnset = false)
     {
         Value = value;
         Decays = decays;
-        IsTrainable = true;
+        Value.Storage.IsUnset = isUnset;
+        Value.Storage.IsTrainable = true;
     }
 
     /// <summary>The weights.</summary>
@@ -19,24 +20,53 @@ public sealed class Parameter
     public bool Decays { get; }
 
     /// <summary>Whether tapes follow this parameter. A frozen parameter has no gradient.</summary>
+    /// <exception cref="InvalidOperationException">Narrow weights are to be trained.</exception>
     public bool IsTrainable
     {
-        get => Value.RequiresGradient;
-        set => Value.Storage.RequiresGradient = value;
+        get => Value.Storage.IsTrainable;
+        set
+        {
+            if (value && Value.Precision != Precision.Float32)
+            {
+                throw new InvalidOperationException(
+                    $"Weights {Value.Shape} of {Value.Precision} cannot be trained; store them as Float32 with Narrow, or train " +
+                    "an adapter beside them (LowRank.Adapt).");
+            }
+
+            Value.Storage.IsTrainable = value;
+            IsFrozenByNarrowing = false;
+        }
     }
 
+    /// <summary>Whether these weights are frozen for one reason: they are narrow. Nobody has said that they shall be.</summary>
+    internal bool IsFrozenByNarrowing { get; private set; }
+
     /// <summary>
-    /// The gradient that tapes have added up since it was last cleared; <c>default</c> where there was none yet.
+    /// The gradient that tapes have added up since it was last cleared; <c>default</c> if there was none yet.
     /// </summary>
     public DeviceArray Gradient => Value.Gradient;
 
+    /// <summary>Sets the gradient to zero.</summary>
+    public void ClearGradient()
+    {
+        if (Gradient is { Exists: true } gradient)
+        {
+            using DeviceScope scope = gradient.Device.Scope();
+            gradient.Device.Fill(gradient, 0f);
+        }
+    }
+
     /// <summary>
-    /// Stores the weights in another precision, as bfloat16 where blocks would not fill the rows; narrow ones cannot be trained.
+    /// Stores the weights in another precision, as bfloat16 if blocks would not fill the rows. Narrow weights cannot be
+    /// trained; those that are float32 again can, unless they were frozen.
     /// </summary>
     internal void Narrow(Precision precision)
     {
+        bool canTrain = IsTrainable || IsFrozenByNarrowing;
         Store(precision.ForRowsOf(Value.Shape.Width));
-        IsTrainable &= Value.Precision == Precision.Float32;
+        bool isNarrow = Value.Precision != Precision.Float32;
+        Value.Storage.IsTrainable = canTrain && !isNarrow;
+        IsFrozenByNarrowing = canTrain && isNarrow;
     }
 
     /// <summary>Stores the weights in another precision, in memory that takes the place of the former.</summary>
@@ -47,35 +77,32 @@ public sealed class Parameter
             return;
         }
 
-        if (Value.Precision != Precision.Float32 && precision != Precision.Float32)
+        if (Value.Storage.IsUnset)
         {
-            Store(Precision.Float32);
+            throw new InvalidOperationException($"Weights {Value.Shape} were never set, and cannot be stored as {precision}.");
         }
 
         Device device = Value.Device;
-        bool isTrainable = IsTrainable;
+        using DeviceScope scope = device.Scope();
+        DeviceArray wide = Value;
+        if (Value.Precision != Precision.Float32 && precision != Precision.Float32)
+        {
+            wide = device.Allocate(Value.Shape);
+            device.Copy(Value, wide);
+        }
+
         DeviceArray stored = device.AllocateOwned(Value.Shape, precision);
         try
         {
-            device.Copy(Value, stored);
+            device.Copy(wide, stored);
         }
         catch
         {
-            device.Free(stored); // a weight did not fit: the parameter stays as it was
+            device.Release(stored); // a weight did not fit: the parameter stays as it was
             throw;
         }
 
-        device.Free(Value);
+        device.Release(Value);
         Value = stored;
-        IsTrainable = isTrainable;
-    }
-
-    /// <summary>Sets the gradient to zero.</summary>
-    public void ClearGradient()
-    {
-        if (Gradient is { Exists: true } gradient)
-        {
-            gradient.Device.Fill(gradient, 0f);
-        }
     }
 }

@@ -42,29 +42,26 @@ public abstract class RecurrentMixer : SequenceMixer
     /// <inheritdoc/>
     public override LayerState CreateState(int batch)
     {
-        MixerState state = new(Device, batch, Convolution.Width - 1, Convolution.Channels, _hidden);
-        if (InitialState is not null)
+        MixerState state = new(this, batch);
+        try
         {
-            using DeviceScope scope = Device.Scope();
-            state.Hidden = Functions.Repeat(InitialState.Value, batch);
-            state.Detach();
+            state.Refresh();
+            return state;
         }
-
-        return state;
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>Convolves the next piece of every sequence and moves the state's window on.</summary>
-    private protected DeviceArray Convolve(DeviceArray x, MixerState? state, Segments? segments)
-    {
-        (DeviceArray y, DeviceArray window) = Functions.CausalConvolution(
+    private protected override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);
+
+    /// <summary>Convolves the next piece of every sequence.</summary>
+    /// <returns>The piece, and the window after it.</returns>
+    private protected (DeviceArray Y, DeviceArray Window) Convolve(DeviceArray x, MixerState? state, Segments? segments) =>
+        Functions.CausalConvolution(
             x, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, state?.Window ?? default, segments);
-        if (state is not null)
-        {
-            state.Window = window;
-        }
-
-        return y;
-    }
 
     /// <summary>Convolves the next token of every sequence and moves the state's window on in place.</summary>
     private protected DeviceArray ConvolveStep(DeviceArray x, MixerState state) => Functions.CausalConvolutionStep(
@@ -72,7 +69,7 @@ public abstract class RecurrentMixer : SequenceMixer
 
     /// <summary>h before the first token of this piece: the state's, or what is learned, or nothing for zero.</summary>
     private protected DeviceArray HiddenBefore(MixerState? state, int sequences) =>
-        state is not null ? state.Hidden
+        state is not null ? state.HiddenBefore()
         : InitialState is not null ? Functions.Repeat(InitialState.Value, sequences)
         : default;
 }

@@ -54,14 +54,15 @@ public sealed class ResidualBlock : Module
             return Functions.Recompute(x => Forward(x, null, segments), h);
         }
 
+        LayerState before = state.Over([.. state.Arrays]), after = before;
         DeviceArray[] outputs = Functions.Recompute(
             inputs =>
             {
-                LayerState passed = state.Over(inputs.AsSpan(1));
-                return [Forward(inputs[0], passed, segments), .. passed.Arrays];
+                after = before.Over(inputs.AsSpan(1));
+                return [Forward(inputs[0], after, segments), .. after.Arrays];
             },
-            [h, .. state.Arrays]);
-        state.Take(outputs.AsSpan(1));
+            [h, .. before.Arrays]);
+        state.TakeFrom(after.Over(outputs.AsSpan(1)));
         return outputs[0];
     }
 

@@ -27,5 +27,10 @@ public sealed class RmsNorm : Module
     /// <summary>Normalises every row.</summary>
     /// <param name="x">Shape [.., dim].</param>
     /// <returns>The same shape.</returns>
-    public DeviceArray Forward(DeviceArray x) => Functions.RmsNorm(x, Weight.Value, Epsilon);
+    /// <exception cref="ArgumentException">x has another width.</exception>
+    public DeviceArray Forward(DeviceArray x)
+    {
+        RequireWidth(x, Weight.Value.Shape.Width);
+        return Functions.RmsNorm(x, Weight.Value, Epsilon);
+    }
 }

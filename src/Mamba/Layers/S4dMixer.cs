@@ -79,10 +79,11 @@ public sealed class S4dMixer : RecurrentMixer
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
-        MixerState? own = Require<MixerState>(state, x, segments);
+        Require(x, _options.ModelDim, state, segments);
+        MixerState? own = (MixerState?)state;
         (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
-        DeviceArray convolved = Convolve(inner, own, segments);
-        (DeviceArray y, DeviceArray hidden) = Functions.TimeInvariantScan(
+        (DeviceArray convolved, DeviceArray window) = Convolve(inner, own, segments);
+        (DeviceArray core, DeviceArray hidden) = Functions.TimeInvariantScan(
             convolved,
             TimeStepBias.Value,
             A(),
@@ -92,12 +93,9 @@ public sealed class S4dMixer : RecurrentMixer
             z,
             HiddenBefore(own, segments?.Count ?? x.Shape[0]),
             segments);
-        if (own is not null)
-        {
-            own.Hidden = hidden;
-        }
-
-        return OutProjection.Forward(y);
+        DeviceArray y = OutProjection.Forward(core);
+        own?.Advance(window, hidden);
+        return y;
     }
 
     /// <inheritdoc/>
@@ -108,11 +106,14 @@ public sealed class S4dMixer : RecurrentMixer
             return Forward(x, state);
         }
 
-        MixerState own = Require<MixerState>(state, x, null)!;
+        ArgumentNullException.ThrowIfNull(state);
+        Require(x, _options.ModelDim, state, null);
+        MixerState own = (MixerState)state;
+        using StepGuard guard = new(this, own);
         (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
         DeviceArray y = Functions.TimeInvariantScanStep(
-            ConvolveStep(inner, own), TimeStepBias.Value, A(), B(), C.Value, D.Value, z, own.HiddenInPlace);
-        return OutProjection.Forward(y);
+            ConvolveStep(inner, own), TimeStepBias.Value, A(), B(), C.Value, D.Value, z, own.HiddenInPlace());
+        return guard.Done(OutProjection.Forward(y));
     }
 
     private (DeviceArray X, DeviceArray Z) Split(DeviceArray projected)
@@ -132,7 +133,8 @@ public sealed class S4dMixer : RecurrentMixer
     /// <summary>B = 1, also where it is complex.</summary>
     private DeviceArray B()
     {
-        DeviceArray b = Device.Zeros(_options.StateShape);
+        DeviceArray b = Device.AllocateOutput(_options.StateShape);
+        Device.Fill(b, 0f);
         Device.Fill(AsRow(b).Slice(0, _options.States * _options.InnerDim), 1f);
         return b;
     }

@@ -13,6 +13,9 @@ public abstract class SequenceMixer : Module
     {
     }
 
+    /// <summary>Number of sequences of the last step, if it found all its memory in the device's pool; else -1.</summary>
+    internal int WarmBatch { get; set; } = -1;
+
     /// <summary>Makes the state of sequences that have not begun.</summary>
     /// <param name="batch">Number of sequences.</param>
     /// <returns>The state; the caller disposes it.</returns>
@@ -45,23 +48,38 @@ public abstract class SequenceMixer : Module
         return options;
     }
 
-    /// <summary>Throws unless a state is of the layer's kind and has as many sequences as the input.</summary>
-    private protected static TState? Require<TState>(LayerState? state, DeviceArray x, Segments? segments)
-        where TState : LayerState
+    /// <summary>Whether a state, which lives, is of this layer or of one of equal sizes on the same device.</summary>
+    private protected abstract bool Fits(LayerState state);
+
+    /// <summary>Throws unless an input has three axes and a width, and a state, if any, fits the layer and the input.</summary>
+    private protected void Require(DeviceArray x, int width, LayerState? state, Segments? segments)
     {
-        if (state is null)
+        DeviceArray.Require(nameof(x), x);
+        if (x.Shape.Rank != 3 || x.Shape.Width != width)
         {
-            return null;
+            throw new ArgumentException($"Expected x of shape [batch, length, {width}]; found {x.Shape}.", nameof(x));
         }
 
-        if (state is not TState own)
+        if (state is null)
         {
-            throw new ArgumentException($"Expected a {typeof(TState).Name}; found a {state.GetType().Name}.");
+            return;
+        }
+
+        state.RequireUsable();
+        if (!Fits(state))
+        {
+            string shapes = string.Join(", ", state.Arrays.Select(array => array.Shape));
+            throw new ArgumentException(
+                $"The state is of another layer or device than this {GetType().Name}: a {state.GetType().Name} of {shapes} on " +
+                $"\"{state.Device}\". Make it with CreateState of this layer.",
+                nameof(state));
         }
 
         int sequences = segments?.Count ?? x.Shape[0];
-        return state.Batch == sequences
-            ? own
-            : throw new ArgumentException($"The state holds {state.Batch} sequences; the input has {sequences}.");
+        if (state.Batch != sequences)
+        {
+            throw new ArgumentException(
+                $"The state holds {state.Batch} sequences; the input has {sequences}.", nameof(state));
+        }
     }
 }

@@ -41,23 +41,45 @@ public sealed class GradientBuckets : IDisposable
             throw new InvalidOperationException("The gradients of this module are in other buckets; dispose those first.");
         }
 
-        List<(Parameter Parameter, nint Start)> places = [];
-        nint length = 0;
+        using DeviceScope scope = _device.Scope();
+        List<(Parameter Parameter, int Bucket, nint Start)> places = [];
+        List<nint> lengths = [];
         foreach (Parameter parameter in parameters)
         {
             nint padded = (parameter.Value.Shape.Count + Alignment - 1) / Alignment * Alignment;
-            if (length > 0 && (long)(length + padded) * sizeof(float) > bucketBytes)
+            if (lengths.Count == 0 || (lengths[^1] > 0 && (long)(lengths[^1] + padded) * sizeof(float) > bucketBytes))
             {
-                AddBucket(places, length);
-                places.Clear();
-                length = 0;
+                lengths.Add(0);
             }
 
-            places.Add((parameter, length));
-            length += padded;
+            places.Add((parameter, lengths.Count - 1, lengths[^1]));
+            lengths[^1] += padded;
         }
 
-        AddBucket(places, length);
+        try
+        {
+            foreach (nint length in lengths)
+            {
+                _buckets.Add(_device.AllocateOwned([checked((int)length)]));
+                _device.Fill(_buckets[^1], 0f);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+
+        foreach ((Parameter parameter, int bucket, nint start) in places)
+        {
+            DeviceArray before = parameter.Gradient;
+            parameter.Value.Storage.ShareGradient(_buckets[bucket].Storage, start);
+            if (before.Exists)
+            {
+                _device.Copy(before, parameter.Gradient);
+                _device.Release(before);
+            }
+        }
     }
 
     /// <summary>The gradients, one vector a bucket; the last parameters' first.</summary>
@@ -66,30 +88,7 @@ public sealed class GradientBuckets : IDisposable
     /// <summary>Frees the buckets. Parameters have no gradient then, until a tape makes them one of their own.</summary>
     public void Dispose()
     {
-        _buckets.ForEach(_device.Free);
+        _buckets.ForEach(_device.Release);
         _buckets.Clear();
-    }
-
-    private void AddBucket(List<(Parameter Parameter, nint Start)> places, nint length)
-    {
-        if (length == 0)
-        {
-            return;
-        }
-
-        DeviceArray bucket = _device.AllocateOwned([checked((int)length)]);
-        _device.Fill(bucket, 0f);
-        foreach ((Parameter parameter, nint start) in places)
-        {
-            DeviceArray before = parameter.Gradient;
-            parameter.Value.Storage.ShareGradient(bucket.Storage, start);
-            if (before.Exists)
-            {
-                _device.Copy(before, parameter.Gradient);
-                _device.Free(before);
-            }
-        }
-
-        _buckets.Add(bucket);
     }
 }

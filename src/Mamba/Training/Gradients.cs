@@ -13,6 +13,7 @@ public static class Gradients
     {
         ArgumentNullException.ThrowIfNull(module);
         double sum = 0;
+        using DeviceScope scope = module.Device.Scope();
         foreach ((_, Parameter parameter) in module.Parameters)
         {
             if (parameter.Gradient is { Exists: true } gradient)
@@ -40,6 +41,7 @@ public static class Gradients
         double factor = limit / (norm + 1e-6);
         if (factor < 1 && double.IsFinite(norm))
         {
+            using DeviceScope scope = module.Device.Scope();
             foreach ((_, Parameter parameter) in module.Parameters)
             {
                 if (parameter.Gradient is { Exists: true } gradient)

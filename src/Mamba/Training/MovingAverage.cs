@@ -13,6 +13,7 @@ public sealed class MovingAverage : IDisposable
     private readonly List<(Parameter Parameter, DeviceArray Average)> _parameters = [];
     private readonly List<(string Name, DeviceArray Array)> _state = [];
     private readonly double _decay;
+    private readonly Device _device;
 
     /// <summary>Begins to average.</summary>
     /// <param name="module">The module.</param>
@@ -23,12 +24,22 @@ public sealed class MovingAverage : IDisposable
         ArgumentNullException.ThrowIfNull(module);
         Setting.RequireDecay(decay, nameof(decay));
         _decay = decay;
-        foreach ((string name, Parameter parameter) in module.Parameters.Where(named => named.Parameter.IsTrainable))
+        _device = module.Device;
+        using DeviceScope scope = _device.Scope();
+        try
         {
-            DeviceArray average = module.Device.AllocateOwned(parameter.Value.Shape);
-            module.Device.Copy(parameter.Value, average);
-            _parameters.Add((parameter, average));
-            _state.Add(($"average.{name}", average));
+            foreach ((string name, Parameter parameter) in module.Parameters.Where(named => named.Parameter.IsTrainable))
+            {
+                DeviceArray average = _device.AllocateOwned(parameter.Value.Shape);
+                _state.Add(($"average.{name}", average));
+                _device.Copy(parameter.Value, average);
+                _parameters.Add((parameter, average));
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -49,22 +60,27 @@ public sealed class MovingAverage : IDisposable
 
         foreach ((Parameter parameter, DeviceArray average) in _parameters)
         {
-            using DeviceScope scope = average.Device.Scope();
-            DeviceArray difference = CopyOf(parameter.Value);
-            average.Device.AddScaled(average, -1f, difference);
-            average.Device.AddScaled(difference, (float)(1 - _decay), average);
+            using DeviceScope scope = _device.Scope();
+            DeviceArray difference = _device.Allocate(average.Shape);
+            _device.Copy(parameter.Value, difference);
+            _device.AddScaled(average, -1f, difference);
+            _device.AddScaled(difference, (float)(1 - _decay), average);
         }
     }
 
     /// <summary>Exchanges weights and averages: to evaluate or save the average, and again to go on training.</summary>
     public void Swap()
     {
+        // Memory for the largest is taken before anything changes, so that nothing is swapped by half.
+        using DeviceScope scope = _device.Scope();
+        int largest = checked((int)_parameters.Select(entry => entry.Average.Shape.Count).DefaultIfEmpty().Max());
+        DeviceArray memory = _device.Zeros([largest]);
         foreach ((Parameter parameter, DeviceArray average) in _parameters)
         {
-            using DeviceScope scope = average.Device.Scope();
-            DeviceArray weights = CopyOf(parameter.Value);
-            average.Device.Copy(average, parameter.Value);
-            average.Device.Copy(weights, average);
+            DeviceArray weights = new(memory.Storage, 0, average.Shape, average.Shape.Width);
+            _device.Copy(parameter.Value, weights);
+            _device.Copy(average, parameter.Value);
+            _device.Copy(weights, average);
         }
 
         IsSwapped = !IsSwapped;
@@ -75,17 +91,7 @@ public sealed class MovingAverage : IDisposable
     {
         foreach ((_, DeviceArray average) in _state)
         {
-            average.Device.Free(average);
+            _device.Release(average);
         }
-
-        _state.Clear();
-        _parameters.Clear();
-    }
-
-    private static DeviceArray CopyOf(DeviceArray array)
-    {
-        DeviceArray copy = array.Device.Allocate(array.Shape);
-        array.Device.Copy(array, copy);
-        return copy;
     }
 }

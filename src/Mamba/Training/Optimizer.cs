@@ -13,6 +13,8 @@ public abstract class Optimizer : IDisposable
     private readonly List<(Parameter Parameter, ParameterGroup Group, DeviceArray[] Moments)> _parameters = [];
     private readonly List<(string Name, DeviceArray Array)> _state = [];
     private readonly OptimizerOptions _options;
+    private readonly Device _device;
+    private bool _isDisposed;
 
     private protected Optimizer(
         Module module,
@@ -24,19 +26,21 @@ public abstract class Optimizer : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         _options = options;
-        foreach ((string name, Parameter parameter) in module.Parameters.Where(named => named.Parameter.IsTrainable))
+        _device = module.Device;
+        using DeviceScope scope = _device.Scope();
+        try
         {
-            ParameterGroup group = groups?.Invoke(name, parameter) ?? new(Decays: parameter.Decays);
-            Setting.RequireIn(group.LearningRateScale, double.MaxValue, nameof(group.LearningRateScale));
-            DeviceArray[] arrays = new DeviceArray[moments.Length];
-            for (int i = 0; i < arrays.Length; i++)
+            foreach ((string name, Parameter parameter) in Trainable(module))
             {
-                arrays[i] = module.Device.AllocateOwned(parameter.Value.Shape);
-                module.Device.Fill(arrays[i], 0f);
-                _state.Add(($"{moments[i]}.{name}", arrays[i]));
+                ParameterGroup group = groups?.Invoke(name, parameter) ?? new(Decays: parameter.Decays);
+                Setting.RequireIn(group.LearningRateScale, double.MaxValue, nameof(group.LearningRateScale));
+                _parameters.Add((parameter, group, Moments(name, parameter.Value.Shape, moments)));
             }
-
-            _parameters.Add((parameter, group, arrays));
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -68,16 +72,26 @@ public abstract class Optimizer : IDisposable
     internal IEnumerable<(Parameter Parameter, ParameterGroup Group)> Groups =>
         _parameters.Select(entry => (entry.Parameter, entry.Group));
 
+    /// <summary>The parameters that steps change.</summary>
+    internal IEnumerable<Parameter> Parameters => _parameters.Select(entry => entry.Parameter);
+
     /// <summary>
     /// Changes every weight by its gradient, and clears the gradients. A parameter that was frozen since, or that no
     /// tape has reached, stays.
     /// </summary>
     /// <param name="learningRate">Step size of this step; null: that of the settings.</param>
     /// <exception cref="ArgumentOutOfRangeException">The step size is negative or not a finite number.</exception>
+    /// <exception cref="ObjectDisposedException">The optimiser has been disposed.</exception>
     public void Step(double? learningRate = null)
     {
+        if (_isDisposed)
+        {
+            throw new ObjectDisposedException(GetType().Name, $"This {GetType().Name} has been disposed.");
+        }
+
         double rate = learningRate ?? LearningRate;
         Setting.RequireIn(rate, double.MaxValue, nameof(learningRate));
+        using DeviceScope scope = _device.Scope();
         Steps++;
         foreach ((Parameter parameter, ParameterGroup group, DeviceArray[] moments) in _parameters)
         {
@@ -95,13 +109,12 @@ public abstract class Optimizer : IDisposable
     /// <summary>Frees the state.</summary>
     public void Dispose()
     {
+        _isDisposed = true;
         foreach ((_, DeviceArray array) in _state)
         {
-            array.Device.Free(array);
+            _device.Release(array);
         }
 
-        _state.Clear();
-        _parameters.Clear();
         GC.SuppressFinalize(this);
     }
 
@@ -110,4 +123,43 @@ public abstract class Optimizer : IDisposable
     /// </summary>
     private protected abstract void Update(
         Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay);
+
+    /// <summary>The parameters of a module that training can change.</summary>
+    private static (string Name, Parameter Parameter)[] Trainable(Module module)
+    {
+        (string Name, Parameter Parameter)[] all = [.. module.Parameters];
+        string[] narrow = [.. all.Where(named => named.Parameter.IsFrozenByNarrowing).Select(named => named.Name)];
+        if (narrow.Length > 0)
+        {
+            throw new InvalidOperationException(
+                $"{narrow.Length} matrices are narrow and cannot be trained, \"{narrow[0]}\" among them. Store them as Float32 " +
+                "with Narrow, train adapters beside them (LowRank.Adapt), or say that they shall not be trained " +
+                "(IsTrainable = false).");
+        }
+
+        all = Array.FindAll(all, named => named.Parameter.IsTrainable);
+        if (all.Length == 0)
+        {
+            throw new InvalidOperationException(
+                $"This {module.GetType().Name} has no trainable parameter: all are frozen, or it has been disposed.");
+        }
+
+        return all.FirstOrDefault(named => named.Parameter.Value.Storage.IsUnset) is ({ } unset, _)
+            ? throw new InvalidOperationException(
+                $"The weights \"{unset}\" were never set: the module was made with random: null, for a loader to fill.")
+            : all;
+    }
+
+    private DeviceArray[] Moments(string name, Shape shape, ReadOnlySpan<string> moments)
+    {
+        DeviceArray[] arrays = new DeviceArray[moments.Length];
+        for (int i = 0; i < arrays.Length; i++)
+        {
+            arrays[i] = _device.AllocateOwned(shape);
+            _state.Add(($"{moments[i]}.{name}", arrays[i]));
+            _device.Fill(arrays[i], 0f);
+        }
+
+        return arrays;
+    }
 }

@@ -17,7 +17,7 @@ public sealed class BenchCommandTests : IDisposable
 
     public BenchCommandTests()
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         using MambaLanguageModel model = new(device, LanguageModelConfig.Mamba1(16, 2, VocabularySize), new Random(1));
         model.Save(_folder["model"]);
     }
@@ -149,7 +149,7 @@ public sealed class BenchCommandTests : IDisposable
     [InlineData("mamba2-2.7b", 2.7e9)]
     public void A_preset_has_as_many_weights_as_its_name_says(string name, double expected)
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         using MambaLanguageModel model = new(device, Presets.Find(name), random: null); // unset weights take no memory
 
         ((double)model.ParameterCount).Should().BeApproximately(expected, 0.04 * expected);

@@ -35,7 +35,7 @@ public sealed class BFloat16ModelTests
     public void Logits_and_gradients_are_those_of_float32_to_eight_bits()
     {
         using GpuDevice narrow = TestDevice.OpenGpu(Precision.BFloat16);
-        using CpuDevice full = new(1);
+        using CpuDevice full = TestDevice.Cpu(1);
 
         Dictionary<string, double[]> actual = Run(narrow), expected = Run(full);
 
@@ -51,7 +51,7 @@ public sealed class BFloat16ModelTests
     public void Narrow_weights_give_the_same_steps_to_eight_bits()
     {
         using GpuDevice narrow = TestDevice.OpenGpu(Precision.BFloat16);
-        using CpuDevice full = new(1);
+        using CpuDevice full = TestDevice.Cpu(1);
         using MambaLanguageModel model = new(narrow, Config, new Random(5)), exact = new(full, Config, new Random(5));
         using ModelState state = model.CreateState(), exactState = exact.CreateState();
         float[] logits = new float[16], expected = new float[16];
@@ -74,7 +74,7 @@ public sealed class BFloat16ModelTests
     public void Training_with_float32_weights_lowers_the_loss_as_float32_does()
     {
         using GpuDevice narrow = TestDevice.OpenGpu(Precision.BFloat16);
-        using CpuDevice full = new(1);
+        using CpuDevice full = TestDevice.Cpu(1);
 
         (double First, double Last) actual = Train(narrow), expected = Train(full);
 

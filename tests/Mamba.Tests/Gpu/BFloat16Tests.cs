@@ -85,7 +85,7 @@ public sealed class BFloat16Tests
     {
         using Device device = TestDevice.OpenGpu();
         long before = device.AllocatedBytes;
-        DeviceArray array = device.Allocate([4, 8], Precision.BFloat16);
+        DeviceArray array = device.AllocateOwned([4, 8], Precision.BFloat16);
 
         (device.AllocatedBytes - before).Should().Be(64);
         array.Precision.Should().Be(Precision.BFloat16);

@@ -75,7 +75,7 @@ public sealed class CudaGraphScenarios
         int launches = StubLog.Lines("launch").Length;
         model.Step([4], state, logits);
         StubLog.Lines("launch").Should().HaveCount(launches, "a replay starts nothing by itself");
-        state.Position.Should().Be(5);
+        state.Positions.Should().Equal(5);
         Action outside = () => model.Step([16], state, logits);
         outside.Should().Throw<ArgumentOutOfRangeException>("a replay checks its tokens, too");
     }

@@ -33,6 +33,7 @@ public sealed class CudaLaunchScenarios
     public void A_kernel_is_loaded_once()
     {
         using GpuDevice device = GpuDevice.Open(Cuda), second = device.Share();
+        using DeviceScope scope = device.Scope(), secondScope = second.Scope();
 
         device.Zeros([100]);
         device.Zeros([2, 1000]);
@@ -46,6 +47,7 @@ public sealed class CudaLaunchScenarios
     public void A_launch_has_threads_for_every_element_and_its_arguments()
     {
         using GpuDevice device = GpuDevice.Open(Cuda);
+        using DeviceScope scope = device.Scope();
 
         device.Fill(device.Allocate([5, 1001]), float.Pi);
 
@@ -60,6 +62,7 @@ public sealed class CudaLaunchScenarios
     public void A_slice_is_filled_row_by_row()
     {
         using GpuDevice device = GpuDevice.Open(Cuda);
+        using DeviceScope scope = device.Scope();
 
         device.Fill(device.Allocate([3, 64]).Slice(8, 20), 1f);
 
@@ -71,6 +74,7 @@ public sealed class CudaLaunchScenarios
     public void Nothing_is_launched_for_no_elements()
     {
         using GpuDevice device = GpuDevice.Open(Cuda);
+        using DeviceScope scope = device.Scope();
 
         device.Zeros([0, 7]);
         device.Zeros([7, 0]);
@@ -83,6 +87,7 @@ public sealed class CudaLaunchScenarios
     {
         const int Count = 10_000;
         using GpuDevice device = GpuDevice.Open(Cuda);
+        using DeviceScope scope = device.Scope();
         DeviceArray x = device.Allocate([4, 1000]), y = device.Allocate([4, 1000]);
         (long fill, double fillTime) = Measure(() => device.Fill(x, 1f));
         (long add, double addTime) = Measure(() => device.AddScaled(x, 2f, y));
@@ -121,6 +126,7 @@ public sealed class CudaLaunchScenarios
     private static void ShouldLoad(string module)
     {
         using GpuDevice device = GpuDevice.Open(Cuda);
+        using DeviceScope scope = device.Scope();
 
         device.Zeros([100]);
 

@@ -70,11 +70,12 @@ public sealed class CudaMemoryScenarios
         float[] values = Numbers(2 * StagingFloats), found = [];
         Thread other = new(() =>
         {
+            using DeviceScope scope = device.Scope();
             found = device.Array([values.Length], values).ToArray();
             device.Fill(device.Allocate([100]), 1f);
             DeviceArray a = device.Array([32, 32], new float[1024]);
             device.MatMul(a, false, a, true, device.Allocate([32, 32]), accumulate: false);
-            device.Free(device.Allocate([1 << 26]));
+            device.Free(device.AllocateOwned([1 << 26]));
             device.Synchronize();
         });
 

@@ -41,6 +41,7 @@ public sealed class CudaProductScenarios
     public void A_product_of_slices_reads_and_writes_nothing_else()
     {
         using GpuDevice device = GpuDevice.Open(Cuda);
+        using DeviceScope scope = device.Scope();
         (float[] a, float[] b) = (Integers(M * 30, 1), Integers(N * 40, 2));
         DeviceArray c = device.Array([M, 12], Integers(M * 12, 3));
 
@@ -66,6 +67,7 @@ public sealed class CudaProductScenarios
     public void A_linear_layer_of_many_rows_is_a_product()
     {
         using GpuDevice device = GpuDevice.Open(Cuda);
+        using DeviceScope scope = device.Scope();
         (float[] x, float[] weight) = (Integers(M * K, 1), Integers(N * K, 2));
         DeviceArray y = device.Allocate([1, M, N]);
 
@@ -78,6 +80,7 @@ public sealed class CudaProductScenarios
     public void Factors_may_be_rounded_to_TF32_only_where_that_is_allowed()
     {
         using GpuDevice device = GpuDevice.Open(Cuda with { AllowTensorFloat32 = true });
+        using DeviceScope scope = device.Scope();
         DeviceArray a = device.Array([16, 16], Integers(256, 1));
 
         device.MatMul(a, false, a, false, device.Allocate([16, 16]), accumulate: false);
@@ -89,6 +92,7 @@ public sealed class CudaProductScenarios
     public void Products_of_bfloat16_are_added_up_in_float32()
     {
         using GpuDevice device = GpuDevice.Open(Cuda with { Precision = Precision.BFloat16 });
+        using DeviceScope scope = device.Scope();
         (float[] a, float[] b) = (Integers(M * K, 1), Integers(N * K, 2));
         DeviceArray c = device.Allocate([M, N]);
 
@@ -102,6 +106,7 @@ public sealed class CudaProductScenarios
     public void Float32_factors_are_narrowed_on_a_bfloat16_device()
     {
         using GpuDevice device = GpuDevice.Open(Cuda with { Precision = Precision.BFloat16 });
+        using DeviceScope scope = device.Scope();
         DeviceArray weight = device.Array([N, K], Integers(N * K, 2)), y = device.AllocateActivation([M, N]);
 
         device.Linear(Narrow(device, [M, K], Integers(M * K, 1)), weight, default, y);

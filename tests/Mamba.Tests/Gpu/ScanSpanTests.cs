@@ -31,7 +31,7 @@ public sealed class ScanSpanTests
     private static void ShouldMatchTheReference(ScanCase scan)
     {
         using GpuDevice device = TestDevice.OpenGpu();
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         (double[] y, double[] state) = Run(scan, device);
         (double[] expected, double[] expectedState) = Run(scan, reference);

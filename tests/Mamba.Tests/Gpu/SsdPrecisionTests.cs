@@ -22,7 +22,7 @@ public sealed class SsdPrecisionTests
             Precision = Precision.BFloat16,
         };
         using GpuDevice device = TestDevice.OpenGpu();
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         Dictionary<string, DeviceArray> actual = c.Run(device), expected = c.Run(reference);
 

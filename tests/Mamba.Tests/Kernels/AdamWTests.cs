@@ -17,7 +17,7 @@ public sealed class AdamWTests
         for (int length = 0; length < 70; length++)
         {
             using Device tested = TestDevice.Open();
-            using ReferenceDevice reference = new();
+            using ReferenceDevice reference = TestDevice.Reference();
 
             DeviceArray[] actual = TenSteps(tested, [length], weightDecay);
             DeviceArray[] expected = TenSteps(reference, [length], weightDecay);
@@ -56,7 +56,7 @@ public sealed class AdamWTests
     [Fact]
     public void Thread_count_changes_no_bit()
     {
-        using CpuDevice one = new(1), five = new(5);
+        using CpuDevice one = TestDevice.Cpu(1), five = TestDevice.Cpu(5);
         DeviceArray[] expected = TenSteps(one, [300, 333], 0.1), actual = TenSteps(five, [300, 333], 0.1);
 
         for (int i = 0; i < actual.Length; i++)

@@ -18,7 +18,7 @@ public sealed class AttentionTests
     public void Matches_the_reference(int batch, int length, int heads, int shared, int dim, int past)
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         double[][] actual = Run(tested, batch, length, heads, shared, dim, past, null);
         double[][] expected = Run(reference, batch, length, heads, shared, dim, past, null);
@@ -30,7 +30,7 @@ public sealed class AttentionTests
     public void Packed_segments_match_the_reference()
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
         Segments segments = Segments.FromLengths([4, 1, 0, 2, 3]);
 
         double[][] actual = Run(tested, 2, 5, 4, 2, 6, 0, segments), expected = Run(reference, 2, 5, 4, 2, 6, 0, segments);
@@ -46,7 +46,7 @@ public sealed class AttentionTests
     public void Rotary_matches_the_reference(int headDim, int rotaryDim, bool interleaved, int offset)
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
         RotaryOptions options = new(headDim, rotaryDim, offset, Interleaved: interleaved);
 
         double[][] actual = Turn(tested, options), expected = Turn(reference, options);

@@ -73,7 +73,7 @@ public sealed class ConvolutionTests
     public void Thread_count_changes_no_bit(int threads)
     {
         DifferentiableFunction function = Causal(3, 700, 70, 4, true, true, true);
-        using CpuDevice one = new(1), several = new(threads);
+        using CpuDevice one = TestDevice.Cpu(1), several = TestDevice.Cpu(threads);
 
         function.Run(several).ShouldHaveTheBitsOf(function.Run(one));
     }

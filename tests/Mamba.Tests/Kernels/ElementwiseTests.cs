@@ -24,7 +24,7 @@ public sealed class ElementwiseTests
         {
             float[] a = Samples.Normal(length, length, 3), b = Samples.Normal(length + 1000, length, 3);
             using Device tested = TestDevice.Open();
-            using ReferenceDevice reference = new();
+            using ReferenceDevice reference = TestDevice.Reference();
 
             (DeviceArray y, DeviceArray[] gradients) = Run(tested, name, a, b);
             (DeviceArray expected, DeviceArray[] expectedGradients) = Run(reference, name, a, b);
@@ -97,7 +97,7 @@ public sealed class ElementwiseTests
     public void Thread_count_changes_no_bit()
     {
         float[] x = Samples.Normal(1, 100_003);
-        using CpuDevice one = new(1), five = new(5);
+        using CpuDevice one = TestDevice.Cpu(1), five = TestDevice.Cpu(5);
 
         float[] expected = Functions.Silu(one.Array([x.Length], x)).ToArray();
 

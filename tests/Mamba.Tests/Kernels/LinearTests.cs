@@ -33,7 +33,7 @@ public sealed class LinearTests
         foreach ((int width, bool hasBias) in new[] { (1, true), (6, false), (80, true), (101, false) })
         {
             using Device tested = TestDevice.Open(2);
-            using ReferenceDevice reference = new();
+            using ReferenceDevice reference = TestDevice.Reference();
 
             DeviceArray[] actual = Run(tested, length, depth, width, hasBias);
             DeviceArray[] expected = Run(reference, length, depth, width, hasBias);
@@ -118,7 +118,7 @@ public sealed class LinearTests
 
         float[] Run(int threads)
         {
-            using CpuDevice tested = new(threads);
+            using CpuDevice tested = TestDevice.Cpu(threads);
             return Functions.Linear(
                 tested.Array([length, 300], Samples.Normal(1, length * 300)),
                 tested.Array([500, 300], Samples.Normal(2, 500 * 300))).ToArray();

@@ -81,7 +81,7 @@ public sealed class MatMulTests
     {
         float[] a = Samples.Normal(1, 11 * 35), b = Samples.Normal(2, 35 * 60), gc = Samples.Normal(3, 11 * 60);
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         DeviceArray[] actual = Run(tested), expected = Run(reference);
 
@@ -110,7 +110,7 @@ public sealed class MatMulTests
     [InlineData(true, true)]
     public void Gradients_of_the_reference_are_those_of_central_differences(bool transposeA, bool transposeB)
     {
-        using ReferenceDevice device = new();
+        using ReferenceDevice device = TestDevice.Reference();
         DeviceArray a = device.Array(transposeA ? [4, 3] : [3, 4], Samples.Normal(1, 12));
         DeviceArray b = device.Array(transposeB ? [2, 4] : [4, 2], Samples.Normal(2, 8));
         DeviceArray gc = device.Array([3, 2], Samples.Normal(3, 6));
@@ -141,7 +141,7 @@ public sealed class MatMulTests
 
                 float[] Run(int threads)
                 {
-                    using CpuDevice tested = new(threads);
+                    using CpuDevice tested = TestDevice.Cpu(threads);
                     DeviceArray a = tested.Array(transposeA ? [k, m] : [m, k], Samples.Normal(m, m * k));
                     DeviceArray b = tested.Array(transposeB ? [n, k] : [k, n], Samples.Normal(n, n * k));
                     return Functions.MatMul(a, b, transposeA, transposeB).ToArray();
@@ -188,7 +188,7 @@ public sealed class MatMulTests
     {
         float[] a = Samples.Normal(m + 1, m * k), b = Samples.Normal(n + 2, k * n), c = Samples.Normal(k + 3, m * n);
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
         foreach (bool accumulate in new[] { false, true })
         {
             float[] actual = Run(tested, accumulate).ToArray();

@@ -12,7 +12,7 @@ public sealed class NarrowWeightsTests
     [MemberData(nameof(Narrow))]
     public void A_linear_map_has_the_bits_of_the_numbers_that_its_weights_stand_for(Precision precision)
     {
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         foreach (int depth in precision < Precision.Int8 ? [1, 7, 33, 48, 95, 300] : new[] { 32, 64, 96, 288, 800 })
         {
             foreach (int columns in new[] { 1, 2, 6, 101 })
@@ -35,7 +35,7 @@ public sealed class NarrowWeightsTests
     [MemberData(nameof(Narrow))]
     public void A_step_has_the_same_bits_alone_and_in_a_batch(Precision precision)
     {
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         (DeviceArray narrow, _) = Weights(device, 70, 9000 / 32 * 32, precision);
         DeviceArray x = device.Array([5, 1, narrow.Shape[1]], Samples.Normal(2, 5 * narrow.Shape[1]));
 
@@ -57,7 +57,7 @@ public sealed class NarrowWeightsTests
     public void A_step_has_the_same_bits_among_any_number_of_others(Precision precision)
     {
         const int most = 18;
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         foreach (int depth in precision < Precision.Int8 ? [3, 16, 48, 95, 321] : new[] { 32, 96, 288 })
         {
             foreach (int columns in new[] { 1, 2, 5, 64 })
@@ -82,7 +82,7 @@ public sealed class NarrowWeightsTests
     [MemberData(nameof(Narrow))]
     public void A_table_gives_the_numbers_that_it_stands_for(Precision precision)
     {
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         (DeviceArray narrow, DeviceArray wide) = Weights(device, 40, 64, precision);
         IndexArray ids = device.Indices([3, 39, 0, 3]);
 
@@ -95,7 +95,7 @@ public sealed class NarrowWeightsTests
     [MemberData(nameof(Narrow))]
     public void The_gradient_of_the_input_is_that_of_the_numbers_that_the_weights_stand_for(Precision precision)
     {
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         (DeviceArray narrow, DeviceArray wide) = Weights(device, 20, 64, precision);
 
         Gradient(narrow).ShouldHaveTheBitsOf(Gradient(wide));
@@ -113,7 +113,7 @@ public sealed class NarrowWeightsTests
     [Fact]
     public void Eight_bits_are_those_of_the_published_format()
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         float[] values = [.. Samples.Normal(1, 62), 3.5f, -7f];
 
         float[] actual = RoundTrip(device, values, Precision.Int8);
@@ -130,7 +130,7 @@ public sealed class NarrowWeightsTests
     [Fact]
     public void Four_bits_are_those_of_the_published_format()
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         float[] values = [.. Samples.Normal(1, 62), 3.5f, -7f];
 
         float[] actual = RoundTrip(device, values, Precision.Int4);
@@ -147,7 +147,7 @@ public sealed class NarrowWeightsTests
     [Fact]
     public void Every_finite_half_precision_number_is_kept()
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         float[] halves =
             [.. Enumerable.Range(0, 1 << 16).Select(bits => BitConverter.UInt16BitsToHalf((ushort)bits)).Where(Half.IsFinite).Select(half => (float)half)];
 
@@ -158,7 +158,7 @@ public sealed class NarrowWeightsTests
     [MemberData(nameof(Narrow))]
     public void Zeros_stay_zeros(Precision precision)
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
 
         RoundTrip(device, new float[64], precision).Should().OnlyContain(value => value == 0f);
     }
@@ -171,7 +171,7 @@ public sealed class NarrowWeightsTests
     [InlineData(Precision.Int4, float.NegativeInfinity)]
     public void Weights_that_do_not_fit_are_refused(Precision precision, float value)
     {
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         float[] values = new float[64];
         values[40] = value;
 
@@ -183,7 +183,7 @@ public sealed class NarrowWeightsTests
     [Fact]
     public void Narrow_arrays_are_refused_by_name_where_float32_is_needed()
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         (DeviceArray narrow, _) = Weights(device, 4, 32, Precision.Int8);
 
         Action add = () => Functions.Silu(narrow);

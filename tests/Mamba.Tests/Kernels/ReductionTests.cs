@@ -69,7 +69,7 @@ public sealed class ReductionTests
     public void Sum_of_squares_has_the_same_bits_on_any_number_of_threads()
     {
         float[] values = Samples.Normal(1, 200_017);
-        using CpuDevice one = new(1), five = new(5);
+        using CpuDevice one = TestDevice.Cpu(1), five = TestDevice.Cpu(5);
 
         double expected = one.SumOfSquares(one.Array([values.Length], values));
 

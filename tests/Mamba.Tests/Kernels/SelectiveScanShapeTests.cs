@@ -12,13 +12,13 @@ public sealed class SelectiveScanShapeTests
         { "A", "*A of [states, 6]*[3, 5]*" },
         { "B", "*B of [2, 4, groups·3]*[2, 4, 4]*" },
         { "C", "*C of [2, 4, groups·3]*[2, 3, 3]*" },
-        { "groups", "*equally many groups*C [2, 4, 3]*2*" },
+        { "groups", "*equally many groups*C has shape [2, 4, 3]*6*" },
         { "channels", "*multiple of 4 channels*6*" },
-        { "constant B", "*constant B of [3, 6]*[6, 3]*" },
-        { "D", "*D of [6]*[7]*" },
-        { "z", "*z of [2, 4, 6]*[2, 4, 7]*" },
-        { "the bias", "*bias of Δ of [6]*[1]*" },
-        { "the initial state", "*initial state of [2, 3, 6]*[1, 3, 6]*" },
+        { "constant B", "*constant B of shape [3, 6]*[6, 3]*" },
+        { "D", "*D of shape [6]*[7]*" },
+        { "z", "*z of shape [2, 4, 6]*[2, 4, 7]*" },
+        { "the bias", "*bias of Δ of shape [6]*[1]*" },
+        { "the initial state", "*initial state of shape [2, 3, 6]*[1, 3, 6]*" },
     };
 
     [Theory]

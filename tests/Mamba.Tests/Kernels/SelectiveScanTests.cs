@@ -120,7 +120,7 @@ public sealed class SelectiveScanTests
     public void Thread_count_changes_no_bit()
     {
         ScanCase scan = new(2, 70, 270, 5) { Groups = 2 };
-        using CpuDevice one = new(1), two = new(2), five = new(5);
+        using CpuDevice one = TestDevice.Cpu(1), two = TestDevice.Cpu(2), five = TestDevice.Cpu(5);
 
         Dictionary<string, double[]> expected = scan.Run(one);
 
@@ -151,7 +151,7 @@ public sealed class SelectiveScanTests
     {
         ScanCase scan = new(2, 40, 20, 5);
         using Device tested = TestDevice.Open();
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         float[] actual = GradientOfFinalStateAlone(tested).ToArray();
 
@@ -198,7 +198,7 @@ public sealed class SelectiveScanTests
     private static void ShouldMatchTheReference(ScanCase scan, double gradientTolerance = GradientTolerance)
     {
         using Device tested = TestDevice.Open();
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
         Dictionary<string, double[]> actual = scan.Run(tested), expected = scan.Run(reference);
         foreach ((string name, double[] values) in expected)
         {

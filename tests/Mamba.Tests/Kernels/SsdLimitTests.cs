@@ -43,7 +43,7 @@ public sealed class SsdLimitTests
         }
 
         using Device device = TestDevice.Open();
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         Dictionary<string, DeviceArray> actual = c.Run(device, values), expected = c.Run(reference, values);
 

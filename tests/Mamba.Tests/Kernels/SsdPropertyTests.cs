@@ -100,7 +100,7 @@ public sealed class SsdPropertyTests
             States = 20,
             HasZ = true,
         };
-        using CpuDevice one = new(1), many = new(threads);
+        using CpuDevice one = TestDevice.Cpu(1), many = TestDevice.Cpu(threads);
 
         Dictionary<string, DeviceArray> expected = c.Run(one), actual = c.Run(many);
 

@@ -55,7 +55,7 @@ public sealed class SsdTests
     public void Matches_the_reference_with_all_gradients(string name)
     {
         using Device device = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         Dictionary<string, DeviceArray> actual = All[name].Run(device), expected = All[name].Run(reference);
 
@@ -78,7 +78,7 @@ public sealed class SsdTests
             // Several heads: one head's sums of gradients may cancel, and then nothing tells their scale.
             SsdCase c = new() { Length = length, Heads = 5, HeadDim = 3, States = 5, Seed = length };
             using Device device = TestDevice.Open();
-            using ReferenceDevice reference = new();
+            using ReferenceDevice reference = TestDevice.Reference();
 
             Dictionary<string, DeviceArray> actual = c.Run(device), expected = c.Run(reference);
 

@@ -16,7 +16,7 @@ public sealed class InitialStateTests
     public void A_state_that_is_learned_afterwards_has_the_gradient_of_the_reference(string name)
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         double[] actual = GradientOf(tested), expected = GradientOf(reference);
 

@@ -174,7 +174,7 @@ public sealed class LowRankTests
     public void Narrow_weights_can_be_adapted_where_activations_are_narrow()
     {
         using GpuDevice narrow = TestDevice.OpenGpu(Precision.BFloat16);
-        using CpuDevice full = new(1);
+        using CpuDevice full = TestDevice.Cpu(1);
         using MambaLanguageModel model = new(narrow, Config, new Random(1)), exact = new(full, Config, new Random(1));
 
         model.Narrow();

@@ -19,7 +19,7 @@ public sealed class MixerTests
     public void Forward_and_gradients_match_the_reference(string name)
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         Result actual = Run(tested, name), expected = Run(reference, name);
 
@@ -30,7 +30,7 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void Gradients_match_central_differences(string name)
     {
-        using ReferenceDevice device = new();
+        using ReferenceDevice device = TestDevice.Reference();
         using SequenceMixer mixer = Mixers.Create(name, device);
         using LayerState before = Mixers.RandomState(mixer, 1, 5);
         DeviceArray x = device.Array([1, 5, Mixers.ModelDim], Samples.Normal(3, 5 * Mixers.ModelDim));
@@ -175,7 +175,7 @@ public sealed class MixerTests
     [MemberData(nameof(Names))]
     public void Thread_count_changes_no_bit(string name)
     {
-        using CpuDevice one = new(1), two = new(2), five = new(5);
+        using CpuDevice one = TestDevice.Cpu(1), two = TestDevice.Cpu(2), five = TestDevice.Cpu(5);
 
         Result expected = Run(one, name);
 

@@ -52,7 +52,7 @@ public sealed class LanguageModelTests
     public void Logits_loss_and_gradients_of_a_mixed_schedule_match_the_reference()
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         (double[] Logits, double Loss, List<(string, double[])> Gradients) actual = Run(tested), expected = Run(reference);
 
@@ -67,7 +67,7 @@ public sealed class LanguageModelTests
     [Fact]
     public void Gradients_of_a_mixed_schedule_match_central_differences()
     {
-        using ReferenceDevice device = new();
+        using ReferenceDevice device = TestDevice.Reference();
         using MambaLanguageModel model = new(device, Mixed, new Random(1));
         double[][] gradients;
         using (device.Scope())
@@ -270,7 +270,7 @@ public sealed class LanguageModelTests
             first.Add(token);
         }
 
-        state.Position.Should().Be(Ids.Length + 5);
+        state.Positions.Should().Equal(Ids.Length + 5);
         List<int> second = [];
         await foreach (int token in model.GenerateAsync(new int[] { whole[5] }, options with { MaxTokens = 6 }, state, Token))
         {

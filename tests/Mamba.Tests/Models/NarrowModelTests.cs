@@ -25,7 +25,7 @@ public sealed class NarrowModelTests
     [MemberData(nameof(Narrow))]
     public void A_narrow_model_computes_with_the_numbers_that_its_weights_stand_for(Precision precision)
     {
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         using MambaLanguageModel narrow = new(device, Config, new Random(1)), wide = new(device, Config, new Random(1));
         narrow.Narrow(precision);
         wide.Narrow(precision);
@@ -38,7 +38,7 @@ public sealed class NarrowModelTests
     [Fact]
     public void Matrices_become_narrow_and_cannot_be_trained_and_all_else_stays()
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         using MambaLanguageModel model = new(device, Config, new Random(1));
 
         model.Narrow(Precision.Int8);
@@ -67,7 +67,7 @@ public sealed class NarrowModelTests
         string folder = Directory.CreateTempSubdirectory().FullName;
         try
         {
-            using CpuDevice device = new(1), other = new(1);
+            using CpuDevice device = TestDevice.Cpu(1), other = TestDevice.Cpu(1);
             LanguageModelConfig config = LanguageModelConfig.Mamba2(32, 2, 40);
             using MambaLanguageModel model = new(device, config, new Random(1));
             model.Save(folder);
@@ -88,7 +88,7 @@ public sealed class NarrowModelTests
     [Fact]
     public void A_weight_that_does_not_fit_leaves_its_matrix_as_it_was_and_no_memory_behind()
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         using Linear linear = new(device, 32, 2, false, new Random(1));
         float[] values = new float[64];
         values[3] = float.NaN;
@@ -105,7 +105,7 @@ public sealed class NarrowModelTests
     [Fact]
     public void A_step_of_narrow_weights_allocates_nothing()
     {
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         using MambaLanguageModel model = new(device, Config, new Random(1));
         using ModelState state = model.CreateState();
         model.Narrow(Precision.Int4);

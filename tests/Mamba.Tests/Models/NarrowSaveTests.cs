@@ -42,7 +42,7 @@ public sealed class NarrowSaveTests
     public void A_saved_model_has_the_numbers_that_its_weights_stand_for(Precision precision, ElementType type)
     {
         using TemporaryFolder folder = new();
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         using MambaLanguageModel model = new(device, Config, new Random(1));
         model.Narrow(precision);
 
@@ -57,7 +57,7 @@ public sealed class NarrowSaveTests
     public void Adapters_are_merged_into_the_numbers_that_narrow_weights_stand_for(Precision precision, ElementType type)
     {
         using TemporaryFolder folder = new();
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         using MambaLanguageModel model = Adapted(device, precision), merged = Adapted(device, precision);
 
         model.Save(folder.Path, type);
@@ -72,7 +72,7 @@ public sealed class NarrowSaveTests
     public void A_trainer_exports_what_the_narrow_weights_and_their_adapters_compute(Precision precision)
     {
         using TemporaryFolder folder = new();
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         using MambaLanguageModel model = Adapted(device, precision);
         using AdamW optimizer = new(model, new() { LearningRate = 1e-2 });
         using Trainer trainer = new(
@@ -89,7 +89,7 @@ public sealed class NarrowSaveTests
     [MemberData(nameof(Precisions))]
     public void Merging_leaves_float32_that_computes_what_narrow_weights_and_adapters_did(Precision precision)
     {
-        using CpuDevice device = new(2);
+        using CpuDevice device = TestDevice.Cpu(2);
         using MambaLanguageModel model = Adapted(device, precision);
         using DeviceScope scope = device.Scope();
         float[] expected = model.Forward([1, 2, 3]).ToArray();
@@ -105,7 +105,7 @@ public sealed class NarrowSaveTests
     [InlineData(Precision.Int4)]
     public void Views_that_would_break_rows_of_blocks_are_refused(Precision precision)
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         using DeviceScope scope = device.Scope();
         DeviceArray array = device.Allocate([4, 64], precision);
 
@@ -121,7 +121,7 @@ public sealed class NarrowSaveTests
     [MemberData(nameof(Precisions))]
     public void Views_that_keep_whole_rows_have_the_elements_of_the_array(Precision precision)
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         using DeviceScope scope = device.Scope();
         DeviceArray array = device.Allocate([4, 64], precision);
         array.CopyFrom(Samples.Normal(1, 256));
@@ -139,7 +139,7 @@ public sealed class NarrowSaveTests
     [InlineData(Precision.Float16)]
     public void Slices_of_halves_have_the_elements_of_their_columns(Precision precision)
     {
-        using CpuDevice device = new(1);
+        using CpuDevice device = TestDevice.Cpu(1);
         using DeviceScope scope = device.Scope();
         DeviceArray array = device.Allocate([3, 5], precision);
         array.CopyFrom([0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 24]);

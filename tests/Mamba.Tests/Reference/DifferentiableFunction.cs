@@ -40,7 +40,7 @@ internal sealed class DifferentiableFunction(
     /// <summary>The gradients of the inputs by central differences of fourth order, in double.</summary>
     private double[][] Differences()
     {
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
         DeviceArray[] arrays = [.. inputs.Select(input => Place(reference, input, false))];
         double Loss() => apply(arrays).Select((y, i) => Dot(y, UpstreamGradient(y, i))).Sum();
 
@@ -72,7 +72,7 @@ internal sealed class DifferentiableFunction(
     public void ShouldMatchTheReference(double tolerance, double gradientTolerance, string what)
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
         Results expected = Run(reference);
         foreach (bool sliced in new[] { false, true })
         {
@@ -92,7 +92,7 @@ internal sealed class DifferentiableFunction(
     /// <summary>Asserts that the reference's gradients are those of its outputs.</summary>
     public void ReferenceShouldMatchDifferences(string what)
     {
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
         double[][] expected = Differences(), actual = Run(reference).Gradients;
         for (int i = 0; i < expected.Length; i++)
         {

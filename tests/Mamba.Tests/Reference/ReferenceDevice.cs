@@ -48,8 +48,29 @@ internal sealed partial class ReferenceDevice : Device
         view[index] = value;
     }
 
-    private protected override Storage CreateStorage(nint length, Precision precision) =>
-        new DoubleStorage(this, length);
+    /// <summary>How often memory can still be taken that the pool does not have; null: always.</summary>
+    public int? AllocationsLeft { get; set; }
+
+    /// <summary>Whether the device records, as CUDA does: what is captured is done again at every replay.</summary>
+    public bool Records { get; init; }
+
+    internal override bool CanRecord => Records;
+
+    /// <summary>Empties the pool.</summary>
+    public void Trim() => TrimPool();
+
+    private protected override Storage CreateStorage(nint length, Precision precision)
+    {
+        if (AllocationsLeft == 0)
+        {
+            throw new InsufficientMemoryException("The test allows no more memory.");
+        }
+
+        AllocationsLeft--;
+        return new DoubleStorage(this, length);
+    }
+
+    private protected override Recording.IReplay? Record(Action work) => new Replayed(work);
 
     private protected override void Close()
     {
@@ -86,6 +107,15 @@ internal sealed partial class ReferenceDevice : Device
         array.Exists
             ? new(((DoubleStorage)array.Storage).Values, (int)array.Offset, array.Shape.Width, (int)array.Pitch)
             : default;
+
+    private sealed class Replayed(Action work) : Recording.IReplay
+    {
+        public void Run() => work();
+
+        public void Dispose()
+        {
+        }
+    }
 
     private static int IndexAt(IndexArray indices, int i) => (int)((DoubleStorage)indices.Storage).Values[i];
 

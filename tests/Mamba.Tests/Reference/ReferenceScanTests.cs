@@ -18,7 +18,7 @@ public sealed class ReferenceScanTests
     [InlineData(true, true, true)]
     public void Gradients_are_central_differences(bool complex, bool constantB, bool constantC)
     {
-        using ReferenceDevice device = new();
+        using ReferenceDevice device = TestDevice.Reference();
         ScanCase scan = new(2, 4, 4, 2)
         {
             IsComplex = complex, HasConstantB = constantB, HasConstantC = constantC,
@@ -52,7 +52,7 @@ public sealed class ReferenceScanTests
     [Fact]
     public void One_state_with_A_of_minus_one_is_a_leaky_sum()
     {
-        using ReferenceDevice device = new();
+        using ReferenceDevice device = TestDevice.Reference();
         double step = Math.Log(2);
         ScanInputs inputs = new()
         {

@@ -38,7 +38,7 @@ public sealed class ReferenceSsdTests
 
     private static void ShouldMatch(SsdCase c, string name)
     {
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
         double[] gradient = ReferenceDevice.Exact(c.Run(reference)[name]);
         double[] differences = new double[gradient.Length];
         for (int i = 0; i < differences.Length; i++)

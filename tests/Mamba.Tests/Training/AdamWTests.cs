@@ -21,7 +21,7 @@ public sealed class AdamWTests
     public void Training_matches_the_reference_step_by_step()
     {
         using Device tested = TestDevice.Open(2);
-        using ReferenceDevice reference = new();
+        using ReferenceDevice reference = TestDevice.Reference();
 
         double[] actual = Losses(tested, 10), expected = Losses(reference, 10);
 
@@ -43,7 +43,7 @@ public sealed class AdamWTests
     [Fact]
     public void Training_gives_the_same_bits_with_any_number_of_threads()
     {
-        using CpuDevice one = new(1), five = new(5);
+        using CpuDevice one = TestDevice.Cpu(1), five = TestDevice.Cpu(5);
 
         Losses(five, 10).Should().Equal(Losses(one, 10));
     }

@@ -84,7 +84,7 @@ public sealed class OptimizerTests
     [MemberData(nameof(Names))]
     public void Thread_count_changes_no_bit(string name)
     {
-        using CpuDevice one = new(1), five = new(5);
+        using CpuDevice one = TestDevice.Cpu(1), five = TestDevice.Cpu(5);
         using Weights expected = new(one, 2000), actual = new(five, 2000);
         using Optimizer first = Optimizers.Make(name, expected), second = Optimizers.Make(name, actual);
 

@@ -57,7 +57,7 @@ public sealed class RunCheckpointTests : IDisposable
         string[] names = [.. Directory.EnumerateDirectories(Options.Folder!).Select(path => Path.GetFileName(path)!)];
         names.Should().BeEquivalentTo("step-0000000008", "step-0000000012");
         reports.Select(report => report.Checkpoint).OfType<string>().Should().HaveCount(3);
-        using CpuDevice device = new();
+        using CpuDevice device = TestDevice.Cpu(1);
         using MambaLanguageModel loaded = MambaLanguageModel.Load(result.Checkpoint!, device);
         float[] weights = [.. loaded.Parameters.SelectMany(named => named.Parameter.Value.ToArray())];
         weights.Should().NotEqual(run.Weights());

@@ -28,10 +28,12 @@ internal sealed class Weights : Module
     {
         using DeviceScope scope = Device.Scope();
         using Tape tape = new(Device);
-        foreach ((string name, Parameter parameter) in Parameters.Where(named => named.Parameter.IsTrainable))
+        tape.Backward([.. Parameters.Where(named => named.Parameter.IsTrainable).Select(GradientOf)]);
+
+        (DeviceArray, DeviceArray) GradientOf((string Name, Parameter Parameter) named)
         {
-            float[] gradient = Gradient(name, (int)parameter.Value.Shape.Count, step);
-            tape.Backward((parameter.Value, Device.Array(parameter.Value.Shape, gradient)));
+            DeviceArray value = named.Parameter.Value;
+            return (value, Device.Array(value.Shape, Gradient(named.Name, (int)value.Shape.Count, step)));
         }
     }
 

@@ -1,0 +1,228 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Mamba.Devices;
+using Mamba.Layers;
+
+namespace Mamba.Models;
+
+/// <summary>
+/// The file of a <see cref="ModelState"/>: a magic word, then in 64-bit little-endian numbers the format version, the length
+/// of the model's kind, the number of texts and their positions; for each layer the tokens that it holds one by one, and
+/// its arrays as float32; at the end a SHA-256 of everything before it.
+/// </summary>
+internal static class StateFile
+{
+    private const string Magic = "MAMBASTATE";
+    private const int FormatVersion = 2, Piece = 1 << 20, MaxKindLength = 1 << 20;
+
+    /// <summary>Writes a state.</summary>
+    public static void Write(ModelState state, Stream stream)
+    {
+        state.RequireUsable();
+        using IncrementalHash checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] kind = Encoding.UTF8.GetBytes(state.Kind);
+        Write(stream, checksum, Encoding.ASCII.GetBytes(Magic));
+        WriteNumbers(stream, checksum, FormatVersion, kind.Length);
+        Write(stream, checksum, kind);
+        WriteNumbers(stream, checksum, state.Batch);
+        WriteNumbers(stream, checksum, [.. state.Positions]);
+        float[] piece = new float[Piece / sizeof(float)];
+        foreach (LayerState layer in state.Layers)
+        {
+            layer.Refresh();
+            WriteNumbers(stream, checksum, layer.Length);
+            foreach (DeviceArray array in layer.Arrays)
+            {
+                for (nint start = 0; start < array.Shape.Count; start += piece.Length)
+                {
+                    Span<float> part = piece.AsSpan(0, (int)Math.Min(piece.Length, array.Shape.Count - start));
+                    array.ReadElements(start, part);
+                    Write(stream, checksum, MemoryMarshal.AsBytes(part));
+                }
+            }
+        }
+
+        stream.Write(checksum.GetHashAndReset());
+    }
+
+    /// <summary>Reads a state over another of the same kind, after everything in the file has been checked.</summary>
+    /// <exception cref="InvalidDataException">The data do not keep to the format, or are of another model.</exception>
+    public static void Read(ModelState state, Stream stream)
+    {
+        using IncrementalHash checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        ReadHeader(state, stream, checksum);
+        long[] positions = ReadNumbers(stream, checksum, state.Batch);
+        if (Array.Exists(positions, position => position < 0))
+        {
+            throw new InvalidDataException($"A saved state claims {positions.Min()} tokens of a text; expected 0 or more.");
+        }
+
+        int[] lengths = new int[state.Layers.Count];
+        List<byte[]>[] layers = new List<byte[]>[lengths.Length];
+        for (int i = 0; i < layers.Length; i++)
+        {
+            lengths[i] = ReadLength(state.Layers[i], i, stream, checksum);
+            layers[i] = ReadBytes(stream, checksum, BytesOf(state.Layers[i], lengths[i]));
+        }
+
+        byte[] expected = checksum.GetHashAndReset(), found = new byte[expected.Length];
+        ReadFully(stream, found);
+        if (!expected.AsSpan().SequenceEqual(found))
+        {
+            throw new InvalidDataException("A saved state is damaged: its checksum is not that of its contents.");
+        }
+
+        using ModelState loaded = state.CreateEmpty();
+        for (int i = 0; i < layers.Length; i++)
+        {
+            loaded.Layers[i].SetLength(lengths[i]);
+            Fill(loaded.Layers[i], layers[i]);
+        }
+
+        loaded.SetPositions(positions);
+        state.CopyFrom(loaded);
+    }
+
+    private static void ReadHeader(ModelState state, Stream stream, IncrementalHash checksum)
+    {
+        string magic = Encoding.ASCII.GetString(Read(stream, checksum, Magic.Length));
+        if (magic != Magic)
+        {
+            throw new InvalidDataException($"Expected a saved state, which begins with \"{Magic}\"; found other data.");
+        }
+
+        long version = ReadNumber(stream, checksum);
+        if (version != FormatVersion)
+        {
+            throw new InvalidDataException(
+                $"Expected a saved state of format {FormatVersion}; found format {version}, of another version of Mamba.");
+        }
+
+        long length = ReadNumber(stream, checksum);
+        if (length is < 0 or > MaxKindLength)
+        {
+            throw new InvalidDataException($"A saved state names its model in {length} bytes; expected at most {MaxKindLength}.");
+        }
+
+        string kind = Encoding.UTF8.GetString(Read(stream, checksum, (int)length));
+        if (kind != state.Kind)
+        {
+            throw new InvalidDataException($"The state was saved of another model: expected {state.Kind}; found {kind}.");
+        }
+
+        long batch = ReadNumber(stream, checksum);
+        if (batch != state.Batch)
+        {
+            throw new InvalidDataException($"The saved state holds {batch} texts; expected {state.Batch}.");
+        }
+    }
+
+    private static int ReadLength(LayerState layer, int index, Stream stream, IncrementalHash checksum)
+    {
+        long length = ReadNumber(stream, checksum), most = layer.HoldsTokens ? int.MaxValue : 0;
+        return length >= 0 && length <= most
+            ? (int)length
+            : throw new InvalidDataException($"A saved state claims {length} tokens in layer {index}; expected 0 to {most}.");
+    }
+
+    /// <summary>Bytes of all arrays of a layer that holds a number of tokens.</summary>
+    private static long BytesOf(LayerState layer, int length)
+    {
+        Int128 elements = 0;
+        for (int i = 0; i < layer.Arrays.Count; i++)
+        {
+            Shape shape = layer.Arrays[i].Shape;
+            elements += layer.Grows(i) ? (Int128)shape[0] * length * shape[2] : shape.Count;
+        }
+
+        return elements <= long.MaxValue / sizeof(float)
+            ? (long)elements * sizeof(float)
+            : throw new InvalidDataException($"A saved state claims {length} tokens, more than memory can hold.");
+    }
+
+    private static void Fill(LayerState layer, List<byte[]> pieces)
+    {
+        // Pieces of the file and arrays end at different places.
+        int piece = 0, used = 0;
+        foreach (DeviceArray array in layer.Arrays)
+        {
+            for (nint start = 0; start < array.Shape.Count;)
+            {
+                ReadOnlySpan<float> rest = MemoryMarshal.Cast<byte, float>(pieces[piece])[used..];
+                ReadOnlySpan<float> part = rest[..(int)Math.Min(rest.Length, array.Shape.Count - start)];
+                array.WriteElements(start, part);
+                start += part.Length;
+                (piece, used) = part.Length == rest.Length ? (piece + 1, 0) : (piece, used + part.Length);
+            }
+        }
+    }
+
+    private static void Write(Stream stream, IncrementalHash checksum, ReadOnlySpan<byte> bytes)
+    {
+        stream.Write(bytes);
+        checksum.AppendData(bytes);
+    }
+
+    private static void WriteNumbers(Stream stream, IncrementalHash checksum, params ReadOnlySpan<long> numbers)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        foreach (long number in numbers)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
+            Write(stream, checksum, bytes);
+        }
+    }
+
+    /// <summary>Reads bytes in pieces, so that a file that claims more than it has takes no memory for it.</summary>
+    private static List<byte[]> ReadBytes(Stream stream, IncrementalHash checksum, long count)
+    {
+        if (stream.CanSeek && count > stream.Length - stream.Position)
+        {
+            throw CutOff(count, stream.Length - stream.Position);
+        }
+
+        List<byte[]> pieces = [];
+        for (long left = count; left > 0; left -= pieces[^1].Length)
+        {
+            pieces.Add(Read(stream, checksum, (int)Math.Min(left, Piece)));
+        }
+
+        return pieces;
+    }
+
+    private static long[] ReadNumbers(Stream stream, IncrementalHash checksum, int count)
+    {
+        long[] numbers = new long[count];
+        for (int i = 0; i < count; i++)
+        {
+            numbers[i] = ReadNumber(stream, checksum);
+        }
+
+        return numbers;
+    }
+
+    private static long ReadNumber(Stream stream, IncrementalHash checksum) =>
+        BinaryPrimitives.ReadInt64LittleEndian(Read(stream, checksum, sizeof(long)));
+
+    private static byte[] Read(Stream stream, IncrementalHash checksum, int count)
+    {
+        byte[] bytes = new byte[count];
+        ReadFully(stream, bytes);
+        checksum.AppendData(bytes);
+        return bytes;
+    }
+
+    private static void ReadFully(Stream stream, byte[] bytes)
+    {
+        int read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        if (read < bytes.Length)
+        {
+            throw CutOff(bytes.Length, read);
+        }
+    }
+
+    private static InvalidDataException CutOff(long expected, long found) =>
+        new($"A saved state is cut off: expected {expected} more bytes; found {found}.");
+}

@@ -1,0 +1,45 @@
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>Puts a state back if a step, which changes it in place, fails half way.</summary>
+/// <remarks>
+/// A step can fail half way only for lack of memory. Once a step has found all its memory in the pool of the device, the
+/// next one will; until then the state is cloned first, so that later steps cost nothing more.
+/// </remarks>
+internal readonly ref struct StepGuard
+{
+    private readonly SequenceMixer _mixer;
+    private readonly LayerState _state;
+    private readonly LayerState? _before;
+    private readonly long _allocations;
+
+    /// <summary>Begins a step.</summary>
+    public StepGuard(SequenceMixer mixer, LayerState state)
+    {
+        (_mixer, _state) = (mixer, state);
+        _before = state.IsGuarded || mixer.WarmBatch == state.Batch ? null : state.Clone();
+        _allocations = state.Device.Allocations;
+        state.IsStepping = !state.IsGuarded;
+    }
+
+    /// <summary>Ends a step that has succeeded.</summary>
+    /// <returns>What it computed.</returns>
+    public DeviceArray Done(DeviceArray y)
+    {
+        _state.IsStepping = false;
+        _mixer.WarmBatch = _state.Device.Allocations == _allocations ? _state.Batch : -1;
+        return y;
+    }
+
+    public void Dispose()
+    {
+        if (_state.IsStepping)
+        {
+            _state.IsStepping = false;
+            _state.Restore(_before);
+        }
+
+        _before?.Dispose();
+    }
+}
