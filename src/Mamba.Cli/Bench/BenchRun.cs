@@ -32,7 +32,6 @@ internal sealed class BenchRun
     public static BenchReport Run(BenchSettings settings, IProgress<string> progress, CancellationToken cancellation)
     {
         settings.Validate();
-        DeviceKinds.RequireKnown(settings.Device);
         LanguageModelConfig? preset = settings.Preset is { } name ? Presets.Find(name) : null;
         using Device device = DeviceKinds.Open(settings.Device, settings.Threads);
         progress.Report($"loading {settings.Preset ?? settings.Folder}");

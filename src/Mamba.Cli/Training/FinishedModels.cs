@@ -18,12 +18,7 @@ internal sealed class FinishedModels(
     public long Save(TrainingResult result)
     {
         string last = In(LastName), main = In(ModelFolder.Name);
-        bool differs = result.BestStep is { } best && best != result.Step;
-        if (differs)
-        {
-            differs = TryRestoreBest(result);
-        }
-
+        bool differs = result.BestStep is { } best && best != result.Step && TryRestoreBest(result);
         if (differs)
         {
             trainer.Restore(result.Checkpoint!);

@@ -126,9 +126,12 @@ public sealed partial class Trainer
             throw new InvalidDataException($"{file.Path}: carried state {index} cannot hold {length} tokens.");
         }
 
-        if (state.HoldsTokens)
+        for (int i = 0; i < state.Arrays.Count; i++)
         {
-            file.Require(StateOf(index, 0), state.Batch, length, state.Arrays[0].Shape[^1]); // keys; values are as long
+            if (state.Grows(i))
+            {
+                file.Require(StateOf(index, i), state.Batch, length, state.Arrays[i].Shape[^1]);
+            }
         }
     }
 
@@ -170,6 +173,11 @@ public sealed partial class Trainer
         _run.OptimizerSteps = _optimizer.Steps;
         _run.Configuration = Configuration();
         _run.StateLengths = [.. CarriedStates.Select(state => state.Length)];
+        foreach (LayerState state in CarriedStates)
+        {
+            state.Refresh();
+        }
+
         _lastCheckpoint = _folder.Save(_run.Step, folder =>
         {
             WithAverage(() => WriteWeights(folder));

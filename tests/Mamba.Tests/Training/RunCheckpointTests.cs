@@ -1,7 +1,9 @@
 using Mamba.Devices;
+using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Training;
 using Mamba.Tests.Checkpoints;
+using Mamba.Training;
 
 namespace Mamba.Tests.Training;
 
@@ -116,6 +118,30 @@ public sealed class RunCheckpointTests : IDisposable
         second.Resume().Should().BeTrue();
 
         second.Train().Step.Should().Be(12);
+    }
+
+    [Fact]
+    public void A_carried_state_that_has_read_nothing_is_saved_as_what_is_learned()
+    {
+        using Device device = TestDevice.Open();
+        MambaMixerOptions mixer = new() { ModelDim = 4, StateDim = 2, LearnableInitialState = true };
+        using MambaLanguageModel model = new(device, new() { VocabularySize = 8, Layers = [mixer] }, new Random(1));
+        Parameter initial = ((RecurrentMixer)model.Blocks[0].Mixer).InitialState!;
+        using AdamW optimizer = new(model, new());
+        using ModelState state = model.CreateState(), fresh = model.CreateState();
+        initial.Value.CopyFrom([.. Enumerable.Range(1, (int)initial.Value.Shape.Count).Select(i => (float)i)]);
+        TrainerOptions options = new() { Steps = 1, Folder = _folder["run"] };
+        using (Trainer first = new(model, optimizer, options, _ => model.Loss([1, 2], 1, state))
+            { CarriedStates = state.Layers })
+        {
+            first.Run(null, new CancellationToken(canceled: true));
+        }
+
+        using Trainer second = new(model, optimizer, options, _ => model.Loss([1, 2], 1, fresh))
+            { CarriedStates = fresh.Layers };
+        second.Resume(null, TestContext.Current.CancellationToken).Should().BeTrue();
+
+        fresh.Layers[0].Arrays[1].ToArray().Should().Equal(initial.Value.ToArray());
     }
 
     [Fact]
