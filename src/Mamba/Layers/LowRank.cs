@@ -1,3 +1,5 @@
+using Mamba.Devices;
+
 namespace Mamba.Layers;
 
 /// <summary>Fine-tunes a model by corrections of low rank, a hundredth of its size; its weights stay as they are.</summary>
@@ -29,10 +31,25 @@ public static class LowRank
         [
             .. all.Where(named => options.Targets.Any(target => IsNamed(named.Name, target))).Select(named => named.Linear),
         ];
-        SetTrainable(module, false);
-        foreach (Linear linear in targets)
+        Parameter[] frozen = [.. module.Parameters.Select(named => named.Parameter)];
+        HashSet<Storage> before = module.Device.OwnedStorages();
+        try
         {
-            linear.Adapt(options.Rank, options.Alpha, random);
+            foreach (Linear linear in targets)
+            {
+                linear.Adapt(options.Rank, options.Alpha, random);
+            }
+        }
+        catch
+        {
+            Array.ForEach(targets, linear => linear.RemoveAdapter());
+            module.Device.ReleaseOwnedExcept(before); // an adapter that was half made
+            throw;
+        }
+
+        foreach (Parameter parameter in frozen)
+        {
+            parameter.IsTrainable = false;
         }
 
         return targets.Length;
@@ -74,7 +91,7 @@ public static class LowRank
     {
         foreach ((_, Parameter parameter) in module.Parameters)
         {
-            parameter.IsTrainable = isTrainable && parameter.Value.Precision == Devices.Precision.Float32;
+            parameter.IsTrainable = isTrainable && parameter.Value.Precision == Precision.Float32;
         }
     }
 
