@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Gpu.Kernels;
 
 namespace Mamba.Gpu;
 
@@ -25,18 +26,19 @@ public sealed record GpuOptions
     public bool AllowTensorFloat32 { get; init; }
 
     /// <summary>
-    /// Threads of a group that is emulated, a power of two from 4 on; each is a thread of the processor. Real devices
-    /// choose for themselves.
+    /// Threads of a group that is emulated, a power of two from 4 to 256; each is a thread of the processor. Real
+    /// devices choose for themselves.
     /// </summary>
     public int EmulatedGroupSize { get; init; } = 4;
 
     internal void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(Index);
-        if (EmulatedGroupSize < 4 || !int.IsPow2(EmulatedGroupSize))
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(EmulatedGroupSize), EmulatedGroupSize, "Expected a power of two from 4 on.");
-        }
+        Setting.Require(Enum.IsDefined(Kind ?? default), nameof(Kind), "a kind that has a name, or null", Kind);
+        Setting.RequireNotNegative(Index, nameof(Index));
+        Setting.Require(
+            Precision is Precision.Float32 or Precision.BFloat16, nameof(Precision), "Float32 or BFloat16", Precision);
+        Setting.Require(
+            EmulatedGroupSize is >= 4 and <= GroupSum.MaxThreads && int.IsPow2(EmulatedGroupSize),
+            nameof(EmulatedGroupSize), "a power of two from 4 to 256", EmulatedGroupSize);
     }
 }

@@ -6,6 +6,8 @@ namespace Mamba.Gpu.Kernels;
 /// <summary>How Δ of the SSD is made: <c>clamp(softplus(δ + bias), min, max)</c>.</summary>
 internal readonly struct SsdStep(GpuRows delta, GpuRows bias, bool softplus, float minimum, float maximum)
 {
+    private const float StrongestExponent = -200f;
+
     private readonly int _softplus = softplus ? 1 : 0;
 
     /// <summary>What goes into softplus.</summary>
@@ -25,6 +27,13 @@ internal readonly struct SsdStep(GpuRows delta, GpuRows bias, bool softplus, flo
         float slope = _softplus != 0 ? Quad.DerivativeOf<Elementwise.Softplus>(input) : 1f;
         return value < minimum || value > maximum ? 0f : slope;
     }
+
+    /// <summary>
+    /// Δ·A as it decays: not above 0, and not below what leaves nothing. Added up as they are, stronger ones would take
+    /// the digits of the weak ones behind them, and pass what a float holds, where differences are -∞ + ∞.
+    /// </summary>
+    public static float Exponent(float delta, float a) =>
+        GpuLane.Clamp(new(delta * a), new(StrongestExponent), new(0f)).Value;
 
     private float Positive(float input) => _softplus != 0 ? Quad.Of<Elementwise.Softplus>(input) : input;
 }
@@ -74,7 +83,7 @@ internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int len
 
     private int RowOf(int chunk, int head) => (chunk * heads) + head;
 
-    private static float Exp(float x) => LaneMath.Exp(new GpuLane(x < 0f ? x : 0f)).Value;
+    private static float Exp(float x) => LaneMath.Exp(GpuLane.Min(new(x), new(0f))).Value;
 }
 
 /// <summary>Δ and a of every token of every chunk, a thread for each head of a chunk; padding has Δ = 0.</summary>
@@ -95,8 +104,13 @@ internal readonly struct SsdDecayKernel(
         Twofold sum = default;
         for (int t = 0; t < chunks.Length; t += 4)
         {
-            Quad value = t < tokens ? Deltas(first + t, tokens - t, head) : default;
-            Quad terms = value * decay;
+            Quad value = default, terms = default; // in padding 0 whatever A is: 0·-∞ would be NaN
+            if (t < tokens)
+            {
+                value = Deltas(first + t, tokens - t, head);
+                terms = Exponents(value, decay).Take(tokens - t, 0f);
+            }
+
             Twofold s0 = sum + terms.X, s1 = s0 + terms.Y, s2 = s1 + terms.Z, s3 = s2 + terms.W;
             sum = s3;
             Store(chunk, t, head, value.X);
@@ -114,6 +128,10 @@ internal readonly struct SsdDecayKernel(
         float z = step.Input(token + (left > 2 ? 2 : 0), head), w = step.Input(token + (left > 3 ? 3 : 0), head);
         return new Quad(step.Of(x), step.Of(y), step.Of(z), step.Of(w)).Take(left, 0f);
     }
+
+    private static Quad Exponents(Quad delta, float a) => new(
+        SsdStep.Exponent(delta.X, a), SsdStep.Exponent(delta.Y, a), SsdStep.Exponent(delta.Z, a),
+        SsdStep.Exponent(delta.W, a));
 
     private void Store(int chunk, int t, int head, float value)
     {

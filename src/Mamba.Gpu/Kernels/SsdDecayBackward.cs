@@ -73,12 +73,15 @@ internal readonly struct SsdDecayBackwardKernel(
             behind += inputDots.Load(place + t, head);
         }
 
-        float decay = a.Load(0, head), before = 0f, ofA = 0f, ofBias = 0f;
+        // The limit of A·exp(Δ·A) at A = -∞ is 0, but -∞·0 is NaN.
+        float decay = GpuLane.Max(new(a.Load(0, head)), new(-float.MaxValue)).Value;
+        float before = 0f, ofA = 0f, ofBias = 0f;
         for (int t = tokens - 1; t >= 0; t--)
         {
             before += outputDots.Load(place + t, head);
-            float sum = pairDots.Load(place + t, head) + before;
-            ofA += sum * delta.Load(((long)chunk * chunks.Length) + t, head);
+            float value = delta.Load(((long)chunk * chunks.Length) + t, head);
+            float sum = OfExponent(pairDots.Load(place + t, head) + before, value * decay);
+            ofA += sum * value;
             float gradient = ((sum * decay) + deltaDots.Load(place + t, head)) * step.Slope(step.Input(first + t, head));
             ofBias += gradient;
             if (gDelta.Exists)
@@ -89,5 +92,12 @@ internal readonly struct SsdDecayBackwardKernel(
 
         aParts.Store(index, head, ofA);
         biasParts.Store(index, head, ofBias);
+    }
+
+    /// <summary>The gradient of Δ·A: 0 where it is above 0 and counts as 0; NaN where it is NaN.</summary>
+    private static float OfExponent(float gradient, float exponent)
+    {
+        float limited = exponent > 0f ? 0f : gradient;
+        return float.IsNaN(exponent) ? exponent : limited;
     }
 }

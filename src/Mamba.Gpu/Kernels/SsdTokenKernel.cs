@@ -68,7 +68,8 @@ internal readonly struct SsdTokenKernel(
     private void Token(long token, bool isFirst, int head, int channel, long row, bool isInside, float decay)
     {
         int group = shape.GroupOf(head) * shape.States;
-        float delta = step.Of(step.Input(token, head)), kept = LaneMath.Exp(new GpuLane(delta * decay)).Value;
+        float delta = step.Of(step.Input(token, head));
+        float kept = LaneMath.Exp(new GpuLane(SsdStep.Exponent(delta, decay))).Value;
         float input = isInside ? x.Load(token, channel) : 0f;
         float sum = 0f;
         if (isInside)

@@ -25,16 +25,15 @@ public sealed record CorpusOptions
     /// <exception cref="ArgumentException">A setting is out of its range.</exception>
     public void Validate()
     {
-        if (TokenBytes is not (1 or 2 or 4))
+        Setting.Require(TokenBytes is 1 or 2 or 4, nameof(TokenBytes), "1, 2 or 4", TokenBytes);
+        Setting.RequireDecay(HeldOut, nameof(HeldOut));
+        Setting.RequirePositive(VocabularySize, nameof(VocabularySize));
+        Setting.RequireNotNull(Separator, nameof(Separator), "a list of tokens, which may be empty");
+        foreach (int token in Separator)
         {
-            throw new ArgumentOutOfRangeException(nameof(TokenBytes), TokenBytes, "Expected 1, 2 or 4.");
+            Setting.Require(
+                token >= 0 && token < VocabularySize, nameof(Separator), "tokens below VocabularySize",
+                $"{token} with {VocabularySize}");
         }
-
-        if (!(HeldOut is >= 0 and < 1))
-        {
-            throw new ArgumentOutOfRangeException(nameof(HeldOut), HeldOut, "Expected a number from 0 to below 1.");
-        }
-
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(VocabularySize);
     }
 }

@@ -21,16 +21,30 @@ public sealed record GenerationOptions
     public int PrefillLength { get; init; } = 2048;
 
     /// <summary>Throws on the first option that makes no sense, by name.</summary>
-    /// <exception cref="ArgumentException">A number is out of its range, or a stop sequence is empty.</exception>
+    /// <exception cref="ArgumentException">
+    /// A number is out of its range, a token is negative, or a stop sequence is empty or null.
+    /// </exception>
     public void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(MaxTokens);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(PrefillLength);
-        ArgumentNullException.ThrowIfNull(Sampling);
+        Setting.RequireNotNegative(MaxTokens, nameof(MaxTokens));
+        Setting.RequirePositive(PrefillLength, nameof(PrefillLength));
+        Setting.RequireNotNull(Sampling, nameof(Sampling), "a way to choose tokens");
         Sampling.Validate();
-        if (StopSequences.Any(sequence => sequence.Count == 0))
+        RequireTokens(StopTokens ?? [], nameof(StopTokens));
+        Setting.RequireNotNull(StopSequences, nameof(StopSequences), "a list of rows of tokens");
+        foreach (IReadOnlyList<int> sequence in StopSequences)
         {
-            throw new ArgumentException("A stop sequence is empty.");
+            Setting.Require(
+                sequence is { Count: > 0 }, nameof(StopSequences), "rows of tokens", "one that is empty or null");
+            RequireTokens(sequence, nameof(StopSequences));
+        }
+    }
+
+    private static void RequireTokens(IEnumerable<int> tokens, string name)
+    {
+        foreach (int token in tokens)
+        {
+            Setting.Require(token >= 0, name, "tokens, which are 0 or more", token);
         }
     }
 }

@@ -37,20 +37,12 @@ public sealed record SamplingOptions
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; it is named.</exception>
     public void Validate()
     {
-        Check(Temperature is >= 0 and <= Largest, nameof(Temperature), Temperature, $"from 0 to {Largest}");
-        Check(TopK >= 0, nameof(TopK), TopK, "0 or more");
-        Check(TopP is > 0 and <= 1, nameof(TopP), TopP, "above 0 and at most 1");
-        Check(MinP is >= 0 and <= 1, nameof(MinP), MinP, "from 0 to 1");
-        Check(
-            RepetitionPenalty is >= 1 / Largest and <= Largest, nameof(RepetitionPenalty), RepetitionPenalty,
-            $"from {1 / Largest} to {Largest}");
-    }
-
-    private static void Check(bool valid, string name, double value, string expected)
-    {
-        if (!valid)
-        {
-            throw new ArgumentOutOfRangeException(name, value, $"Expected {expected}.");
-        }
+        Setting.RequireIn(Temperature, Largest, nameof(Temperature));
+        Setting.RequireNotNegative(TopK, nameof(TopK));
+        Setting.Require(TopP is > 0 and <= 1, nameof(TopP), "above 0 and at most 1", TopP);
+        Setting.RequireIn(MinP, 1, nameof(MinP));
+        Setting.Require(
+            RepetitionPenalty is >= 1 / Largest and <= Largest, nameof(RepetitionPenalty), "from 1e-6 to 1e6",
+            RepetitionPenalty);
     }
 }

@@ -57,27 +57,23 @@ public sealed record TrainerOptions
     public string Configuration { get; init; } = "";
 
     /// <summary>Throws on the first setting that makes no sense, by name.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
+    /// <exception cref="ArgumentException">A number is out of its range, or a text is missing.</exception>
     public void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Steps);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Accumulation);
-        if (ClipNorm is { } norm && !(norm > 0))
-        {
-            throw new ArgumentOutOfRangeException(nameof(ClipNorm), norm, "Expected a positive number, or none.");
-        }
-
-        if (AverageDecay is { } decay && !(decay is >= 0 and < 1))
-        {
-            throw new ArgumentOutOfRangeException(nameof(AverageDecay), decay, "Expected a number from 0 to below 1.");
-        }
-
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(SkipLimit);
-        ArgumentOutOfRangeException.ThrowIfNegative(EvaluateEvery);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Patience ?? 1, nameof(Patience));
-        ArgumentOutOfRangeException.ThrowIfNegative(CheckpointEvery);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(KeepCheckpoints);
-        ArgumentOutOfRangeException.ThrowIfNegative(TokensPerBatch);
+        Setting.RequirePositive(Steps, nameof(Steps));
+        Setting.RequirePositive(Accumulation, nameof(Accumulation));
+        Setting.Require(ClipNorm is null or > 0, nameof(ClipNorm), "positive, or null for any norm", ClipNorm);
+        Setting.RequireDecay(AverageDecay ?? 0, nameof(AverageDecay));
+        Setting.RequirePositive(SkipLimit, nameof(SkipLimit));
+        Setting.RequireNotNegative(EvaluateEvery, nameof(EvaluateEvery));
+        Setting.RequirePositive(Patience ?? 1, nameof(Patience));
+        Setting.Require(
+            Folder is null || !string.IsNullOrWhiteSpace(Folder), nameof(Folder), "a path, or null for none",
+            $"\"{Folder}\"");
+        Setting.RequireNotNegative(CheckpointEvery, nameof(CheckpointEvery));
+        Setting.RequirePositive(KeepCheckpoints, nameof(KeepCheckpoints));
+        Setting.RequireNotNegative(TokensPerBatch, nameof(TokensPerBatch));
+        Setting.RequireNotNull(Configuration, nameof(Configuration), "words, which may be none");
         Schedule?.Validate();
     }
 }

@@ -26,6 +26,9 @@ public sealed unsafe partial class CpuDevice
     /// <summary>Floats of what groups share, or of gradients before they are added up, at a time: 16 MiB.</summary>
     private const int SsdWaveSize = 1 << 22;
 
+    /// <summary>Called by every item that uses scratch memory: tests throw here.</summary>
+    internal Action? ScratchUsed { get; set; }
+
     internal override Shape SsdCheckpointShape(in SsdInputs inputs, Segments? segments)
     {
         SsdSizes sizes = new(inputs, segments);
@@ -132,7 +135,8 @@ public sealed unsafe partial class CpuDevice
     private ScratchSlots Slots(nint size)
     {
         int whole = checked((int)SmallProduct.WholeColumns(checked((int)size)));
-        return new(StartOf(Allocate([Threads, whole])), whole, (int*)StartOf(Zeros([Threads])), Threads);
+        return new(
+            StartOf(Allocate([Threads, whole])), whole, (int*)StartOf(Zeros([Threads])), Threads, ScratchUsed);
     }
 
     private SsdOperands OperandsOf(in SsdInputs inputs, SsdSizes sizes) => new()

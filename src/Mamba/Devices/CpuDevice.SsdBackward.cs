@@ -161,9 +161,9 @@ public sealed unsafe partial class CpuDevice
             nint checkpoint = ((nint)chunks.FirstCheckpointOf(sequence) * sizes.Heads) + head;
             float* initial = pass.Operands.InitialState, ofFinal = pass.OfFinalState, ofState = pass.OfState + state;
             bool endsSequence = chunks.FirstOf(sequence) + span.End == chunks.FirstOf(sequence + 1);
-            int slot = scratch.Take();
+            using ScratchSlots.Slot slot = scratch.Take();
             Kernels.SsdBackward backward = Kernels.SsdBackward.In(
-                scratch[slot], SsdHeadsOfShare, chunks.Length, sizes.States, sizes.HeadDim);
+                slot.Memory, SsdHeadsOfShare, chunks.Length, sizes.States, sizes.HeadDim);
             backward.Run<TLanes>(
                 pass.Operands.At(start, head),
                 pass.GradientsOf(sequence).At(start, head),
@@ -178,7 +178,6 @@ public sealed unsafe partial class CpuDevice
                 new(
                     shares[(((chunk * sizes.Groups) + group) * blocks) + block],
                     shares.Pitch * sizes.Groups * blocks));
-            scratch.Return(slot);
         }
     }
 

@@ -102,8 +102,8 @@ public sealed unsafe partial class CpuDevice
             float* initial = forward.Operands.InitialState, final = forward.FinalState + state;
             nint shared = ((nint)(chunks.FirstOf(sequence) + span.First - from) * sizes.Groups) + group;
             nint checkpoint = ((nint)chunks.FirstCheckpointOf(sequence) * sizes.Heads) + head;
-            int slot = scratch.Take();
-            SsdChunked.In(scratch[slot], heads, chunks.Length, sizes.States, sizes.HeadDim).Run<TLanes>(
+            using ScratchSlots.Slot slot = scratch.Take();
+            SsdChunked.In(slot.Memory, heads, chunks.Length, sizes.States, sizes.HeadDim).Run<TLanes>(
                 forward.Operands.At(start, head),
                 Math.Min(heads, headsPerGroup - (block * heads)),
                 span,
@@ -114,7 +114,6 @@ public sealed unsafe partial class CpuDevice
                 forward.Checkpoints == null
                     ? default
                     : new(forward.Checkpoints + (checkpoint * size), size * sizes.Heads));
-            scratch.Return(slot);
         }
     }
 }

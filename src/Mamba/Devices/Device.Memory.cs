@@ -128,6 +128,11 @@ public abstract partial class Device
 
     private static void RequireRowsOf(Shape shape, Precision precision)
     {
+        if (precision is < Precision.Float32 or > Precision.Int4)
+        {
+            throw new ArgumentOutOfRangeException(nameof(precision), precision, "Expected a precision that has a name.");
+        }
+
         if (!precision.FitsRowsOf(shape.Width))
         {
             throw new ArgumentException(

@@ -22,6 +22,10 @@ public readonly record struct SsdInputs
     public required DeviceArray Delta { get; init; }
 
     /// <summary>A itself, not its logarithm: negative, shape [heads].</summary>
+    /// <remarks>
+    /// Δ·A above 0 counts as 0, for A and for its gradient: no state grows, as it may in a selective scan. -∞ leaves
+    /// nothing of the state; where Δ is 0, its product with -∞ is NaN, and so is the output from that token on.
+    /// </remarks>
     public required DeviceArray A { get; init; }
 
     /// <summary>B, shape [batch, length, groups·states].</summary>

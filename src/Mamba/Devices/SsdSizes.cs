@@ -8,8 +8,9 @@ internal readonly struct SsdSizes
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public SsdSizes(in SsdInputs inputs, Segments? segments)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(inputs.ChunkLength);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(inputs.DeltaMin, inputs.DeltaMax);
+        Setting.RequireNotNegative(inputs.ChunkLength, nameof(inputs.ChunkLength));
+        Setting.Require(
+            inputs.DeltaMin <= inputs.DeltaMax, nameof(inputs.DeltaMin), "at most DeltaMax, and neither NaN", inputs.DeltaMin);
         DeviceArray.Require("x", inputs.X);
         DeviceArray.Require("A", inputs.A);
         DeviceArray.Require("B", inputs.B);

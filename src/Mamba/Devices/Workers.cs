@@ -117,14 +117,30 @@ internal sealed unsafe class Workers : IDisposable
         }
     }
 
-    /// <summary>No worker may still hold the job when the caller's frame ends.</summary>
+    /// <summary>
+    /// No worker may still hold the job when the caller's frame ends, not even if <see cref="Thread.Interrupt"/> ends
+    /// the caller's waiting: that is put off.
+    /// </summary>
     private void AwaitWorkers()
     {
         Interlocked.Exchange(ref _counters.Open, 0);
         SpinWait wait = default;
+        bool isInterrupted = false;
         while (Volatile.Read(ref _counters.Inside) > 0)
         {
-            wait.SpinOnce(sleep1Threshold: -1); // yields to a worker that another process keeps from its processor
+            try
+            {
+                wait.SpinOnce(sleep1Threshold: -1); // yields to a worker that another process keeps from its processor
+            }
+            catch (ThreadInterruptedException)
+            {
+                isInterrupted = true;
+            }
+        }
+
+        if (isInterrupted)
+        {
+            Thread.CurrentThread.Interrupt();
         }
     }
 

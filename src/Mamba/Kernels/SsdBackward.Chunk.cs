@@ -130,7 +130,8 @@ internal readonly unsafe partial struct SsdBackward
     private void Write<TLanes>(in SsdOperands head, in SsdOperands gradients, int tokens)
         where TLanes : struct, ILanes<TLanes>
     {
-        double toState = 0, ofA = 0, ofBias = 0, ofD = 0;
+        // The limit of A·exp(Δ·A) at A = -∞ is 0, but -∞·0 is NaN.
+        double a = Math.Max(*head.A, -float.MaxValue), toState = 0, ofA = 0, ofBias = 0, ofD = 0;
         for (int r = 0; r < tokens; r++)
         {
             _within[r] += (float)toState;
@@ -141,9 +142,9 @@ internal readonly unsafe partial struct SsdBackward
         for (int r = tokens - 1; r >= 0; r--)
         {
             fromState += _fromState[r];
-            double ofDecay = _within[r] + fromState;
+            double ofDecay = _decays.Delta[r] * a > 0 ? 0 : _within[r] + fromState; // Δ·A above 0 counts as 0
             float* x = head.X[r];
-            double ofDelta = Dot<TLanes>(_ofU[r], x, head.HeadDim) + (*head.A * ofDecay);
+            double ofDelta = Dot<TLanes>(_ofU[r], x, head.HeadDim) + (a * ofDecay);
             double ofRaw = ofDelta * head.DeltaSlopeAt(r);
             ofA += _decays.Delta[r] * ofDecay;
             ofBias += ofRaw;

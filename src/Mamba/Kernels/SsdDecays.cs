@@ -13,6 +13,13 @@ internal readonly unsafe struct SsdDecays
     /// </summary>
     private const float LeastExponent = -100f;
 
+    /// <summary>
+    /// What a token adds to the sums at the most: a decay of 0, as any stronger one. Added as they are, stronger ones
+    /// would take the digits of the weak ones behind them (-1e20 leaves none), and pass what a float holds, where
+    /// differences are -∞ + ∞.
+    /// </summary>
+    private const double StrongestExponent = -128;
+
     private readonly float* _sum;
     private readonly float* _rest;
 
@@ -58,7 +65,7 @@ internal readonly unsafe struct SsdDecays
             if (t < tokens)
             {
                 Delta[t] = Math.Min(Math.Max(Delta[t], head.DeltaMin), head.DeltaMax);
-                sum += Delta[t] * rate;
+                sum += Math.Clamp(Delta[t] * rate, StrongestExponent, 0);
             }
 
             _sum[t] = (float)sum;

@@ -57,7 +57,16 @@ public sealed class Linear : Module
     {
         Weight.Narrow(Precision.Float32); // what is added is smaller than a step from one narrow number to the next
         Adapter!.AddTo(0, Weight.Value);
-        RemoveModule(Adapter);
-        Adapter = null;
+        RemoveAdapter();
+    }
+
+    /// <summary>Frees the adapter, if there is one.</summary>
+    internal void RemoveAdapter()
+    {
+        if (Adapter is not null)
+        {
+            RemoveModule(Adapter);
+            Adapter = null;
+        }
     }
 }

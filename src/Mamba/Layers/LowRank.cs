@@ -1,3 +1,5 @@
+using Mamba.Devices;
+
 namespace Mamba.Layers;
 
 /// <summary>Fine-tunes a model by corrections of low rank, a hundredth of its size; its weights stay as they are.</summary>
@@ -12,7 +14,9 @@ public static class LowRank
     /// <param name="options">Which projections, and how.</param>
     /// <param name="random">Source of the first A.</param>
     /// <returns>Number of adapters.</returns>
-    /// <exception cref="ArgumentException">An option makes no sense, or no projection has such a name.</exception>
+    /// <exception cref="ArgumentException">
+    /// An option makes no sense, or a target is the name of no projection. Nothing has changed.
+    /// </exception>
     /// <exception cref="InvalidOperationException">A projection has an adapter already.</exception>
     public static int Adapt(Module module, LowRankOptions options, Random random)
     {
@@ -21,22 +25,31 @@ public static class LowRank
         ArgumentNullException.ThrowIfNull(random);
         options.Validate();
         (string Name, Linear Linear)[] all = [.. LinearsOf(module)];
+        RequireNames(options, [.. all.Select(named => named.Name)]);
+        RequireNoAdapters(module);
         Linear[] targets =
         [
             .. all.Where(named => options.Targets.Any(target => IsNamed(named.Name, target))).Select(named => named.Linear),
         ];
-        if (targets.Length == 0)
+        Parameter[] frozen = [.. module.Parameters.Select(named => named.Parameter)];
+        HashSet<Storage> before = module.Device.OwnedStorages();
+        try
         {
-            throw new ArgumentException(
-                $"Expected projections called {string.Join(" or ", options.Targets)}; " +
-                $"found {(all.Length == 0 ? "none" : string.Join(", ", all.Select(named => named.Name)))}.");
+            foreach (Linear linear in targets)
+            {
+                linear.Adapt(options.Rank, options.Alpha, random);
+            }
+        }
+        catch
+        {
+            Array.ForEach(targets, linear => linear.RemoveAdapter());
+            module.Device.ReleaseOwnedExcept(before); // an adapter that was half made
+            throw;
         }
 
-        RequireNoAdapters(module);
-        SetTrainable(module, false);
-        foreach (Linear linear in targets)
+        foreach (Parameter parameter in frozen)
         {
-            linear.Adapt(options.Rank, options.Alpha, random);
+            parameter.IsTrainable = false;
         }
 
         return targets.Length;
@@ -78,7 +91,19 @@ public static class LowRank
     {
         foreach ((_, Parameter parameter) in module.Parameters)
         {
-            parameter.IsTrainable = isTrainable && parameter.Value.Precision == Devices.Precision.Float32;
+            parameter.IsTrainable = isTrainable && parameter.Value.Precision == Precision.Float32;
+        }
+    }
+
+    /// <summary>Throws if a target names no projection, or if none of those by default does.</summary>
+    private static void RequireNames(LowRankOptions options, string[] names)
+    {
+        string[] unknown = [.. options.Targets.Where(target => !names.Any(name => IsNamed(name, target)))];
+        if (unknown.Length == options.Targets.Count || (unknown.Length > 0 && !options.HasDefaultTargets))
+        {
+            throw new ArgumentException(
+                $"Targets must be names of projections; found {string.Join(", ", unknown)}. " +
+                $"The projections are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
         }
     }
 

@@ -6,11 +6,14 @@ namespace Mamba.Layers;
 /// <remarks>The defaults are those of the original module.</remarks>
 public sealed record Mamba2MixerOptions : MixerOptions
 {
+    private readonly int? _innerDim;
+    private readonly int? _ssmDim;
+
     /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
-    public int InnerDim { get => field != 0 ? field : 2 * ModelDim; init; }
+    public int InnerDim { get => _innerDim ?? (2 * ModelDim); init => _innerDim = value; }
 
     /// <summary>How much of the inner width the state-space part takes; all unless set. The rest is a gated MLP.</summary>
-    public int SsmDim { get => field != 0 ? field : InnerDim; init; }
+    public int SsmDim { get => _ssmDim ?? InnerDim; init => _ssmDim = value; }
 
     /// <summary>States, N.</summary>
     public int StateDim { get; init; } = 128;
@@ -79,7 +82,7 @@ public sealed record Mamba2MixerOptions : MixerOptions
     public int ChunkLength { get; init; }
 
     /// <summary>Number of heads, H.</summary>
-    public int Heads => SsmDim / HeadDim;
+    public int Heads => HeadDim > 0 ? SsmDim / HeadDim : 0;
 
     /// <summary>Channels of the convolution: x, B and C.</summary>
     public int ConvDim => SsmDim + (2 * Groups * StateDim);
@@ -90,22 +93,38 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <inheritdoc/>
     public override void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ModelDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(InnerDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(SsmDim);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(SsmDim, InnerDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(StateDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(HeadDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Groups);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ConvWidth);
-        ArgumentOutOfRangeException.ThrowIfNegative(ChunkLength);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TimeStepMin);
-        ArgumentOutOfRangeException.ThrowIfLessThan(TimeStepMax, TimeStepMin);
-        ArgumentOutOfRangeException.ThrowIfLessThan(DeltaMax, DeltaMin);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(AInitRange.Low, nameof(AInitRange));
-        RequireMultiple(SsmDim, HeadDim, nameof(SsmDim), nameof(HeadDim));
-        RequireMultiple(Heads, Groups, nameof(Heads), nameof(Groups));
+        RequireWidths(_innerDim);
+        Setting.Require(SsmDim > 0 && SsmDim <= InnerDim, nameof(SsmDim), $"from 1 to InnerDim, {InnerDim}", SsmDim);
+        Setting.Require(
+            HeadDim > 0 && SsmDim % HeadDim == 0, nameof(HeadDim), "positive and divide SsmDim",
+            $"{HeadDim} with an SsmDim of {SsmDim}");
+        Setting.Require(
+            Groups > 0 && Heads % Groups == 0, nameof(Groups), "positive and divide Heads",
+            $"{Groups} with {Heads} heads");
+        Setting.RequirePositive(StateDim, nameof(StateDim));
+        long groupStates = (long)Groups * StateDim;
+        Setting.RequireWidth(groupStates, nameof(StateDim), "Groups·StateDim");
+        Setting.RequireWidth(
+            (2L * InnerDim) + (2 * groupStates) + Heads, nameof(StateDim), "the input projection's width");
+        Setting.RequirePositive(ConvWidth, nameof(ConvWidth));
+        Setting.RequireNotNegative(ChunkLength, nameof(ChunkLength));
+        Setting.RequirePositiveFloat(NormEpsilon, nameof(NormEpsilon));
+        RequireTimeSteps(TimeStepMin, TimeStepMax, TimeStepFloor);
+        Setting.RequireFloat(DeltaMin, nameof(DeltaMin));
+        Setting.Require(
+            DeltaMax > 0 && DeltaMax >= DeltaMin, nameof(DeltaMax), "positive and at least DeltaMin",
+            FormattableString.Invariant($"{DeltaMax} with a DeltaMin of {DeltaMin}"));
+        (double low, double high) = AInitRange;
+        Setting.RequirePositiveFloat(low, nameof(AInitRange));
+        Setting.RequirePositiveFloat(high, nameof(AInitRange));
+        Setting.Require(low <= high, nameof(AInitRange), "a range from a smaller to a larger number", AInitRange);
     }
+
+    /// <summary>Whether all options have the same values, set or by default.</summary>
+    public bool Equals(Mamba2MixerOptions? other) => other is not null && ToString() == other.ToString();
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(ModelDim, InnerDim, StateDim);
 
     internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
         new Mamba2Mixer(device, this, random, outputScale);

@@ -6,8 +6,11 @@ namespace Mamba.Layers;
 /// <remarks>The defaults are those of the original module.</remarks>
 public sealed record MambaMixerOptions : MixerOptions
 {
+    private readonly int? _innerDim;
+    private readonly int? _timeStepRank;
+
     /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
-    public int InnerDim { get => field != 0 ? field : 2 * ModelDim; init; }
+    public int InnerDim { get => _innerDim ?? (2 * ModelDim); init => _innerDim = value; }
 
     /// <summary>States per channel, N.</summary>
     public int StateDim { get; init; } = 16;
@@ -16,7 +19,7 @@ public sealed record MambaMixerOptions : MixerOptions
     public int ConvWidth { get; init; } = 4;
 
     /// <summary>Rank of the Δ projection, R; ⌈D/16⌉ unless set.</summary>
-    public int TimeStepRank { get => field != 0 ? field : (ModelDim + 15) / 16; init; }
+    public int TimeStepRank { get => _timeStepRank ?? (((ModelDim - 1) / 16) + 1); init => _timeStepRank = value; }
 
     /// <summary>Whether the input and output projections have biases.</summary>
     public bool Bias { get; init; }
@@ -53,14 +56,21 @@ public sealed record MambaMixerOptions : MixerOptions
     /// <inheritdoc/>
     public override void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ModelDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(InnerDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(StateDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ConvWidth);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TimeStepRank);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TimeStepMin);
-        ArgumentOutOfRangeException.ThrowIfLessThan(TimeStepMax, TimeStepMin);
+        RequireWidths(_innerDim);
+        Setting.RequirePositive(StateDim, nameof(StateDim));
+        Setting.RequirePositive(ConvWidth, nameof(ConvWidth));
+        Setting.RequirePositive(TimeStepRank, nameof(TimeStepRank));
+        Setting.RequireWidth(TimeStepRank + (2L * StateDim), nameof(StateDim), "Δ, B and C side by side");
+        RequireTimeSteps(TimeStepMin, TimeStepMax, TimeStepFloor);
+        Setting.RequireFloat(TimeStepScale, nameof(TimeStepScale));
+        Setting.RequirePositiveFloat(ParameterNormEpsilon ?? 1, nameof(ParameterNormEpsilon));
     }
+
+    /// <summary>Whether all options have the same values, set or by default.</summary>
+    public bool Equals(MambaMixerOptions? other) => other is not null && ToString() == other.ToString();
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(ModelDim, InnerDim, StateDim);
 
     internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
         new MambaMixer(device, this, random, outputScale);

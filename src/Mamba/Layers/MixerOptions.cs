@@ -19,11 +19,22 @@ public abstract record MixerOptions
     /// <summary>Makes the layer.</summary>
     internal abstract SequenceMixer Create(Device device, Random? random, double outputScale);
 
-    private protected static void RequireMultiple(int value, int divisor, string name, string divisorName)
+    /// <summary>Throws unless the width of the model, and twice the width inside the mixer, can be.</summary>
+    private protected void RequireWidths(int? innerDim)
     {
-        if (value % divisor != 0)
-        {
-            throw new ArgumentException($"{name} must be a multiple of {divisorName}; found {value} and {divisor}.");
-        }
+        Setting.RequirePositive(ModelDim, nameof(ModelDim));
+        Setting.RequirePositive(innerDim ?? 1, "InnerDim");
+        string name = innerDim is null ? nameof(ModelDim) : "InnerDim";
+        Setting.RequireWidth(2 * (innerDim ?? (2L * ModelDim)), name, "twice the inner width");
+    }
+
+    private protected static void RequireTimeSteps(double minimum, double maximum, double floor)
+    {
+        Setting.RequirePositiveFloat(minimum, "TimeStepMin");
+        Setting.RequirePositiveFloat(maximum, "TimeStepMax");
+        Setting.Require(
+            maximum >= minimum, "TimeStepMax", "at least TimeStepMin",
+            FormattableString.Invariant($"{maximum} with a TimeStepMin of {minimum}"));
+        Setting.RequireIn(floor, maximum, "TimeStepFloor");
     }
 }

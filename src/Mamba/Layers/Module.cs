@@ -66,12 +66,16 @@ public abstract class Module : IDisposable
     /// How they are stored. Matrices whose rows blocks of 32 do not fill are stored as bfloat16 where blocks are asked for.
     /// </param>
     /// <exception cref="NotSupportedException">The device has no arrays of this precision.</exception>
-    /// <exception cref="ArithmeticException">
-    /// A weight does not fit the precision: its matrix and those behind it stay as they were.
-    /// </exception>
+    /// <exception cref="ArithmeticException">A weight, which is named, does not fit the precision: nothing has changed.</exception>
     public void Narrow(Precision precision = Precision.BFloat16)
     {
-        foreach (Parameter parameter in NarrowParameters)
+        HashSet<Parameter> matrices = [.. NarrowParameters];
+        foreach ((string name, Parameter parameter) in Parameters.Where(named => matrices.Contains(named.Parameter)))
+        {
+            parameter.RequireFit(precision, name);
+        }
+
+        foreach (Parameter parameter in matrices)
         {
             parameter.Narrow(precision);
         }

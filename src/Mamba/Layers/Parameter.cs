@@ -56,6 +56,31 @@ public sealed class Parameter
         }
     }
 
+    /// <summary>Throws, with the name of the parameter, if a weight does not fit a precision.</summary>
+    internal void RequireFit(Precision precision, string name)
+    {
+        precision = precision.ForRowsOf(Value.Shape.Width);
+        if (precision is Precision.Float32 or Precision.BFloat16 || precision == Value.Precision)
+        {
+            return; // every number fits
+        }
+
+        using DeviceScope scope = Value.Device.Scope();
+        DeviceArray trial = Value.Device.AllocateOwned(Value.Shape, precision);
+        try
+        {
+            Value.Device.Copy(Wide(), trial);
+        }
+        catch (ArithmeticException exception)
+        {
+            throw new ArithmeticException($"\"{name}\" cannot be stored as {precision}. {exception.Message}", exception);
+        }
+        finally
+        {
+            Value.Device.Release(trial);
+        }
+    }
+
     /// <summary>
     /// Stores the weights in another precision, as bfloat16 if blocks would not fill the rows. Narrow weights cannot be
     /// trained; those that are float32 again can, unless they were frozen.
@@ -84,13 +109,7 @@ public sealed class Parameter
 
         Device device = Value.Device;
         using DeviceScope scope = device.Scope();
-        DeviceArray wide = Value;
-        if (Value.Precision != Precision.Float32 && precision != Precision.Float32)
-        {
-            wide = device.Allocate(Value.Shape);
-            device.Copy(Value, wide);
-        }
-
+        DeviceArray wide = precision == Precision.Float32 ? Value : Wide();
         DeviceArray stored = device.AllocateOwned(Value.Shape, precision);
         try
         {
@@ -104,5 +123,18 @@ public sealed class Parameter
 
         device.Release(Value);
         Value = stored;
+    }
+
+    /// <summary>The weights as float32, in the device's scope.</summary>
+    private DeviceArray Wide()
+    {
+        if (Value.Precision == Precision.Float32)
+        {
+            return Value;
+        }
+
+        DeviceArray wide = Value.Device.Allocate(Value.Shape);
+        Value.Device.Copy(Value, wide);
+        return wide;
     }
 }

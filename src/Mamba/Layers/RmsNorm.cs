@@ -11,9 +11,11 @@ public sealed class RmsNorm : Module
     /// <param name="device">Where the weights live.</param>
     /// <param name="dim">Width of x.</param>
     /// <param name="epsilon">ε, inside the root.</param>
+    /// <exception cref="ArgumentOutOfRangeException">ε is not a positive finite number.</exception>
     public RmsNorm(Device device, int dim, float epsilon = 1e-5f)
         : base(device)
     {
+        Setting.RequirePositiveFloat(epsilon, nameof(epsilon));
         Weight = AddParameter("weight", [dim], values => values.Fill(1f));
         Epsilon = epsilon;
     }

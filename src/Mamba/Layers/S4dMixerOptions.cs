@@ -6,8 +6,10 @@ namespace Mamba.Layers;
 /// <remarks>The defaults are those of a <see cref="MambaMixerOptions"/>, so that the two can be compared.</remarks>
 public sealed record S4dMixerOptions : MixerOptions
 {
+    private readonly int? _innerDim;
+
     /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
-    public int InnerDim { get => field != 0 ? field : 2 * ModelDim; init; }
+    public int InnerDim { get => _innerDim ?? (2 * ModelDim); init => _innerDim = value; }
 
     /// <summary>Numbers of a channel's state, N; where A is complex, they are the parts of N/2 values.</summary>
     public int StateDim { get; init; } = 16;
@@ -48,14 +50,19 @@ public sealed record S4dMixerOptions : MixerOptions
     /// <inheritdoc/>
     public override void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ModelDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(InnerDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(StateDim);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ConvWidth);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TimeStepMin);
-        ArgumentOutOfRangeException.ThrowIfLessThan(TimeStepMax, TimeStepMin);
-        RequireMultiple(StateDim, IsComplex ? 2 : 1, nameof(StateDim), "a pair");
+        RequireWidths(_innerDim);
+        Setting.RequirePositive(StateDim, nameof(StateDim));
+        Setting.Require(!IsComplex || StateDim % 2 == 0, nameof(StateDim), "even where A is complex", StateDim);
+        Setting.RequireWidth((long)StateDim * InnerDim, nameof(StateDim), "the number of states of all channels");
+        Setting.RequirePositive(ConvWidth, nameof(ConvWidth));
+        RequireTimeSteps(TimeStepMin, TimeStepMax, TimeStepFloor);
     }
+
+    /// <summary>Whether all options have the same values, set or by default.</summary>
+    public bool Equals(S4dMixerOptions? other) => other is not null && ToString() == other.ToString();
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(ModelDim, InnerDim, StateDim);
 
     internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
         new S4dMixer(device, this, random, outputScale);

@@ -13,10 +13,17 @@ internal static class DenseMatrix
     ];
 
     /// <summary>Computes <c>e^A</c> by scaling and squaring.</summary>
+    /// <exception cref="OverflowException">The 1-norm of A is not finite.</exception>
     /// <remarks>Higham, The scaling and squaring method revisited, 2005, algorithm 2.3.</remarks>
     public static double[] Exponential(ReadOnlySpan<double> a, int n)
     {
-        int squarings = (int)Math.Max(0, Math.Ceiling(Math.Log2(OneNorm(a, n) / PadeNorm)));
+        double norm = OneNorm(a, n);
+        if (!double.IsFinite(norm))
+        {
+            throw new OverflowException($"The largest sum of a column must be finite; found {norm}.");
+        }
+
+        int squarings = (int)Math.Max(0, Math.Ceiling(Math.Log2(norm / PadeNorm)));
         double[] x = Combine(n, 0, (Math.ScaleB(1, -squarings), a.ToArray()));
         double[] x2 = Multiply(x, x, n), x4 = Multiply(x2, x2, n), x6 = Multiply(x4, x2, n);
 

@@ -6,15 +6,21 @@ public static partial class Discretization
     /// <param name="delta">Δ, the step.</param>
     /// <param name="a">A, shape [N, N].</param>
     /// <param name="b">B, shape [N].</param>
-    /// <param name="aBar">Ā, written, shape [N, N].</param>
-    /// <param name="bBar">B̄, written, shape [N].</param>
-    /// <exception cref="ArgumentOutOfRangeException">A length does not fit that of <paramref name="b"/>.</exception>
+    /// <param name="aBar">Ā, written, shape [N, N]; may share memory with an input.</param>
+    /// <param name="bBar">B̄, written, shape [N]; likewise.</param>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A length does not fit that of <paramref name="b"/>, or a number is infinite or not a number.
+    /// </exception>
+    /// <exception cref="ArgumentException">The two outputs share memory.</exception>
+    /// <exception cref="OverflowException">
+    /// A result, or the sum of a column of Δ·[A B], is too large for a double.
+    /// </exception>
     /// <remarks>Both stand in one exponential: <c>exp(Δ·[A B; 0 0]) = [Ā B̄; 0 1]</c>, with no inverse of A.</remarks>
     public static void ZeroOrderHold(
         double delta, ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> aBar, Span<double> bBar)
     {
-        int n = RequireSizes(a, b, aBar, bBar), m = n + 1;
-        double[] block = new double[m * m];
+        int n = Require(delta, a, b, aBar, bBar), m = n + 1;
+        double[] block = new double[checked(m * m)];
         for (int i = 0; i < n; i++)
         {
             for (int j = 0; j < n; j++)
@@ -25,7 +31,7 @@ public static partial class Discretization
             block[(i * m) + n] = delta * b[i];
         }
 
-        double[] exponential = DenseMatrix.Exponential(block, m);
+        double[] exponential = Finite(DenseMatrix.Exponential(block, m));
         for (int i = 0; i < n; i++)
         {
             exponential.AsSpan(i * m, n).CopyTo(aBar[(i * n)..]);
@@ -39,18 +45,10 @@ public static partial class Discretization
     public static void ExponentialEuler(
         double delta, ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> aBar, Span<double> bBar)
     {
-        int n = RequireSizes(a, b, aBar, bBar);
-        double[] scaled = a.ToArray();
-        for (int i = 0; i < scaled.Length; i++)
-        {
-            scaled[i] *= delta;
-        }
-
-        DenseMatrix.Exponential(scaled, n).CopyTo(aBar);
-        for (int i = 0; i < n; i++)
-        {
-            bBar[i] = delta * b[i];
-        }
+        int n = Require(delta, a, b, aBar, bBar);
+        double[] exponential = Finite(DenseMatrix.Exponential(Scaled(delta, a), n)), input = Finite(Scaled(delta, b));
+        exponential.CopyTo(aBar);
+        input.CopyTo(bBar);
     }
 
     /// <summary>
@@ -62,8 +60,8 @@ public static partial class Discretization
     public static void Bilinear(
         double delta, ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> aBar, Span<double> bBar)
     {
-        int n = RequireSizes(a, b, aBar, bBar), m = n + 1;
-        double[] left = new double[n * n], right = new double[n * m];
+        int n = Require(delta, a, b, aBar, bBar), m = n + 1;
+        double[] left = new double[n * n], right = new double[checked(n * m)];
         for (int i = 0; i < n; i++)
         {
             for (int j = 0; j < n; j++)
@@ -77,6 +75,7 @@ public static partial class Discretization
         }
 
         DenseMatrix.Solve(left, right, n, m);
+        Finite(right);
         for (int i = 0; i < n; i++)
         {
             right.AsSpan(i * m, n).CopyTo(aBar[(i * n)..]);
@@ -84,13 +83,50 @@ public static partial class Discretization
         }
     }
 
-    private static int RequireSizes(
-        ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> aBar, Span<double> bBar)
+    /// <summary>Checks all arguments.</summary>
+    /// <returns>N.</returns>
+    private static int Require(
+        double delta, ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> aBar, Span<double> bBar)
     {
         int n = b.Length;
-        ArgumentOutOfRangeException.ThrowIfNotEqual(a.Length, n * n);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(aBar.Length, n * n);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(bBar.Length, n);
+        long square = (long)n * n;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(a.Length, square, nameof(a));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(aBar.Length, square, nameof(aBar));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(bBar.Length, n, nameof(bBar));
+        if (aBar.Overlaps(bBar))
+        {
+            throw new ArgumentException("aBar and bBar must not share memory.", nameof(bBar));
+        }
+
+        Setting.Require(double.IsFinite(delta), nameof(delta), "finite", delta);
+        RequireFinite(a, nameof(a));
+        RequireFinite(b, nameof(b));
         return n;
     }
+
+    private static void RequireFinite(ReadOnlySpan<double> values, string name)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!double.IsFinite(values[i]))
+            {
+                throw Setting.Refusal(name, "finite", $"{values[i]} at {i}");
+            }
+        }
+    }
+
+    private static double[] Scaled(double factor, ReadOnlySpan<double> values)
+    {
+        double[] scaled = values.ToArray();
+        foreach (ref double value in scaled.AsSpan())
+        {
+            value *= factor;
+        }
+
+        return scaled;
+    }
+
+    private static double[] Finite(double[] results) => Array.TrueForAll(results, double.IsFinite)
+        ? results
+        : throw new OverflowException("The recurrence is too large for a double.");
 }

@@ -18,41 +18,43 @@ public static partial class Discretization
     /// <param name="a">A.</param>
     /// <param name="b">B.</param>
     /// <returns>The recurrence.</returns>
-    public static Discretized<double> ZeroOrderHold(double delta, double a, double b) =>
-        Exponential(delta, a, b, Math.Exp(delta * a), CarefulMath.Phi(delta * a), CarefulMath.PhiSlope(delta * a));
+    /// <exception cref="ArgumentOutOfRangeException">An argument, or ΔA, is infinite or not a number.</exception>
+    /// <exception cref="OverflowException">A factor or a derivative is too large for a double.</exception>
+    public static Discretized<double> ZeroOrderHold(double delta, double a, double b)
+    {
+        double z = Product(delta, a, b);
+        return Exponential(delta, a, b, Math.Exp(z), CarefulMath.Phi(z), CarefulMath.PhiSlope(z));
+    }
 
     /// <inheritdoc cref="ZeroOrderHold(double, double, double)"/>
-    public static Discretized<Complex> ZeroOrderHold(double delta, Complex a, Complex b) =>
-        Exponential(delta, a, b, Complex.Exp(delta * a), CarefulMath.Phi(delta * a), CarefulMath.PhiSlope(delta * a));
+    public static Discretized<Complex> ZeroOrderHold(double delta, Complex a, Complex b)
+    {
+        Complex z = Product(delta, a, b);
+        return Exponential(delta, a, b, Complex.Exp(z), CarefulMath.Phi(z), CarefulMath.PhiSlope(z));
+    }
 
     /// <summary>Computes <c>Ā = e^(ΔA)</c> and <c>B̄ = ΔB</c>.</summary>
-    /// <param name="delta">Δ, the step.</param>
-    /// <param name="a">A.</param>
-    /// <param name="b">B.</param>
-    /// <returns>The recurrence.</returns>
+    /// <inheritdoc cref="ZeroOrderHold(double, double, double)" path="/*[not(self::summary)]"/>
     public static Discretized<double> ExponentialEuler(double delta, double a, double b) =>
-        ExponentialEuler(delta, a, b, Math.Exp(delta * a));
+        ExponentialEuler(delta, a, b, Math.Exp(Product(delta, a, b)));
 
     /// <inheritdoc cref="ExponentialEuler(double, double, double)"/>
     public static Discretized<Complex> ExponentialEuler(double delta, Complex a, Complex b) =>
-        ExponentialEuler(delta, a, b, Complex.Exp(delta * a));
+        ExponentialEuler(delta, a, b, Complex.Exp(Product(delta, a, b)));
 
     /// <summary>Computes <c>Ā = (1 + ΔA/2)/(1 - ΔA/2)</c> and <c>B̄ = ΔB/(1 - ΔA/2)</c>.</summary>
-    /// <param name="delta">Δ, the step.</param>
-    /// <param name="a">A.</param>
-    /// <param name="b">B.</param>
-    /// <returns>The recurrence.</returns>
-    /// <remarks>There is a pole at ΔA = 2.</remarks>
+    /// <inheritdoc cref="ZeroOrderHold(double, double, double)" path="/*[not(self::summary)]"/>
+    /// <exception cref="ArithmeticException">ΔA is 2, where the factors have a pole.</exception>
     public static Discretized<double> Bilinear(double delta, double a, double b) =>
-        Bilinear<double>(delta, a, b, 0.5 * delta * a);
+        Bilinear<double>(delta, a, b, 0.5 * Product(delta, a, b));
 
     /// <inheritdoc cref="Bilinear(double, double, double)"/>
     public static Discretized<Complex> Bilinear(double delta, Complex a, Complex b) =>
-        Bilinear<Complex>(delta, a, b, 0.5 * delta * a);
+        Bilinear<Complex>(delta, a, b, 0.5 * Product(delta, a, b));
 
     /// <summary>Zero-order hold from <c>e^(ΔA)</c>, <c>φ(ΔA)</c> and <c>φ'(ΔA)</c>, φ(z) = (e^z - 1)/z.</summary>
     private static Discretized<T> Exponential<T>(T delta, T a, T b, T exp, T phi, T slope)
-        where T : struct, INumberBase<T> => new()
+        where T : struct, INumberBase<T> => Finite(new Discretized<T>
         {
             ABar = exp,
             BBar = delta * phi * b,
@@ -61,10 +63,10 @@ public static partial class Discretization
             BBarByA = delta * delta * slope * b,
             BBarByB = delta * phi,
             BBarByDelta = exp * b,
-        };
+        });
 
     private static Discretized<T> ExponentialEuler<T>(T delta, T a, T b, T exp)
-        where T : struct, INumberBase<T> => new()
+        where T : struct, INumberBase<T> => Finite(new Discretized<T>
         {
             ABar = exp,
             BBar = delta * b,
@@ -73,14 +75,19 @@ public static partial class Discretization
             BBarByA = T.Zero,
             BBarByB = delta,
             BBarByDelta = b,
-        };
+        });
 
     private static Discretized<T> Bilinear<T>(T delta, T a, T b, T half)
         where T : struct, INumberBase<T>
     {
+        if (half == T.One)
+        {
+            throw new ArithmeticException($"1 - ΔA/2 is singular at Δ = {delta} and A = {a}.");
+        }
+
         // With r = 1/(1 - ΔA/2): ∂r/∂A = r²·Δ/2, and 1 + r·ΔA/2 = r.
         T r = T.One / (T.One - half), square = r * r;
-        return new()
+        return Finite(new Discretized<T>
         {
             ABar = (T.One + half) * r,
             BBar = delta * b * r,
@@ -89,6 +96,27 @@ public static partial class Discretization
             BBarByA = delta * delta * b * square / (T.One + T.One),
             BBarByB = delta * r,
             BBarByDelta = b * square,
-        };
+        });
+    }
+
+    /// <summary>Computes ΔA.</summary>
+    private static T Product<T>(T delta, T a, T b)
+        where T : struct, INumberBase<T>
+    {
+        T z = delta * a;
+        Setting.Require(T.IsFinite(delta), nameof(delta), "finite", delta);
+        Setting.Require(T.IsFinite(a), nameof(a), "finite", a);
+        Setting.Require(T.IsFinite(b), nameof(b), "finite", b);
+        Setting.Require(T.IsFinite(z), nameof(delta), "small enough for a finite ΔA", delta);
+        return z;
+    }
+
+    private static Discretized<T> Finite<T>(Discretized<T> system)
+        where T : struct, INumberBase<T>
+    {
+        bool isFinite = T.IsFinite(system.ABar) && T.IsFinite(system.BBar) && T.IsFinite(system.ABarByA)
+            && T.IsFinite(system.ABarByDelta) && T.IsFinite(system.BBarByA) && T.IsFinite(system.BBarByB)
+            && T.IsFinite(system.BBarByDelta);
+        return isFinite ? system : throw new OverflowException($"Some of these are too large for a double: {system}.");
     }
 }

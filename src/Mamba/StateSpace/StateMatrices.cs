@@ -10,6 +10,8 @@ namespace Mamba.StateSpace;
 /// </remarks>
 public static class StateMatrices
 {
+    private const int MostPairs = 23_170; // (2·23,170)² elements are the most that fit an array
+
     /// <summary>S4D-Real: <c>A_n = -(n + 1)</c>, the diagonal of HiPPO-LegS; with this Mamba-1 begins.</summary>
     /// <param name="a">Written: A, shape [N].</param>
     public static void S4DReal(Span<double> a)
@@ -25,8 +27,11 @@ public static class StateMatrices
     /// <param name="frequency">
     /// π as in S4's code and paper; 1 for the form that the Mamba paper prints (section 3.6).
     /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">A frequency is infinite or not a number.</exception>
     public static void S4DLin(Span<Complex> a, double frequency = Math.PI)
     {
+        Setting.Require(
+            double.IsFinite(frequency * Math.Max(a.Length, 1)), nameof(frequency), "finite, times N/2", frequency);
         for (int n = 0; n < a.Length; n++)
         {
             a[n] = new(-0.5, frequency * n);
@@ -40,7 +45,7 @@ public static class StateMatrices
         double size = 2.0 * a.Length;
         for (int n = 0; n < a.Length; n++)
         {
-            a[n] = new(-0.5, size / Math.PI * ((size / ((2 * n) + 1)) - 1));
+            a[n] = new(-0.5, size / Math.PI * ((size / ((2.0 * n) + 1)) - 1));
         }
     }
 
@@ -50,7 +55,7 @@ public static class StateMatrices
     {
         for (int n = 0; n < a.Length; n++)
         {
-            double odd = (2 * n) + 1;
+            double odd = (2.0 * n) + 1;
             a[n] = new(-0.5, odd * odd / Math.PI);
         }
     }
@@ -62,16 +67,22 @@ public static class StateMatrices
     /// <param name="a">Written: A, shape [N, N].</param>
     /// <param name="b">Written: B, shape [N].</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="a"/> has not N² elements.</exception>
+    /// <exception cref="ArgumentException">The two share memory.</exception>
     public static void HippoLegS(Span<double> a, Span<double> b)
     {
         int size = b.Length;
-        ArgumentOutOfRangeException.ThrowIfNotEqual(a.Length, size * size);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(a.Length, (long)size * size, nameof(a));
+        if (a.Overlaps(b))
+        {
+            throw new ArgumentException("a and b must not share memory.", nameof(b));
+        }
+
         for (int n = 0; n < size; n++)
         {
-            b[n] = Math.Sqrt((2 * n) + 1);
+            b[n] = Math.Sqrt((2.0 * n) + 1);
             for (int k = 0; k < size; k++)
             {
-                a[(n * size) + k] = n == k ? -(n + 1) : n > k ? -Math.Sqrt(((2.0 * n) + 1) * ((2 * k) + 1)) : 0;
+                a[(n * size) + k] = n == k ? -(n + 1) : n > k ? -Math.Sqrt(((2.0 * n) + 1) * ((2.0 * k) + 1)) : 0;
             }
         }
     }
@@ -81,12 +92,14 @@ public static class StateMatrices
     /// plus the rank-1 matrix <c>P·Pᵀ</c> with <c>P_n = √(n + 1/2)</c>.
     /// </summary>
     /// <param name="a">Written: the eigenvalues, shape [N/2].</param>
+    /// <exception cref="ArgumentOutOfRangeException">N² is too large for an array.</exception>
     /// <remarks>
     /// A + P·Pᵀ = -I/2 + S with a skew-symmetric S, whose eigenvalues ±ωi are its singular values ω, each twice.
     /// Gu et al., <see href="https://arxiv.org/abs/2111.00396"/>, appendix C.1.
     /// </remarks>
     public static void HippoLegSNormal(Span<Complex> a)
     {
+        Setting.Require(a.Length <= MostPairs, nameof(a), "of at most 23,170 values", a.Length);
         int size = 2 * a.Length;
         double[] skew = new double[size * size];
         for (int n = 0; n < size; n++)

@@ -9,7 +9,7 @@ public record AdamOptions : OptimizerOptions
     /// <summary>Decay of the mean of squared gradients.</summary>
     public double Beta2 { get; init; } = 0.999;
 
-    /// <summary>Added to the root of the mean square.</summary>
+    /// <summary>Added to the root of the mean square; positive, for both are 0 until a weight has a gradient.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
     /// <inheritdoc/>
@@ -18,6 +18,6 @@ public record AdamOptions : OptimizerOptions
         base.Validate();
         Setting.RequireDecay(Beta1, nameof(Beta1));
         Setting.RequireDecay(Beta2, nameof(Beta2));
-        Setting.RequireIn(Epsilon, double.MaxValue, nameof(Epsilon));
+        Setting.RequirePositiveFloat(Epsilon, nameof(Epsilon));
     }
 }

@@ -55,23 +55,21 @@ public sealed record LearningRateSchedule
     /// </exception>
     public void Validate()
     {
-        if (!Enum.IsDefined(Kind))
-        {
-            throw new ArgumentOutOfRangeException(nameof(Kind), Kind, "Expected one of the kinds that have a name.");
-        }
-
-        Setting.RequireIn(Peak, double.MaxValue, nameof(Peak));
+        Setting.Require(Enum.IsDefined(Kind), nameof(Kind), "a kind that has a name", Kind);
+        Setting.RequireFloat(Peak, nameof(Peak));
         Setting.RequireIn(Floor, 1, nameof(Floor));
-        ArgumentOutOfRangeException.ThrowIfNegative(WarmupSteps, nameof(WarmupSteps));
-        if (Kind != LearningRateKind.Constant)
+        Setting.RequireNotNegative(WarmupSteps, nameof(WarmupSteps));
+        Setting.RequireNotNegative(TotalSteps, nameof(TotalSteps));
+        Setting.RequireNotNegative(DecaySteps, nameof(DecaySteps));
+        if (Kind != LearningRateKind.Constant && TotalSteps <= WarmupSteps)
         {
-            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(TotalSteps, WarmupSteps, nameof(TotalSteps));
+            throw Setting.Refusal(nameof(TotalSteps), $"above WarmupSteps, {WarmupSteps}", TotalSteps);
         }
 
-        if (Kind == LearningRateKind.WarmupStableDecay)
+        if (Kind == LearningRateKind.WarmupStableDecay && (DecaySteps < 1 || DecaySteps > TotalSteps - WarmupSteps))
         {
-            ArgumentOutOfRangeException.ThrowIfLessThan(DecaySteps, 1, nameof(DecaySteps));
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(DecaySteps, TotalSteps - WarmupSteps, nameof(DecaySteps));
+            throw Setting.Refusal(
+                nameof(DecaySteps), $"from 1 to TotalSteps - WarmupSteps, {TotalSteps - WarmupSteps}", DecaySteps);
         }
     }
 

@@ -14,10 +14,12 @@ public abstract record OptimizerOptions
     public double WeightDecay { get; init; }
 
     /// <summary>Throws on the first setting that makes no sense, by name.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">A setting is negative or not a number, or a β is 1 or more.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A setting is negative, not a number or beyond a float, a β is 1 or more, or an ε is 0.
+    /// </exception>
     public virtual void Validate()
     {
-        Setting.RequireIn(LearningRate, double.MaxValue, nameof(LearningRate));
-        Setting.RequireIn(WeightDecay, double.MaxValue, nameof(WeightDecay));
+        Setting.RequireFloat(LearningRate, nameof(LearningRate));
+        Setting.RequireFloat(WeightDecay, nameof(WeightDecay));
     }
 }

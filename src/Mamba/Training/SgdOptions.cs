@@ -14,10 +14,7 @@ public sealed record SgdOptions : OptimizerOptions
     {
         base.Validate();
         Setting.RequireDecay(Momentum, nameof(Momentum));
-        if (Nesterov && Momentum == 0)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(Nesterov), Nesterov, $"Expected false, or a {nameof(Momentum)} above 0.");
-        }
+        Setting.Require(
+            !Nesterov || Momentum > 0, nameof(Nesterov), "false where Momentum is 0", $"{Nesterov} with {Momentum}");
     }
 }

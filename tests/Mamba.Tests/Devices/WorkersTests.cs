@@ -104,6 +104,43 @@ public sealed class WorkersTests
     }
 
     [Fact]
+    public void A_caller_that_is_interrupted_waits_for_the_items_of_others()
+    {
+        using Workers workers = new(2);
+        using ManualResetEventSlim hasBegun = new(), mayEnd = new();
+        bool hasEnded = false, hadEnded = false, isStillInterrupted = false;
+        Thread caller = new(() =>
+        {
+            int thread = Environment.CurrentManagedThreadId;
+            Run(workers, 2, _ =>
+            {
+                if (Environment.CurrentManagedThreadId == thread)
+                {
+                    hasBegun.Wait(Patience);
+                    return;
+                }
+
+                hasBegun.Set();
+                mayEnd.Wait(Patience);
+                hasEnded = true;
+            });
+            hadEnded = hasEnded;
+            isStillInterrupted = Record.Exception(() => Thread.Sleep(1)) is ThreadInterruptedException;
+        });
+
+        caller.Start();
+        hasBegun.Wait(Patience, TestContext.Current.CancellationToken);
+        Thread.Sleep(50); // until the caller waits
+        caller.Interrupt();
+        Thread.Sleep(50);
+        mayEnd.Set();
+
+        caller.Join(Patience).Should().BeTrue();
+        hadEnded.Should().BeTrue("the job is in the caller's frame");
+        isStillInterrupted.Should().BeTrue();
+    }
+
+    [Fact]
     public async Task Two_pools_work_at_once()
     {
         using Workers first = new(3), second = new(3);

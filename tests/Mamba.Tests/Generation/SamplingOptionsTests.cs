@@ -28,7 +28,7 @@ public sealed class SamplingOptionsTests
         Action validate = options.Validate;
         Action construct = () => _ = new Sampler(10, options);
 
-        validate.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name).WithMessage("*Expected*");
+        validate.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name).WithMessage("*must be*found*");
         construct.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);
     }
 

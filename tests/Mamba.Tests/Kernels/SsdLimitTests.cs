@@ -163,8 +163,10 @@ public sealed class SsdLimitTests
 
         Action chunk = () => Functions.Ssd(inputs with { ChunkLength = -1 });
         Action limits = () => Functions.Ssd(inputs with { DeltaMin = 2, DeltaMax = 1 });
+        Action noLimit = () => Functions.Ssd(inputs with { DeltaMax = float.NaN });
 
         chunk.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*ChunkLength*");
         limits.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*DeltaMin*");
+        noLimit.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*DeltaMin*");
     }
 }

@@ -120,12 +120,42 @@ public sealed class LowRankTests
         using Device device = TestDevice.Open();
         using MambaLanguageModel model = new(device, Config, new Random(1));
 
-        LowRank.Adapt(model, new() { Rank = 2, Targets = ["mlp.in", "head", "projection"] }, new Random(2)).Should().Be(3);
+        LowRank.Adapt(model, new() { Rank = 2, Targets = ["mlp.in", "head", "mlp.in"] }, new Random(2)).Should().Be(3);
 
         model.Head!.Adapter!.Rank.Should().Be(2);
         model.Blocks[1].Mlp!.In.Adapter!.A.Value.Shape.ToArray().Should().Equal(2, 12);
         model.Blocks[1].Mlp!.In.Adapter!.B.Value.Shape.ToArray().Should().Equal(20, 2);
         model.Blocks[1].Mlp!.Out.Adapter.Should().BeNull();
+    }
+
+    [Theory]
+    [InlineData("in_projection", "out_proj")]
+    [InlineData("projection", "head")]
+    [InlineData("in_projection", "in_projection", "q_proj")]
+    public void A_target_that_names_nothing_is_refused_even_beside_others(params string[] targets)
+    {
+        using Device device = TestDevice.Open();
+        using MambaLanguageModel model = new(device, Config, new Random(1));
+        string[] before = [.. model.Parameters.Select(n => n.Name)];
+
+        Action adapt = () => LowRank.Adapt(model, new() { Targets = targets }, new Random(2));
+
+        string unknown = targets.Single(target => target is "out_proj" or "projection" or "q_proj");
+        adapt.Should().Throw<ArgumentException>().WithMessage(
+            $"Targets*found {unknown}. The projections are:*blocks.0.mixer.in_projection*mlp.out*head*");
+        model.Parameters.Select(n => n.Name).Should().Equal(before);
+        model.Parameters.Should().OnlyContain(n => n.Parameter.IsTrainable);
+    }
+
+    [Fact]
+    public void A_rank_above_a_matrix_sides_is_allowed()
+    {
+        using Device device = TestDevice.Open();
+        using MambaLanguageModel model = new(device, Config, new Random(1));
+
+        LowRank.Adapt(model, new() { Rank = 100, Targets = ["head"] }, new Random(2)).Should().Be(1);
+
+        model.Head!.Adapter!.Rank.Should().Be(100);
     }
 
     [Fact]

@@ -185,6 +185,33 @@ public sealed class OutOfMemoryTests
     }
 
     [Fact]
+    public void Adapters_are_added_to_all_projections_or_to_none()
+    {
+        using ReferenceDevice device = new();
+        using MambaLanguageModel model = new(device, Config, new Random(1));
+        long before = device.AllocatedBytes;
+        int failures = 0;
+        for (; failures < Most; failures++)
+        {
+            device.Trim();
+            device.AllocationsLeft = failures;
+            Exception? failure = Record.Exception(() => LowRank.Adapt(model, new(), new Random(2)));
+            device.AllocationsLeft = null;
+            if (failure is null)
+            {
+                break;
+            }
+
+            failure.Should().BeOfType<InsufficientMemoryException>();
+            device.AllocatedBytes.Should().Be(before);
+            model.Parameters.Should().OnlyContain(named => named.Parameter.IsTrainable);
+        }
+
+        failures.Should().BeInRange(3, Most - 1);
+        model.Parameters.Where(named => named.Parameter.IsTrainable).Should().OnlyContain(named => named.Name.Contains(".adapter."));
+    }
+
+    [Fact]
     public void Averages_are_swapped_whole_or_not_at_all()
     {
         using ReferenceDevice device = new();

@@ -102,6 +102,25 @@ public sealed class NarrowModelTests
         device.AllocatedBytes.Should().Be(before);
     }
 
+    [Theory]
+    [InlineData(Precision.Float16, 1e5f)]
+    [InlineData(Precision.Int8, float.NaN)]
+    [InlineData(Precision.Int4, float.PositiveInfinity)]
+    public void A_model_with_a_weight_that_does_not_fit_stays_as_it_was(Precision precision, float weight)
+    {
+        using CpuDevice device = new(1);
+        using MambaLanguageModel model = new(device, Config, new Random(1));
+        (string name, Parameter last) = model.Parameters.Last(named => named.Parameter.Decays && named.Name.EndsWith("out_projection.weight", StringComparison.Ordinal));
+        float[] values = last.Value.ToArray();
+        values[3] = weight;
+        last.Value.CopyFrom(values);
+
+        model.Invoking(m => m.Narrow(precision)).Should().Throw<ArithmeticException>().WithMessage($"\"{name}\" cannot be stored as {precision}.*");
+
+        model.Parameters.Should().OnlyContain(
+            named => named.Parameter.Value.Precision == Precision.Float32 && named.Parameter.IsTrainable);
+    }
+
     [Fact]
     public void A_step_of_narrow_weights_allocates_nothing()
     {

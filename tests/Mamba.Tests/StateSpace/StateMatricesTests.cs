@@ -92,6 +92,50 @@ public sealed class StateMatricesTests
         }
     }
 
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(double.NegativeInfinity)]
+    [InlineData(1e308)]
+    public void A_frequency_that_is_not_finite_is_refused(double frequency)
+    {
+        Action lin = () => StateMatrices.S4DLin(new Complex[3], frequency);
+
+        lin.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(nameof(frequency));
+    }
+
+    [Fact]
+    public void Sizes_that_do_not_fit_and_shared_memory_are_refused()
+    {
+        double[] memory = new double[6], wide = new double[1 << 16];
+
+        Action wrong = () => StateMatrices.HippoLegS(memory.AsSpan(0, 3), memory.AsSpan(4));
+        Action wrapped = () => StateMatrices.HippoLegS([], wide);
+        Action shared = () => StateMatrices.HippoLegS(memory.AsSpan(0, 4), memory.AsSpan(3, 2));
+        Action large = () => StateMatrices.HippoLegSNormal(new Complex[23_171]);
+
+        wrong.Should().Throw<ArgumentOutOfRangeException>().WithParameterName("a").WithMessage("*'3'*'4'*");
+        wrapped.Should().Throw<ArgumentOutOfRangeException>().WithParameterName("a").WithMessage("*4294967296*");
+        shared.Should().Throw<ArgumentException>().WithParameterName("b").WithMessage("*share memory*");
+        large.Should().Throw<ArgumentOutOfRangeException>().WithParameterName("a").WithMessage("*23171*");
+    }
+
+    [Fact]
+    public void Nothing_can_be_filled()
+    {
+        Action fill = () =>
+        {
+            StateMatrices.S4DReal([]);
+            StateMatrices.S4DLin([]);
+            StateMatrices.S4DInv([]);
+            StateMatrices.S4DQuad([]);
+            StateMatrices.HippoLegS([], []);
+            StateMatrices.HippoLegSNormal([]);
+        };
+
+        fill.Should().NotThrow();
+    }
+
     /// <summary>The last pivot of an elimination with full pivoting: near 0 where the matrix is singular.</summary>
     private static double SmallestPivot(Complex[] a, int n)
     {

@@ -56,6 +56,58 @@ public sealed class TimeStepsTests
         again.ShouldHaveTheBitsOf(bias);
     }
 
+    [Theory]
+    [InlineData(double.NaN, 0.1, 1e-4, "minimum")]
+    [InlineData(0.0, 0.1, 1e-4, "minimum")]
+    [InlineData(-1.0, 0.1, 1e-4, "minimum")]
+    [InlineData(double.PositiveInfinity, 0.1, 1e-4, "minimum")]
+    [InlineData(1e-3, double.NaN, 1e-4, "maximum")]
+    [InlineData(1e-3, double.PositiveInfinity, 1e-4, "maximum")]
+    [InlineData(1e-3, 1e-4, 1e-5, "maximum")]
+    [InlineData(1e-3, 0.1, double.NaN, "floor")]
+    [InlineData(1e-3, 0.1, -1e-4, "floor")]
+    [InlineData(1e-3, 0.1, 0.2, "floor")]
+    [InlineData(1e-3, 0.1, double.PositiveInfinity, "floor")]
+    public void A_range_that_makes_no_sense_is_refused_by_name_and_nothing_is_written(
+        double minimum, double maximum, double floor, string name)
+    {
+        float[] bias = [7, 7];
+
+        Action sample = () => TimeSteps.Sample(new(1), minimum, maximum, floor);
+        Action fill = () => TimeSteps.FillBias(new(1), bias, minimum, maximum, floor);
+        Action fillNothing = () => TimeSteps.FillBias(new(1), [], minimum, maximum, floor);
+
+        sample.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name).WithMessage("*must be*found*");
+        fill.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);
+        fillNothing.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);
+        bias.Should().Equal(7, 7);
+    }
+
+    [Fact]
+    public void A_source_of_randomness_is_needed_and_biases_are_floats()
+    {
+        Action sample = () => TimeSteps.Sample(null!);
+        Action fill = () => TimeSteps.FillBias(null!, []);
+        Action beyond = () => TimeSteps.FillBias(new(1), new float[1], 1, 1e60);
+
+        sample.Should().Throw<ArgumentNullException>().WithParameterName("random");
+        fill.Should().Throw<ArgumentNullException>().WithParameterName("random");
+        beyond.Should().Throw<ArgumentOutOfRangeException>().WithParameterName("maximum");
+    }
+
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(-1.0)]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void The_inverse_of_softplus_needs_a_positive_number(double delta)
+    {
+        Action invert = () => TimeSteps.InverseSoftplus(delta);
+
+        invert.Should().Throw<ArgumentOutOfRangeException>()
+            .WithParameterName(nameof(delta)).WithMessage("*must be*found*");
+    }
+
     [Fact]
     public void An_empty_or_negative_range_is_refused()
     {

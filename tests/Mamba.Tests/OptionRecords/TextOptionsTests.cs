@@ -1,0 +1,52 @@
+using Mamba.Models.Data;
+using Mamba.Models.Generation;
+
+namespace Mamba.Tests.OptionRecords;
+
+public sealed class TextOptionsTests
+{
+    internal static readonly OptionTable[] Tables =
+    [
+        new(new SamplingOptions(), new()
+        {
+            ["Temperature"] = [-0.1, 1e7, double.NaN, double.PositiveInfinity],
+            ["TopK"] = [-1],
+            ["TopP"] = [0.0, -0.5, 1.01, double.NaN],
+            ["MinP"] = [-0.1, 1.1, double.NaN],
+            ["RepetitionPenalty"] = [0.0, -1.0, 1e7, double.NaN, double.PositiveInfinity],
+        }),
+        new(new GenerationOptions(), new()
+        {
+            ["MaxTokens"] = [-1],
+            ["PrefillLength"] = [0, -1],
+            ["Sampling"] = [null],
+            ["StopTokens"] = [new[] { 3, -1 }],
+            ["StopSequences"] =
+            [
+                null, new int[]?[] { null }, new int[][] { [1], [] }, new int[][] { [1, -7] },
+            ],
+        }),
+        new(new CorpusOptions(), new()
+        {
+            ["TokenBytes"] = [0, 3, -1, 8],
+            ["Separator"] = [null, new[] { -1 }, new[] { 10, 256 }],
+            ["HeldOut"] = [-0.1, 1.0, double.NaN],
+            ["VocabularySize"] = [0, -1],
+        }),
+    ];
+
+    [Fact]
+    public void Limits_are_allowed()
+    {
+        new GenerationOptions { MaxTokens = 0, PrefillLength = 1, StopTokens = [], StopSequences = [[0]] }.Validate();
+        new CorpusOptions { TokenBytes = 4, HeldOut = 0.99, VocabularySize = 11, Separator = [10] }.Validate();
+    }
+
+    [Fact]
+    public void Options_of_sampling_are_checked_with_those_around_them()
+    {
+        Action validate = new GenerationOptions { Sampling = new() { TopK = -1 } }.Validate;
+
+        validate.Should().Throw<ArgumentException>().WithParameterName("TopK");
+    }
+}
