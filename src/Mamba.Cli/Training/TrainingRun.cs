@@ -7,12 +7,11 @@ using Mamba.Models;
 using Mamba.Models.Checkpoints;
 using Mamba.Models.Data;
 using Mamba.Models.Training;
-using Mamba.Training;
 
 namespace Mamba.Cli.Training;
 
 /// <summary>A run of <c>mamba train</c>: data, model, optimiser and trainer, as the settings have it.</summary>
-internal sealed class TrainingRun : IDisposable
+internal sealed partial class TrainingRun : IDisposable
 {
     private const string LogName = "log.csv", PlotName = "loss.svg";
 
@@ -189,70 +188,6 @@ internal sealed class TrainingRun : IDisposable
             _screen.Say(line);
         }
     }
-
-    private TokenCorpus OpenCorpus() => TokenCorpus.Open(
-        _settings.Data,
-        new()
-        {
-            TokenBytes = _settings.TokenBytes,
-            Separator = [.. Encoding.UTF8.GetBytes(_settings.Separator)],
-            HeldOut = _settings.HeldOut,
-            Seed = (ulong)_settings.Seed,
-            VocabularySize = _settings.Vocabulary,
-        },
-        _cancellation);
-
-    private ITokenBatches Batches()
-    {
-        (TokenSequence stream, ulong seed) = (_corpus.Training, (ulong)_settings.Seed);
-        return _settings.Batches switch
-        {
-            BatchKind.Windows => new WindowBatches(stream, _settings.Batch, _settings.Length, seed),
-            BatchKind.Streams => new StreamBatches(stream, _settings.Batch, _settings.Length),
-            _ => new PackedBatches(stream, _settings.Batch * _settings.Length, seed),
-        };
-    }
-
-    private Trainer MakeTrainer()
-    {
-        Optimizer optimizer = Own(ModelSettings.MakeOptimizer(_settings, _model));
-        string[] data =
-            [$"tokens to train on: {_corpus.Training.Length}", $"tokens held out: {_corpus.HeldOut.Length}"];
-        return new(_model, optimizer, ModelSettings.MakeOptions(_settings, data), Loss)
-        {
-            CarriedStates = _state?.Layers ?? [],
-            Evaluate = _corpus.HeldOut.Length > 1 ? () => Evaluate(_settings.EvaluateTokens) : null,
-            Export = folder =>
-            {
-                _log?.Flush(toDisk: true); // the rows of a checkpoint's steps are on the disk before it is
-                _model.Save(folder);
-            },
-        };
-    }
-
-    private DeviceArray Loss(long number)
-    {
-        TokenBatch batch = _batches[number];
-        if (batch.Begins && _state is not null)
-        {
-            BeginAnew(_state);
-        }
-
-        return _model.Loss(batch.Inputs, batch.Targets, batch.Rows, _state, batch.Segments);
-    }
-
-    private void BeginAnew(ModelState state)
-    {
-        using ModelState fresh = _model.CreateState(state.Batch);
-        for (int i = 0; i < state.Layers.Count; i++)
-        {
-            state.Layers[i].CopyFrom(fresh.Layers[i]);
-        }
-    }
-
-    /// <summary>Evaluates on the same tokens every time, so that evaluations can be compared.</summary>
-    private double Evaluate(long limit) =>
-        Evaluation.MeanLoss(_model, _corpus.HeldOut, limit == 0 ? long.MaxValue : limit, _cancellation);
 
     /// <summary>
     /// Saves the model of the best evaluation, and the last one beside it, and tells how the run went.
