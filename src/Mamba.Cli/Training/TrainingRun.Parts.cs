@@ -55,19 +55,11 @@ internal sealed partial class TrainingRun
         TokenBatch batch = _batches[number];
         if (batch.Begins && _state is not null)
         {
-            BeginAnew(_state);
+            using ModelState fresh = _model.CreateState(_settings.Batch);
+            _state.CopyFrom(fresh);
         }
 
         return _model.Loss(batch.Inputs, batch.Targets, batch.Rows, _state, batch.Segments);
-    }
-
-    private void BeginAnew(ModelState state)
-    {
-        using ModelState fresh = _model.CreateState(state.Batch);
-        for (int i = 0; i < state.Layers.Count; i++)
-        {
-            state.Layers[i].CopyFrom(fresh.Layers[i]);
-        }
     }
 
     /// <summary>Evaluates on the same tokens every time, so that evaluations can be compared.</summary>

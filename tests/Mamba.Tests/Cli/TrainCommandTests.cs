@@ -1,4 +1,5 @@
 using System.Text;
+using Mamba.Models.Checkpoints;
 using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Cli;
@@ -87,6 +88,21 @@ public sealed class TrainCommandTests : IDisposable
             .Should().NotEqual(
                 await File.ReadAllBytesAsync(_folder["run/model/model.safetensors"],
                 TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task Streams_of_text_train_a_learned_initial_state()
+    {
+        (int code, _, string error) = await Train("--steps", "2", "--batches", "streams", "--initial-state", "true");
+
+        code.Should().Be(0, error);
+        using SafetensorsFile saved = SafetensorsFile.Open(_folder["run/step-0000000002/training.safetensors"]);
+        TensorInfo info = saved.Tensors.Values.Single(
+            tensor => tensor.Name.StartsWith("weight.", StringComparison.Ordinal)
+                && tensor.Name.EndsWith("initial_state", StringComparison.Ordinal));
+        float[] values = new float[info.Count];
+        saved.Read(info.Name, values);
+        values.Should().Contain(value => value != 0, "it was 0 before");
     }
 
     [Theory]
