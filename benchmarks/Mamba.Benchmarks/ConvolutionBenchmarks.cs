@@ -25,6 +25,7 @@ public class ConvolutionBenchmarks : IDisposable
         _device = new CpuDevice();
         _problem = ConvolutionProblem.Of(_device, Length);
         _onnx = OnnxCores.Convolution(_problem.X, _problem.Weight, _problem.Bias, _device.Threads);
+        using DeviceScope scope = _device.Scope();
         OnnxCores.Require(_onnx, Compute());
     }
 

@@ -8,6 +8,7 @@ namespace Mamba.Benchmarks;
 public class MatMulBenchmarks : IDisposable
 {
     private CpuDevice _device = null!;
+    private DeviceScope _scope;
     private DeviceArray _x;
     private DeviceArray _weight;
     private DeviceArray _y;
@@ -26,6 +27,7 @@ public class MatMulBenchmarks : IDisposable
     {
         int[] sizes = Array.ConvertAll(Sizes.Split('x'), int.Parse);
         _device = new CpuDevice();
+        _scope = _device.Scope();
         _x = _device.Zeros([Length, sizes[0]]);
         _weight = _device.Zeros([sizes[1], sizes[0]]);
         _y = _device.Zeros([Length, sizes[1]]);
@@ -35,6 +37,7 @@ public class MatMulBenchmarks : IDisposable
     [GlobalCleanup]
     public void Dispose()
     {
+        _scope.Dispose();
         _device.Dispose();
         GC.SuppressFinalize(this);
     }

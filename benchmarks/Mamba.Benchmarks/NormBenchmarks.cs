@@ -31,6 +31,7 @@ public class NormBenchmarks : IDisposable
         _wideX = Seeded.Array(_device, [Length, 1536], -1, 1, seed: 4);
         _gate = Seeded.Array(_device, [Length, 1536], -1, 1, seed: 5);
         _wideWeight = Seeded.Array(_device, [1536], 0.5, 1.5, seed: 6);
+        using DeviceScope scope = _device.Scope();
         _plain = new PlainNorm(_x, _weight, Epsilon);
         _plain.Run();
         Values.RequireClose(Values.Of(Functions.RmsNorm(_x, _weight, Epsilon)), _plain.Y);

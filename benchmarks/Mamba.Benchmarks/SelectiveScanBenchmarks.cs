@@ -27,6 +27,7 @@ public class SelectiveScanBenchmarks : IDisposable
         _device = new CpuDevice();
         _whole = ScanProblem.Whole(_device, Length);
         _core = ScanProblem.Core(_device, Length);
+        using DeviceScope scope = _device.Scope();
         _plain = new PlainScan(_whole);
         _plain.Run();
         Values.RequireClose(Values.Of(Functions.SelectiveScan(_whole).Y), _plain.Y);

@@ -27,6 +27,7 @@ public class SsdBenchmarks : IDisposable
         _device = new CpuDevice();
         _whole = SsdProblem.Whole(_device, Length);
         _core = SsdProblem.Core(_device, Length);
+        using DeviceScope scope = _device.Scope();
         _plain = new PlainSsd(_whole);
         _plain.Run();
         Values.RequireClose(Values.Of(Functions.Ssd(_whole).Y), _plain.Y);

@@ -30,6 +30,7 @@ internal static class GpuOperationRows
     private static GpuResult CopyRate(GpuBench bench)
     {
         using GpuDevice device = bench.Open(Precision.Float32);
+        using DeviceScope scope = device.Scope();
         int count = bench.Scaled(1 << 28);
         DeviceArray x = device.Zeros([count]), y = device.Zeros([count]);
         double seconds = GpuBench.Seconds(device, () => device.Copy(x, y)), bytes = 2.0 * count * sizeof(float);
@@ -39,6 +40,7 @@ internal static class GpuOperationRows
     private static GpuResult ProductRate(GpuBench bench, int size, Precision precision)
     {
         using GpuDevice device = bench.Open(precision);
+        using DeviceScope scope = device.Scope();
         size = bench.Scaled(size);
         DeviceArray a = GpuBench.Random(device, [size, size], -1, 1, precision);
         DeviceArray b = GpuBench.Random(device, [size, size], -1, 1, precision);
@@ -52,6 +54,7 @@ internal static class GpuOperationRows
     {
         const int Count = 500, Repeats = 100; // no more than a driver queues: else the device's time is measured
         using GpuDevice device = bench.Open(Precision.Float32);
+        using DeviceScope scope = device.Scope();
         DeviceArray x = device.Zeros([1]);
         List<double> times = new(Repeats);
         long allocated = GC.GetAllocatedBytesForCurrentThread();

@@ -20,6 +20,7 @@ internal static class ConvolutionRows
     private static Turns WithOnnx()
     {
         using CpuDevice device = new();
+        using DeviceScope scope = device.Scope();
         (DeviceArray x, DeviceArray weight, DeviceArray bias) = ConvolutionProblem.Of(device, Length);
         using OnnxOperator onnx = OnnxCores.Convolution(x, weight, bias, device.Threads);
         OnnxCores.Require(onnx, Functions.CausalConvolution(x, weight, bias, silu: true).Y);
@@ -27,7 +28,7 @@ internal static class ConvolutionRows
 
         void Ours()
         {
-            using DeviceScope scope = device.Scope();
+            using DeviceScope run = device.Scope();
             Functions.CausalConvolution(x, weight, bias, silu: true);
         }
     }

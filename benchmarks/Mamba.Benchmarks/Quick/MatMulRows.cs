@@ -23,6 +23,7 @@ internal static class MatMulRows
     private static double SecondsOf(int rows, int depth, int columns)
     {
         using CpuDevice device = new();
+        using DeviceScope scope = device.Scope();
         DeviceArray x = device.Zeros([rows, depth]), weight = device.Zeros([columns, depth]);
         DeviceArray y = device.Zeros([rows, columns]);
         return Timing.Seconds(() => device.Linear(x, weight, default, y));

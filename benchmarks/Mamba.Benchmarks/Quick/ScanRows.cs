@@ -36,6 +36,7 @@ internal static class ScanRows
     private static double Backward(int length)
     {
         using CpuDevice device = new();
+        using DeviceScope scope = device.Scope();
         ScanInputs inputs = ScanProblem.Whole(device, length);
         ScanSizes sizes = new(inputs, segments: null);
         DeviceArray y = device.Zeros(inputs.X.Shape), finalState = device.Zeros(sizes.StateShape);
@@ -67,6 +68,7 @@ internal static class ScanRows
     private static Turns WithOnnx(int length)
     {
         using CpuDevice device = new();
+        using DeviceScope scope = device.Scope();
         ScanInputs inputs = ScanProblem.Core(device, length);
         using OnnxOperator onnx = OnnxCores.Scan(inputs, device.Threads);
         OnnxCores.Require(onnx, Functions.SelectiveScan(inputs).Y);
@@ -74,7 +76,7 @@ internal static class ScanRows
 
         void Ours()
         {
-            using DeviceScope scope = device.Scope();
+            using DeviceScope run = device.Scope();
             Functions.SelectiveScan(inputs);
         }
     }

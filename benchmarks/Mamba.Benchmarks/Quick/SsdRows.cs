@@ -39,6 +39,7 @@ internal static class SsdRows
     private static double Backward(int length)
     {
         using CpuDevice device = new();
+        using DeviceScope scope = device.Scope();
         SsdInputs inputs = SsdProblem.Whole(device, length);
         DeviceArray y = device.Zeros(inputs.X.Shape);
         DeviceArray checkpoints = device.Zeros(device.SsdCheckpointShape(inputs, segments: null));
@@ -69,6 +70,7 @@ internal static class SsdRows
         Comparison.Rows($"ssd core L{length} {Sizes}", "ONNX Runtime", Unit, PerSecond(length), () =>
         {
             using CpuDevice device = new();
+            using DeviceScope scope = device.Scope();
             SsdInputs inputs = SsdProblem.Core(device, length);
             using OnnxOperator onnx = OnnxCores.Ssd(inputs, device.Threads);
             OnnxCores.Require(onnx, Functions.Ssd(inputs).Y);
@@ -76,7 +78,7 @@ internal static class SsdRows
 
             void Ours()
             {
-                using DeviceScope scope = device.Scope();
+                using DeviceScope run = device.Scope();
                 Functions.Ssd(inputs);
             }
         });
