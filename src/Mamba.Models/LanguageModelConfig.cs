@@ -23,8 +23,8 @@ public sealed record LanguageModelConfig
     /// <summary>Whether the head's weights are the embedding's.</summary>
     public bool TieEmbeddings { get; init; } = true;
 
-    /// <summary>The token that ends a text; null: none.</summary>
-    public int? EndOfText { get; init; }
+    /// <summary>The tokens that end a text, from 0 to <see cref="VocabularySize"/> - 1; empty: none does.</summary>
+    public IReadOnlyList<int> EndOfText { get; init; } = [];
 
     /// <summary>Width of the model, D.</summary>
     public int ModelDim => Layers[0].ModelDim;
@@ -58,12 +58,33 @@ public sealed record LanguageModelConfig
     };
 
     /// <summary>Throws on the first thing that makes no sense, by name.</summary>
-    /// <exception cref="ArgumentException">A size is not positive, there are no layers, or their widths differ.</exception>
+    /// <exception cref="ArgumentException">
+    /// A size is not positive or too large, ε is negative or not finite, an end of text is not in the vocabulary, there
+    /// are no layers, or their widths differ.
+    /// </exception>
     public void Validate()
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(VocabularySize);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(VocabularyMultiple);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(VocabularySize, int.MaxValue - VocabularyMultiple);
         ArgumentOutOfRangeException.ThrowIfNegative(MlpDim);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(MlpDim, int.MaxValue / 2);
+        if (!(NormEpsilon >= 0 && float.IsFinite(NormEpsilon)))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(NormEpsilon), NormEpsilon, "NormEpsilon must be a finite number of 0 or more.");
+        }
+
+        ArgumentNullException.ThrowIfNull(EndOfText);
+        foreach (int token in EndOfText)
+        {
+            if (token < 0 || token >= VocabularySize)
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(EndOfText), token, $"EndOfText must be of the vocabulary, 0 to {VocabularySize - 1}.");
+            }
+        }
+
         ArgumentNullException.ThrowIfNull(Layers);
         if (Layers.Count == 0)
         {
@@ -72,6 +93,7 @@ public sealed record LanguageModelConfig
 
         for (int i = 0; i < Layers.Count; i++)
         {
+            ArgumentNullException.ThrowIfNull(Layers[i], $"{nameof(Layers)}[{i}]");
             Layers[i].Validate();
             if (Layers[i].ModelDim != ModelDim)
             {

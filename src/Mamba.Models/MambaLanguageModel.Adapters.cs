@@ -22,13 +22,21 @@ public sealed partial class MambaLanguageModel
     }
 
     /// <summary>
-    /// Loads what <see cref="SaveAdapters"/> or the PEFT library has saved: freezes all parameters, puts trainable adapters
-    /// beside the projections, and takes over the other parameters, trainable, too. On failure the model stays as it is.
+    /// Loads what <see cref="SaveAdapters"/> or the PEFT library has saved: freezes all parameters, puts trainable
+    /// adapters beside the projections, and takes over the other parameters, trainable, too. On failure the model stays
+    /// as it is.
     /// </summary>
     /// <param name="folder">A folder with adapter_config.json and adapter_model.safetensors.</param>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
-    /// <exception cref="InvalidDataException">A file is damaged, or a tensor is unknown or of a wrong shape.</exception>
-    /// <exception cref="NotSupportedException">The adapters' kind, or an option of them, is not supported.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is damaged or cut off, a number is out of its range or does not fit a narrow weight, or a tensor is
+    /// unknown or of a wrong shape.
+    /// </exception>
+    /// <exception cref="NotSupportedException">
+    /// The adapters' kind, an option of them, or what they are beside is not supported: adapters stand beside
+    /// projections, not beside embeddings, <c>dt_proj</c>, convolutions, or a head that shares the embedding's weights.
+    /// </exception>
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
     public void LoadAdapters(string folder)
     {

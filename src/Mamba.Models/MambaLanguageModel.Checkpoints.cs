@@ -14,39 +14,45 @@ public sealed partial class MambaLanguageModel
 
     /// <summary>Loads a published checkpoint.</summary>
     /// <param name="folder">
-    /// A folder with config.json and the weights: model.safetensors, its sharded index, or pytorch_model.bin; of Hugging
-    /// Face's mamba, mamba2 and falcon_mamba models, or in the original state-spaces format.
+    /// A folder with config.json and the weights: model.safetensors, its sharded index, or pytorch_model.bin; of
+    /// Hugging Face's mamba, mamba2 and falcon_mamba models, or in the original state-spaces format. A
+    /// generation_config.json in it adds to the end of text.
     /// </param>
     /// <param name="device">Where the model will live.</param>
     /// <param name="ungroupedNorm">
-    /// Whether a Hugging Face Mamba-2 of several groups normalises over all channels, as that library does, instead of over
-    /// each group, as the model was trained.
+    /// Whether the norm of a Mamba-2 of several groups runs over all channels, as in Hugging Face's library, instead of
+    /// over each group, as such models were trained. Null: what the file says, by a key that <see cref="Save"/> writes;
+    /// without the key, over each group.
     /// </param>
     /// <param name="precision">
     /// How the matrices are stored, each from the moment when it has been read; see <see cref="Module.Narrow"/>.
     /// </param>
     /// <returns>The model.</returns>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
-    /// <exception cref="InvalidDataException">A file is damaged, or a tensor is missing, unknown or of a wrong shape.</exception>
-    /// <exception cref="NotSupportedException">The model is of a kind, or has an option, that is not supported.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is damaged or cut off, a number is out of its range, or a tensor is missing, unknown or of a wrong shape.
+    /// </exception>
+    /// <exception cref="NotSupportedException">
+    /// The model is of a kind, or has an option, that is not supported; or the device has no arrays of this precision.
+    /// </exception>
+    /// <exception cref="ArithmeticException">
+    /// A weight does not fit the precision: it is too large, or not a number.
+    /// </exception>
+    /// <remarks>
+    /// A load that fails leaves no memory on the device. The weights are mapped into memory while they are read: if
+    /// another program cuts the file short meanwhile, the process ends without an exception. Replace files by renaming,
+    /// as <see cref="Save"/> does.
+    /// </remarks>
     public static MambaLanguageModel Load(
-        string folder, Device device, bool ungroupedNorm = false, Precision precision = Precision.Float32)
+        string folder, Device device, bool? ungroupedNorm = null, Precision precision = Precision.Float32)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(device);
-        ConfigJson json = ConfigJson.Load(Path.Combine(folder, ConfigName));
-        using ITensorSource weights = TensorSource.Open(folder);
-        LanguageModelConfig config = json.Has("model_type")
-            ? HuggingFaceConfig.Read(json, weights, ungroupedNorm)
-            : OriginalConfig.Read(json);
-        try
-        {
-            config.Validate();
-        }
-        catch (ArgumentException exception)
-        {
-            throw new InvalidDataException($"{json.Source}: {exception.Message}", exception);
-        }
+        ConfigJson json = ConfigJson.Load(LocalFolder.Require(folder, ConfigName));
+        using RenamedTensors weights = RenamedTensors.Of(TensorSource.Open(folder));
+        LanguageModelConfig config = ReadConfig(json, weights, folder, ungroupedNorm);
+        WeightShapes.Require(weights, config);
 
         MambaLanguageModel model = new(device, config, random: null);
         try
@@ -62,58 +68,57 @@ public sealed partial class MambaLanguageModel
     }
 
     /// <summary>
-    /// Saves the model as config.json and model.safetensors under the names of Hugging Face; an option that their
-    /// configuration has no words for is written as the original state-spaces format has it. Adapters are added to the
-    /// weights as these are written; the model itself keeps them apart.
+    /// Saves the model as config.json and model.safetensors under the names of Hugging Face; a model that their format
+    /// cannot express is written as the original state-spaces format has it. Adapters are added to the weights as these
+    /// are written; the model itself keeps them apart. <see cref="Load"/> makes a model that computes the same.
     /// </summary>
-    /// <param name="folder">Is made if there is none; files of these names are replaced.</param>
+    /// <param name="folder">
+    /// Is made if there is none; files of these names are replaced. A generation_config.json in it gets the model's end
+    /// of text and keeps its other keys; in the original format it is made if the model has an end of text.
+    /// </param>
     /// <param name="type">How weights are stored: F32, BF16 or F16.</param>
-    /// <exception cref="NotSupportedException">Neither format has words for an option.</exception>
+    /// <exception cref="NotSupportedException">Neither format can express the model; the message says why.</exception>
     public void Save(string folder, ElementType type = ElementType.F32)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        ConfigJsonWriter json = WriteConfig();
+        LanguageModelConfig config = CurrentConfig;
+        string? missing = HuggingFaceConfigWriter.Missing(config);
+        ConfigJsonWriter json = new();
+        if (missing is null)
+        {
+            HuggingFaceConfigWriter.Write(config, type, json);
+        }
+        else if (OriginalConfigWriter.Missing(config) is { } other)
+        {
+            throw new NotSupportedException(
+                $"The model cannot be saved: Hugging Face's format cannot express {missing}, " +
+                $"the original format cannot express {other}.");
+        }
+        else
+        {
+            OriginalConfigWriter.Write(config, json);
+        }
+
         Directory.CreateDirectory(folder);
         SafetensorsWriter writer = new();
-        foreach (NamedWeight weight in WeightNames.Of(this, WeightNames.HuggingFaceEmbedding))
+        foreach (NamedWeight weight in WeightNames.Of(this))
         {
             writer.Add(weight.Name, type, Array.ConvertAll(weight.Shape, size => (long)size), weight.Read);
         }
 
         writer.Save(Path.Combine(folder, WeightsName));
+        GenerationConfig.Save(folder, config.EndOfText, isInConfig: missing is null);
         json.Save(Path.Combine(folder, ConfigName));
     }
 
-    /// <summary>Whether a published format has words for the model, so that it can be saved.</summary>
-    internal bool HasPublishedFormat
-    {
-        get
-        {
-            try
-            {
-                return WriteConfig() is not null;
-            }
-            catch (NotSupportedException)
-            {
-                return false;
-            }
-        }
-    }
+    /// <summary>Whether a published format can express the model, so that it can be saved.</summary>
+    internal bool HasPublishedFormat =>
+        HuggingFaceConfigWriter.Missing(CurrentConfig) is null || OriginalConfigWriter.Missing(CurrentConfig) is null;
 
-    private ConfigJsonWriter WriteConfig()
-    {
-        ConfigJsonWriter json = new();
-        LanguageModelConfig config = Config with { Layers = [.. _blocks.Select((_, i) => OptionsOf(i))] };
-        if (!HuggingFaceConfig.TryWrite(config, json))
-        {
-            json = new();
-            OriginalConfig.Write(config, json);
-        }
+    /// <summary>The configuration as it is now: initial states may have been learned since it was made.</summary>
+    private LanguageModelConfig CurrentConfig =>
+        Config with { Layers = [.. _blocks.Select((_, i) => OptionsOf(i))] };
 
-        return json;
-    }
-
-    /// <summary>The options of a layer as it is: its initial state may have been learned since it was made.</summary>
     private MixerOptions OptionsOf(int layer)
     {
         bool learned = _blocks[layer].Mixer is RecurrentMixer { InitialState: not null };
@@ -125,47 +130,60 @@ public sealed partial class MambaLanguageModel
         };
     }
 
+    private static LanguageModelConfig ReadConfig(
+        ConfigJson json, ITensorSource weights, string folder, bool? ungroupedNorm)
+    {
+        LanguageModelConfig config =
+            json.Has("model_type") ? HuggingFaceConfig.Read(json, weights) : OriginalConfig.Read(json);
+        config = config with { EndOfText = GenerationConfig.ReadEndOfText(json, folder, config.VocabularySize) };
+        if (ungroupedNorm is { } ungrouped)
+        {
+            MixerOptions WithNorm(MixerOptions layer) =>
+                layer is Mamba2MixerOptions mamba2 ? mamba2 with { UngroupedNorm = ungrouped } : layer;
+            config = config with { Layers = [.. config.Layers.Select(WithNorm)] };
+        }
+
+        try
+        {
+            config.Validate();
+            return config;
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InvalidDataException($"{json.Source}: {exception.Message}", exception);
+        }
+    }
+
     private void LoadWeights(ITensorSource source, Precision precision)
     {
-        string embedding = source.Tensors.ContainsKey(WeightNames.OriginalEmbedding)
-            ? WeightNames.OriginalEmbedding
-            : WeightNames.HuggingFaceEmbedding;
-        HashSet<string> known = Head is null ? [WeightNames.Head] : [];
-        foreach (NamedWeight weight in WeightNames.Of(this, embedding))
-        {
-            known.Add(weight.Name);
-            RequireShape(source, weight);
-        }
-
-        if (source.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is { } unknown)
-        {
-            throw new InvalidDataException($"{source.Path}: a {Config.Layers[0].GetType().Name} model has no \"{unknown}\".");
-        }
-
-        float[] piece = new float[PieceLength];
+        NamedWeight[] weights = [.. WeightNames.Of(this)];
+        float[] piece = new float[Math.Min(PieceLength, weights.Max(weight => weight.Parameter.Value.Shape.Count))];
         HashSet<Parameter> narrow = precision == Precision.Float32 ? [] : [.. NarrowParameters];
-        foreach (NamedWeight weight in WeightNames.Of(this, embedding))
+        foreach (NamedWeight weight in weights)
         {
-            Load(source, weight, piece);
+            ReadWeight(source, weight, piece);
             if (narrow.Contains(weight.Parameter))
             {
-                weight.Parameter.Narrow(precision);
+                Narrow(source, weight, precision);
             }
         }
     }
 
-    private static void RequireShape(ITensorSource source, NamedWeight weight)
+    private static void Narrow(ITensorSource source, NamedWeight weight, Precision precision)
     {
-        if (!source.Tensors.TryGetValue(weight.Name, out TensorInfo? info))
+        try
         {
-            throw new InvalidDataException($"{source.Path}: the tensor \"{weight.Name}\" is missing.");
+            weight.Parameter.Narrow(precision);
         }
-
-        source.CheckShape(info, weight.Shape, "from the configuration");
+        catch (ArithmeticException exception)
+        {
+            throw new ArithmeticException(
+                $"{source.Path}: \"{weight.Name}\" cannot be stored as {precision}: {exception.Message}", exception);
+        }
     }
 
     /// <summary>Reads in pieces what is laid out as here, so that no second copy of a large matrix is made.</summary>
-    private static void Load(ITensorSource source, NamedWeight weight, float[] piece)
+    private static void ReadWeight(ITensorSource source, NamedWeight weight, float[] piece)
     {
         DeviceArray array = weight.Parameter.Value;
         if (weight.Layout != WeightLayout.Same)

@@ -55,7 +55,7 @@ public sealed partial class MambaLanguageModel
         Sampler sampler = new(Config.VocabularySize, options.Sampling);
         PreviousTokens previous = new(prompt.Span, options);
         float[] logits = new float[Config.PaddedVocabularySize];
-        IReadOnlyCollection<int> stopTokens = options.StopTokens ?? (Config.EndOfText is { } end ? [end] : []);
+        IReadOnlyCollection<int> stopTokens = options.StopTokens ?? Config.EndOfText;
 
         for (int start = 0; start < prompt.Length; start += options.PrefillLength)
         {

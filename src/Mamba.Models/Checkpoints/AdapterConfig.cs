@@ -3,14 +3,14 @@ using Mamba.Layers;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>adapter_config.json as the PEFT library has it for LoRA.</summary>
-/// <param name="Rank">Rank of every adapter, r.</param>
+/// <param name="Rank">Rank of every adapter, r; 0 if there are none.</param>
 /// <param name="Alpha">α of every adapter.</param>
 internal sealed record AdapterConfig(int Rank, double Alpha)
 {
     public const string FileName = "adapter_config.json";
 
     /// <summary>Reads a configuration.</summary>
-    /// <exception cref="InvalidDataException">A value is missing or of a wrong kind.</exception>
+    /// <exception cref="InvalidDataException">A value is missing, of another type, or out of its range.</exception>
     /// <exception cref="NotSupportedException">The adapters' kind, or an option of them, is not supported.</exception>
     public static AdapterConfig Read(ConfigJson json)
     {
@@ -41,12 +41,7 @@ internal sealed record AdapterConfig(int Rank, double Alpha)
             throw new NotSupportedException($"{json.Source}: bias is \"{bias}\"; supported is none.");
         }
 
-        AdapterConfig config = new(json.Integer("r"), json.Number("lora_alpha"));
-        return config.Rank >= 0 && double.IsFinite(config.Alpha)
-            ? config
-            : throw new InvalidDataException(
-                $"{json.Source}: expected r of 0 or more and a finite lora_alpha; " +
-                $"found {config.Rank} and {config.Alpha}.");
+        return new(json.Integer("r", ConfigRanges.SizeOrNone), json.Number("lora_alpha", ConfigRanges.Finite));
     }
 
     /// <summary>What all adapters of a model have in common; zeros where there are none.</summary>

@@ -15,7 +15,7 @@ internal static class AdapterFiles
 
     public static void Save(MambaLanguageModel model, string folder)
     {
-        NamedWeight[] weights = [.. WeightNames.Of(model, WeightNames.HuggingFaceEmbedding)];
+        NamedWeight[] weights = [.. WeightNames.Of(model)];
         NamedWeight[] adapted = Array.FindAll(weights, weight => weight.Linear?.Adapter is not null);
         AdapterConfig config = AdapterConfig.Of(Array.ConvertAll(adapted, weight => weight.Linear!.Adapter!));
         NamedWeight[] saved =
@@ -39,7 +39,7 @@ internal static class AdapterFiles
         ConfigJsonWriter json = new();
         config.Write(
             json,
-            [.. adapted.Select(weight => ModuleOf(weight).Split('.')[^1]).Distinct().Order(StringComparer.Ordinal)]);
+            [.. adapted.Select(weight => LastPart(ModuleOf(weight))).Distinct().Order(StringComparer.Ordinal)]);
         Directory.CreateDirectory(folder);
         writer.Save(Path.Combine(folder, WeightsName));
         json.Save(Path.Combine(folder, AdapterConfig.FileName));
@@ -48,13 +48,13 @@ internal static class AdapterFiles
     public static void Load(MambaLanguageModel model, string folder)
     {
         LowRank.RequireNoAdapters(model);
-        AdapterConfig config = AdapterConfig.Read(ConfigJson.Load(Path.Combine(folder, AdapterConfig.FileName)));
-        using SafetensorsFile source = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
+        AdapterConfig config = AdapterConfig.Read(ConfigJson.Load(LocalFolder.Require(folder, AdapterConfig.FileName)));
+        using SafetensorsFile source = SafetensorsFile.Open(LocalFolder.Require(folder, WeightsName));
         Dictionary<string, NamedWeight> weights =
-            WeightNames.Of(model, WeightNames.HuggingFaceEmbedding).ToDictionary(weight => weight.Name);
+            WeightNames.Of(model).ToDictionary(weight => weight.Name);
 
         // Everything is read and checked before anything is changed.
-        List<Action> changes = [];
+        List<Change> changes = [];
         foreach (TensorInfo info in source.Tensors.Values)
         {
             changes.Add(ChangeBy(info, source, config, model, weights));
@@ -65,12 +65,30 @@ internal static class AdapterFiles
             throw new InvalidDataException($"{source.Path}: expected adapters; found no tensors.");
         }
 
-        LowRank.SetTrainable(model, false);
-        changes.ForEach(change => change());
+        Parameter[] frozen = [.. model.Parameters.Select(named => named.Parameter)];
+        TakeMemory(model.Device, changes);
+        Array.ForEach(frozen, parameter => parameter.IsTrainable = false);
+        changes.ForEach(change => change.Fill());
+    }
+
+    /// <summary>Takes all memory that the changes need, or none.</summary>
+    private static void TakeMemory(Device device, List<Change> changes)
+    {
+        HashSet<Storage> before = device.OwnedStorages();
+        try
+        {
+            changes.ForEach(change => change.Make());
+        }
+        catch
+        {
+            changes.ForEach(change => change.Undo());
+            device.ReleaseOwnedExcept(before); // an adapter that was half made
+            throw;
+        }
     }
 
     /// <summary>Reads and checks what a tensor is to change.</summary>
-    private static Action ChangeBy(
+    private static Change ChangeBy(
         TensorInfo info,
         SafetensorsFile source,
         AdapterConfig config,
@@ -90,7 +108,8 @@ internal static class AdapterFiles
         if (weights.TryGetValue(name, out NamedWeight? weight))
         {
             float[] values = Read(source, info, weight.Shape, "from the model");
-            return () => Take(weight, values);
+            RequireFit(source, info, weight.Parameter.Value, values);
+            return new(() => Take(weight, values));
         }
 
         foreach ((string state, RecurrentMixer mixer, WeightLayout layout) in WeightNames.InitialStates(model))
@@ -98,33 +117,64 @@ internal static class AdapterFiles
             if (state == name)
             {
                 float[] values = Read(source, info, NamedWeight.ShapeOf(mixer.HiddenShape, layout), "from the model");
-                return () => Take(new(name, mixer.LearnInitialState(), layout), values);
+                Change change = new(() => Take(new(name, mixer.InitialState!, layout), values));
+                return mixer.InitialState is not null
+                    ? change
+                    : change with { Make = () => mixer.LearnInitialState(), Undo = mixer.ForgetInitialState };
             }
         }
 
-        throw new InvalidDataException(
-            $"{source.Path}: expected {Prefix}, a name of the model's weights, and for projections{A} or{B}; " +
-            $"found \"{info.Name}\".");
+        throw Refusal(name, info, source, weights);
+    }
+
+    /// <summary>Tells a tensor of a part that cannot be adapted from one of no part of the model.</summary>
+    private static Exception Refusal(
+        string name, TensorInfo info, SafetensorsFile source, Dictionary<string, NamedWeight> weights)
+    {
+        int adapter = name.IndexOf(".lora_", StringComparison.Ordinal);
+        string module = adapter < 0 ? name : name[..adapter];
+        string[] projections = [.. weights.Values.Where(weight => weight.Linear is not null).Select(ModuleOf)];
+        string ends = string.Join(", ", projections.Select(LastPart).Distinct());
+        string supported =
+            $"Supported are {Prefix}MODULE{A} and {B}, where MODULE ends with {ends}; and {Prefix}WEIGHT for the " +
+            "model's weights.";
+        return module is "lm_head" or WeightNames.Head && !weights.ContainsKey(WeightNames.Head)
+            ? new NotSupportedException(
+                $"{source.Path}: \"{info.Name}\" changes the head, whose weights are the embedding's in this model. " +
+                supported)
+            : adapter >= 0 && weights.ContainsKey(module + Weight)
+            ? new NotSupportedException($"{source.Path}: \"{info.Name}\" cannot be put beside {module}. {supported}")
+            : new InvalidDataException($"{source.Path}: the model has no place for \"{info.Name}\". {supported}");
     }
 
     /// <summary>An adapter comes with its A; of a B it is only checked that there is one.</summary>
-    private static Action Adapter(string module, Linear linear, bool isA, SafetensorsFile source, AdapterConfig config)
+    private static Change Adapter(string module, Linear linear, bool isA, SafetensorsFile source, AdapterConfig config)
     {
         TensorInfo a = source.Find(Prefix + module + A), b = source.Find(Prefix + module + B);
         if (!isA)
         {
-            return () => { };
+            return new(() => { });
+        }
+
+        if (config.Rank == 0)
+        {
+            throw new InvalidDataException(
+                $"{source.Path}: found the adapter \"{a.Name}\"; r is 0 in {AdapterConfig.FileName}, expected 1 or " +
+                "more.");
         }
 
         Shape shape = linear.Weight.Value.Shape;
         string because = $"from r = {config.Rank} and the model";
         float[] valuesOfA = Read(source, a, [config.Rank, shape[1]], because);
         float[] valuesOfB = Read(source, b, [shape[0], config.Rank], because);
-        return () =>
+        return new(() =>
         {
-            LowRankAdapter adapter = linear.Adapt(config.Rank, config.Alpha, random: null);
-            adapter.A.Value.CopyFrom(valuesOfA);
-            adapter.B.Value.CopyFrom(valuesOfB);
+            linear.Adapter!.A.Value.CopyFrom(valuesOfA);
+            linear.Adapter.B.Value.CopyFrom(valuesOfB);
+        })
+        {
+            Make = () => linear.Adapt(config.Rank, config.Alpha, random: null),
+            Undo = linear.RemoveAdapter,
         };
     }
 
@@ -134,6 +184,26 @@ internal static class AdapterFiles
         float[] values = new float[info.Count];
         source.Read(info.Name, values);
         return values;
+    }
+
+    /// <summary>Stores numbers as a weight is stored, but beside it: narrow ones may be too small for them.</summary>
+    private static void RequireFit(SafetensorsFile source, TensorInfo info, DeviceArray weight, float[] values)
+    {
+        if (weight.Precision == Precision.Float32)
+        {
+            return;
+        }
+
+        using DeviceScope scope = weight.Device.Scope();
+        try
+        {
+            weight.Device.Allocate(weight.Shape, weight.Precision).CopyFrom(values);
+        }
+        catch (ArithmeticException e)
+        {
+            throw new InvalidDataException(
+                $"{source.Path}: \"{info.Name}\" does not fit the model's {weight.Precision} weights: {e.Message}", e);
+        }
     }
 
     private static void Take(NamedWeight weight, float[] values)
@@ -146,4 +216,17 @@ internal static class AdapterFiles
         [new(module + A, adapter.A), new(module + B, adapter.B)];
 
     private static string ModuleOf(NamedWeight weight) => weight.Name[..^Weight.Length];
+
+    private static string LastPart(string module) => module.Split('.')[^1];
+
+    /// <summary>What a tensor changes of the model.</summary>
+    /// <param name="Fill">Writes its numbers.</param>
+    private sealed record Change(Action Fill)
+    {
+        /// <summary>Takes the memory that they need, if the model has none for them.</summary>
+        public Action Make { get; init; } = () => { };
+
+        /// <summary>Gives that memory back, if it was taken.</summary>
+        public Action Undo { get; init; } = () => { };
+    }
 }

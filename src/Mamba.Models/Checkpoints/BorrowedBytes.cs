@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Bytes outside the managed heap: part of a mapped file or, without an owner, memory of their own.</summary>
-internal readonly unsafe ref struct BorrowedBytes(byte* start, long length, SafeBuffer? owner)
+/// <summary>Part of a mapped file, which stays mapped until this is disposed.</summary>
+internal readonly unsafe ref struct BorrowedBytes(byte* start, long length, SafeBuffer owner)
 {
     public byte* Start { get; } = start;
 
@@ -12,15 +12,5 @@ internal readonly unsafe ref struct BorrowedBytes(byte* start, long length, Safe
     /// <summary>All bytes, where they are known to be few.</summary>
     public ReadOnlySpan<byte> Span => new(Start, checked((int)Length));
 
-    public void Dispose()
-    {
-        if (owner is not null)
-        {
-            owner.ReleasePointer();
-        }
-        else
-        {
-            NativeMemory.Free(Start);
-        }
-    }
+    public void Dispose() => owner.ReleasePointer();
 }

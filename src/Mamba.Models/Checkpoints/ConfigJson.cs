@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Mamba.Models.Checkpoints;
@@ -5,11 +6,11 @@ namespace Mamba.Models.Checkpoints;
 /// <summary>A <c>config.json</c>, or an object within it, read by keys; wrong values are refused by key.</summary>
 /// <remarks>
 /// A key that is absent and one whose value is null mean the same: Python writes None for what is not set. Getters
-/// come in two forms: with a value for that case, and without, where it is an error.
+/// come in two forms: with a value for that case, and without, where it is an error. Every number has a range.
 /// </remarks>
 internal sealed class ConfigJson
 {
-    private const long MaxLength = 16 << 20;
+    private const int MaxLength = 1 << 20; // published ones have a few thousand bytes
 
     private readonly JsonElement _object;
     private readonly string _source;
@@ -24,15 +25,31 @@ internal sealed class ConfigJson
     /// <summary>All keys, in the order of the file.</summary>
     public IEnumerable<string> Keys => _object.EnumerateObject().Select(property => property.Name);
 
+    /// <summary>All keys with their values as text, in the order of the file.</summary>
+    public IEnumerable<(string Key, string Value)> Texts =>
+        _object.EnumerateObject().Select(property => (property.Name, ToText(property.Name, property.Value)));
+
+    /// <summary>All keys with their values as JSON, in the order of the file.</summary>
+    public IEnumerable<(string Key, string Value)> RawValues =>
+        _object.EnumerateObject().Select(property => (property.Name, property.Value.GetRawText()));
+
     /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="maxLength">The most bytes that it may have.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file does not hold a JSON object.</exception>
-    public static ConfigJson Load(string path)
+    /// <exception cref="InvalidDataException">The file does not hold a JSON object, or is too long.</exception>
+    public static ConfigJson Load(string path, int maxLength = MaxLength)
     {
-        long length = new FileInfo(path).Length;
-        return length <= MaxLength
-            ? Parse(File.ReadAllBytes(path), path)
-            : throw new InvalidDataException($"{path}: expected at most {MaxLength} bytes; found {length}.");
+        using FileStream stream = File.OpenRead(path);
+        if (stream.Length > maxLength)
+        {
+            throw new InvalidDataException($"{path}: expected at most {maxLength} bytes; found {stream.Length}.");
+        }
+
+        byte[] utf8 = new byte[stream.Length];
+        stream.ReadExactly(utf8);
+        GitLfs.RefusePointer(path, utf8);
+        return Parse(utf8, path);
     }
 
     /// <summary>Reads text.</summary>
@@ -57,13 +74,23 @@ internal sealed class ConfigJson
     /// <summary>Whether there is a value other than null.</summary>
     public bool Has(string key) => Find(key) is not null;
 
-    public int Integer(string key) => ToInteger(key, Require(key, "an integer"));
+    public int Integer(string key, (int Least, int Most) range) =>
+        ToInteger(key, Require(key, ConfigRanges.Describe(range)), range);
 
-    public int Integer(string key, int absent) => Find(key) is { } value ? ToInteger(key, value) : absent;
+    public int Integer(string key, (int Least, int Most) range, int absent) =>
+        Find(key) is { } value ? ToInteger(key, value, range) : absent;
 
-    public double Number(string key) => ToNumber(key, Require(key, "a number"));
+    /// <summary>An integer, or a word such as "auto" that means the same as its absence.</summary>
+    public int Integer(string key, (int Least, int Most) range, string word, int absent) =>
+        Find(key) is { ValueKind: JsonValueKind.String } value && value.ValueEquals(word)
+            ? absent
+            : Integer(key, range, absent);
 
-    public double Number(string key, double absent) => Find(key) is { } value ? ToNumber(key, value) : absent;
+    public double Number(string key, (double Least, double Most) range) =>
+        ToNumber(key, Require(key, ConfigRanges.Describe(range)), range);
+
+    public double Number(string key, (double Least, double Most) range, double absent) =>
+        Find(key) is { } value ? ToNumber(key, value, range) : absent;
 
     public bool Flag(string key) => ToFlag(key, Require(key, "true or false"));
 
@@ -73,24 +100,35 @@ internal sealed class ConfigJson
 
     public string Text(string key, string absent) => Find(key) is { } value ? ToText(key, value) : absent;
 
-    public int[] Integers(string key) => [.. Items(key).Select(item => ToInteger(key, item))];
-
-    public int[] Integers(string key, int[] absent) => Has(key) ? Integers(key) : absent;
-
-    public double[] Numbers(string key) => [.. Items(key).Select(item => ToNumber(key, item))];
-
-    public double[] Numbers(string key, double[] absent) => Has(key) ? Numbers(key) : absent;
-
-    /// <summary>Two numbers, a lower and an upper limit.</summary>
-    public (double Low, double High) Range(string key, (double Low, double High) absent)
+    /// <summary>A list of integers; empty if it is absent.</summary>
+    public int[] Integers(string key, (int Least, int Most) range) => Find(key) switch
     {
-        if (!Has(key))
+        null => [],
+        { ValueKind: JsonValueKind.Array } list =>
+            [.. list.EnumerateArray().Select(item => ToInteger(key, item, range))],
+        { } other => throw Refuse(key, "a list", Describe(other)),
+    };
+
+    /// <summary>One integer or a list of them; empty if it is absent.</summary>
+    public int[] OneOrMore(string key, (int Least, int Most) range) =>
+        Find(key) is { ValueKind: not JsonValueKind.Array } one ? [ToInteger(key, one, range)] : Integers(key, range);
+
+    /// <summary>Two numbers, a lower and an upper limit; the lower one is finite.</summary>
+    public (double Low, double High) Limits(string key, (double Low, double High) absent)
+    {
+        if (Find(key) is not { } value)
         {
             return absent;
         }
 
-        double[] ends = Numbers(key);
-        return ends.Length == 2 ? (ends[0], ends[1]) : throw Refuse(key, "two numbers", $"{ends.Length}");
+        if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 2
+            && PythonJson.TryGetNumber(value[0], out double low) && PythonJson.TryGetNumber(value[1], out double high)
+            && float.IsFinite((float)low) && low <= high)
+        {
+            return (low, high);
+        }
+
+        throw Refuse(key, "two numbers, a finite lower limit and an upper limit that is not below it", Describe(value));
     }
 
     /// <summary>Throws where there is a key other than those that are known.</summary>
@@ -106,17 +144,27 @@ internal sealed class ConfigJson
         }
     }
 
-    /// <summary>Whether a value is a number; some keys hold a number or a word such as "auto".</summary>
-    public bool IsNumber(string key) => Find(key) is { ValueKind: JsonValueKind.Number };
+    /// <summary>Checks a size that follows from others, before it is computed with 32 bits.</summary>
+    /// <param name="what">What it follows from, such as "num_heads times head_dim".</param>
+    /// <param name="size">The size.</param>
+    public int Derived(string what, double size)
+    {
+        (int least, int most) = ConfigRanges.Size;
+        return size >= least && size < most + 1.0
+            ? (int)size
+            : throw new InvalidDataException(
+                $"{_source}: expected {_prefix}{what} from {least} to {most}; found {Shown(size)}.");
+    }
 
     /// <summary>An object within this one; an empty one where it is absent.</summary>
-    public ConfigJson Object(string key)
-    {
-        JsonElement? value = Find(key);
-        return value is null or { ValueKind: JsonValueKind.Object }
-            ? new(value ?? PythonJson.Parse("{}"u8), _source, $"{_prefix}{key}.")
-            : throw Refuse(key, "an object", Describe(value.Value));
-    }
+    public ConfigJson Object(string key) => Object(key, Find(key) ?? PythonJson.Parse("{}"u8));
+
+    /// <summary>An object within this one, which must be there.</summary>
+    public ConfigJson RequiredObject(string key) => Object(key, Require(key, "an object"));
+
+    private ConfigJson Object(string key, JsonElement value) => value.ValueKind == JsonValueKind.Object
+        ? new(value, _source, $"{_prefix}{key}.")
+        : throw Refuse(key, "an object", Describe(value));
 
     private JsonElement? Find(string key) =>
         _object.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
@@ -124,13 +172,17 @@ internal sealed class ConfigJson
     private JsonElement Require(string key, string expected) =>
         Find(key) ?? throw Refuse(key, expected, _object.TryGetProperty(key, out _) ? "null" : "nothing of that name");
 
-    private int ToInteger(string key, JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number)
-            ? number
-            : throw Refuse(key, "an integer of 32 bits", Describe(value));
+    /// <summary>An integer, which Python may have written as a float: 2.0.</summary>
+    private int ToInteger(string key, JsonElement value, (int Least, int Most) range) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsInteger(number)
+        && number >= range.Least && number <= range.Most
+            ? (int)number
+            : throw Refuse(key, ConfigRanges.Describe(range), Describe(value));
 
-    private double ToNumber(string key, JsonElement value) =>
-        PythonJson.TryGetNumber(value, out double number) ? number : throw Refuse(key, "a number", Describe(value));
+    private double ToNumber(string key, JsonElement value, (double Least, double Most) range) =>
+        PythonJson.TryGetNumber(value, out double number) && number >= range.Least && number <= range.Most
+            ? number
+            : throw Refuse(key, ConfigRanges.Describe(range), Describe(value));
 
     private bool ToFlag(string key, JsonElement value) => value.ValueKind is JsonValueKind.True or JsonValueKind.False
         ? value.GetBoolean()
@@ -140,11 +192,6 @@ internal sealed class ConfigJson
         ? value.GetString()!
         : throw Refuse(key, "text", Describe(value));
 
-    private JsonElement.ArrayEnumerator Items(string key) =>
-        Require(key, "a list") is { ValueKind: JsonValueKind.Array } list
-            ? list.EnumerateArray()
-            : throw Refuse(key, "a list", Describe(_object.GetProperty(key)));
-
     private InvalidDataException Refuse(string key, string expected, string found) =>
         new($"{_source}: \"{_prefix}{key}\": expected {expected}; found {found}.");
 
@@ -153,4 +200,6 @@ internal sealed class ConfigJson
         string text = value.GetRawText();
         return text.Length <= 60 ? text : text[..60] + "…";
     }
+
+    private static string Shown(double number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -27,6 +27,9 @@ internal sealed class ConfigJsonWriter
 
     public void Add(string key, string[] values) => AddList(key, Array.ConvertAll(values, Quote));
 
+    /// <summary>Writes a value that is JSON already.</summary>
+    public void AddRaw(string key, string value) => AddItem(key, value);
+
     /// <summary>Writes an object within this one.</summary>
     public void Add(string key, Action<ConfigJsonWriter> content)
     {

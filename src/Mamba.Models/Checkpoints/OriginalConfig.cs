@@ -2,7 +2,7 @@ using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>config.json as the original state-spaces models have it.</summary>
+/// <summary>Reads config.json as the original state-spaces models have it.</summary>
 internal static class OriginalConfig
 {
     /// <summary>Options of the original modules that concern speed or the start of training only.</summary>
@@ -13,86 +13,58 @@ internal static class OriginalConfig
     ];
 
     /// <summary>Reads a configuration; what a file leaves out has the original classes' default.</summary>
+    /// <exception cref="InvalidDataException">A value is missing, of another type, or out of its range.</exception>
     /// <exception cref="NotSupportedException">An option is not supported.</exception>
     public static LanguageModelConfig Read(ConfigJson json)
     {
         if (!json.Flag("rms_norm", true))
         {
-            throw new NotSupportedException($"{json.Source}: rms_norm is false; models with layer norms are not supported.");
+            throw new NotSupportedException(
+                $"{json.Source}: rms_norm is false; models with layer norms are not supported.");
         }
 
-        int dim = json.Integer("d_model"), layers = json.Integer("n_layer");
-        MixerOptions mixer = Mixer(json.Object("ssm_cfg"), dim), attention = mixer;
-        int[] attentionLayers = json.Integers("attn_layer_idx", []);
+        int dim = json.Integer("d_model", ConfigRanges.Size);
+        MixerOptions mixer = Mixer(json.Object("ssm_cfg"), dim);
+        MixerOptions[] layers = new MixerOptions[json.Integer("n_layer", ConfigRanges.Layers)];
+        Array.Fill(layers, mixer);
+        int[] attentionLayers = json.Integers("attn_layer_idx", (0, layers.Length - 1));
         if (attentionLayers.Length > 0)
         {
-            attention = Attention(json.Object("attn_cfg"), dim);
-        }
-
-        if (attentionLayers.Any(index => index < 0 || index >= layers))
-        {
-            throw new InvalidDataException(
-                $"{json.Source}: attn_layer_idx is [{string.Join(", ", attentionLayers)}] in a model of {layers} layers.");
+            MixerOptions attention = Attention(json.Object("attn_cfg"), dim);
+            Array.ForEach(attentionLayers, index => layers[index] = attention);
         }
 
         // The original MLP rounds its width up to a multiple of 128.
-        int mlp = json.Integer("d_intermediate", 0);
+        int mlp = json.Integer("d_intermediate", ConfigRanges.SizeOrNone, 0);
         return new()
         {
-            VocabularySize = json.Integer("vocab_size"),
-            VocabularyMultiple = json.Integer("pad_vocab_size_multiple", 8),
-            Layers = [.. Enumerable.Range(0, layers).Select(i => attentionLayers.Contains(i) ? attention : mixer)],
+            VocabularySize = json.Integer("vocab_size", ConfigRanges.Vocabulary),
+            VocabularyMultiple = json.Integer("pad_vocab_size_multiple", ConfigRanges.Size, 8),
+            Layers = layers,
             MlpDim = (mlp + 127) / 128 * 128,
             TieEmbeddings = json.Flag("tie_embeddings", true),
         };
     }
 
-    /// <summary>Writes a configuration.</summary>
-    /// <exception cref="NotSupportedException">The format has no words for one of its options.</exception>
-    public static void Write(LanguageModelConfig config, ConfigJsonWriter json)
-    {
-        MixerOptions[] mixers = [.. config.Layers.Where(layer => layer is not AttentionMixerOptions).Distinct()];
-        AttentionMixerOptions[] attention = [.. config.Layers.OfType<AttentionMixerOptions>().Distinct()];
-        if (mixers.Length != 1 || attention.Length > 1 || config.NormEpsilon != 1e-5f || config.MlpDim % 128 != 0)
-        {
-            throw new NotSupportedException(
-                "Neither Hugging Face's nor the original format has words for this model: they know one kind of Mamba " +
-                "layer and one of attention, a norm ε of 1e-5, and MLPs of a multiple of 128.");
-        }
-
-        json.Add("d_model", config.ModelDim);
-        json.Add("d_intermediate", config.MlpDim);
-        json.Add("n_layer", config.Layers.Count);
-        json.Add("vocab_size", config.VocabularySize);
-        json.Add("pad_vocab_size_multiple", config.VocabularyMultiple);
-        json.Add("ssm_cfg", section => Write(mixers[0], section));
-        json.Add(
-            "attn_layer_idx",
-            (int[])
-                [.. Enumerable.Range(0, config.Layers.Count).Where(i => config.Layers[i] is AttentionMixerOptions)]);
-        json.Add("attn_cfg", section => Array.ForEach(attention, options => Write(options, section)));
-        json.Add("rms_norm", true);
-        json.Add("residual_in_fp32", true);
-        json.Add("fused_add_norm", true);
-        json.Add("tie_embeddings", config.TieEmbeddings);
-    }
-
     private static MixerOptions Mixer(ConfigJson json, int dim)
     {
-        int inner = json.Integer("expand", 2) * dim;
+        int inner = Expansion.InnerDim(json, dim);
         string layer = json.Text("layer", "Mamba1");
         switch (layer)
         {
             case "Mamba1":
                 json.RequireOnly(
-                    [.. WithoutMeaningHere, "d_state", "d_conv", "expand", "dt_rank", "bias", "conv_bias", "learnable_init_states"]);
+                [
+                    .. WithoutMeaningHere, "d_state", "d_conv", "expand", "dt_rank", "bias", "conv_bias",
+                    "learnable_init_states",
+                ]);
                 return new MambaMixerOptions
                 {
                     ModelDim = dim,
                     InnerDim = inner,
-                    StateDim = json.Integer("d_state", 16),
-                    ConvWidth = json.Integer("d_conv", 4),
-                    TimeStepRank = json.IsNumber("dt_rank") ? json.Integer("dt_rank") : (dim + 15) / 16,
+                    StateDim = json.Integer("d_state", ConfigRanges.Size, 16),
+                    ConvWidth = json.Integer("d_conv", ConfigRanges.Size, 4),
+                    TimeStepRank = json.Integer("dt_rank", ConfigRanges.Size, "auto", (dim + 15) / 16),
                     Bias = json.Flag("bias", false),
                     ConvBias = json.Flag("conv_bias", true),
                     LearnableInitialState = json.Flag("learnable_init_states", false),
@@ -101,31 +73,40 @@ internal static class OriginalConfig
                 json.RequireOnly(
                 [
                     .. WithoutMeaningHere, "d_state", "d_conv", "expand", "headdim", "d_ssm", "ngroups", "D_has_hdim",
-                    "rmsnorm", "norm_before_gate", "dt_limit", "bias", "conv_bias", "learnable_init_states", "activation",
+                    "rmsnorm", "norm_before_gate", "dt_limit", "bias", "conv_bias", "learnable_init_states",
+                    "activation",
                 ]);
-                (double low, double high) = json.Range("dt_limit", (0, double.PositiveInfinity));
-                return new Mamba2MixerOptions
-                {
-                    ModelDim = dim,
-                    InnerDim = inner,
-                    SsmDim = json.IsNumber("d_ssm") ? json.Integer("d_ssm") : inner,
-                    StateDim = json.Integer("d_state", 128),
-                    HeadDim = json.Integer("headdim", 64),
-                    Groups = json.Integer("ngroups", 1),
-                    ConvWidth = json.Integer("d_conv", 4),
-                    Bias = json.Flag("bias", false),
-                    ConvBias = json.Flag("conv_bias", true),
-                    DPerChannel = json.Flag("D_has_hdim", false),
-                    Norm = json.Flag("rmsnorm", true),
-                    NormBeforeGate = json.Flag("norm_before_gate", false),
-                    DeltaMin = (float)low,
-                    DeltaMax = (float)high,
-                    LearnableInitialState = json.Flag("learnable_init_states", false),
-                };
+                return Mamba2(json, dim, inner);
             default:
                 throw new NotSupportedException(
                     $"{json.Source}: ssm_cfg.layer is \"{layer}\"; supported are Mamba1 and Mamba2.");
         }
+    }
+
+    private static Mamba2MixerOptions Mamba2(ConfigJson json, int dim, int inner)
+    {
+        int states = json.Integer("d_state", ConfigRanges.Size, 128);
+        int groups = json.Integer("ngroups", ConfigRanges.Size, 1);
+        json.Derived("ngroups times d_state", (double)groups * states);
+        (double low, double high) = json.Limits("dt_limit", (0, double.PositiveInfinity));
+        return new()
+        {
+            ModelDim = dim,
+            InnerDim = inner,
+            SsmDim = json.Integer("d_ssm", ConfigRanges.Size, inner),
+            StateDim = states,
+            HeadDim = json.Integer("headdim", ConfigRanges.Size, 64),
+            Groups = groups,
+            ConvWidth = json.Integer("d_conv", ConfigRanges.Size, 4),
+            Bias = json.Flag("bias", false),
+            ConvBias = json.Flag("conv_bias", true),
+            DPerChannel = json.Flag("D_has_hdim", false),
+            Norm = json.Flag("rmsnorm", true),
+            NormBeforeGate = json.Flag("norm_before_gate", false),
+            DeltaMin = (float)low,
+            DeltaMax = (float)high,
+            LearnableInitialState = json.Flag("learnable_init_states", false),
+        };
     }
 
     private static AttentionMixerOptions Attention(ConfigJson json, int dim)
@@ -135,76 +116,39 @@ internal static class OriginalConfig
             "causal", "num_heads", "num_heads_kv", "head_dim", "mlp_dim", "qkv_proj_bias", "out_proj_bias", "d_conv",
             "rotary_emb_dim", "rotary_emb_base", "rotary_emb_interleaved",
         ]);
-        int heads = json.Integer("num_heads");
         bool bias = json.Flag("qkv_proj_bias", true);
-        if (!json.Flag("causal", true) || json.Integer("mlp_dim", 0) != 0 || json.Flag("out_proj_bias", true) != bias)
+        if (!json.Flag("causal", true)
+            || json.Integer("mlp_dim", ConfigRanges.SizeOrNone, 0) != 0
+            || json.Flag("out_proj_bias", true) != bias)
         {
             throw new NotSupportedException(
-                $"{json.Source}: attn_cfg is not supported; expected causal, no mlp_dim, and biases on both or neither projection.");
+                $"{json.Source}: attn_cfg is not supported; expected causal, no mlp_dim, and biases on both " +
+                "or neither projection.");
         }
 
+        int heads = json.Integer("num_heads", ConfigRanges.Size);
+        if (dim % heads != 0 && !json.Has("head_dim"))
+        {
+            throw new InvalidDataException(
+                $"{json.Source}: expected attn_cfg.head_dim, or attn_cfg.num_heads that divide d_model = {dim}; " +
+                $"found {heads}.");
+        }
+
+        int headDim = json.Integer("head_dim", ConfigRanges.Size, dim / heads);
+        int keyValueHeads = json.Integer("num_heads_kv", ConfigRanges.Size, heads);
+        json.Derived("num_heads times head_dim", (double)heads * headDim);
+        json.Derived("num_heads_kv times head_dim", (double)keyValueHeads * headDim);
         return new()
         {
             ModelDim = dim,
             Heads = heads,
-            KeyValueHeads = json.IsNumber("num_heads_kv") ? json.Integer("num_heads_kv") : heads,
-            HeadDim = json.IsNumber("head_dim") ? json.Integer("head_dim") : dim / heads,
-            RotaryDim = json.Integer("rotary_emb_dim", 0),
-            RotaryBase = json.Number("rotary_emb_base", 10000),
+            KeyValueHeads = keyValueHeads,
+            HeadDim = headDim,
+            RotaryDim = json.Integer("rotary_emb_dim", ConfigRanges.SizeOrNone, 0),
+            RotaryBase = json.Number("rotary_emb_base", ConfigRanges.Positive, 10000),
             RotaryInterleaved = json.Flag("rotary_emb_interleaved", false),
-            ConvWidth = json.Integer("d_conv", 0),
+            ConvWidth = json.Integer("d_conv", ConfigRanges.SizeOrNone, 0),
             Bias = bias,
         };
-    }
-
-    private static void Write(MixerOptions options, ConfigJsonWriter json)
-    {
-        switch (options)
-        {
-            case MambaMixerOptions { ParameterNormEpsilon: null, Gate: true } mamba when mamba.InnerDim % mamba.ModelDim == 0:
-                json.Add("layer", "Mamba1");
-                json.Add("expand", mamba.InnerDim / mamba.ModelDim);
-                json.Add("d_state", mamba.StateDim);
-                json.Add("d_conv", mamba.ConvWidth);
-                json.Add("dt_rank", mamba.TimeStepRank);
-                json.Add("bias", mamba.Bias);
-                json.Add("conv_bias", mamba.ConvBias);
-                json.Add("learnable_init_states", mamba.LearnableInitialState);
-                break;
-            case Mamba2MixerOptions { UngroupedNorm: false, NormEpsilon: 1e-5f, Gate: true } mamba2
-                when mamba2.InnerDim % mamba2.ModelDim == 0:
-                json.Add("layer", "Mamba2");
-                json.Add("expand", mamba2.InnerDim / mamba2.ModelDim);
-                json.Add("d_ssm", mamba2.SsmDim);
-                json.Add("d_state", mamba2.StateDim);
-                json.Add("d_conv", mamba2.ConvWidth);
-                json.Add("headdim", mamba2.HeadDim);
-                json.Add("ngroups", mamba2.Groups);
-                json.Add("D_has_hdim", mamba2.DPerChannel);
-                json.Add("rmsnorm", mamba2.Norm);
-                json.Add("norm_before_gate", mamba2.NormBeforeGate);
-                json.Add("dt_limit", (double[])[mamba2.DeltaMin, mamba2.DeltaMax]);
-                json.Add("bias", mamba2.Bias);
-                json.Add("conv_bias", mamba2.ConvBias);
-                json.Add("learnable_init_states", mamba2.LearnableInitialState);
-                break;
-            default:
-                throw new NotSupportedException(
-                    $"Neither Hugging Face's nor the original format has words for the layer {options}.");
-        }
-    }
-
-    private static void Write(AttentionMixerOptions attention, ConfigJsonWriter json)
-    {
-        json.Add("causal", true);
-        json.Add("num_heads", attention.Heads);
-        json.Add("num_heads_kv", attention.KeyValueHeads);
-        json.Add("head_dim", attention.HeadDim);
-        json.Add("rotary_emb_dim", attention.RotaryDim);
-        json.Add("rotary_emb_base", attention.RotaryBase);
-        json.Add("rotary_emb_interleaved", attention.RotaryInterleaved);
-        json.Add("d_conv", attention.ConvWidth);
-        json.Add("qkv_proj_bias", attention.Bias);
-        json.Add("out_proj_bias", attention.Bias);
     }
 }

@@ -7,18 +7,18 @@ namespace Mamba.Models.Checkpoints;
 /// <remarks>
 /// Integers become long, floats double; a tuple becomes object?[], a list List&lt;object?&gt;, a dictionary
 /// Dictionary&lt;string, object?&gt;. The machine has a stack of its own, so nesting cannot overflow the thread's, and
-/// makes at most one object for each byte that it reads.
+/// its memory has a limit, see <see cref="PickleMemory"/>.
 /// The format: <see href="https://github.com/python/cpython/blob/main/Lib/pickletools.py"/>.
 /// </remarks>
 internal sealed class Pickle
 {
-    private const int MaxProtocol = 5;
-
     private readonly PickleBytes _bytes;
     private readonly PickleStack _stack = new();
     private readonly IPickleWorld _world;
+    private readonly PickleMemory _memory;
 
-    private Pickle(byte[] bytes, IPickleWorld world) => (_bytes, _world) = (new(bytes), world);
+    private Pickle(byte[] bytes, IPickleWorld world) =>
+        (_bytes, _world, _memory) = (new(bytes), world, new(bytes.Length));
 
     /// <summary>Reads the value of a pickle.</summary>
     /// <param name="bytes">The pickle.</param>
@@ -34,6 +34,7 @@ internal sealed class Pickle
             byte opcode;
             while ((opcode = pickle._bytes.U8()) != (byte)'.')
             {
+                pickle._memory.AddSlots(1); // of the stack, the marks, or the memo
                 pickle.Execute(opcode);
                 start = pickle._bytes.Position;
             }
@@ -50,7 +51,7 @@ internal sealed class Pickle
     public static string Describe(object? value) => value switch
     {
         null => "None",
-        string text => $"the text \"{(text.Length > 40 ? text[..40] + "…" : text)}\"",
+        string text => $"the text \"{Cut(text)}\"",
         bool truth => truth ? "True" : "False",
         long number => $"the integer {number}",
         double number => $"the float {number}",
@@ -65,43 +66,43 @@ internal sealed class Pickle
         switch (opcode)
         {
             case 0x80: // PROTO
-                CheckProtocol(_bytes.U8());
+                _bytes.Protocol();
                 break;
-            case 0x95: // FRAME: how much to read ahead
-                _bytes.Skip(sizeof(ulong));
+            case 0x95: // FRAME: how much to read ahead, which must be there
+                _bytes.RequireLeft(_bytes.U64());
                 break;
             case (byte)'N': // NONE
-                _stack.Push(null);
+                Push(null);
                 break;
             case 0x88: // NEWTRUE
-                _stack.Push(true);
+                Push(true);
                 break;
             case 0x89: // NEWFALSE
-                _stack.Push(false);
+                Push(false);
                 break;
             case (byte)'K': // BININT1
-                _stack.Push((long)_bytes.U8());
+                Push((long)_bytes.U8());
                 break;
             case (byte)'M': // BININT2
-                _stack.Push((long)_bytes.U16());
+                Push((long)_bytes.U16());
                 break;
             case (byte)'J': // BININT
-                _stack.Push((long)_bytes.I32());
+                Push((long)_bytes.I32());
                 break;
             case 0x8a: // LONG1
-                _stack.Push(_bytes.Long());
+                Push(_bytes.Long());
                 break;
             case (byte)'G': // BINFLOAT
-                _stack.Push(_bytes.F64());
+                Push(_bytes.F64());
                 break;
             case 0x8c: // SHORT_BINUNICODE
-                _stack.Push(_bytes.Text(_bytes.U8()));
+                Push(_bytes.Text(_bytes.U8()));
                 break;
             case (byte)'X': // BINUNICODE
-                _stack.Push(_bytes.Text(_bytes.U32()));
+                Push(_bytes.Text(_bytes.U32()));
                 break;
             case 0x8d: // BINUNICODE8
-                _stack.Push(_bytes.Text(_bytes.U64()));
+                Push(_bytes.Text(_bytes.U64()));
                 break;
             default:
                 ExecuteOnCollections(opcode);
@@ -117,16 +118,16 @@ internal sealed class Pickle
                 _stack.PushMark();
                 break;
             case (byte)')': // EMPTY_TUPLE
-                _stack.Push(Array.Empty<object?>());
+                Push(Array.Empty<object?>());
                 break;
             case 0x85 or 0x86 or 0x87: // TUPLE1, TUPLE2, TUPLE3
-                _stack.Push(_stack.Pop(opcode - 0x84));
+                Push(_stack.Pop(opcode - 0x84));
                 break;
             case (byte)'t': // TUPLE
-                _stack.Push(_stack.PopToMark());
+                Push(_stack.PopToMark());
                 break;
             case (byte)']': // EMPTY_LIST
-                _stack.Push(new List<object?>());
+                Push(new List<object?>());
                 break;
             case (byte)'a': // APPEND
                 Append(_stack.Pop(1));
@@ -135,7 +136,7 @@ internal sealed class Pickle
                 Append(_stack.PopToMark());
                 break;
             case (byte)'}': // EMPTY_DICT
-                _stack.Push(new Dictionary<string, object?>());
+                Push(new Dictionary<string, object?>());
                 break;
             case (byte)'s': // SETITEM
                 SetItems(_stack.Pop(2));
@@ -186,7 +187,7 @@ internal sealed class Pickle
                 break;
             case (byte)'Q': // BINPERSID
                 object? id = _stack.Pop();
-                _stack.Push(_world.Persistent(id) ?? throw new InvalidDataException(
+                Push(_world.Persistent(id) ?? throw new InvalidDataException(
                     $"expected the id of a storage; found {Describe(id)}."));
                 break;
             default:
@@ -196,15 +197,17 @@ internal sealed class Pickle
         }
     }
 
-    private static void CheckProtocol(byte protocol)
+    private void Push(object? value)
     {
-        if (protocol > MaxProtocol)
-        {
-            throw new InvalidDataException($"expected a protocol up to {MaxProtocol}; found {protocol}.");
-        }
+        _memory.Add(value);
+        _stack.Push(value);
     }
 
-    private void Append(object?[] items) => _stack.Peek<List<object?>>("a list").AddRange(items);
+    private void Append(object?[] items)
+    {
+        _memory.AddSlots(2 * items.Length); // a list that grows has room for twice as many
+        _stack.Peek<List<object?>>("a list").AddRange(items);
+    }
 
     private void SetItems(object?[] pairs)
     {
@@ -214,6 +217,7 @@ internal sealed class Pickle
             throw new InvalidDataException($"expected keys and values in pairs; found {pairs.Length}.");
         }
 
+        _memory.AddSlots(5 * pairs.Length);
         for (int i = 0; i < pairs.Length; i += 2)
         {
             if (!target.TryAdd(Text(pairs[i]), pairs[i + 1]))
@@ -224,15 +228,17 @@ internal sealed class Pickle
     }
 
     private void PushGlobal(string module, string name) =>
-        _stack.Push(_world.Global(module, name) ?? throw new InvalidDataException(
-            $"expected a name that tensors are made of; found \"{module}.{name}\", which is not allowed."));
+        Push(_world.Global(module, name) ?? throw new InvalidDataException(
+            $"expected a name that tensors are made of; found \"{Cut($"{module}.{name}")}\", which is not allowed."));
 
     private void Call(object? callable, object? arguments)
     {
         object? result = arguments is object?[] values ? _world.Call(callable, values) : null;
-        _stack.Push(result ?? throw new InvalidDataException(
+        Push(result ?? throw new InvalidDataException(
             $"expected a call that makes a tensor; found {Describe(callable)} called with {Describe(arguments)}."));
     }
+
+    private static string Cut(string text) => text.Length > 40 ? text[..40] + "…" : text;
 
     private static string Text(object? value) =>
         value as string ?? throw new InvalidDataException($"expected text; found {Describe(value)}.");

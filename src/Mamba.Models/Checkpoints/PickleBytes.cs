@@ -7,6 +7,8 @@ namespace Mamba.Models.Checkpoints;
 /// <summary>The bytes of a pickle: opcodes and their operands. Every length is held against what is left.</summary>
 internal sealed class PickleBytes(byte[] bytes)
 {
+    private const int MaxProtocol = 5;
+
     /// <summary>The next byte to read.</summary>
     public int Position { get; private set; }
 
@@ -21,6 +23,16 @@ internal sealed class PickleBytes(byte[] bytes)
     public ulong U64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
 
     public double F64() => BinaryPrimitives.ReadDoubleBigEndian(Take(8));
+
+    /// <summary>The number of a protocol.</summary>
+    public void Protocol()
+    {
+        byte protocol = U8();
+        if (protocol > MaxProtocol)
+        {
+            throw new InvalidDataException($"expected a protocol up to {MaxProtocol}; found {protocol}.");
+        }
+    }
 
     /// <summary>A number in two's complement of any length; more than 64 bits are refused.</summary>
     public long Long()
@@ -59,15 +71,17 @@ internal sealed class PickleBytes(byte[] bytes)
         return line;
     }
 
-    public void Skip(ulong length) => Take(length);
-
-    private ReadOnlySpan<byte> Take(ulong length)
+    public void RequireLeft(ulong length)
     {
         if (length > (ulong)(bytes.Length - Position))
         {
             throw new InvalidDataException($"expected {length} more bytes; found {bytes.Length - Position}.");
         }
+    }
 
+    private ReadOnlySpan<byte> Take(ulong length)
+    {
+        RequireLeft(length);
         ReadOnlySpan<byte> taken = bytes.AsSpan(Position, (int)length);
         Position += (int)length;
         return taken;

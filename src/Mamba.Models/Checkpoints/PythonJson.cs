@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Mamba.Models.Checkpoints;
 
@@ -9,18 +10,25 @@ namespace Mamba.Models.Checkpoints;
 /// </summary>
 internal static class PythonJson
 {
+    private const string FloatKey = "__float__";
+
     /// <summary>Parses; the bare words become the strings of the same text.</summary>
-    /// <exception cref="JsonException">The text is not JSON otherwise.</exception>
+    /// <exception cref="JsonException">The text is not JSON otherwise, or not Unicode.</exception>
     public static JsonElement Parse(ReadOnlySpan<byte> utf8)
     {
         ReadOnlySpan<byte> byteOrderMark = [0xEF, 0xBB, 0xBF];
-        using JsonDocument document = JsonDocument.Parse(
-            QuoteBareWords(utf8.StartsWith(byteOrderMark) ? utf8[3..] : utf8),
-            new JsonDocumentOptions { AllowDuplicateProperties = false });
+        utf8 = utf8.StartsWith(byteOrderMark) ? utf8[3..] : utf8;
+        byte[] text = utf8.IndexOf("Infinity"u8) < 0 && utf8.IndexOf("NaN"u8) < 0 ? [.. utf8] : QuoteBareWords(utf8);
+        RequireUnicode(text);
+        using JsonDocument document =
+            JsonDocument.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
         return document.RootElement.Clone();
     }
 
-    /// <summary>Reads a number: a JSON number, or the text of one of the three words.</summary>
+    /// <summary>
+    /// Reads a number: a JSON number, or one of the three words, as text or, since version 5 of the transformers
+    /// library, as <c>{"__float__": "Infinity"}</c>.
+    /// </summary>
     public static bool TryGetNumber(JsonElement element, out double number)
     {
         number = 0;
@@ -37,6 +45,11 @@ internal static class PythonJson
                     _ => (0, false),
                 };
                 return known;
+            case JsonValueKind.Object:
+                return element.GetPropertyCount() == 1
+                    && element.TryGetProperty(FloatKey, out JsonElement word)
+                    && word.ValueKind == JsonValueKind.String
+                    && TryGetNumber(word, out number);
             default:
                 return false;
         }
@@ -54,6 +67,32 @@ internal static class PythonJson
         };
         bool isInteger = double.IsFinite(number) && !text.AsSpan().ContainsAny('.', 'e');
         return isInteger ? text + ".0" : text;
+    }
+
+    /// <summary>Refuses bytes that are not UTF-8, and escapes such as \ud800 that are half a character.</summary>
+    private static void RequireUnicode(ReadOnlySpan<byte> text)
+    {
+        if (!Utf8.IsValid(text))
+        {
+            throw new JsonException("the text is not UTF-8.");
+        }
+
+        Utf8JsonReader reader = new(text);
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String && reader.ValueIsEscaped)
+            {
+                try
+                {
+                    reader.GetString();
+                }
+                catch (InvalidOperationException e)
+                {
+                    throw new JsonException(
+                        $"a text with half a surrogate pair, {reader.TokenStartIndex} bytes in.", e);
+                }
+            }
+        }
     }
 
     private static byte[] QuoteBareWords(ReadOnlySpan<byte> utf8)

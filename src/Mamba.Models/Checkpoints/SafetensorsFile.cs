@@ -4,7 +4,8 @@ namespace Mamba.Models.Checkpoints;
 /// <remarks>
 /// The format: the length of the header (64 bits, little-endian), the header (JSON: name → type, shape, place), the
 /// elements. See <see href="https://huggingface.co/docs/safetensors"/>. The header is not trusted: types, sizes and
-/// places must agree with each other and with the file's length, and every byte belongs to exactly one tensor.
+/// places must agree with each other and with the file's length, and every byte belongs to exactly one tensor. Another
+/// program must not cut the file short while it is open: see <see cref="TensorSource.Open"/>.
 /// </remarks>
 public sealed unsafe class SafetensorsFile : ITensorSource
 {
@@ -33,6 +34,7 @@ public sealed unsafe class SafetensorsFile : ITensorSource
         MappedFile file = MappedFile.Open(path);
         try
         {
+            GitLfs.RefusePointer(file);
             return new(file, SafetensorsHeader.Read(file));
         }
         catch

@@ -41,11 +41,15 @@ internal sealed class SafetensorsHeader
 
         using BorrowedBytes prefix = file.Borrow(0, Prefix);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix.Span);
-        if (length > (ulong)Math.Min(MaxLength, file.Length - Prefix))
+        if (length > MaxLength)
         {
             throw new InvalidDataException(
-                $"{file.Path}: expected a header of at most {Math.Min(MaxLength, file.Length - Prefix)} bytes " +
-                $"(file of {file.Length}, format limit {MaxLength}); found a length of {length}.");
+                $"{file.Path}: expected a safetensors header of at most {MaxLength} bytes; found {length}.");
+        }
+
+        if (Prefix + (long)length > file.Length)
+        {
+            throw CutOff(file.Path, file.Length, $"at least {Prefix + (long)length}");
         }
 
         using BorrowedBytes json = file.Borrow(Prefix, (long)length);
@@ -136,14 +140,15 @@ internal sealed class SafetensorsHeader
                 $"dtype {type?.ToString() ?? "absent"}, shape {Describe(shape)}, data_offsets {Describe(offsets)}");
         }
 
-        if (begin > end || end > _dataLength)
+        if (begin > end)
         {
-            throw Refuse(name, $"data_offsets that rise, within {_dataLength} bytes of data", Describe(offsets));
+            throw Refuse(name, "data_offsets that rise", Describe(offsets));
         }
 
         try
         {
-            TensorInfo info = new(name, type.Value, shape, _dataStart + begin);
+            long dataEnd = checked(_dataStart + end);
+            TensorInfo info = new(name, type.Value, shape, dataEnd - (end - begin));
             return info.ByteLength == end - begin
                 ? info
                 : throw Refuse(
@@ -161,9 +166,13 @@ internal sealed class SafetensorsHeader
         Expect(ref reader, JsonTokenType.StartArray, name);
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            bool valid = reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) && number >= 0;
-            numbers.Add(valid
-                ? reader.GetInt64()
+            if (numbers.Count == TensorInfo.MaxRank)
+            {
+                throw Refuse(name, $"at most {TensorInfo.MaxRank} numbers", "more");
+            }
+
+            numbers.Add(reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) && number >= 0
+                ? number
                 : throw Refuse(name, "integers, not negative and below 2^63", TokenText(ref reader)));
         }
 
@@ -194,7 +203,12 @@ internal sealed class SafetensorsHeader
             previous = info;
         }
 
-        if (end != _dataStart + _dataLength)
+        if (end > _dataStart + _dataLength)
+        {
+            throw CutOff(_path, _dataStart + _dataLength, $"{end}");
+        }
+
+        if (end < _dataStart + _dataLength)
         {
             throw new InvalidDataException(
                 $"{_path}: expected {end - _dataStart} bytes of data, as the tensors say; found {_dataLength}.");
@@ -220,6 +234,9 @@ internal sealed class SafetensorsHeader
             throw Refuse(name, type.ToString(), TokenText(ref reader));
         }
     }
+
+    private static InvalidDataException CutOff(string path, long found, string expected) => new(
+        $"{path}: the file is cut off: found {found} of {expected} bytes. Was it downloaded as a whole?");
 
     private InvalidDataException Refuse(string name, string expected, string found, Exception? inner = null) =>
         new($"{_path}: tensor \"{name}\": expected {expected}; found {found}.", inner);

@@ -1,10 +1,10 @@
-using System.Text.Json;
-
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>Several safetensors files, which an index lists (<c>weight_map</c>: tensor → file).</summary>
 internal sealed class ShardedSafetensors : ITensorSource
 {
+    private const int MaxLength = 8 << 20; // room for 80,000 tensors
+
     private readonly Dictionary<string, SafetensorsFile> _shards = [];
     private readonly Dictionary<string, SafetensorsFile> _places = [];
     private readonly Dictionary<string, TensorInfo> _tensors = [];
@@ -24,7 +24,8 @@ internal sealed class ShardedSafetensors : ITensorSource
         ShardedSafetensors source = new(path);
         try
         {
-            foreach ((string tensor, string shard) in ReadIndex(path))
+            ConfigJson shards = ConfigJson.Load(path, MaxLength).RequiredObject("weight_map");
+            foreach ((string tensor, string shard) in shards.Texts)
             {
                 source.Add(tensor, shard);
             }
@@ -47,29 +48,6 @@ internal sealed class ShardedSafetensors : ITensorSource
         foreach (SafetensorsFile shard in _shards.Values)
         {
             shard.Dispose();
-        }
-    }
-
-    private static List<(string Tensor, string Shard)> ReadIndex(string path)
-    {
-        if (new FileInfo(path).Length > SafetensorsHeader.MaxLength)
-        {
-            throw new InvalidDataException(
-                $"{path}: expected an index of at most {SafetensorsHeader.MaxLength} bytes; found a longer one.");
-        }
-
-        try
-        {
-            using JsonDocument index = JsonDocument.Parse(
-                File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
-            return index.RootElement.TryGetProperty("weight_map", out JsonElement map)
-                ? [.. map.EnumerateObject().Select(entry => (entry.Name, entry.Value.GetString() ?? ""))]
-                : throw new InvalidDataException($"{path}: expected a \"weight_map\"; found none.");
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            throw new InvalidDataException(
-                $"{path}: expected an object with a \"weight_map\" from tensors to file names; found: {e.Message}", e);
         }
     }
 

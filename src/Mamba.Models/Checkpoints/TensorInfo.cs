@@ -3,6 +3,9 @@ namespace Mamba.Models.Checkpoints;
 /// <summary>What a checkpoint says of one of its tensors.</summary>
 public sealed class TensorInfo
 {
+    /// <summary>The most axes of a tensor in a file; published models have 4.</summary>
+    internal const int MaxRank = 16;
+
     private readonly long[] _shape;
 
     /// <summary>Checks the sizes and multiplies them; the caller names the file and the tensor.</summary>

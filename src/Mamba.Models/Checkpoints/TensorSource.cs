@@ -14,13 +14,17 @@ public static class TensorSource
     /// <returns>The open checkpoint, to be disposed.</returns>
     /// <exception cref="FileNotFoundException">There is none of these files.</exception>
     /// <exception cref="InvalidDataException">The file does not keep to its format.</exception>
+    /// <remarks>
+    /// The file is mapped into memory while it is open. If another program cuts it short meanwhile, the process ends
+    /// without an exception when it reads beyond the new end. Replacing the file by renaming another one is safe.
+    /// </remarks>
     public static ITensorSource Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        string[] candidates =
-            Directory.Exists(path) ? Array.ConvertAll(_names, name => Path.Combine(path, name)) : [path];
-        string file = candidates.FirstOrDefault(File.Exists)
-            ?? throw new FileNotFoundException($"No weights found; looked for {string.Join(", ", candidates)}.", path);
+        string file = Directory.Exists(path) ? FileIn(path)
+            : File.Exists(path) ? path
+            : throw new FileNotFoundException(
+                $"Expected a folder or file of weights; found nothing at \"{path}\".", path);
         return Path.GetExtension(file).ToUpperInvariant() switch
         {
             ".SAFETENSORS" => SafetensorsFile.Open(file),
@@ -30,6 +34,11 @@ public static class TensorSource
                 $"{file}: cannot tell the format by the name; expected .safetensors, .safetensors.index.json or .bin."),
         };
     }
+
+    private static string FileIn(string folder) =>
+        _names.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
+        ?? throw new FileNotFoundException(
+            $"Expected {string.Join(" or ", _names)} in \"{folder}\"; found {LocalFolder.FilesIn(folder)}.", folder);
 
     /// <summary>Finds a tensor.</summary>
     /// <exception cref="InvalidDataException">There is no such tensor.</exception>
@@ -52,11 +61,17 @@ public static class TensorSource
     /// <summary>Checks that a tensor has the sizes that something else demands.</summary>
     internal static void CheckShape(this ITensorSource source, TensorInfo info, int[] expected, string because)
     {
-        string wanted = string.Join(", ", expected), found = string.Join(", ", info.Shape.ToArray());
-        if (wanted != found)
+        bool equal = info.Shape.Length == expected.Length;
+        for (int i = 0; equal && i < expected.Length; i++)
+        {
+            equal = info.Shape[i] == expected[i];
+        }
+
+        if (!equal)
         {
             throw new InvalidDataException(
-                $"{source.Path}: \"{info.Name}\" has shape [{found}]; expected [{wanted}] {because}.");
+                $"{source.Path}: \"{info.Name}\" has shape [{string.Join(", ", info.Shape.ToArray())}]; " +
+                $"expected [{string.Join(", ", expected)}] {because}.");
         }
     }
 

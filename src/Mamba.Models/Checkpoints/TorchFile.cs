@@ -6,12 +6,13 @@ namespace Mamba.Models.Checkpoints;
 /// </summary>
 /// <remarks>
 /// Pickles can hold any program. This reader runs none of it: see <see cref="Pickle"/> and <see cref="TorchWorld"/>.
-/// A compressed storage, which PyTorch never writes, is inflated anew for each read.
+/// Compressed storages, which PyTorch never writes, are refused.
 /// </remarks>
 internal sealed unsafe class TorchFile : ITensorSource
 {
     private const string PickleName = "data.pkl";
-    private const long MaxPickleLength = 4 << 20; // room for ten thousand tensors
+    private const long MaxPickleLength = 1 << 20; // room for 7,000 tensors; models have a thousand
+    private const int MaxShares = 8; // times that all tensors together may be longer than the file
     private const int PieceBytes = 4096;
 
     private readonly MappedFile _file;
@@ -21,6 +22,7 @@ internal sealed unsafe class TorchFile : ITensorSource
     private TorchFile(MappedFile file)
     {
         _file = file;
+        GitLfs.RefusePointer(file);
         CheckIsZip(file);
         _archive = ZipDirectory.Read(file);
         _tensors = ReadTensors();
@@ -104,10 +106,25 @@ internal sealed unsafe class TorchFile : ITensorSource
             throw new InvalidDataException($"{source}: expected a dictionary of tensors; found another value.");
         }
 
-        return content.ToDictionary(item => item.Key, item => item.Value as TorchTensor
-            ?? throw new InvalidDataException(
+        Dictionary<string, TorchTensor> tensors = content.ToDictionary(
+            item => item.Key,
+            item => item.Value as TorchTensor ?? throw new InvalidDataException(
                 $"{source}: entry \"{item.Key}\": expected a tensor; found {Pickle.Describe(item.Value)}. " +
                 "Save the model's state_dict() alone."));
+        CheckShares(tensors.Values);
+        return tensors;
+    }
+
+    /// <summary>Checks that a small file does not hold a large model, by tensors that share a storage.</summary>
+    private void CheckShares(IEnumerable<TorchTensor> tensors)
+    {
+        double bytes = tensors.Sum(tensor => (double)tensor.Info.ByteLength);
+        if (bytes > (double)MaxShares * _file.Length)
+        {
+            throw new InvalidDataException(
+                $"{Path}: expected tensors of at most {MaxShares} times the file's {_file.Length} bytes; " +
+                $"found {bytes:f0}, as many share their storage.");
+        }
     }
 
     private void CheckByteOrder(string folder)
@@ -127,8 +144,7 @@ internal sealed unsafe class TorchFile : ITensorSource
                 $"{Path}: expected {entry.Name} of at most {MaxPickleLength} bytes; found {entry.Length}.");
         }
 
-        using BorrowedBytes bytes = _archive.Borrow(entry);
-        return bytes.Span.ToArray();
+        return _archive.Read(entry);
     }
 
     private static void ReadStrided(TorchTensor tensor, byte* storage, long start, Span<float> target)

@@ -11,14 +11,15 @@ internal sealed class TorchTensor
 {
     private readonly long[] _strides;
 
-    /// <summary>Makes a view and checks that it lies in its storage.</summary>
+    /// <summary>
+    /// Makes a view, of at most <see cref="TensorInfo.MaxRank"/> axes, and checks that it lies in its storage.
+    /// </summary>
     /// <exception cref="InvalidDataException">Sizes, strides, offset and storage do not fit together.</exception>
     public TorchTensor(TorchStorage storage, long offset, long[] sizes, long[] strides)
     {
-        string view = $"sizes [{string.Join(", ", sizes)}], strides [{string.Join(", ", strides)}], offset {offset}";
         if (sizes.Length != strides.Length || offset < 0 || sizes.Any(long.IsNegative) || strides.Any(long.IsNegative))
         {
-            throw new InvalidDataException($"expected a stride for each size, and nothing negative; found {view}.");
+            throw new InvalidDataException($"expected a stride for each size, and nothing negative; found {View()}.");
         }
 
         try
@@ -33,17 +34,19 @@ internal sealed class TorchTensor
             // A view may repeat elements, but not be longer than its storage: what is allocated for it, the file holds.
             if (Info.Count > storage.Count || (Info.Count > 0 && end >= storage.Count))
             {
-                throw new InvalidDataException($"expected a view within {storage.Count} elements; found {view}.");
+                throw new InvalidDataException($"expected a view within {storage.Count} elements; found {View()}.");
             }
         }
         catch (OverflowException)
         {
-            throw new InvalidDataException($"expected a view within {storage.Count} elements; found {view}.");
+            throw new InvalidDataException($"expected a view within {storage.Count} elements; found {View()}.");
         }
 
         Storage = storage;
         _strides = strides;
         IsContiguous = FollowsRowMajorOrder(sizes, strides);
+
+        string View() => $"sizes [{string.Join(", ", sizes)}], strides [{string.Join(", ", strides)}], offset {offset}";
     }
 
     public TorchStorage Storage { get; }
@@ -61,7 +64,7 @@ internal sealed class TorchTensor
     public unsafe void Gather(byte* storage, long start, Span<byte> target)
     {
         int size = Info.Type.Size(), rank = _strides.Length;
-        Span<long> index = rank <= 16 ? stackalloc long[rank] : new long[rank];
+        Span<long> index = stackalloc long[TensorInfo.MaxRank];
         long place = Info.Offset;
         for (int axis = rank - 1; axis >= 0; axis--)
         {

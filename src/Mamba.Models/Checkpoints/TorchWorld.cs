@@ -48,6 +48,13 @@ internal sealed class TorchWorld(IReadOnlyDictionary<string, ZipEntry> entries, 
         }
 
         string name = $"{folder}data/{key}";
+        if (entries.GetValueOrDefault(name) is { IsDeflated: true })
+        {
+            throw new InvalidDataException(
+                $"expected the storage \"{name}\" as it is, which is how PyTorch writes it; found it compressed. " +
+                "Unpack the archive and pack it without compression.");
+        }
+
         if (!entries.TryGetValue(name, out ZipEntry? entry))
         {
             throw new InvalidDataException($"expected a storage \"{name}\" in the archive; found none.");
@@ -59,7 +66,16 @@ internal sealed class TorchWorld(IReadOnlyDictionary<string, ZipEntry> entries, 
                 $"expected {count} elements {type} in \"{name}\"; found {entry.Length} bytes.");
     }
 
-    private static long[] Numbers(object?[] values) => Array.ConvertAll(values, value => value is long number
-        ? number
-        : throw new InvalidDataException($"expected integers; found {Pickle.Describe(value)}."));
+    private static long[] Numbers(object?[] values)
+    {
+        if (values.Length > TensorInfo.MaxRank)
+        {
+            throw new InvalidDataException(
+                $"expected a tensor of at most {TensorInfo.MaxRank} axes; found {values.Length}.");
+        }
+
+        return Array.ConvertAll(values, value => value is long number
+            ? number
+            : throw new InvalidDataException($"expected integers; found {Pickle.Describe(value)}."));
+    }
 }

@@ -3,19 +3,20 @@ using Mamba.Layers;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// The names of published checkpoints. The original state-spaces format and Hugging Face's differ in one letter of the
-/// embedding's name.
+/// The names of published checkpoints, as Hugging Face has them; the original state-spaces format differs in one letter
+/// of the embedding's name.
 /// </summary>
 internal static class WeightNames
 {
-    public const string HuggingFaceEmbedding = "backbone.embeddings.weight";
+    public const string Embedding = "backbone.embeddings.weight";
     public const string OriginalEmbedding = "backbone.embedding.weight";
     public const string Head = "lm_head.weight";
 
-    private const string InitialState = "init_states";
+    /// <summary>Last part of the name of a learned initial state.</summary>
+    public const string InitialState = "init_states";
 
     /// <summary>All weights of a model; a tied head has no name of its own.</summary>
-    public static IEnumerable<NamedWeight> Of(MambaLanguageModel model, string embedding)
+    public static IEnumerable<NamedWeight> Of(MambaLanguageModel model, string embedding = Embedding)
     {
         yield return new(embedding, model.Embedding.Weight);
         for (int i = 0; i < model.Blocks.Count; i++)

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Mamba.Models.Checkpoints;
@@ -17,10 +16,7 @@ internal sealed unsafe class ZipDirectory
     private const int Stored = 0, Deflated = 8;
     private const ushort Zip64Extra = 1;
 
-    // Deflate cannot shrink further: 258 bytes for two bits, and some bytes for the block.
-    private const ulong MaxRatio = 1032, RatioSlack = 1 << 16;
-
-    private const long MaxDirectory = 100_000_000;
+    private const long MaxDirectory = 4 << 20; // room for 60,000 entries; models have a thousand
 
     private readonly Dictionary<string, ZipEntry> _entries = [];
     private readonly MappedFile _file;
@@ -39,31 +35,15 @@ internal sealed unsafe class ZipDirectory
         return directory;
     }
 
-    /// <summary>Gives an entry's bytes: in place if stored, else inflated into memory of their own.</summary>
-    /// <exception cref="InvalidDataException">The compressed bytes are damaged, or too few or many.</exception>
-    public BorrowedBytes Borrow(ZipEntry entry)
-    {
-        BorrowedBytes stored = _file.Borrow(entry.Offset, entry.StoredLength);
-        if (!entry.IsDeflated)
-        {
-            return stored;
-        }
+    /// <summary>Gives the bytes of a stored entry in place.</summary>
+    public BorrowedBytes Borrow(ZipEntry entry) => _file.Borrow(entry.Offset, entry.StoredLength);
 
-        byte* inflated = (byte*)NativeMemory.Alloc((nuint)entry.Length);
-        try
-        {
-            Inflate(entry, stored, inflated);
-            return new(inflated, entry.Length, owner: null);
-        }
-        catch
-        {
-            NativeMemory.Free(inflated);
-            throw;
-        }
-        finally
-        {
-            stored.Dispose();
-        }
+    /// <summary>Gives a copy of an entry's bytes, stored or deflated; the caller has checked its length.</summary>
+    /// <exception cref="InvalidDataException">The compressed bytes are damaged, or too few or many.</exception>
+    public byte[] Read(ZipEntry entry)
+    {
+        using BorrowedBytes stored = Borrow(entry);
+        return entry.IsDeflated ? Inflate(entry, stored) : stored.Span.ToArray();
     }
 
     private void ReadEntries(ZipEnd end)
@@ -127,20 +107,19 @@ internal sealed unsafe class ZipDirectory
         using BorrowedBytes borrowed = _file.Borrow((long)header, LocalLength);
         ReadOnlySpan<byte> local = borrowed.Span;
         long offset = (long)header + LocalLength + U16(local, 26) + U16(local, 28);
-        if (U32(local, 0) != LocalSignature || U16(local, 26) != nameLength || U16(local, 8) != method)
+        if (U32(local, 0) != LocalSignature || U16(local, 26) != nameLength || U16(local, 8) != method
+            || offset > directoryStart || !HasName(header, record.Slice(EntryLength, nameLength)))
         {
             throw Refuse($"a header of \"{name}\" at byte {header}", "another");
         }
 
-        if (offset > directoryStart || stored > (ulong)(directoryStart - offset))
+        if (stored > (ulong)(directoryStart - offset))
         {
             throw Refuse($"\"{name}\" within {directoryStart} bytes", $"{stored} bytes from byte {offset}");
         }
 
-        bool plausible = method == Stored
-            ? length == stored
-            : length <= (stored * MaxRatio) + RatioSlack;
-        return plausible
+        bool isPlausible = method == Deflated ? length <= long.MaxValue : length == stored;
+        return isPlausible
             ? new(name, (long)header, offset, (long)stored, (long)length, method == Deflated)
             : throw Refuse($"\"{name}\" of a length that its {stored} bytes can hold", $"{length}");
     }
@@ -194,21 +173,16 @@ internal sealed unsafe class ZipDirectory
         }
     }
 
-    private void Inflate(ZipEntry entry, BorrowedBytes stored, byte* target)
+    private byte[] Inflate(ZipEntry entry, BorrowedBytes stored)
     {
+        byte[] inflated = new byte[entry.Length];
         using UnmanagedMemoryStream source = new(stored.Start, stored.Length);
         using DeflateStream inflater = new(source, CompressionMode.Decompress);
-        long done = 0;
+        int done;
         bool more;
         try
         {
-            int read;
-            do
-            {
-                read = inflater.Read(new Span<byte>(target + done, (int)Math.Min(entry.Length - done, 1 << 20)));
-                done += read;
-            }
-            while (read > 0);
+            done = inflater.ReadAtLeast(inflated, inflated.Length, throwOnEndOfStream: false);
             more = inflater.ReadByte() >= 0;
         }
         catch (InvalidDataException e)
@@ -216,10 +190,15 @@ internal sealed unsafe class ZipDirectory
             throw Refuse($"deflated bytes in \"{entry.Name}\"", e.Message, e);
         }
 
-        if (done != entry.Length || more)
-        {
-            throw Refuse($"{entry.Length} bytes in \"{entry.Name}\"", more ? "more" : $"{done}");
-        }
+        return done == inflated.Length && !more
+            ? inflated
+            : throw Refuse($"{entry.Length} bytes in \"{entry.Name}\"", more ? "more" : $"{done}");
+    }
+
+    private bool HasName(ulong header, ReadOnlySpan<byte> name)
+    {
+        using BorrowedBytes local = _file.Borrow((long)header + LocalLength, name.Length);
+        return local.Span.SequenceEqual(name);
     }
 
     private InvalidDataException Refuse(string expected, string found, Exception? inner = null) =>

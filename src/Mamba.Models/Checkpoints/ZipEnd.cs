@@ -27,7 +27,8 @@ internal readonly record struct ZipEnd(long Start, long Length, ulong Count)
         if (at < 0)
         {
             throw new InvalidDataException(
-                $"{file.Path}: expected a zip directory at the end of the file; found none (is the file cut short?).");
+                $"{file.Path}: the file is cut off: found {file.Length} bytes, and no zip directory at their end. " +
+                "Was it downloaded as a whole?");
         }
 
         ReadOnlySpan<byte> record = tail[at..];

@@ -199,6 +199,13 @@ public abstract class Module : IDisposable
         return module;
     }
 
+    /// <summary>Removes a parameter and frees it.</summary>
+    private protected void RemoveParameter(Parameter parameter)
+    {
+        _parameters.RemoveAll(own => own.Parameter == parameter);
+        Device.Release(parameter.Value);
+    }
+
     /// <summary>Removes a part and frees it.</summary>
     private protected void RemoveModule(Module module)
     {

@@ -39,6 +39,16 @@ public abstract class RecurrentMixer : SequenceMixer
         return InitialState;
     }
 
+    /// <summary>Frees the initial state, if there is one: it is zero again.</summary>
+    internal void ForgetInitialState()
+    {
+        if (InitialState is not null)
+        {
+            RemoveParameter(InitialState);
+            InitialState = null;
+        }
+    }
+
     /// <inheritdoc/>
     public override LayerState CreateState(int batch)
     {

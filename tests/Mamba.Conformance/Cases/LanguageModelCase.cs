@@ -53,7 +53,7 @@ internal static class LanguageModelCase
         tape.Backward(loss);
         string embedding = golden.Has($"grad.{WeightNames.OriginalEmbedding}")
             ? WeightNames.OriginalEmbedding
-            : WeightNames.HuggingFaceEmbedding;
+            : WeightNames.Embedding;
         foreach (NamedWeight weight in WeightNames.Of(model, embedding))
         {
             if (golden.Has($"grad.{weight.Name}"))

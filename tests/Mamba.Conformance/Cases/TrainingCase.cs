@@ -94,7 +94,7 @@ internal static class TrainingCase
     private static string EmbeddingName(Golden golden) =>
         golden.Names.Any(name => name.EndsWith(WeightNames.OriginalEmbedding, StringComparison.Ordinal))
             ? WeightNames.OriginalEmbedding
-            : WeightNames.HuggingFaceEmbedding;
+            : WeightNames.Embedding;
 
     private static double[] Betas(Golden golden) =>
         golden.Options.TryGetProperty("betas", out JsonElement betas)

@@ -168,13 +168,60 @@ public sealed class PickleHostileTests : IDisposable
     }
 
     [Fact]
-    public void A_million_tuples_within_each_other_overflow_nothing()
+    public void A_third_of_a_million_tuples_within_each_other_overflow_nothing()
     {
-        byte[] nested = new byte[1_000_000];
-        nested.AsSpan().Fill(0x85);
+        byte[] tuple = [0x85, (byte)'q', 0]; // the memo's instruction pays for the tuple's memory
+        byte[] nested = [.. Enumerable.Repeat(tuple, 333_000).SelectMany(bytes => bytes)];
 
         ShouldBeRefused(TorchArchive.Make(P.Op('N').Raw(nested).Bytes(), []), "*dictionary*", "nesting");
     }
+
+    [Theory]
+    [InlineData(new byte[] { (byte)'}' })]
+    [InlineData(new byte[] { (byte)']' })]
+    [InlineData(new byte[] { (byte)'N', 0x85, 0x85, 0x85, 0x85, 0x85, 0x85, 0x85, 0x85 })]
+    [InlineData(new byte[] { (byte)'(', (byte)'}', (byte)'t' })]
+    public void A_pickle_whose_values_take_more_than_32_times_its_size_is_refused(byte[] instructions)
+    {
+        int times = 1_000_000 / instructions.Length;
+        byte[] repeated = [.. Enumerable.Repeat(instructions, times).SelectMany(bytes => bytes)];
+        byte[] archive = TorchArchive.Make(P.Raw(repeated).Bytes(), []);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        ShouldBeRefused(archive, "*data.pkl*32 for each byte of the pickle; found more*", "memory");
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(64 << 20);
+    }
+
+    [Fact]
+    public void A_tensor_of_many_axes_is_refused_before_they_are_copied()
+    {
+        PickleBuilder pickle = P.Op('(').Raw((byte)'K', 1).Op('q').Raw(0);
+        for (int i = 1; i < 200_000; i++)
+        {
+            pickle.Op('h').Raw(0);
+        }
+
+        pickle.Op('t').Op('q').Raw(1).Op('(');
+        for (int i = 0; i < 100; i++)
+        {
+            pickle.Global("torch._utils", "_rebuild_tensor_v2").Op('(').Storage("FloatStorage", "0", 1).Integer(0)
+                .Op('h').Raw(1).Op('h').Raw(1).Raw(0x89).Op('N').Op('t').Op('R');
+        }
+
+        byte[] archive = TorchArchive.Make(pickle.Op('t').Bytes(), new() { ["0"] = new byte[4] });
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        ShouldBeRefused(archive, "*at most 16 axes; found 200000*", "axes");
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(32 << 20);
+    }
+
+    [Fact]
+    public void A_frame_that_reaches_beyond_the_pickle_is_refused() => ShouldBeRefused(
+        TorchArchive.Make(P.Raw(0x95, 5, 0, 0, 0, 0, 0, 0, 0).Op('}').Bytes(), []),
+        "*expected 5 more bytes; found 2*",
+        "frame");
 
     [Fact]
     public void Memo_that_doubles_with_each_step_stays_small()

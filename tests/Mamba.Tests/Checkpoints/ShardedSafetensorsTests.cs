@@ -47,13 +47,14 @@ public sealed class ShardedSafetensorsTests : IDisposable
     [InlineData("""{"weight_map":{"a":"one.safetensors\u0000"}}""", "*\"a\"*same folder*")]
     [InlineData("""{"weight_map":{"a":".."}}""", "*\"a\"*same folder*\"..\"*")]
     [InlineData("""{"weight_map":{"a":""}}""", "*\"a\"*same folder*\"\"*")]
-    [InlineData("""{"weight_map":{"a":null}}""", "*\"a\"*same folder*")]
-    [InlineData("""{"weight_map":{"a":5}}""", "*weight_map*")]
-    [InlineData("""{"weight_map":[1]}""", "*weight_map*")]
-    [InlineData("""{"metadata":{}}""", "*\"weight_map\"; found none*")]
-    [InlineData("""[]""", "*weight_map*")]
-    [InlineData("""{"weight_map":{"a":"one.safetensors","a":"two.safetensors"}}""", "*weight_map*a*")]
-    [InlineData("""{"weight_map":""", "*weight_map*")]
+    [InlineData("""{"weight_map":{"a":null}}""", "*\"weight_map.a\": expected text; found null*")]
+    [InlineData("""{"weight_map":{"a":5}}""", "*\"weight_map.a\": expected text; found 5*")]
+    [InlineData("""{"weight_map":[1]}""", "*\"weight_map\": expected an object; found ?1].")]
+    [InlineData("""{"metadata":{}}""", "*\"weight_map\": expected an object; found nothing of that name*")]
+    [InlineData("""[]""", "*expected a JSON object; found []*")]
+    [InlineData("""{"weight_map":{"a":"one.safetensors","a":"two.safetensors"}}""", "*JSON object*'a'*")]
+    [InlineData("""{"weight_map":""", "*JSON object*")]
+    [InlineData("""{"weight_map":{"a":"\ud800"}}""", "*half a surrogate pair*")]
     public void A_wrong_index_is_refused(string index, string message)
     {
         Action open = () => Open(index).Dispose();

@@ -42,7 +42,7 @@ public sealed class TensorSourceTests : IDisposable
         Action open = () => TensorSource.Open(_folder.Path);
 
         open.Should().Throw<FileNotFoundException>()
-            .WithMessage("*model.safetensors, *model.safetensors.index.json, *pytorch_model.bin*");
+            .WithMessage("*model.safetensors or model.safetensors.index.json or pytorch_model.bin*found no files*");
     }
 
     [Fact]

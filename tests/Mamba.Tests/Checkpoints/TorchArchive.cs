@@ -6,6 +6,7 @@ namespace Mamba.Tests.Checkpoints;
 /// <summary>Makes zip archives as PyTorch lays them out.</summary>
 internal static class TorchArchive
 {
+    /// <summary>An archive whose pickle may be compressed; PyTorch stores all as it is.</summary>
     public static byte[] Make(
         byte[] pickle, Dictionary<string, byte[]> storages, string folder = "archive",
         CompressionLevel compression = CompressionLevel.NoCompression)
@@ -20,19 +21,24 @@ internal static class TorchArchive
             files.Add($"{folder}/data/{key}", content);
         }
 
-        return Zip(files, compression);
+        return Zip(
+            files,
+            name => name.Contains("/data/", StringComparison.Ordinal) ? CompressionLevel.NoCompression : compression);
     }
 
-    public static byte[] Zip(
-        Dictionary<string, byte[]> files, CompressionLevel compression = CompressionLevel.NoCompression)
+    public static byte[] Zip(Dictionary<string, byte[]> files) => Zip(files, _ => CompressionLevel.NoCompression);
+
+    public static byte[] Zip(Dictionary<string, byte[]> files, Func<string, CompressionLevel> compression)
     {
         using MemoryStream stream = new();
         using (ZipArchive archive = new(stream, ZipArchiveMode.Create, leaveOpen: true))
         {
             foreach ((string name, byte[] content) in files)
             {
-                using Stream entry = archive.CreateEntry(name, compression).Open();
-                entry.Write(content);
+                ZipArchiveEntry entry = archive.CreateEntry(name, compression(name));
+                entry.LastWriteTime = new(1980, 1, 1, 0, 0, 0, TimeSpan.Zero); // the same bytes every time
+                using Stream target = entry.Open();
+                target.Write(content);
             }
         }
 

@@ -1,34 +1,35 @@
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
-using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Models;
 
 /// <summary>Adapters that do not fit, or cannot be written.</summary>
 public sealed class AdapterRefusalTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly Device _device = TestDevice.Open();
+    private readonly AdapterFolder _folder = new();
 
-    public void Dispose()
-    {
-        _device.Dispose();
-        _folder.Dispose();
-    }
+    public void Dispose() => _folder.Dispose();
 
     [Theory]
     [InlineData("\"r\": 3", "\"r\": 4", "*lora_A.weight*[3, *[4, *r = 4*")]
-    [InlineData("\"r\": 3", "\"r\": -1", "*r of 0 or more*-1*")]
+    [InlineData("\"r\": 3", "\"r\": -1", "*\"r\": expected an integer from 0 to 1048576; found -1*")]
     [InlineData("\"r\": 3", "\"r\": \"many\"", "*\"r\"*integer*many*")]
+    [InlineData("\"r\": 3", "\"r\": 2000000000", "*\"r\"*integer from 0 to 1048576*2000000000*")]
+    [InlineData("\"r\": 3", "\"r\": null", "*\"r\"*integer*null*")]
+    [InlineData("\"r\": 3", "\"r\": 0", "*_A.weight\"; r is 0 in adapter_config.json, expected 1 or more*")]
     [InlineData("\"lora_alpha\": 4.0", "\"lora_alpha\": NaN", "*lora_alpha*NaN*")]
+    [InlineData("\"lora_alpha\": 4.0", "\"lora_alpha\": Infinity", "*lora_alpha*Infinity*")]
+    [InlineData("\"lora_alpha\": 4.0", "\"lora_alpha\": 1e39", "*lora_alpha*1e39*")] // beyond float32
+    [InlineData("\"lora_alpha\": 4.0", "\"lora_alpha\": -1e300", "*lora_alpha*-1e300*")]
+    [InlineData("\"bias\": \"none\"", "\"bias\": \"\\ud800\"", "*adapter_config.json: *surrogate*")]
+    [InlineData("\"bias\": \"none\"", "\"r\": 3", "*adapter_config.json: *JSON object*")]
     public void A_wrong_configuration_is_refused(string from, string to, string message)
     {
-        SaveTuned();
-        EditConfig(from, to);
+        _folder.Save();
+        _folder.EditConfig(from, to);
 
-        ShouldRefuse<InvalidDataException>(message);
+        _folder.ShouldRefuse<InvalidDataException>(message);
     }
 
     [Theory]
@@ -39,63 +40,83 @@ public sealed class AdapterRefusalTests : IDisposable
     [InlineData("\"r\": 3", "\"rank_pattern\": {\"x_proj\": 9}, \"r\": 3", "*rank_pattern*x_proj*")]
     public void An_option_that_is_not_supported_is_refused_by_name(string from, string to, string message)
     {
-        SaveTuned();
-        EditConfig(from, to);
+        _folder.Save();
+        _folder.EditConfig(from, to);
 
-        ShouldRefuse<NotSupportedException>(message);
+        _folder.ShouldRefuse<NotSupportedException>(message);
     }
 
     [Fact]
     public void A_B_that_is_missing_is_named()
     {
-        Rewrite(shapes => shapes.Remove("base_model.model.backbone.layers.0.mixer.x_proj.lora_B.weight"));
+        _folder.Rewrite(shapes => shapes.Remove("base_model.model.backbone.layers.0.mixer.x_proj.lora_B.weight"));
 
-        ShouldRefuse<InvalidDataException>("*layers.0.mixer.x_proj.lora_B.weight*none*");
+        _folder.ShouldRefuse<InvalidDataException>("*layers.0.mixer.x_proj.lora_B.weight*none*");
     }
 
     [Theory]
     [InlineData("base_model.model.backbone.layers.0.mixer.x_proj.lora_B.weight", "*x_proj.lora_B.weight*[7]*[10, 3]*")]
     [InlineData("base_model.model.backbone.norm_f.weight", "*norm_f.weight*[7]*[8]*")]
     [InlineData("base_model.model.backbone.layers.1.mixer.init_states", "*init_states*[7]*[16, 4]*")]
-    [InlineData("base_model.model.backbone.embeddings.lora_embedding_A", "*lora_embedding_A*")]
     [InlineData("base_model.model.backbone.layers.9.mixer.x_proj.lora_A.weight", "*layers.9*")]
-    [InlineData("base_model.model.backbone.norm_f.lora_A.weight", "*norm_f.lora_A*")]
-    [InlineData("backbone.norm_f.weight", "*base_model.model.*\"backbone.norm_f.weight\"*")]
+    [InlineData("backbone.norm_f.weight", "*no place for \"backbone.norm_f.weight\"*base_model.model.WEIGHT*")]
     public void A_tensor_of_a_wrong_shape_or_name_is_refused(string name, string message)
     {
-        Rewrite(shapes => shapes[name] = [7]);
+        _folder.Rewrite(shapes => shapes[name] = [7]);
 
-        ShouldRefuse<InvalidDataException>(message);
+        _folder.ShouldRefuse<InvalidDataException>(message);
+    }
+
+    [Theory]
+    [InlineData("adapter_config.json")]
+    [InlineData("adapter_model.safetensors")]
+    public void A_Git_LFS_pointer_in_place_of_a_file_is_recognised(string name)
+    {
+        _folder.Save();
+        File.WriteAllText(_folder[name], "version https://git-lfs.github.com/spec/v1\nsize 5\n");
+
+        _folder.ShouldRefuse<InvalidDataException>($"*{name}: found a Git-LFS pointer*");
+    }
+
+    [Fact]
+    public void A_folder_that_is_not_there_is_told()
+    {
+        using MambaLanguageModel model = TunedModels.Base(_folder.Device);
+
+        Action load = () => model.LoadAdapters("someone/mamba-lora");
+
+        load.Should().Throw<DirectoryNotFoundException>().WithMessage(
+            "*local folder with adapter_config.json*\"someone/mamba-lora\"*hf download someone/mamba-lora*");
     }
 
     [Fact]
     public void A_damaged_or_missing_file_is_refused()
     {
-        SaveTuned();
+        _folder.Save();
         byte[] bytes = File.ReadAllBytes(_folder["adapter_model.safetensors"]);
         File.WriteAllBytes(_folder["adapter_model.safetensors"], bytes[..^4]);
-        ShouldRefuse<InvalidDataException>("*adapter_model.safetensors*");
+        _folder.ShouldRefuse<InvalidDataException>("*adapter_model.safetensors*");
 
         File.Delete(_folder["adapter_model.safetensors"]);
-        ShouldRefuse<FileNotFoundException>("*adapter_model.safetensors*");
+        _folder.ShouldRefuse<FileNotFoundException>("*adapter_model.safetensors*");
 
         File.Delete(_folder["adapter_config.json"]);
-        ShouldRefuse<FileNotFoundException>("*adapter_config.json*");
+        _folder.ShouldRefuse<FileNotFoundException>("*adapter_config.json*");
     }
 
     [Fact]
     public void A_file_without_tensors_is_refused()
     {
-        Rewrite(shapes => shapes.Clear());
+        _folder.Rewrite(shapes => shapes.Clear());
 
-        ShouldRefuse<InvalidDataException>("*no tensors*");
+        _folder.ShouldRefuse<InvalidDataException>("*no tensors*");
     }
 
     [Fact]
     public void Adapters_are_not_loaded_over_others()
     {
-        SaveTuned();
-        using MambaLanguageModel model = TunedModels.Create(_device);
+        _folder.Save();
+        using MambaLanguageModel model = TunedModels.Create(_folder.Device);
 
         Action load = () => model.LoadAdapters(_folder.Path);
 
@@ -105,9 +126,9 @@ public sealed class AdapterRefusalTests : IDisposable
     [Fact]
     public void What_cannot_be_saved_is_refused()
     {
-        using MambaLanguageModel frozen = TunedModels.Base(_device), mixed = TunedModels.Create(_device);
+        using MambaLanguageModel frozen = TunedModels.Base(_folder.Device), mixed = TunedModels.Create(_folder.Device);
         using MambaLanguageModel nameless = new(
-            _device, TunedModels.Config with { Layers = [new S4dMixerOptions { ModelDim = 8 }] }, new Random(1));
+            _folder.Device, TunedModels.Config with { Layers = [new S4dMixerOptions { ModelDim = 8 }] }, new Random(1));
         LowRank.SetTrainable(frozen, false);
         mixed.Head!.Adapt(2, 1, new Random(1));
 
@@ -117,54 +138,5 @@ public sealed class AdapterRefusalTests : IDisposable
         Directory.EnumerateFiles(_folder.Path).Should().BeEmpty();
 
         Action Saving(MambaLanguageModel model) => () => model.SaveAdapters(_folder.Path);
-    }
-
-    private void SaveTuned()
-    {
-        using MambaLanguageModel model = TunedModels.Create(_device);
-        model.SaveAdapters(_folder.Path);
-    }
-
-    private void EditConfig(string from, string to)
-    {
-        string path = _folder["adapter_config.json"], before = File.ReadAllText(path);
-        string after = before.Replace(from, to, StringComparison.Ordinal);
-        after.Should().NotBe(before);
-        File.WriteAllText(path, after);
-    }
-
-    /// <summary>Saves adapters of which some tensors are removed, added or given another shape.</summary>
-    private void Rewrite(Action<Dictionary<string, long[]>> change)
-    {
-        SaveTuned();
-        Dictionary<string, long[]> shapes;
-        using (SafetensorsFile file = SafetensorsFile.Open(_folder["adapter_model.safetensors"]))
-        {
-            shapes = file.Tensors.ToDictionary(pair => pair.Key, pair => pair.Value.Shape.ToArray());
-        }
-
-        change(shapes);
-        SafetensorsWriter writer = new();
-        foreach ((string name, long[] shape) in shapes)
-        {
-            writer.Add(name, ElementType.F32, shape, new float[shape.Aggregate(1L, (count, size) => count * size)]);
-        }
-
-        writer.Save(_folder["adapter_model.safetensors"]);
-    }
-
-    private void ShouldRefuse<TException>(string message)
-        where TException : Exception
-    {
-        using MambaLanguageModel model = TunedModels.Base(_device);
-        float[] before = model.Forward(TunedModels.Ids).ToArray();
-        string[] names = TunedModels.TrainableOf(model);
-
-        Action load = () => model.LoadAdapters(_folder.Path);
-
-        load.Should().Throw<TException>().WithMessage(message);
-        model.Forward(TunedModels.Ids).ToArray().ShouldHaveTheBitsOf(before);
-        TunedModels.TrainableOf(model).Should().Equal(names);
-        model.Parameters.Should().HaveCount(names.Length);
     }
 }

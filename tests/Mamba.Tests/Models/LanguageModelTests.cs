@@ -222,7 +222,7 @@ public sealed class LanguageModelTests
         GenerationOptions options = new() { MaxTokens = 20, Sampling = new() { Temperature = 1, Seed = 5 } };
         using MambaLanguageModel endless = new(tested, Mixed, new Random(1));
         List<int> all = await GenerateAsync(endless, options);
-        using MambaLanguageModel ending = new(tested, Mixed with { EndOfText = all[6] }, new Random(1));
+        using MambaLanguageModel ending = new(tested, Mixed with { EndOfText = [all[6]] }, new Random(1));
 
         List<int> upToEnd = await GenerateAsync(ending, options);
         List<int> beyond = await GenerateAsync(ending, options with { StopTokens = [] });
