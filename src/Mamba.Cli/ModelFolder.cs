@@ -45,6 +45,6 @@ internal static class ModelFolder
     private static string? NewestCheckpoint(string folder) => !Directory.Exists(folder)
         ? null
         : Directory.EnumerateDirectories(folder, Checkpoints)
-            .Where(step => !Path.HasExtension(step) && File.Exists(Path.Combine(step, Config))) // .partial is half a one
+            .Where(step => !Path.HasExtension(step) && File.Exists(Path.Combine(step, Config))) // not .partial
             .Max();
 }

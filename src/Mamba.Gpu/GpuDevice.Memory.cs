@@ -136,8 +136,8 @@ public sealed partial class GpuDevice
             {
                 ForgetFailures();
                 throw new InsufficientMemoryException(
-                    $"Asked for {bytes:N0} bytes; {FreeBytes():N0} of the {Info.MemoryBytes:N0} bytes of {Info.Name} are " +
-                    "free.");
+                    $"Asked for {bytes:N0} bytes; {FreeBytes():N0} of the {Info.MemoryBytes:N0} bytes of {Info.Name} " +
+                    "are free.");
             }
         }
     }

@@ -8,7 +8,9 @@ public sealed partial class GpuDevice
     /// <summary>Tokens of a span, where long sequences are cut.</summary>
     private const int ScanSpanLength = 256;
 
-    /// <summary>Groups that keep a multiprocessor busy: a few, for each waits for memory and for its own last state.</summary>
+    /// <summary>
+    /// Groups that keep a multiprocessor busy: a few, for each waits for memory and for its own last state.
+    /// </summary>
     private const int ScanGroupsPerProcessor = 2;
 
     internal override int ScanChunkLength => ScanConstants.ChunkLength;
@@ -83,7 +85,8 @@ public sealed partial class GpuDevice
         DeviceArray steps = Allocate([count, sizes.Channels]);
         if (inputs.HasConstantB)
         {
-            Launch(new ScanSpanKernel<ConstantCouplings>(scan, RowsOf(before), RowsOf(steps)), ScanGroups(scan), threads);
+            Launch(
+                new ScanSpanKernel<ConstantCouplings>(scan, RowsOf(before), RowsOf(steps)), ScanGroups(scan), threads);
         }
         else
         {

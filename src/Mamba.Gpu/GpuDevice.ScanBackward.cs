@@ -84,7 +84,8 @@ public sealed partial class GpuDevice
         DeviceArray.RequireOptional("the gradient of D", gradients.D, inputs.D.Shape);
         DeviceArray.RequireOptional("the gradient of z", gradients.Z, inputs.Z.Shape);
         DeviceArray.RequireOptional("the gradient of the bias of Δ", gradients.DeltaBias, inputs.DeltaBias.Shape);
-        DeviceArray.RequireOptional("the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
+        DeviceArray.RequireOptional(
+            "the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
     }
 
     private DeviceArray AllocateFor(DeviceArray gradient, Shape shape) => gradient.Exists ? Allocate(shape) : default;

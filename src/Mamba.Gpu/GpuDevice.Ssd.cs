@@ -66,7 +66,9 @@ public sealed partial class GpuDevice
         }
     }
 
-    /// <summary>What the tokens of some chunks have of each other and of the states before; makes the states, too.</summary>
+    /// <summary>
+    /// What the tokens of some chunks have of each other and of the states before; makes the states, too.
+    /// </summary>
     private SsdPart SsdForward(
         in SsdInputs inputs, SsdPlan plan, int first, int last, DeviceArray states, DeviceArray finalState)
     {
@@ -221,7 +223,8 @@ public sealed partial class GpuDevice
 
     private SsdSkip SkipOf(in SsdInputs inputs, in SsdSizes sizes) => new(VectorOf(inputs.D), sizes.HasChannelD);
 
-    private static int ChunkLengthOf(in SsdInputs inputs) => inputs.ChunkLength > 0 ? inputs.ChunkLength : SsdChunkLength;
+    private static int ChunkLengthOf(in SsdInputs inputs) =>
+        inputs.ChunkLength > 0 ? inputs.ChunkLength : SsdChunkLength;
 
     private static int CountChunks(in SsdSizes sizes, int length, bool shorter)
     {
@@ -234,7 +237,9 @@ public sealed partial class GpuDevice
         return count;
     }
 
-    /// <summary>Chunks of a sequence: at least one, which passes the state on; none where it is computed by tokens.</summary>
+    /// <summary>
+    /// Chunks of a sequence: at least one, which passes the state on; none where it is computed by tokens.
+    /// </summary>
     private static int ChunksOf(int tokens, int length, bool shorter) =>
         !shorter && tokens <= ShortLength ? 0 : Math.Max(1, (tokens + length - 1) / length);
 }

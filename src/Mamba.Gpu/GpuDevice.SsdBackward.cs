@@ -4,8 +4,8 @@ using Mamba.Gpu.Kernels;
 namespace Mamba.Gpu;
 
 /// <content>
-/// The SSD backwards: the forward products again, and two for each of them back. The gradients of the decays are sums of
-/// what the products bring.
+/// The SSD backwards: the forward products again, and two for each of them back. The gradients of the decays are sums
+/// of what the products bring.
 /// </content>
 public sealed partial class GpuDevice
 {

@@ -20,8 +20,8 @@ public sealed partial class MambaLanguageModel
     /// <exception cref="ArgumentException">The prompt is empty, or an option makes no sense.</exception>
     /// <exception cref="OperationCanceledException">The text was cancelled.</exception>
     /// <remarks>
-    /// The work is done on the calling thread, while the caller waits for the next token. Between two tokens other work may
-    /// use the device. It has no gradients: a tape does not record it.
+    /// The work is done on the calling thread, while the caller waits for the next token. Between two tokens other work
+    /// may use the device. It has no gradients: a tape does not record it.
     /// </remarks>
     public IAsyncEnumerable<int> GenerateAsync(
         ReadOnlyMemory<int> prompt,
@@ -85,7 +85,9 @@ public sealed partial class MambaLanguageModel
         }
     }
 
-    /// <summary>What choosing the next token needs of those before it, in memory that does not grow with the text.</summary>
+    /// <summary>
+    /// What choosing the next token needs of those before it, in memory that does not grow with the text.
+    /// </summary>
     private sealed class PreviousTokens
     {
         private readonly IReadOnlyCollection<IReadOnlyList<int>> _stopSequences;

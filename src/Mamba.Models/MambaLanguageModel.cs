@@ -17,7 +17,9 @@ public sealed partial class MambaLanguageModel : Module
     /// <param name="config">Its sizes.</param>
     /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
     /// <exception cref="ArgumentException">The configuration makes no sense.</exception>
-    /// <exception cref="InsufficientMemoryException">The device's memory does not suffice; nothing of it is kept.</exception>
+    /// <exception cref="InsufficientMemoryException">
+    /// The device's memory does not suffice; nothing of it is kept.
+    /// </exception>
     public MambaLanguageModel(Device device, LanguageModelConfig config, Random? random)
         : base(device)
     {
@@ -72,8 +74,8 @@ public sealed partial class MambaLanguageModel : Module
     public Linear? Head { get; }
 
     /// <summary>
-    /// Whether a tape keeps only what goes into each layer, and computes the rest a second time on the way back: a third
-    /// more time for a fraction of the memory. Gradients have the same bits.
+    /// Whether a tape keeps only what goes into each layer, and computes the rest a second time on the way back: a
+    /// third more time for a fraction of the memory. Gradients have the same bits.
     /// </summary>
     public bool RecomputeActivations { get; set; }
 
@@ -92,7 +94,9 @@ public sealed partial class MambaLanguageModel : Module
     /// <param name="state">What came before; read and updated. Null: the texts begin here.</param>
     /// <param name="segments">Packed texts, which never see each other; null: one text a row.</param>
     /// <returns>Shape [batch, length, paddedVocabularySize], in the device's scope.</returns>
-    /// <exception cref="ArgumentException">The tokens do not fill the rows, or the state is of another model.</exception>
+    /// <exception cref="ArgumentException">
+    /// The tokens do not fill the rows, or the state is of another model.
+    /// </exception>
     public DeviceArray Forward(
         ReadOnlySpan<int> ids, int batch = 1, ModelState? state = null, Segments? segments = null)
     {
@@ -149,7 +153,8 @@ public sealed partial class MambaLanguageModel : Module
         if (ids.Length != state.Batch)
         {
             throw new ArgumentException(
-                $"A step reads one token of each of the {state.Batch} texts of the state; found {ids.Length}.", nameof(ids));
+                $"A step reads one token of each of the {state.Batch} texts of the state; found {ids.Length}.",
+                nameof(ids));
         }
 
         foreach (int id in ids)
@@ -239,7 +244,9 @@ public sealed partial class MambaLanguageModel : Module
     /// <param name="state">What came before; read and updated. Null: the texts begin here.</param>
     /// <param name="segments">Packed texts, which never see each other; null: one text a row.</param>
     /// <returns>An array of one element, in nats.</returns>
-    /// <exception cref="ArgumentException">The tokens do not fill the rows, or there are not as many targets.</exception>
+    /// <exception cref="ArgumentException">
+    /// The tokens do not fill the rows, or there are not as many targets.
+    /// </exception>
     public DeviceArray Loss(
         ReadOnlySpan<int> ids,
         ReadOnlySpan<int> targets,
@@ -249,7 +256,8 @@ public sealed partial class MambaLanguageModel : Module
     {
         if (targets.Length != ids.Length)
         {
-            throw new ArgumentException($"Expected {ids.Length} targets, one a token; found {targets.Length}.", nameof(targets));
+            throw new ArgumentException(
+                $"Expected {ids.Length} targets, one a token; found {targets.Length}.", nameof(targets));
         }
 
         (DeviceArray h, LayerState[] after) = Read(ids, batch, state, segments, default);
@@ -258,7 +266,9 @@ public sealed partial class MambaLanguageModel : Module
         return loss;
     }
 
-    /// <summary>The residual stream after the last layer, shape [batch, length, modelDim], of texts that begin here.</summary>
+    /// <summary>
+    /// The residual stream after the last layer, shape [batch, length, modelDim], of texts that begin here.
+    /// </summary>
     internal DeviceArray Hidden(ReadOnlySpan<int> ids, int batch) => Read(ids, batch, null, null, default).H;
 
     internal DeviceArray Logits(DeviceArray h)
@@ -331,7 +341,8 @@ public sealed partial class MambaLanguageModel : Module
         return ids.Length % batch == 0 && ids.Length / batch >= least
             ? ids.Length / batch
             : throw new ArgumentException(
-                $"Expected as many tokens in each of {batch} rows, at least {least}; found {ids.Length} tokens.", nameof(ids));
+                $"Expected as many tokens in each of {batch} rows, at least {least}; found {ids.Length} tokens.",
+                nameof(ids));
     }
 
     private void RequireRoom(Span<float> logits, int batch)
@@ -340,8 +351,9 @@ public sealed partial class MambaLanguageModel : Module
         if (logits.Length < count)
         {
             throw new ArgumentException(
-                $"Expected room for {count} logits, {Config.PaddedVocabularySize} for each of {batch} texts; found room for " +
-                $"{logits.Length}.", nameof(logits));
+                $"Expected room for {count} logits, {Config.PaddedVocabularySize} for each of {batch} texts; found " +
+                $"room for {logits.Length}.",
+                nameof(logits));
         }
     }
 

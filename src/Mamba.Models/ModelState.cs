@@ -76,7 +76,9 @@ public sealed class ModelState : IDisposable
     /// <param name="slot">The text here that is overwritten.</param>
     /// <param name="other">A state of the same model.</param>
     /// <param name="otherSlot">The text there; in a model with attention it has as many tokens as those here.</param>
-    /// <exception cref="ArgumentException">The other state is of another model or device, or of another length.</exception>
+    /// <exception cref="ArgumentException">
+    /// The other state is of another model or device, or of another length.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such text.</exception>
     /// <exception cref="InvalidOperationException">A tape follows one of the states.</exception>
     public void CopySlot(int slot, ModelState other, int otherSlot)
@@ -104,7 +106,9 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Writes the state: format, version, kind of model, positions, arrays, and a checksum of them all.</summary>
+    /// <summary>
+    /// Writes the state: format, version, kind of model, positions, arrays, and a checksum of them all.
+    /// </summary>
     /// <param name="stream">Where to.</param>
     /// <exception cref="ObjectDisposedException">The state has been disposed; nothing is written.</exception>
     public void Save(Stream stream)
@@ -200,7 +204,9 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Says whether somebody puts all layers back if a step fails, so that they need not do it themselves.</summary>
+    /// <summary>
+    /// Says whether somebody puts all layers back if a step fails, so that they need not do it themselves.
+    /// </summary>
     internal void SetGuarded(bool isGuarded)
     {
         foreach (LayerState layer in _layers)
@@ -224,7 +230,8 @@ public sealed class ModelState : IDisposable
         if (other.Kind != Kind)
         {
             throw new ArgumentException(
-                $"The states belong to different models: this one to {Kind}; the other one to {other.Kind}.", nameof(other));
+                $"The states belong to different models: this one to {Kind}; the other one to {other.Kind}.",
+                nameof(other));
         }
     }
 }

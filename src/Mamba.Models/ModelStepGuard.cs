@@ -2,7 +2,9 @@ using Mamba.Layers;
 
 namespace Mamba.Models;
 
-/// <summary>Puts the states of all layers back if a model's step, which changes them in place, fails half way.</summary>
+/// <summary>
+/// Puts the states of all layers back if a model's step, which changes them in place, fails half way.
+/// </summary>
 internal readonly ref struct ModelStepGuard
 {
     private readonly ModelState _state;
@@ -10,7 +12,9 @@ internal readonly ref struct ModelStepGuard
 
     /// <summary>Begins a step.</summary>
     /// <param name="state">What the step changes.</param>
-    /// <param name="isSafe">Whether the step will find all its memory in the device's pool, so that it cannot fail.</param>
+    /// <param name="isSafe">
+    /// Whether the step will find all its memory in the device's pool, so that it cannot fail.
+    /// </param>
     public ModelStepGuard(ModelState state, bool isSafe)
     {
         _state = state;

@@ -67,7 +67,9 @@ internal sealed class RecordedStep : IDisposable
         _device.Release(_idMemory);
     }
 
-    /// <param name="isSafe">Whether the device's pool has all memory; if not, the state is put back should there be too little.</param>
+    /// <param name="isSafe">
+    /// Whether the device's pool has all memory; if not, the state is put back should there be too little.
+    /// </param>
     private void Compute(bool isSafe)
     {
         using ModelStepGuard guard = new(_state, isSafe);

@@ -8,9 +8,9 @@ using Mamba.Layers;
 namespace Mamba.Models;
 
 /// <summary>
-/// The file of a <see cref="ModelState"/>: a magic word, then in 64-bit little-endian numbers the format version, the length
-/// of the model's kind, the number of texts and their positions; for each layer the tokens that it holds one by one, and
-/// its arrays as float32; at the end a SHA-256 of everything before it.
+/// The file of a <see cref="ModelState"/>: a magic word, then in 64-bit little-endian numbers the format version, the
+/// length of the model's kind, the number of texts and their positions; for each layer the tokens that it holds one by
+/// one, and its arrays as float32; at the end a SHA-256 of everything before it.
 /// </summary>
 internal static class StateFile
 {
@@ -56,7 +56,8 @@ internal static class StateFile
         long[] positions = ReadNumbers(stream, checksum, state.Batch);
         if (Array.Exists(positions, position => position < 0))
         {
-            throw new InvalidDataException($"A saved state claims {positions.Min()} tokens of a text; expected 0 or more.");
+            throw new InvalidDataException(
+                $"A saved state claims {positions.Min()} tokens of a text; expected 0 or more.");
         }
 
         int[] lengths = new int[state.Layers.Count];
@@ -97,19 +98,22 @@ internal static class StateFile
         if (version != FormatVersion)
         {
             throw new InvalidDataException(
-                $"Expected a saved state of format {FormatVersion}; found format {version}, of another version of Mamba.");
+                $"Expected a saved state of format {FormatVersion}; found format {version}, of another version of " +
+                "Mamba.");
         }
 
         long length = ReadNumber(stream, checksum);
         if (length is < 0 or > MaxKindLength)
         {
-            throw new InvalidDataException($"A saved state names its model in {length} bytes; expected at most {MaxKindLength}.");
+            throw new InvalidDataException(
+                $"A saved state names its model in {length} bytes; expected at most {MaxKindLength}.");
         }
 
         string kind = Encoding.UTF8.GetString(Read(stream, checksum, (int)length));
         if (kind != state.Kind)
         {
-            throw new InvalidDataException($"The state was saved of another model: expected {state.Kind}; found {kind}.");
+            throw new InvalidDataException(
+                $"The state was saved of another model: expected {state.Kind}; found {kind}.");
         }
 
         long batch = ReadNumber(stream, checksum);
@@ -124,7 +128,8 @@ internal static class StateFile
         long length = ReadNumber(stream, checksum), most = layer.HoldsTokens ? int.MaxValue : 0;
         return length >= 0 && length <= most
             ? (int)length
-            : throw new InvalidDataException($"A saved state claims {length} tokens in layer {index}; expected 0 to {most}.");
+            : throw new InvalidDataException(
+                $"A saved state claims {length} tokens in layer {index}; expected 0 to {most}.");
     }
 
     /// <summary>Bytes of all arrays of a layer that holds a number of tokens.</summary>

@@ -9,7 +9,9 @@ namespace Mamba.Models;
 /// </summary>
 internal static class StateKind
 {
-    /// <summary>The words, such as <c>vocabulary 256, width 128, 4 x mamba2 (heads 4 x 64, states 64, window 3 x 384)</c>.</summary>
+    /// <summary>
+    /// The words, such as <c>vocabulary 256, width 128, 4 x mamba2 (heads 4 x 64, states 64, window 3 x 384)</c>.
+    /// </summary>
     public static string Of(LanguageModelConfig config)
     {
         List<(string Layer, int Count)> layers = [];
@@ -44,7 +46,8 @@ internal static class StateKind
             $"attention (heads {attention.Heads} of {attention.KeyValueHeads} x {attention.HeadDim}, rotary ") +
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{attention.RotaryDim} base {attention.RotaryBase:R}{(attention.RotaryInterleaved ? " interleaved" : "")}, ") +
+                $"{attention.RotaryDim} base " +
+                $"{attention.RotaryBase:R}{(attention.RotaryInterleaved ? " interleaved" : "")}, ") +
             FormattableString.Invariant($"window {Math.Max(attention.ConvWidth - 1, 0)})"),
         _ => throw new NotSupportedException($"A state has no words for the layer {options.GetType().Name}."),
     };

@@ -50,8 +50,8 @@ internal static class TestDevice
     }
 
     /// <summary>
-    /// Asserts that a sequence has the same bits alone and in a batch; on CUDA, where cuBLAS chooses the method of a product
-    /// by its number of rows, that they are as close as sums in another order.
+    /// Asserts that a sequence has the same bits alone and in a batch; on CUDA, where cuBLAS chooses the method of a
+    /// product by its number of rows, that they are as close as sums in another order.
     /// </summary>
     public static void ShouldBeAsAlone(this float[] batched, float[] alone, string what = "array")
     {

@@ -114,7 +114,8 @@ internal static class GpuOperationRows
             }
 
             using Tape tape = new(device);
-            foreach (DeviceArray input in new[] { inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.Z })
+            DeviceArray[] watched = [inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.Z];
+            foreach (DeviceArray input in watched)
             {
                 tape.Watch(input);
             }

@@ -3,8 +3,8 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>gh·exp(a_last)·h</c>, h the state before a chunk and gh the gradient of that behind it: the gradient of a_last that
-/// comes by the two. A group has a head of a chunk.
+/// <c>gh·exp(a_last)·h</c>, h the state before a chunk and gh the gradient of that behind it: the gradient of a_last
+/// that comes by the two. A group has a head of a chunk.
 /// </summary>
 internal readonly struct SsdStateDotKernel(
     GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows states, GpuRows gStates, GpuRows dots)
@@ -82,7 +82,8 @@ internal readonly struct SsdDecayBackwardKernel(
             float value = delta.Load(((long)chunk * chunks.Length) + t, head);
             float sum = OfExponent(pairDots.Load(place + t, head) + before, value * decay);
             ofA += sum * value;
-            float gradient = ((sum * decay) + deltaDots.Load(place + t, head)) * step.Slope(step.Input(first + t, head));
+            float slope = step.Slope(step.Input(first + t, head));
+            float gradient = ((sum * decay) + deltaDots.Load(place + t, head)) * slope;
             ofBias += gradient;
             if (gDelta.Exists)
             {

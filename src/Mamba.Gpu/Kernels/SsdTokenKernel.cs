@@ -54,7 +54,8 @@ internal readonly struct SsdTokenKernel(
         {
             for (int n = 4 * Group.IdxX; n < shape.States; n += 4 * Group.DimX)
             {
-                states.StoreQuad(row, n, shape.States, initial.Exists ? initial.LoadQuad(row, n, shape.States) : default);
+                states.StoreQuad(
+                    row, n, shape.States, initial.Exists ? initial.LoadQuad(row, n, shape.States) : default);
             }
         }
 

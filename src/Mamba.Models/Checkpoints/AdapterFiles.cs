@@ -4,8 +4,8 @@ using Mamba.Layers;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// What fine-tuning has changed of a model, in a folder of its own: adapters under the names that the PEFT library gives
-/// them, and whatever else is trainable under its name in a checkpoint, after the same prefix.
+/// What fine-tuning has changed of a model, in a folder of its own: adapters under the names that the PEFT library
+/// gives them, and whatever else is trainable under its name in a checkpoint, after the same prefix.
 /// </summary>
 internal static class AdapterFiles
 {

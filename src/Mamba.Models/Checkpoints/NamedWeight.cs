@@ -31,7 +31,9 @@ internal sealed record NamedWeight(
         ? array.ToArray()
         : Transpose(array.ToArray(), array.Shape[0], array.Shape[1]);
 
-    /// <summary>Reads some elements of the parameter, or what narrow ones stand for, laid out as in the checkpoint.</summary>
+    /// <summary>
+    /// Reads some elements of the parameter, or what narrow ones stand for, laid out as in the checkpoint.
+    /// </summary>
     public void Read(long start, Span<float> target)
     {
         DeviceArray array = Parameter.Value;

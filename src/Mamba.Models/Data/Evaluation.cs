@@ -20,7 +20,10 @@ public static class Evaluation
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     /// <remarks>It has no gradients: a tape does not record it.</remarks>
     public static double MeanLoss(
-        MambaLanguageModel model, TokenSequence stream, long limit = long.MaxValue, CancellationToken cancellation = default)
+        MambaLanguageModel model,
+        TokenSequence stream,
+        long limit = long.MaxValue,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(stream);

@@ -35,7 +35,9 @@ public sealed partial class Trainer : IDisposable
     /// must depend on the number alone.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
-    /// <exception cref="ArgumentException">The optimiser was made of another module, or before parameters became trainable.</exception>
+    /// <exception cref="ArgumentException">
+    /// The optimiser was made of another module, or before parameters became trainable.
+    /// </exception>
     public Trainer(Module module, Optimizer optimizer, TrainerOptions options, Func<long, DeviceArray> loss)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -167,16 +169,19 @@ public sealed partial class Trainer : IDisposable
         if (!changed.IsSubsetOf(own))
         {
             throw new ArgumentException(
-                $"The optimiser was made of another module: {changed.Count(parameter => !own.Contains(parameter))} of its " +
-                $"{changed.Count} parameters are not in this {module.GetType().Name}. Make it of the module that is trained.",
+                $"The optimiser was made of another module: {changed.Count(parameter => !own.Contains(parameter))} " +
+                $"of its {changed.Count} parameters are not in this {module.GetType().Name}. Make it of the module " +
+                "that is trained.",
                 nameof(optimizer));
         }
 
-        if (Array.Find(all, named => named.Parameter.IsTrainable && !changed.Contains(named.Parameter)) is { Name: { } left })
+        string? left =
+            Array.Find(all, named => named.Parameter.IsTrainable && !changed.Contains(named.Parameter)).Name;
+        if (left is not null)
         {
             throw new ArgumentException(
-                $"The optimiser does not change \"{left}\", which is trainable: it was made of a part of the module, or before " +
-                "that became trainable. Make the optimiser last.",
+                $"The optimiser does not change \"{left}\", which is trainable: it was made of a part of the module, " +
+                "or before that became trainable. Make the optimiser last.",
                 nameof(optimizer));
         }
     }

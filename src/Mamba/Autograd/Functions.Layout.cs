@@ -31,7 +31,9 @@ public static partial class Functions
         return y;
     }
 
-    /// <summary>The array itself where its rows stand one behind the other, or else a copy of which that is true.</summary>
+    /// <summary>
+    /// The array itself where its rows stand one behind the other, or else a copy of which that is true.
+    /// </summary>
     /// <param name="x">Any array.</param>
     /// <returns>A contiguous array of the same shape.</returns>
     public static DeviceArray Contiguous(DeviceArray x)

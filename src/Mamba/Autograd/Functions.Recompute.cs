@@ -20,7 +20,9 @@ public static partial class Functions
         return Recompute(inputs => [forward(inputs[0])], [x])[0];
     }
 
-    /// <summary>Does so for a function of several arrays that returns several; some may be inputs, passed through.</summary>
+    /// <summary>
+    /// Does so for a function of several arrays that returns several; some may be inputs, passed through.
+    /// </summary>
     internal static DeviceArray[] Recompute(Func<DeviceArray[], DeviceArray[]> forward, DeviceArray[] inputs)
     {
         Device device = inputs[0].Device;

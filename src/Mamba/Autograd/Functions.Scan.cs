@@ -25,7 +25,8 @@ public static partial class Functions
             inputs.D, inputs.Z, inputs.DeltaBias, inputs.InitialState);
         DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
         DeviceArray finalState = device.AllocateOutput(sizes.StateShape);
-        DeviceArray checkpoints = follows ? device.AllocateOutput(sizes.CheckpointShape(device.ScanChunkLength)) : default;
+        DeviceArray checkpoints =
+            follows ? device.AllocateOutput(sizes.CheckpointShape(device.ScanChunkLength)) : default;
         device.SelectiveScan(inputs, segments, y, finalState, checkpoints);
         if (follows)
         {

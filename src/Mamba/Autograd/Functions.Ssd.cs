@@ -31,7 +31,9 @@ public static partial class Functions
         return (y, finalState);
     }
 
-    /// <summary>Computes one token of every sequence, as <see cref="Ssd"/> does, and advances the state in place.</summary>
+    /// <summary>
+    /// Computes one token of every sequence, as <see cref="Ssd"/> does, and advances the state in place.
+    /// </summary>
     /// <param name="inputs">
     /// Rows of one token: x, Δ, z of [batch, channels] or [batch, 1, channels], B and C likewise; no initial state.
     /// </param>
@@ -50,7 +52,8 @@ public static partial class Functions
 
         if (Follows(inputs with { InitialState = state }))
         {
-            throw new InvalidOperationException("A step has no backward pass; use Ssd for a sequence of length 1 instead.");
+            throw new InvalidOperationException(
+                "A step has no backward pass; use Ssd for a sequence of length 1 instead.");
         }
 
         DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);

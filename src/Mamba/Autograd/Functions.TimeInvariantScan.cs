@@ -42,7 +42,9 @@ public static partial class Functions
     /// <param name="c">C, of the shape of A.</param>
     /// <param name="d">The skip connection, shape [channels], or <c>default</c>.</param>
     /// <param name="z">The gate, of the shape of x, or <c>default</c>.</param>
-    /// <param name="state">h, read and written: [batch, states, channels]; complex: [batch, 2, states, channels].</param>
+    /// <param name="state">
+    /// h, read and written: [batch, states, channels]; complex: [batch, 2, states, channels].
+    /// </param>
     /// <returns>y, of the shape of x.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>

@@ -8,9 +8,9 @@ namespace Mamba.Autograd;
 /// </summary>
 /// <remarks>
 /// Reverse-mode differentiation. Arrays and gradients live in the device's scope, so a scope opens before the tape and
-/// ends after it. A gradient belongs to the memory of an array: a slice's gradient is a slice of the whole's. A tape goes
-/// backward once, and then records no more. Gradients of parameters add up from tape to tape until they are cleared;
-/// those of watched arrays begin at zero with every tape that watches them.
+/// ends after it. A gradient belongs to the memory of an array: a slice's gradient is a slice of the whole's. A tape
+/// goes backward once, and then records no more. Gradients of parameters add up from tape to tape until they are
+/// cleared; those of watched arrays begin at zero with every tape that watches them.
 /// </remarks>
 /// <example>
 /// <code>
@@ -58,7 +58,9 @@ public sealed class Tape : IDisposable
     internal int Count => _entries.Count;
 
     /// <summary>Asks for the gradient of an array that is not a parameter, such as an input.</summary>
-    /// <param name="array">An array on the tape's device. Its gradient, if an earlier tape left one, becomes zero.</param>
+    /// <param name="array">
+    /// An array on the tape's device. Its gradient, if an earlier tape left one, becomes zero.
+    /// </param>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     /// <exception cref="InvalidOperationException">The tape has gone backward already.</exception>
     public void Watch(DeviceArray array)
@@ -128,7 +130,9 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>The gradient of an array, after <see cref="Backward(DeviceArray)"/>.</summary>
-    /// <param name="array">A parameter's value, a watched array, or anything computed from them under this tape.</param>
+    /// <param name="array">
+    /// A parameter's value, a watched array, or anything computed from them under this tape.
+    /// </param>
     /// <returns>An array of the same shape; zeros if no gradient reached it.</returns>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     /// <exception cref="InvalidOperationException">The tape does not follow the array.</exception>
@@ -141,8 +145,8 @@ public sealed class Tape : IDisposable
         if (!IsWanted(storage))
         {
             throw new InvalidOperationException(
-                $"The tape does not follow this array {array.Shape}: it is no trainable parameter, it is not watched, and it " +
-                "was not computed from one under this tape. Call Watch before computing with it.");
+                $"The tape does not follow this array {array.Shape}: it is no trainable parameter, it is not " +
+                "watched, and it was not computed from one under this tape. Call Watch before computing with it.");
         }
 
         storage.Gradient ??= _device.AllocateGradient(storage);
@@ -193,8 +197,8 @@ public sealed class Tape : IDisposable
             if (storage.IsUnset)
             {
                 throw new InvalidOperationException(
-                    $"Weights {input.Shape} were never set: their layer was made with random: null, for a loader to fill. " +
-                    "Load it, or pass a Random.");
+                    $"Weights {input.Shape} were never set: their layer was made with random: null, for a loader to " +
+                    "fill. Load it, or pass a Random.");
             }
 
             follows |= storage.Device.Tape is { } tape && (storage.IsTrainable || tape.Follows(storage));
@@ -280,8 +284,8 @@ public sealed class Tape : IDisposable
                 else if (Array.Exists(entry.Outputs, output => output.IsAlive && output.Gradient.Exists))
                 {
                     throw new InvalidOperationException(
-                        "A scope that was opened under this tape has ended, and with it arrays that the way back needs. " +
-                        "End such a scope after Backward, or compute in it nothing that Backward depends on.");
+                        "A scope that was opened under this tape has ended, and with it arrays that the way back " +
+                        "needs. End such a scope after Backward, or compute in it nothing that Backward depends on.");
                 }
             }
         }
@@ -308,8 +312,8 @@ public sealed class Tape : IDisposable
         if (!IsWanted(output.Storage))
         {
             throw new InvalidOperationException(
-                $"This tape has not recorded the output {output.Shape}: it was computed before the tape began or while it " +
-                "was suspended, or it depends on no trainable parameter and no watched array.");
+                $"This tape has not recorded the output {output.Shape}: it was computed before the tape began or " +
+                "while it was suspended, or it depends on no trainable parameter and no watched array.");
         }
     }
 
@@ -319,8 +323,8 @@ public sealed class Tape : IDisposable
         if (_isDone)
         {
             throw new InvalidOperationException(
-                "This tape has gone backward, or its scope has ended: it records no more. Pass several outputs to one call, " +
-                "Backward((a, ga), (b, gb)), or begin a new tape.");
+                "This tape has gone backward, or its scope has ended: it records no more. Pass several outputs to " +
+                "one call, Backward((a, ga), (b, gb)), or begin a new tape.");
         }
 
         _device.RequireHeld();

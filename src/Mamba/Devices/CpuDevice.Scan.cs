@@ -138,7 +138,8 @@ public sealed unsafe partial class CpuDevice
                 sizes.Sequences.Length(sequence),
                 state,
                 y.At(first, channel),
-                checkpoints.At(sizes.FirstCheckpoint(sequence, Kernels.SelectiveScan.ChunkLength) * sizes.StateRows, channel),
+                checkpoints.At(
+                    sizes.FirstCheckpoint(sequence, Kernels.SelectiveScan.ChunkLength) * sizes.StateRows, channel),
                 sizes.StateRows);
         }
     }

@@ -74,7 +74,8 @@ public sealed unsafe partial class CpuDevice
         DeviceArray.RequireOptional("the gradient of D", gradients.D, inputs.D.Shape);
         DeviceArray.RequireOptional("the gradient of z", gradients.Z, inputs.Z.Shape);
         DeviceArray.RequireOptional("the gradient of the bias of Δ", gradients.DeltaBias, inputs.DeltaBias.Shape);
-        DeviceArray.RequireOptional("the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
+        DeviceArray.RequireOptional(
+            "the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
     }
 
     /// <summary>Where the gradient of B or C is gathered: for every sequence, or for every tile of a group.</summary>
@@ -135,7 +136,8 @@ public sealed unsafe partial class CpuDevice
             Kernels.SelectiveScan.Backward<TRecurrence>(
                 Tile(whole, first, group, channel, channels),
                 length,
-                checkpoints.At(sizes.FirstCheckpoint(sequence, Kernels.SelectiveScan.ChunkLength) * sizes.StateRows, channel),
+                checkpoints.At(
+                    sizes.FirstCheckpoint(sequence, Kernels.SelectiveScan.ChunkLength) * sizes.StateRows, channel),
                 carry,
                 own,
                 sizes.StateRows);

@@ -14,9 +14,9 @@ public sealed unsafe partial class CpuDevice : Device
 
     /// <summary>Opens a device.</summary>
     /// <param name="threads">
-    /// Number of threads, the calling one included; by default one per physical core that the process may use, and no more
-    /// than <see cref="Environment.ProcessorCount"/>, which a container's quota limits. Hyper-threads are not counted:
-    /// they share the vector units of a core, which one thread keeps busy.
+    /// Number of threads, the calling one included; by default one per physical core that the process may use, and no
+    /// more than <see cref="Environment.ProcessorCount"/>, which a container's quota limits. Hyper-threads are not
+    /// counted: they share the vector units of a core, which one thread keeps busy.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one thread is asked for.</exception>
     public CpuDevice(int? threads = null) => _workers = new(threads ?? PhysicalCores.Count);
@@ -98,8 +98,8 @@ public sealed unsafe partial class CpuDevice : Device
         return storage.Precision == Precision.Float32
             ? new(storage.Pointer + array.Offset, array.Pitch)
             : throw new ArgumentException(
-                $"Expected an array of {Precision.Float32}; found {array.Shape} of {storage.Precision}. On a CPU, narrow " +
-                "arrays are weights of linear maps and embeddings.");
+                $"Expected an array of {Precision.Float32}; found {array.Shape} of {storage.Precision}. On a CPU, " +
+                "narrow arrays are weights of linear maps and embeddings.");
     }
 
     /// <exception cref="ArgumentException">The array is on another device.</exception>

@@ -44,13 +44,14 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
         }
         catch (OutOfMemoryException)
         {
-            throw new InsufficientMemoryException($"Asked for {bytes:N0} bytes; the system has no memory left for them.");
+            throw new InsufficientMemoryException(
+                $"Asked for {bytes:N0} bytes; the system has no memory left for them.");
         }
     }
 
     /// <summary>
-    /// Takes memory. A large piece stands in huge pages if the system gives them when asked: otherwise rows of a matrix stand
-    /// in as many pages as there are rows, more than the TLB holds.
+    /// Takes memory. A large piece stands in huge pages if the system gives them when asked: otherwise rows of a matrix
+    /// stand in as many pages as there are rows, more than the TLB holds.
     /// </summary>
     private static float* Allocate(nuint bytes)
     {
@@ -58,7 +59,7 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
         void* memory = NativeMemory.AlignedAlloc(checked(bytes + Alignment), isLarge ? HugePage : Alignment);
         if (isLarge)
         {
-            _ = Advise(memory, bytes / HugePage * HugePage, AdviseHugePages); // advice: if it is not taken, nothing changes
+            _ = Advise(memory, bytes / HugePage * HugePage, AdviseHugePages); // if it is not taken, nothing changes
         }
 
         return (float*)memory;

@@ -12,7 +12,9 @@ public abstract partial class Device
     /// <summary>Counts how often memory was taken that the pool did not have.</summary>
     internal long Allocations { get; private set; }
 
-    /// <summary>Allocates an array whose elements are not set: in the innermost scope, or for the caller to free.</summary>
+    /// <summary>
+    /// Allocates an array whose elements are not set: in the innermost scope, or for the caller to free.
+    /// </summary>
     /// <param name="shape">The sizes.</param>
     /// <param name="precision">How the elements are stored.</param>
     /// <returns>The array.</returns>
@@ -67,7 +69,7 @@ public abstract partial class Device
     /// <summary>Allocates the output of a function, which a scope must free.</summary>
     /// <exception cref="InvalidOperationException">There is no scope.</exception>
     internal DeviceArray AllocateOutput(Shape shape, Precision precision = Precision.Float32) =>
-        IsHeld ? Allocate(shape, precision) : throw NotHeld();
+        IsHeld ? Allocate(shape, precision) : throw NotHeld(_holder);
 
     /// <summary>Allocates the output of a layer, stored as activations are on this device.</summary>
     internal DeviceArray AllocateActivation(Shape shape) => AllocateOutput(shape, ActivationPrecision);
@@ -82,7 +84,9 @@ public abstract partial class Device
         return gradient;
     }
 
-    /// <summary>Frees owned memory, if the device has not done so: after its disposal there is nothing left to free.</summary>
+    /// <summary>
+    /// Frees owned memory, if the device has not done so: after its disposal there is nothing left to free.
+    /// </summary>
     internal void Release(DeviceArray array)
     {
         if (array.IsAlive)
@@ -130,7 +134,8 @@ public abstract partial class Device
     {
         if (precision is < Precision.Float32 or > Precision.Int4)
         {
-            throw new ArgumentOutOfRangeException(nameof(precision), precision, "Expected a precision that has a name.");
+            throw new ArgumentOutOfRangeException(
+                nameof(precision), precision, "Expected a precision that has a name.");
         }
 
         if (!precision.FitsRowsOf(shape.Width))

@@ -13,8 +13,8 @@ public abstract partial class Device
     internal virtual bool CanRecord => false;
 
     /// <summary>
-    /// Counts what makes earlier recordings void: memory outside of scopes, to which one may refer, was freed, or a model
-    /// that was recorded was given another part.
+    /// Counts what makes earlier recordings void: memory outside of scopes, to which one may refer, was freed, or a
+    /// model that was recorded was given another part.
     /// </summary>
     internal long VoidedCount { get; private set; }
 
@@ -22,8 +22,8 @@ public abstract partial class Device
     internal void VoidRecordings() => VoidedCount++;
 
     /// <summary>
-    /// Captures work as a graph without running it. Precondition: the same work ran just before, so that every buffer exists;
-    /// it copies nothing to or from the host. Memory of its scopes is the recording's until that is disposed.
+    /// Captures work as a graph without running it. Precondition: the same work ran just before, so that every buffer
+    /// exists; it copies nothing to or from the host. Memory of its scopes is the recording's until that is disposed.
     /// </summary>
     /// <returns>The recording; null if it failed, and nothing has happened.</returns>
     internal Recording? TryRecord(Action work)
@@ -57,7 +57,9 @@ public abstract partial class Device
         return recording;
     }
 
-    /// <summary>Ends a recording and takes its memory back, now or when the thread that uses the device is done.</summary>
+    /// <summary>
+    /// Ends a recording and takes its memory back, now or when the thread that uses the device is done.
+    /// </summary>
     internal void Forget(Recording recording, Action end, HashSet<Storage> memory) => WhenUnused(() =>
     {
         if (_recordings.Remove(recording))

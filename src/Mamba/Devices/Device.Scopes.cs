@@ -6,8 +6,8 @@ namespace Mamba.Devices;
 
 /// <content>Scopes, and the thread that uses the device: the one that has a scope open.</content>
 /// <remarks>
-/// Pointers are taken of arrays inside a scope only, and memory that another thread frees meanwhile stays until the last
-/// scope ends. So no thread can pull memory away from under another, whatever is disposed in whatever order.
+/// Pointers are taken of arrays inside a scope only, and memory that another thread frees meanwhile stays until the
+/// last scope ends. So no thread can pull memory away from under another, whatever is disposed in whatever order.
 /// </remarks>
 public abstract partial class Device
 {
@@ -21,7 +21,12 @@ public abstract partial class Device
     private readonly ConcurrentQueue<Action> _deferred = new();
     private int _depth;
     private long _scopeCount;
+
+    /// <summary>
+    /// The thread that has a scope open; the negative of one that frees what was deferred, for which others wait; or 0.
+    /// </summary>
     private int _holder;
+
     private volatile bool _isDisposed;
     private volatile bool _isClosed;
 
@@ -34,8 +39,8 @@ public abstract partial class Device
     /// <summary>Whether the device has been disposed.</summary>
     internal bool IsDisposed => _isDisposed;
 
-    /// <summary>Whether the calling thread has a scope open.</summary>
-    private bool IsHeld => _holder == Environment.CurrentManagedThreadId;
+    /// <summary>Whether the calling thread has a scope open, or frees what was deferred.</summary>
+    private bool IsHeld => Math.Abs(_holder) == Environment.CurrentManagedThreadId;
 
     /// <summary>Begins a scope; what is allocated until its end is freed then.</summary>
     /// <returns>The scope, to be disposed by the same thread.</returns>
@@ -44,9 +49,9 @@ public abstract partial class Device
     public DeviceScope Scope()
     {
         int thread = Environment.CurrentManagedThreadId;
-        if (_holder != thread && Interlocked.CompareExchange(ref _holder, thread, 0) != 0)
+        if (_holder != thread)
         {
-            throw NotHeld();
+            Hold(thread);
         }
 
         if (_isDisposed)
@@ -69,10 +74,26 @@ public abstract partial class Device
         return new(this, _depth, frame.Id);
     }
 
+    /// <summary>Takes the device for a thread; waits for one that frees memory, which is soon done.</summary>
+    private void Hold(int thread)
+    {
+        SpinWait wait = default;
+        int holder;
+        while ((holder = Interlocked.CompareExchange(ref _holder, thread, 0)) != 0)
+        {
+            if (holder > 0)
+            {
+                throw NotHeld(holder);
+            }
+
+            wait.SpinOnce();
+        }
+    }
+
     /// <summary>Frees everything that was allocated on this device.</summary>
     /// <remarks>
-    /// Layers, states and arrays of the device can no longer be used, and may be disposed before or after it. While another
-    /// thread has a scope open, the memory is freed when that scope ends.
+    /// Layers, states and arrays of the device can no longer be used, and may be disposed before or after it. While
+    /// another thread has a scope open, the memory is freed when that scope ends.
     /// </remarks>
     public void Dispose()
     {
@@ -169,7 +190,7 @@ public abstract partial class Device
     {
         if (!IsHeld)
         {
-            throw NotHeld();
+            throw NotHeld(_holder);
         }
 
         RequireUsable();
@@ -204,8 +225,8 @@ public abstract partial class Device
         if (!isKnown || !IsHeld)
         {
             throw new InvalidOperationException(isKnown
-                ? $"This scope was opened by thread {_holder}; this is thread {Environment.CurrentManagedThreadId}. Dispose a " +
-                    "scope on the thread that opened it: no await may stand between the two."
+                ? $"This scope was opened by thread {_holder}; this is thread {Environment.CurrentManagedThreadId}. " +
+                    "Dispose a scope on the thread that opened it: no await may stand between the two."
                 : "This scope has ended already.");
         }
     }
@@ -247,12 +268,14 @@ public abstract partial class Device
         CleanUp();
     }
 
-    /// <summary>Does what was deferred, unless a thread uses the device: that thread will do it after its last scope.</summary>
+    /// <summary>
+    /// Does what was deferred, unless a thread uses the device: that thread will do it after its last scope.
+    /// </summary>
     private void CleanUp()
     {
-        int thread = Environment.CurrentManagedThreadId;
+        int cleaner = -Environment.CurrentManagedThreadId;
         while ((!_deferred.IsEmpty || (_isDisposed && !_isClosed))
-            && Interlocked.CompareExchange(ref _holder, thread, 0) == 0)
+            && Interlocked.CompareExchange(ref _holder, cleaner, 0) == 0)
         {
             RunDeferred();
             if (_isDisposed && !_isClosed)
@@ -302,19 +325,21 @@ public abstract partial class Device
             long bytes = frame.Storages.Sum(storage => storage.Bytes);
             Warning?.Invoke(string.Create(
                 CultureInfo.InvariantCulture,
-                $"Mamba: a scope holds {frame.Storages.Count:N0} arrays, {bytes / 1e6:N0} MB, that are freed when it ends: {advice}"));
+                $"Mamba: a scope holds {frame.Storages.Count:N0} arrays, {bytes / 1e6:N0} MB, that are freed when it " +
+                $"ends: {advice}"));
         }
     }
 
-    private Exception NotHeld()
+    private Exception NotHeld(int holder)
     {
-        int thread = Environment.CurrentManagedThreadId, holder = _holder;
+        int thread = Environment.CurrentManagedThreadId;
         return _isDisposed ? Disposed()
-            : holder == 0 ? new InvalidOperationException(
+            : holder <= 0 ? new InvalidOperationException(
                 "What is computed needs a scope, which frees it: using DeviceScope scope = device.Scope();")
             : new InvalidOperationException(
-                $"\"{this}\" is in use by thread {holder}, which has a scope open on it; this is thread {thread}. A device is " +
-                "used by one thread at a time: give each thread a device of its own, or let the threads take turns.");
+                $"\"{this}\" is in use by thread {holder}, which has a scope open on it; this is thread {thread}. A " +
+                "device is used by one thread at a time: give each thread a device of its own, or let the threads " +
+                "take turns.");
     }
 
     private ObjectDisposedException Disposed() =>

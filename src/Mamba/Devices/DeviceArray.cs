@@ -42,10 +42,14 @@ public readonly struct DeviceArray
     /// <exception cref="ObjectDisposedException">The array's scope has ended.</exception>
     public Device Device => Storage.Device;
 
-    /// <summary>Whether this is an array at all; false for <c>default</c>, an optional argument that is absent.</summary>
+    /// <summary>
+    /// Whether this is an array at all; false for <c>default</c>, an optional argument that is absent.
+    /// </summary>
     public bool Exists => _storage is not null;
 
-    /// <summary>Whether a tape follows this array: it is trainable, or the device's tape watches it or computed it.</summary>
+    /// <summary>
+    /// Whether a tape follows this array: it is trainable, or the device's tape watches it or computed it.
+    /// </summary>
     public bool RequiresGradient => Exists && (Storage.IsTrainable || Tape.IsFollowed(Storage));
 
     /// <summary>Whether this is an array whose memory has not been given back.</summary>
@@ -64,7 +68,9 @@ public readonly struct DeviceArray
     }
 
     /// <summary>The same elements under another shape.</summary>
-    /// <param name="shape">The new shape, of as many elements; of the same last axis when this array is a slice.</param>
+    /// <param name="shape">
+    /// The new shape, of as many elements; of the same last axis when this array is a slice.
+    /// </param>
     /// <returns>A view.</returns>
     /// <exception cref="ArgumentException">
     /// The number of elements differs; or the last axis changes, and this is a slice or stored in blocks.
@@ -74,7 +80,8 @@ public readonly struct DeviceArray
         RequireExists();
         if (shape.Count != Shape.Count)
         {
-            throw new ArgumentException($"Cannot reshape {Shape} to {shape}: {Shape.Count} and {shape.Count} elements.");
+            throw new ArgumentException(
+                $"Cannot reshape {Shape} to {shape}: {Shape.Count} and {shape.Count} elements.");
         }
 
         if (!IsContiguous && shape.Width != Shape.Width)
@@ -85,8 +92,8 @@ public readonly struct DeviceArray
         if (Precision.HasBlocks() && shape.Width != Shape.Width)
         {
             throw new ArgumentException(
-                $"Cannot reshape {Shape} of {Precision} to {shape}: its last axis must stay, because the scales of a row " +
-                "stand behind the row.");
+                $"Cannot reshape {Shape} of {Precision} to {shape}: its last axis must stay, because the scales of a " +
+                "row stand behind the row.");
         }
 
         return new(Storage, Offset, shape, shape.Width == Shape.Width ? Pitch : shape.Width);
@@ -107,8 +114,8 @@ public readonly struct DeviceArray
         if (Precision.HasBlocks() && width != Shape.Width)
         {
             throw new ArgumentException(
-                $"Cannot slice columns {start} to {start + width - 1} of {Shape} of {Precision}: its rows are whole, because " +
-                "the scales of a row stand behind the row.");
+                $"Cannot slice columns {start} to {start + width - 1} of {Shape} of {Precision}: its rows are whole, " +
+                "because the scales of a row stand behind the row.");
         }
 
         return new(Storage, Offset + start, Shape.WithWidth(width), Pitch);
@@ -123,7 +130,8 @@ public readonly struct DeviceArray
         if (target.Length < Shape.Count)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(target), $"An array of shape {Shape} has {Shape.Count} elements; found room for {target.Length}.");
+                nameof(target),
+                $"An array of shape {Shape} has {Shape.Count} elements; found room for {target.Length}.");
         }
 
         using DeviceScope scope = Device.Scope();
@@ -153,7 +161,8 @@ public readonly struct DeviceArray
         if (Shape.Count > Array.MaxLength)
         {
             throw new NotSupportedException(
-                $"An array of .NET holds at most {Array.MaxLength} elements; {Shape} has {Shape.Count}. Copy slices of it.");
+                $"An array of .NET holds at most {Array.MaxLength} elements; {Shape} has {Shape.Count}. Copy slices " +
+                "of it.");
         }
 
         float[] values = new float[Shape.Count];
@@ -219,7 +228,9 @@ public readonly struct DeviceArray
     internal void WriteElements(nint start, ReadOnlySpan<float> source) =>
         Write(source, Elements(start, source.Length));
 
-    /// <summary>Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> as a matrix.</summary>
+    /// <summary>
+    /// Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> as a matrix.
+    /// </summary>
     internal DeviceArray RowRange(nint start, int count) =>
         new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
 
@@ -231,7 +242,8 @@ public readonly struct DeviceArray
         }
     }
 
-    private static InvalidOperationException Absent() => new("This is no array (default); Device.Array and others make one.");
+    private static InvalidOperationException Absent() =>
+        new("This is no array (default); Device.Array and others make one.");
 
     private static void Write(ReadOnlySpan<float> source, DeviceArray target)
     {

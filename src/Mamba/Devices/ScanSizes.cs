@@ -89,7 +89,8 @@ internal readonly struct ScanSizes
         if (!constant && array.Shape.Width != Groups * StateRows)
         {
             throw new ArgumentException(
-                $"Expected B and C of equally many groups; {name} has shape {array.Shape}, its last axis must be {Groups * StateRows}.");
+                $"Expected B and C of equally many groups; {name} has shape {array.Shape}, its last axis must be " +
+                $"{Groups * StateRows}.");
         }
 
         if (Channels % Groups != 0)

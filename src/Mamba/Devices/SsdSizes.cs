@@ -10,7 +10,10 @@ internal readonly struct SsdSizes
     {
         Setting.RequireNotNegative(inputs.ChunkLength, nameof(inputs.ChunkLength));
         Setting.Require(
-            inputs.DeltaMin <= inputs.DeltaMax, nameof(inputs.DeltaMin), "at most DeltaMax, and neither NaN", inputs.DeltaMin);
+            inputs.DeltaMin <= inputs.DeltaMax,
+            nameof(inputs.DeltaMin),
+            "at most DeltaMax, and neither NaN",
+            inputs.DeltaMin);
         DeviceArray.Require("x", inputs.X);
         DeviceArray.Require("A", inputs.A);
         DeviceArray.Require("B", inputs.B);

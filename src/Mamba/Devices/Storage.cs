@@ -3,8 +3,8 @@ using Mamba.Autograd;
 namespace Mamba.Devices;
 
 /// <summary>
-/// A piece of device memory, and what tapes know of it. Storages of scopes are pooled: the generation tells an array that
-/// its memory has been given back.
+/// A piece of device memory, and what tapes know of it. Storages of scopes are pooled: the generation tells an array
+/// that its memory has been given back.
 /// </summary>
 internal abstract class Storage(Device device, nint length, Precision precision = Precision.Float32)
 {
@@ -28,7 +28,9 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     /// <summary>The scope that frees this storage, counted from 1, the outermost; 0 if it is owned.</summary>
     public int Depth { get; set; }
 
-    /// <summary>Whether this storage is freed by the object that owns it; false if a scope gives it back to the pool.</summary>
+    /// <summary>
+    /// Whether this storage is freed by the object that owns it; false if a scope gives it back to the pool.
+    /// </summary>
     public bool IsOwned => Depth == 0;
 
     /// <summary>Whether these are weights that tapes follow.</summary>
@@ -44,8 +46,8 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     public int Uploads { get; set; }
 
     /// <summary>
-    /// Holds the gradient of every element, laid out as the elements are; made by the tape when first needed, null after
-    /// the scope in which it was made.
+    /// Holds the gradient of every element, laid out as the elements are; made by the tape when first needed, null
+    /// after the scope in which it was made.
     /// </summary>
     public Storage? Gradient
     {
@@ -87,9 +89,11 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     public ObjectDisposedException Ended(string name) => new(
         name,
         Device.IsDisposed ? "The device of this array has been disposed. Use arrays, layers and states before that."
-            : IsOwned ? "This array has been freed: the layer, state or other owner that it belongs to has been disposed."
-            : "The scope of this array has ended. Use the array inside its scope, copy it with ToArray, or let it outlive " +
-                "the scope with DeviceScope.Keep. A state that a tape computed must be detached before the scope ends.");
+            : IsOwned
+            ? "This array has been freed: the layer, state or other owner that it belongs to has been disposed."
+            : "The scope of this array has ended. Use the array inside its scope, copy it with ToArray, or let it " +
+                "outlive the scope with DeviceScope.Keep. A state that a tape computed must be detached before the " +
+                "scope ends.");
 
     /// <summary>Gives the memory back to the system.</summary>
     public abstract void Free();

@@ -3,7 +3,9 @@ using Mamba.Devices;
 
 namespace Mamba.Layers;
 
-/// <summary>Causal attention with grouped keys and values and rotary positions, for models that mix it with Mamba.</summary>
+/// <summary>
+/// Causal attention with grouped keys and values and rotary positions, for models that mix it with Mamba.
+/// </summary>
 /// <remarks>Vaswani et al., <see href="https://arxiv.org/abs/1706.03762"/>; its memory grows with the text.</remarks>
 public sealed class AttentionMixer : SequenceMixer
 {
@@ -13,14 +15,17 @@ public sealed class AttentionMixer : SequenceMixer
     /// <param name="device">Where the weights live.</param>
     /// <param name="options">Sizes and options.</param>
     /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
-    /// <param name="outputScale">Factor of the output projection's first weights: 1/√(number of layers) in a model.</param>
+    /// <param name="outputScale">
+    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// </param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     public AttentionMixer(Device device, AttentionMixerOptions options, Random? random, double outputScale = 1)
         : base(device)
     {
         _options = Valid(options);
         int projected = QueryDim + (2 * KeyDim);
-        InProjection = AddModule("in_projection", new Linear(device, options.ModelDim, projected, options.Bias, random));
+        InProjection = AddModule(
+            "in_projection", new Linear(device, options.ModelDim, projected, options.Bias, random));
         Convolution = options.ConvWidth > 0
             ? AddModule("convolution", new DepthwiseConvolution(device, projected, options.ConvWidth, true, random))
             : null;
@@ -66,7 +71,12 @@ public sealed class AttentionMixer : SequenceMixer
         if (Convolution is not null)
         {
             (qkv, window) = Functions.CausalConvolution(
-                qkv, Convolution.Weight.Value, Optional(Convolution.Bias), silu: false, own?.Window ?? default, segments);
+                qkv,
+                Convolution.Weight.Value,
+                Optional(Convolution.Bias),
+                silu: false,
+                own?.Window ?? default,
+                segments);
         }
 
         int past = own?.Length ?? 0;
@@ -90,7 +100,8 @@ public sealed class AttentionMixer : SequenceMixer
     }
 
     private protected override bool Fits(LayerState state) =>
-        state is AttentionState own && own.Fits(Device, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
+        state is AttentionState own
+        && own.Fits(Device, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
 
     private DeviceArray Turn(DeviceArray x, int past, Segments? segments)
     {

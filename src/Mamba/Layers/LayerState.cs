@@ -48,7 +48,9 @@ public abstract class LayerState : IDisposable
     /// <summary>Whether the arrays grow with the number of tokens.</summary>
     internal virtual bool HoldsTokens => false;
 
-    /// <summary>Whether somebody else puts this state back if a step fails: the model that the layer belongs to.</summary>
+    /// <summary>
+    /// Whether somebody else puts this state back if a step fails: the model that the layer belongs to.
+    /// </summary>
     internal bool IsGuarded { get; set; }
 
     /// <summary>Whether a step has begun to change the arrays in place, and has not ended.</summary>
@@ -105,7 +107,9 @@ public abstract class LayerState : IDisposable
     }
 
     /// <summary>Forgets which tape the arrays came from; gradients no longer flow to what came before.</summary>
-    /// <exception cref="ObjectDisposedException">The scope of the tape's arrays has ended, or the state is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The scope of the tape's arrays has ended, or the state is disposed.
+    /// </exception>
     public void Detach()
     {
         RequireUsable();
@@ -149,8 +153,8 @@ public abstract class LayerState : IDisposable
     }
 
     /// <summary>
-    /// A state of the same layer that holds given arrays and takes over new ones as they are, without memory of its own:
-    /// the layer becomes a function of arrays.
+    /// A state of the same layer that holds given arrays and takes over new ones as they are, without memory of its
+    /// own: the layer becomes a function of arrays.
     /// </summary>
     internal LayerState Over(ReadOnlySpan<DeviceArray> arrays)
     {
@@ -213,8 +217,8 @@ public abstract class LayerState : IDisposable
     internal void RequireCopyFrom(LayerState other) => RequireCopyable(other, other?.Batch == Batch);
 
     /// <summary>
-    /// Puts back what was remembered before a step that failed half way, by exchanging the memory with a clone, for there may
-    /// be none left; null: it is lost.
+    /// Puts back what was remembered before a step that failed half way, by exchanging the memory with a clone, for
+    /// there may be none left; null: it is lost.
     /// </summary>
     internal void Restore(LayerState? before)
     {
@@ -241,7 +245,8 @@ public abstract class LayerState : IDisposable
         if (_isVoid)
         {
             throw new InvalidOperationException(
-                "A step over this state failed half way, and what it remembers is lost. Copy a clone of it here, or begin anew.");
+                "A step over this state failed half way, and what it remembers is lost. Copy a clone of it here, or " +
+                "begin anew.");
         }
     }
 
@@ -297,7 +302,9 @@ public abstract class LayerState : IDisposable
     {
     }
 
-    /// <summary>The memory that new values are copied to: a view has none, and arrays that have grown get new memory.</summary>
+    /// <summary>
+    /// The memory that new values are copied to: a view has none, and arrays that have grown get new memory.
+    /// </summary>
     private DeviceArray[] Prepare(ReadOnlySpan<DeviceArray> values, bool canFollow)
     {
         DeviceArray[] targets = [.. _own];
@@ -366,7 +373,8 @@ public abstract class LayerState : IDisposable
     {
         if (slot < 0 || slot >= batch)
         {
-            throw new ArgumentOutOfRangeException(name, slot, $"The state holds {batch} sequences; there is no number {slot}.");
+            throw new ArgumentOutOfRangeException(
+                name, slot, $"The state holds {batch} sequences; there is no number {slot}.");
         }
     }
 
@@ -382,7 +390,8 @@ public abstract class LayerState : IDisposable
         bool fits = isSame && other.GetType() == GetType() && other.Device == Device && HasShapesOf(other);
         if (!fits)
         {
-            throw new ArgumentException($"The states differ: {Describe()} here, {other.Describe()} there.", nameof(other));
+            throw new ArgumentException(
+                $"The states differ: {Describe()} here, {other.Describe()} there.", nameof(other));
         }
     }
 

@@ -2,7 +2,9 @@ using Mamba.Devices;
 
 namespace Mamba.Layers;
 
-/// <summary>Fine-tunes a model by corrections of low rank, a hundredth of its size; its weights stay as they are.</summary>
+/// <summary>
+/// Fine-tunes a model by corrections of low rank, a hundredth of its size; its weights stay as they are.
+/// </summary>
 /// <remarks>LoRA: Hu et al., <see href="https://arxiv.org/abs/2106.09685"/>.</remarks>
 public static class LowRank
 {
@@ -29,7 +31,9 @@ public static class LowRank
         RequireNoAdapters(module);
         Linear[] targets =
         [
-            .. all.Where(named => options.Targets.Any(target => IsNamed(named.Name, target))).Select(named => named.Linear),
+            .. all
+                .Where(named => options.Targets.Any(target => IsNamed(named.Name, target)))
+                .Select(named => named.Linear),
         ];
         Parameter[] frozen = [.. module.Parameters.Select(named => named.Parameter)];
         HashSet<Storage> before = module.Device.OwnedStorages();
@@ -56,8 +60,8 @@ public static class LowRank
     }
 
     /// <summary>
-    /// Adds all corrections to the weights, which become float32 where they were narrow, frees the adapters, and makes all
-    /// float32 parameters trainable.
+    /// Adds all corrections to the weights, which become float32 where they were narrow, frees the adapters, and makes
+    /// all float32 parameters trainable.
     /// </summary>
     /// <param name="module">The model; it computes what it computed before, up to rounding.</param>
     /// <returns>Number of adapters that there were.</returns>

@@ -18,7 +18,9 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <param name="device">Where the weights live.</param>
     /// <param name="options">Sizes and options.</param>
     /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
-    /// <param name="outputScale">Factor of the output projection's first weights: 1/√(number of layers) in a model.</param>
+    /// <param name="outputScale">
+    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// </param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     public Mamba2Mixer(Device device, Mamba2MixerOptions options, Random? random, double outputScale = 1)
         : base(

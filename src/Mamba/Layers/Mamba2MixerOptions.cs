@@ -12,7 +12,9 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
     public int InnerDim { get => _innerDim ?? (2 * ModelDim); init => _innerDim = value; }
 
-    /// <summary>How much of the inner width the state-space part takes; all unless set. The rest is a gated MLP.</summary>
+    /// <summary>
+    /// How much of the inner width the state-space part takes; all unless set. The rest is a gated MLP.
+    /// </summary>
     public int SsmDim { get => _ssmDim ?? InnerDim; init => _ssmDim = value; }
 
     /// <summary>States, N.</summary>
@@ -37,8 +39,8 @@ public sealed record Mamba2MixerOptions : MixerOptions
     public bool DPerChannel { get; init; }
 
     /// <summary>
-    /// Whether the output is gated by <c>silu(z)</c>; if not, the input projection makes no z, and the norm, if there is
-    /// one, is a plain one over all channels. The MLP beside the state-space part keeps its own gate.
+    /// Whether the output is gated by <c>silu(z)</c>; if not, the input projection makes no z, and the norm, if there
+    /// is one, is a plain one over all channels. The MLP beside the state-space part keeps its own gate.
     /// </summary>
     public bool Gate { get; init; } = true;
 
@@ -49,8 +51,8 @@ public sealed record Mamba2MixerOptions : MixerOptions
     public bool NormBeforeGate { get; init; }
 
     /// <summary>
-    /// Whether the gated norm runs over all channels instead of over each group of E/G, as Hugging Face's Mamba-2 has it.
-    /// The two differ only for more than one group.
+    /// Whether the gated norm runs over all channels instead of over each group of E/G, as Hugging Face's Mamba-2 has
+    /// it. The two differ only for more than one group.
     /// </summary>
     public bool UngroupedNorm { get; init; }
 

@@ -14,7 +14,9 @@ public sealed class MambaMixer : RecurrentMixer
     /// <param name="device">Where the weights live.</param>
     /// <param name="options">Sizes and options.</param>
     /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
-    /// <param name="outputScale">Factor of the output projection's first weights: 1/√(number of layers) in a model.</param>
+    /// <param name="outputScale">
+    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
     public MambaMixer(Device device, MambaMixerOptions options, Random? random, double outputScale = 1)
         : base(
@@ -82,7 +84,9 @@ public sealed class MambaMixer : RecurrentMixer
         return y;
     }
 
-    /// <summary>The mixer without its projections: convolution, selection, scan, and the gate if there is one.</summary>
+    /// <summary>
+    /// The mixer without its projections: convolution, selection, scan, and the gate if there is one.
+    /// </summary>
     /// <param name="x">Shape [batch, length, innerDim].</param>
     /// <param name="z">The gate, of the same shape; <c>default</c>: the output is not gated.</param>
     /// <param name="state">As in <see cref="Forward"/>.</param>

@@ -13,7 +13,9 @@ public abstract record MixerOptions
     public required int ModelDim { get; init; }
 
     /// <summary>Throws on the first option that makes no sense, by name.</summary>
-    /// <exception cref="ArgumentException">A size is not positive, a range is empty, or widths do not divide.</exception>
+    /// <exception cref="ArgumentException">
+    /// A size is not positive, a range is empty, or widths do not divide.
+    /// </exception>
     public abstract void Validate();
 
     /// <summary>Makes the layer.</summary>

@@ -5,8 +5,8 @@ namespace Mamba.Layers;
 
 /// <summary>What a Mamba mixer remembers: the convolution's last inputs, and h.</summary>
 /// <remarks>
-/// A sequence that has read nothing is fresh: its h is the mixer's learned initial state as it is when the first tokens are
-/// read, not a copy of it from before, so that a tape carries a gradient to it.
+/// A sequence that has read nothing is fresh: its h is the mixer's learned initial state as it is when the first tokens
+/// are read, not a copy of it from before, so that a tape carries a gradient to it.
 /// </remarks>
 public sealed class MixerState : LayerState
 {

@@ -2,7 +2,9 @@ using Mamba.Devices;
 
 namespace Mamba.Layers;
 
-/// <summary>A part of a model: parameters with stable names, and parts of its own. It holds weights, never state.</summary>
+/// <summary>
+/// A part of a model: parameters with stable names, and parts of its own. It holds weights, never state.
+/// </summary>
 public abstract class Module : IDisposable
 {
     private readonly List<(string Name, Parameter Parameter)> _parameters = [];
@@ -20,8 +22,8 @@ public abstract class Module : IDisposable
     public Device Device { get; }
 
     /// <summary>
-    /// All parameters with their names, such as <c>blocks.0.mixer.in_projection.weight</c>, in the order of the names in
-    /// the code. One that is shared appears once, under its first name.
+    /// All parameters with their names, such as <c>blocks.0.mixer.in_projection.weight</c>, in the order of the names
+    /// in the code. One that is shared appears once, under its first name.
     /// </summary>
     public IEnumerable<(string Name, Parameter Parameter)> Parameters => Modules.Prepend((Name: "", Module: this))
         .SelectMany(named => named.Module._parameters.Select(own => (
@@ -59,14 +61,17 @@ public abstract class Module : IDisposable
     public long ParameterCount => Parameters.Sum(named => (long)named.Parameter.Value.Shape.Count);
 
     /// <summary>
-    /// Stores all matrices, of projections and embeddings, in fewer bits: less memory, and less of it to read for a step.
-    /// They can no longer be trained; other parameters stay as they are.
+    /// Stores all matrices, of projections and embeddings, in fewer bits: less memory, and less of it to read for a
+    /// step. They can no longer be trained; other parameters stay as they are.
     /// </summary>
     /// <param name="precision">
-    /// How they are stored. Matrices whose rows blocks of 32 do not fill are stored as bfloat16 where blocks are asked for.
+    /// How they are stored. Matrices whose rows blocks of 32 do not fill are stored as bfloat16 where blocks are asked
+    /// for.
     /// </param>
     /// <exception cref="NotSupportedException">The device has no arrays of this precision.</exception>
-    /// <exception cref="ArithmeticException">A weight, which is named, does not fit the precision: nothing has changed.</exception>
+    /// <exception cref="ArithmeticException">
+    /// A weight, which is named, does not fit the precision: nothing has changed.
+    /// </exception>
     public void Narrow(Precision precision = Precision.BFloat16)
     {
         HashSet<Parameter> matrices = [.. NarrowParameters];
@@ -100,7 +105,9 @@ public abstract class Module : IDisposable
         }
     }
 
-    /// <summary>Frees the parameters, also those of parts; a part that is shared is freed with the first of its owners.</summary>
+    /// <summary>
+    /// Frees the parameters, also those of parts; a part that is shared is freed with the first of its owners.
+    /// </summary>
     public void Dispose()
     {
         foreach ((_, Parameter parameter) in _parameters)
@@ -133,8 +140,8 @@ public abstract class Module : IDisposable
         if (initial is not null && shape.Count > Array.MaxLength)
         {
             throw new NotSupportedException(
-                $"First values are written into an array of .NET, of at most {Array.MaxLength} elements; \"{name}\" of shape " +
-                $"{shape} has {shape.Count}.");
+                $"First values are written into an array of .NET, of at most {Array.MaxLength} elements; \"{name}\" " +
+                $"of shape {shape} has {shape.Count}.");
         }
 
         Parameter parameter = new(Device.AllocateOwned(shape), decays, isUnset: initial is null);
@@ -192,7 +199,8 @@ public abstract class Module : IDisposable
 
         if (module == this || module.Modules.Any(part => part.Module == this))
         {
-            throw new ArgumentException($"\"{name}\" contains this {GetType().Name}, and cannot be a part of it.", nameof(module));
+            throw new ArgumentException(
+                $"\"{name}\" contains this {GetType().Name}, and cannot be a part of it.", nameof(module));
         }
 
         _modules.Add((name, module));
@@ -218,7 +226,8 @@ public abstract class Module : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(name);
         if (_parameters.Any(own => own.Name == name) || _modules.Any(own => own.Name == name))
         {
-            throw new ArgumentException($"This {GetType().Name} has a part or parameter \"{name}\" already.", nameof(name));
+            throw new ArgumentException(
+                $"This {GetType().Name} has a part or parameter \"{name}\" already.", nameof(name));
         }
     }
 }

@@ -29,8 +29,8 @@ public sealed class Parameter
             if (value && Value.Precision != Precision.Float32)
             {
                 throw new InvalidOperationException(
-                    $"Weights {Value.Shape} of {Value.Precision} cannot be trained; store them as Float32 with Narrow, or train " +
-                    "an adapter beside them (LowRank.Adapt).");
+                    $"Weights {Value.Shape} of {Value.Precision} cannot be trained; store them as Float32 with " +
+                    "Narrow, or train an adapter beside them (LowRank.Adapt).");
             }
 
             Value.Storage.IsTrainable = value;
@@ -38,7 +38,9 @@ public sealed class Parameter
         }
     }
 
-    /// <summary>Whether these weights are frozen for one reason: they are narrow. Nobody has said that they shall be.</summary>
+    /// <summary>
+    /// Whether these weights are frozen for one reason: they are narrow. Nobody has said that they shall be.
+    /// </summary>
     internal bool IsFrozenByNarrowing { get; private set; }
 
     /// <summary>
@@ -73,7 +75,8 @@ public sealed class Parameter
         }
         catch (ArithmeticException exception)
         {
-            throw new ArithmeticException($"\"{name}\" cannot be stored as {precision}. {exception.Message}", exception);
+            throw new ArithmeticException(
+                $"\"{name}\" cannot be stored as {precision}. {exception.Message}", exception);
         }
         finally
         {
@@ -104,7 +107,8 @@ public sealed class Parameter
 
         if (Value.Storage.IsUnset)
         {
-            throw new InvalidOperationException($"Weights {Value.Shape} were never set, and cannot be stored as {precision}.");
+            throw new InvalidOperationException(
+                $"Weights {Value.Shape} were never set, and cannot be stored as {precision}.");
         }
 
         Device device = Value.Device;

@@ -3,7 +3,9 @@ using Mamba.Devices;
 
 namespace Mamba.Layers;
 
-/// <summary>What the Mamba mixers and S4D have: a causal convolution in front of a state-space core, and their state.</summary>
+/// <summary>
+/// What the Mamba mixers and S4D have: a causal convolution in front of a state-space core, and their state.
+/// </summary>
 public abstract class RecurrentMixer : SequenceMixer
 {
     private readonly Shape _hidden;
@@ -29,7 +31,8 @@ public abstract class RecurrentMixer : SequenceMixer
     internal Shape HiddenShape => _hidden;
 
     /// <summary>
-    /// Makes the state before the first token trainable: in a mixer without one, it begins as zero, which changes nothing.
+    /// Makes the state before the first token trainable: in a mixer without one, it begins as zero, which changes
+    /// nothing.
     /// </summary>
     /// <returns>The initial state.</returns>
     public Parameter LearnInitialState()
@@ -69,7 +72,8 @@ public abstract class RecurrentMixer : SequenceMixer
 
     /// <summary>Convolves the next piece of every sequence.</summary>
     /// <returns>The piece, and the window after it.</returns>
-    private protected (DeviceArray Y, DeviceArray Window) Convolve(DeviceArray x, MixerState? state, Segments? segments) =>
+    private protected (DeviceArray Y, DeviceArray Window) Convolve(
+        DeviceArray x, MixerState? state, Segments? segments) =>
         Functions.CausalConvolution(
             x, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, state?.Window ?? default, segments);
 

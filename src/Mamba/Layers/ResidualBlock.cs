@@ -3,7 +3,9 @@ using Mamba.Devices;
 
 namespace Mamba.Layers;
 
-/// <summary>A layer of a model: <c>h += mixer(norm(h))</c>, and then <c>h += mlp(norm(h))</c> if there is an MLP.</summary>
+/// <summary>
+/// A layer of a model: <c>h += mixer(norm(h))</c>, and then <c>h += mlp(norm(h))</c> if there is an MLP.
+/// </summary>
 public sealed class ResidualBlock : Module
 {
     /// <summary>Makes the layer.</summary>
@@ -44,8 +46,8 @@ public sealed class ResidualBlock : Module
         Finish(Functions.Add(h, Mixer.Forward(Norm.Forward(h), state, segments)));
 
     /// <summary>
-    /// Computes what <see cref="Forward"/> does, but a tape keeps only what goes in; the rest is computed a second time on
-    /// the way back.
+    /// Computes what <see cref="Forward"/> does, but a tape keeps only what goes in; the rest is computed a second time
+    /// on the way back.
     /// </summary>
     internal DeviceArray ForwardRecomputed(DeviceArray h, LayerState? state, Segments? segments)
     {

@@ -6,12 +6,13 @@ using Mamba.StateSpace;
 namespace Mamba.Layers;
 
 /// <summary>
-/// The Mamba block around a state-space core without selection: Δ, A and C are learned and the same for all tokens, B is
-/// 1. What it lacks, compared with a <see cref="MambaMixer"/>, is what selection gives.
+/// The Mamba block around a state-space core without selection: Δ, A and C are learned and the same for all tokens, B
+/// is 1. What it lacks, compared with a <see cref="MambaMixer"/>, is what selection gives.
 /// </summary>
 /// <remarks>
 /// S4D: Gu et al., <see href="https://arxiv.org/abs/2206.11893"/>; as a baseline in this block: Gu and Dao,
-/// <see href="https://arxiv.org/abs/2312.00752"/>, section 4.6.1. Discretised by exponential Euler, as the selective scan.
+/// <see href="https://arxiv.org/abs/2312.00752"/>, section 4.6.1. Discretised by exponential Euler, as the selective
+/// scan.
 /// </remarks>
 public sealed class S4dMixer : RecurrentMixer
 {
@@ -21,7 +22,9 @@ public sealed class S4dMixer : RecurrentMixer
     /// <param name="device">Where the weights live.</param>
     /// <param name="options">Sizes and options.</param>
     /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
-    /// <param name="outputScale">Factor of the output projection's first weights: 1/√(number of layers) in a model.</param>
+    /// <param name="outputScale">
+    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// </param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     public S4dMixer(Device device, S4dMixerOptions options, Random? random, double outputScale = 1)
         : base(
@@ -45,7 +48,8 @@ public sealed class S4dMixer : RecurrentMixer
         ALog = AddParameter(
             "a_log", [states, inner], random is null ? null : values => Fill(values, a => Math.Log(-a.Real)));
         AImaginary = options.IsComplex
-            ? AddParameter("a_imaginary", [states, inner], random is null ? null : values => Fill(values, a => a.Imaginary))
+            ? AddParameter(
+                "a_imaginary", [states, inner], random is null ? null : values => Fill(values, a => a.Imaginary))
             : null;
 
         // A complex number of variance 1 has parts of variance 1/2.

@@ -13,7 +13,9 @@ public abstract class SequenceMixer : Module
     {
     }
 
-    /// <summary>Number of sequences of the last step, if it found all its memory in the device's pool; else -1.</summary>
+    /// <summary>
+    /// Number of sequences of the last step, if it found all its memory in the device's pool; else -1.
+    /// </summary>
     internal int WarmBatch { get; set; } = -1;
 
     /// <summary>Makes the state of sequences that have not begun.</summary>
@@ -51,7 +53,9 @@ public abstract class SequenceMixer : Module
     /// <summary>Whether a state, which lives, is of this layer or of one of equal sizes on the same device.</summary>
     private protected abstract bool Fits(LayerState state);
 
-    /// <summary>Throws unless an input has three axes and a width, and a state, if any, fits the layer and the input.</summary>
+    /// <summary>
+    /// Throws unless an input has three axes and a width, and a state, if any, fits the layer and the input.
+    /// </summary>
     private protected void Require(DeviceArray x, int width, LayerState? state, Segments? segments)
     {
         DeviceArray.Require(nameof(x), x);
@@ -70,8 +74,8 @@ public abstract class SequenceMixer : Module
         {
             string shapes = string.Join(", ", state.Arrays.Select(array => array.Shape));
             throw new ArgumentException(
-                $"The state is of another layer or device than this {GetType().Name}: a {state.GetType().Name} of {shapes} on " +
-                $"\"{state.Device}\". Make it with CreateState of this layer.",
+                $"The state is of another layer or device than this {GetType().Name}: a {state.GetType().Name} of " +
+                $"{shapes} on \"{state.Device}\". Make it with CreateState of this layer.",
                 nameof(state));
         }
 

@@ -4,8 +4,8 @@ namespace Mamba.Layers;
 
 /// <summary>Puts a state back if a step, which changes it in place, fails half way.</summary>
 /// <remarks>
-/// A step can fail half way only for lack of memory. Once a step has found all its memory in the pool of the device, the
-/// next one will; until then the state is cloned first, so that later steps cost nothing more.
+/// A step can fail half way only for lack of memory. Once a step has found all its memory in the pool of the device,
+/// the next one will; until then the state is cloned first, so that later steps cost nothing more.
 /// </remarks>
 internal readonly ref struct StepGuard
 {

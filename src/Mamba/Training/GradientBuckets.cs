@@ -9,10 +9,10 @@ namespace Mamba.Training;
 /// <see cref="Buckets"/> are summed over all of them (an all-reduce) and divided by their number.
 /// </summary>
 /// <remarks>
-/// A bucket is the memory of the gradients, not a copy: tapes add to it, and what is written to it is what the optimiser
-/// sees. Parameters stand in reverse order, for backward reaches the last first; each begins at a multiple of 64 bytes, and
-/// the gaps stay zero. Every parameter has a gradient from now on, of zeros where no tape reaches it. As in Li et al.,
-/// PyTorch Distributed, <see href="https://arxiv.org/abs/2006.15704"/>, section 3.2.
+/// A bucket is the memory of the gradients, not a copy: tapes add to it, and what is written to it is what the
+/// optimiser sees. Parameters stand in reverse order, for backward reaches the last first; each begins at a multiple of
+/// 64 bytes, and the gaps stay zero. Every parameter has a gradient from now on, of zeros where no tape reaches it. As
+/// in Li et al., PyTorch Distributed, <see href="https://arxiv.org/abs/2006.15704"/>, section 3.2.
 /// </remarks>
 public sealed class GradientBuckets : IDisposable
 {
@@ -38,7 +38,8 @@ public sealed class GradientBuckets : IDisposable
             [.. module.Parameters.Select(named => named.Parameter).Where(parameter => parameter.IsTrainable).Reverse()];
         if (parameters.Any(parameter => parameter.Value.Storage is { Gradient: not null, SharesGradient: true }))
         {
-            throw new InvalidOperationException("The gradients of this module are in other buckets; dispose those first.");
+            throw new InvalidOperationException(
+                "The gradients of this module are in other buckets; dispose those first.");
         }
 
         using DeviceScope scope = _device.Scope();
@@ -85,7 +86,9 @@ public sealed class GradientBuckets : IDisposable
     /// <summary>The gradients, one vector a bucket; the last parameters' first.</summary>
     public IReadOnlyList<DeviceArray> Buckets => _buckets;
 
-    /// <summary>Frees the buckets. Parameters have no gradient then, until a tape makes them one of their own.</summary>
+    /// <summary>
+    /// Frees the buckets. Parameters have no gradient then, until a tape makes them one of their own.
+    /// </summary>
     public void Dispose()
     {
         _buckets.ForEach(_device.Release);

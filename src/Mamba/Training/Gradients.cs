@@ -33,7 +33,9 @@ public static class Gradients
     /// <param name="limit">The largest norm.</param>
     /// <returns>The norm before; NaN or infinity where a gradient is not finite.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The limit is not positive.</exception>
-    /// <remarks>Pascanu et al., <see href="https://arxiv.org/abs/1211.5063"/>, Algorithm 1, with PyTorch's 1e-6.</remarks>
+    /// <remarks>
+    /// Pascanu et al., <see href="https://arxiv.org/abs/1211.5063"/>, Algorithm 1, with PyTorch's 1e-6.
+    /// </remarks>
     public static double Clip(Module module, double limit)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);

@@ -28,7 +28,8 @@ public sealed class MovingAverage : IDisposable
         using DeviceScope scope = _device.Scope();
         try
         {
-            foreach ((string name, Parameter parameter) in module.Parameters.Where(named => named.Parameter.IsTrainable))
+            foreach (
+                (string name, Parameter parameter) in module.Parameters.Where(named => named.Parameter.IsTrainable))
             {
                 DeviceArray average = _device.AllocateOwned(parameter.Value.Shape);
                 _state.Add(($"average.{name}", average));

@@ -132,9 +132,9 @@ public abstract class Optimizer : IDisposable
         if (narrow.Length > 0)
         {
             throw new InvalidOperationException(
-                $"{narrow.Length} matrices are narrow and cannot be trained, \"{narrow[0]}\" among them. Store them as Float32 " +
-                "with Narrow, train adapters beside them (LowRank.Adapt), or say that they shall not be trained " +
-                "(IsTrainable = false).");
+                $"{narrow.Length} matrices are narrow and cannot be trained, \"{narrow[0]}\" among them. Store them " +
+                "as Float32 with Narrow, train adapters beside them (LowRank.Adapt), or say that they shall not be " +
+                "trained (IsTrainable = false).");
         }
 
         all = Array.FindAll(all, named => named.Parameter.IsTrainable);

@@ -37,7 +37,8 @@ internal static class LanguageModelCase
 
         if (golden.Has("out.hidden.final"))
         {
-            report.Compare("hidden final", Nd.From(model.FinalNorm.Forward(h)), golden["out.hidden.final"], Bounds.Model);
+            report.Compare(
+                "hidden final", Nd.From(model.FinalNorm.Forward(h)), golden["out.hidden.final"], Bounds.Model);
         }
 
         report.Compare("logits", Nd.From(model.Forward(ids, batch)), golden["out.logits"], Bounds.Model);

@@ -45,7 +45,8 @@ internal static class TrainingCase
         }
 
         using DeviceScope last = device.Scope();
-        report.Compare("final_loss", Nd.From(model.Loss(ids, batch)), golden["out.final_loss"], Bounds.TrainingFinalLoss);
+        report.Compare(
+            "final_loss", Nd.From(model.Loss(ids, batch)), golden["out.final_loss"], Bounds.TrainingFinalLoss);
         CompareWeights(golden, report, weights);
     }
 

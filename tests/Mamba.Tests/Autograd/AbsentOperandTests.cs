@@ -3,7 +3,9 @@ using Mamba.Devices;
 
 namespace Mamba.Tests.Autograd;
 
-/// <summary>A required operand that is absent is named, on one thread and two, and the device works afterwards.</summary>
+/// <summary>
+/// A required operand that is absent is named, on one thread and two, and the device works afterwards.
+/// </summary>
 public sealed class AbsentOperandTests
 {
     private const int Length = 80;
@@ -28,9 +30,12 @@ public sealed class AbsentOperandTests
         ["Linear weight"] = d => Functions.Linear(d.Zeros([2, 2]), default),
         ["MatMul a"] = d => Functions.MatMul(default, d.Zeros([2, 2])),
         ["MatMul b"] = d => Functions.MatMul(d.Zeros([2, 2]), default),
-        ["Adapter weight"] = d => Functions.LinearWithAdapter(d.Zeros([2, 2]), default, default, d.Zeros([1, 2]), d.Zeros([2, 1]), 1),
-        ["Adapter adapterA"] = d => Functions.LinearWithAdapter(d.Zeros([2, 2]), d.Zeros([2, 2]), default, default, d.Zeros([2, 1]), 1),
-        ["Adapter adapterB"] = d => Functions.LinearWithAdapter(d.Zeros([2, 2]), d.Zeros([2, 2]), default, d.Zeros([1, 2]), default, 1),
+        ["Adapter weight"] = d =>
+            Functions.LinearWithAdapter(d.Zeros([2, 2]), default, default, d.Zeros([1, 2]), d.Zeros([2, 1]), 1),
+        ["Adapter adapterA"] = d =>
+            Functions.LinearWithAdapter(d.Zeros([2, 2]), d.Zeros([2, 2]), default, default, d.Zeros([2, 1]), 1),
+        ["Adapter adapterB"] = d =>
+            Functions.LinearWithAdapter(d.Zeros([2, 2]), d.Zeros([2, 2]), default, d.Zeros([1, 2]), default, 1),
         ["RmsNorm x"] = d => Functions.RmsNorm(default, d.Zeros([2]), 1e-5f),
         ["AddRmsNorm residual"] = d => Functions.AddRmsNorm(d.Zeros([2]), default, default, 1e-5f).Y,
         ["LayerNorm x"] = d => Functions.LayerNorm(default, default, default, 1e-5f),
@@ -39,8 +44,10 @@ public sealed class AbsentOperandTests
         ["GatedRmsNorm z"] = d => Functions.GatedRmsNorm(d.Zeros([2]), default, default, default, 1e-5f),
         ["CausalConvolution x"] = d => Functions.CausalConvolution(default, d.Zeros([2, 2])).Y,
         ["CausalConvolution weight"] = d => Functions.CausalConvolution(d.Zeros([1, 3, 2]), default).Y,
-        ["CausalConvolutionStep weight"] = d => Functions.CausalConvolutionStep(d.Zeros([1, 1, 2]), default, default, false, d.Zeros([1, 1, 2])),
-        ["CausalConvolutionStep window"] = d => Functions.CausalConvolutionStep(d.Zeros([1, 1, 2]), d.Zeros([2, 2]), default, false, default),
+        ["CausalConvolutionStep weight"] = d =>
+            Functions.CausalConvolutionStep(d.Zeros([1, 1, 2]), default, default, false, d.Zeros([1, 1, 2])),
+        ["CausalConvolutionStep window"] = d =>
+            Functions.CausalConvolutionStep(d.Zeros([1, 1, 2]), d.Zeros([2, 2]), default, false, default),
         ["SameConvolution x"] = d => Functions.SameConvolution(default, d.Zeros([2, 2])),
         ["SameConvolution weight"] = d => Functions.SameConvolution(d.Zeros([1, 3, 2]), default),
         ["Rotary x"] = _ => Functions.Rotary(default, new(2, 2, 0, 10000, false)),
@@ -57,8 +64,11 @@ public sealed class AbsentOperandTests
         ["Scan constant C"] = d => Functions.SelectiveScan(Scan(d) with { C = default, HasConstantC = true }).Y,
         ["ScanStep Δ"] = d => Functions.SelectiveScanStep(Scan(d, 1) with { Delta = default }, d.Zeros([1, 3, 4])),
         ["ScanStep state"] = d => Functions.SelectiveScanStep(Scan(d, 1), default),
-        ["TimeInvariant delta"] = d => Functions.TimeInvariantScan(d.Zeros([1, 5, 4]), default, d.Zeros([3, 4]), d.Zeros([3, 4]), d.Zeros([3, 4])).Y,
-        ["TimeInvariant constant B"] = d => Functions.TimeInvariantScan(d.Zeros([1, 5, 4]), d.Zeros([4]), d.Zeros([3, 4]), default, d.Zeros([3, 4])).Y,
+        ["TimeInvariant delta"] = d =>
+            Functions.TimeInvariantScan(
+                d.Zeros([1, 5, 4]), default, d.Zeros([3, 4]), d.Zeros([3, 4]), d.Zeros([3, 4])).Y,
+        ["TimeInvariant constant B"] = d =>
+            Functions.TimeInvariantScan(d.Zeros([1, 5, 4]), d.Zeros([4]), d.Zeros([3, 4]), default, d.Zeros([3, 4])).Y,
         ["Ssd X"] = d => Functions.Ssd(Ssd(d) with { X = default }).Y,
         ["Ssd delta"] = d => Functions.Ssd(Ssd(d) with { Delta = default }).Y,
         ["Ssd A"] = d => Functions.Ssd(Ssd(d) with { A = default }).Y,
@@ -99,7 +109,11 @@ public sealed class AbsentOperandTests
     {
         string[] tried = [.. Calls.Keys.Select(name => name[..name.IndexOf(' ', StringComparison.Ordinal)])];
         string[] maps = ["Sigmoid", "Softplus", "Gelu", "SquaredRelu", "Multiply"]; // as Silu and Add
-        string[] others = ["Recompute", "TimeInvariantScan", "TimeInvariantScanStep", "LinearWithAdapter", "SelectiveScan", "SelectiveScanStep"];
+        string[] others =
+        [
+            "Recompute", "TimeInvariantScan", "TimeInvariantScanStep", "LinearWithAdapter", "SelectiveScan",
+            "SelectiveScanStep",
+        ];
 
         typeof(Functions).GetMethods().Where(method => method.IsStatic).Select(method => method.Name).Distinct()
             .Except(tried).Except(maps).Except(others).Should().BeEmpty();
@@ -115,7 +129,8 @@ public sealed class AbsentOperandTests
             () => _ = none.Device, () => _ = none.Precision,
         ];
 
-        uses.Should().AllSatisfy(use => use.Should().Throw<InvalidOperationException>().WithMessage("This is no array (default)*"));
+        uses.Should().AllSatisfy(
+            use => use.Should().Throw<InvalidOperationException>().WithMessage("This is no array (default)*"));
         Func<int> width = () => default(Shape).Width;
         width.Should().Throw<InvalidOperationException>().WithMessage("This shape is empty (default)*");
         none.RequiresGradient.Should().BeFalse();
@@ -124,7 +139,8 @@ public sealed class AbsentOperandTests
 
     private static AttentionInputs Attention(Device d) => new()
     {
-        Queries = d.Zeros([1, 3, 4]), Keys = d.Zeros([1, 3, 4]), Values = d.Zeros([1, 3, 4]), Heads = 2, KeyValueHeads = 2,
+        Queries = d.Zeros([1, 3, 4]), Keys = d.Zeros([1, 3, 4]), Values = d.Zeros([1, 3, 4]),
+        Heads = 2, KeyValueHeads = 2,
     };
 
     private static ScanInputs Scan(Device d, int length = Length) => new()

@@ -102,7 +102,8 @@ public sealed class RecomputeTests
             inner => ++calls == failing ? throw new InvalidOperationException("it fails") : Functions.Silu(inner), x)));
 
         run.Should().Throw<InvalidOperationException>().WithMessage("it fails");
-        device.Tape.Should().BeSameAs(failing == 1 ? tape : null, "a tape goes backward once, whether it succeeds or not");
+        device.Tape
+            .Should().BeSameAs(failing == 1 ? tape : null, "a tape goes backward once, whether it succeeds or not");
         Functions.Silu(x).RequiresGradient.Should().Be(failing == 1);
         device.Scope().Dispose();
     }

@@ -65,8 +65,10 @@ public sealed class TapeTests
 
         linear.Weight.IsTrainable = false;
         DeviceArray frozen = linear.Forward(x);
-        tape.Invoking(t => t.Backward(frozen)).Should().Throw<InvalidOperationException>().WithMessage("*no trainable parameter*");
-        tape.Invoking(t => t.GradientOf(x)).Should().Throw<InvalidOperationException>().WithMessage("*does not follow*Watch*");
+        tape.Invoking(t => t.Backward(frozen))
+            .Should().Throw<InvalidOperationException>().WithMessage("*no trainable parameter*");
+        tape.Invoking(t => t.GradientOf(x))
+            .Should().Throw<InvalidOperationException>().WithMessage("*does not follow*Watch*");
     }
 
     [Fact]
@@ -82,7 +84,8 @@ public sealed class TapeTests
 
         Action[] uses = [() => tape.Backward(y), () => tape.Watch(x), () => tape.GradientOf(x), () => tape.Suspend()];
 
-        uses.Should().AllSatisfy(use => use.Should().Throw<ObjectDisposedException>().WithMessage("This tape has been disposed*"));
+        uses.Should().AllSatisfy(
+            use => use.Should().Throw<ObjectDisposedException>().WithMessage("This tape has been disposed*"));
         x.RequiresGradient.Should().BeFalse();
     }
 
@@ -102,7 +105,8 @@ public sealed class TapeTests
             () => tape.Backward((y, foreign)),
         ];
 
-        uses.Should().AllSatisfy(use => use.Should().Throw<ArgumentException>().WithMessage("*tape records on*array is on*3 threads*"));
+        uses.Should().AllSatisfy(
+            use => use.Should().Throw<ArgumentException>().WithMessage("*tape records on*array is on*3 threads*"));
     }
 
     [Fact]
@@ -114,10 +118,12 @@ public sealed class TapeTests
         tape.Watch(x);
         DeviceArray y = Functions.Silu(x);
 
-        tape.Invoking(t => t.Backward(y)).Should().Throw<ArgumentException>().WithMessage("Expected one element; found [2]*");
+        tape.Invoking(t => t.Backward(y))
+            .Should().Throw<ArgumentException>().WithMessage("Expected one element; found [2]*");
         tape.Invoking(t => t.Backward((y, device.Array([1], [1])))).Should().Throw<ArgumentException>()
             .WithMessage("Expected a gradient of shape [2]; found [1].");
-        tape.Invoking(t => t.Backward((y, default))).Should().Throw<ArgumentException>().WithMessage("*gradient is required*");
+        tape.Invoking(t => t.Backward((y, default)))
+            .Should().Throw<ArgumentException>().WithMessage("*gradient is required*");
         tape.Invoking(t => t.Backward()).Should().Throw<ArgumentException>().WithMessage("*found none*");
         tape.Backward((y, device.Array([2], [1, 1])));
     }
@@ -139,7 +145,8 @@ public sealed class TapeTests
             }
 
             x = outer.Keep(device.Array([1], [1]));
-            tape.Invoking(t => t.Watch(x)).Should().Throw<InvalidOperationException>().WithMessage("*its scope has ended*");
+            tape.Invoking(t => t.Watch(x))
+                .Should().Throw<InvalidOperationException>().WithMessage("*its scope has ended*");
             using Tape next = new(device);
             next.Watch(x);
             next.Backward(Functions.Silu(x));
@@ -251,7 +258,8 @@ public sealed class TapeTests
         };
         ScanInputs scan = new()
         {
-            X = x, Delta = x, A = device.Array([1, 2], [-1, -1]), B = device.Array([1, 1], [1]), C = device.Array([1, 1], [1]),
+            X = x, Delta = x, A = device.Array([1, 2], [-1, -1]),
+            B = device.Array([1, 1], [1]), C = device.Array([1, 1], [1]),
         };
         Action[] steps =
         [

@@ -33,8 +33,9 @@ public sealed class DeviceThreadTests
         {
             Action[] uses =
             [
-                () => device.Scope(), () => Functions.Silu(x), () => device.Zeros([2]), () => x.ToArray(), () => y.CopyFrom([1, 2]),
-                () => device.Indices([1]), () => new Tape(device).Dispose(), () => new Linear(device, 2, 2, true, null).Dispose(),
+                () => device.Scope(), () => Functions.Silu(x), () => device.Zeros([2]), () => x.ToArray(),
+                () => y.CopyFrom([1, 2]), () => device.Indices([1]), () => new Tape(device).Dispose(),
+                () => new Linear(device, 2, 2, true, null).Dispose(),
             ];
             uses.Should().AllSatisfy(use => use.Should().Throw<InvalidOperationException>().WithMessage(InUse));
         });
@@ -67,8 +68,10 @@ public sealed class DeviceThreadTests
 
         OnAnotherThread(() =>
         {
-            scope.Invoking(s => s.Dispose()).Should().Throw<InvalidOperationException>().WithMessage("*opened by thread*no await*");
-            scope.Invoking(s => s.Keep(x)).Should().Throw<InvalidOperationException>().WithMessage("*opened by thread*");
+            scope.Invoking(s => s.Dispose())
+                .Should().Throw<InvalidOperationException>().WithMessage("*opened by thread*no await*");
+            scope.Invoking(s => s.Keep(x))
+                .Should().Throw<InvalidOperationException>().WithMessage("*opened by thread*");
         });
 
         x.ToArray().Should().Equal(0);
@@ -100,12 +103,44 @@ public sealed class DeviceThreadTests
         using (device.Scope())
         {
             OnAnotherThread(device.Dispose);
-            x.Invoking(array => array.ToArray()).Should().Throw<ObjectDisposedException>().WithMessage("*device*disposed*");
+            x.Invoking(array => array.ToArray())
+                .Should().Throw<ObjectDisposedException>().WithMessage("*device*disposed*");
             device.AllocatedBytes.Should().BePositive();
         }
 
         device.AllocatedBytes.Should().Be(0);
-        device.Invoking(d => d.Scope()).Should().Throw<ObjectDisposedException>().WithMessage("*device*has been disposed*");
+        device.Invoking(d => d.Scope())
+            .Should().Throw<ObjectDisposedException>().WithMessage("*device*has been disposed*");
+    }
+
+    [Fact]
+    public async Task A_scope_waits_for_a_thread_that_frees_memory()
+    {
+        using Device device = TestDevice.OpenBare(2);
+        using ManualResetEventSlim begun = new(), done = new();
+        CancellationToken token = TestContext.Current.CancellationToken;
+        Task freeing = Task.Run(
+            () => device.WhenUnused(() =>
+            {
+                begun.Set();
+                done.Wait(token);
+            }),
+            token);
+        begun.Wait(token);
+
+        Task<float[]> computing = Task.Run(
+            () =>
+            {
+                using DeviceScope scope = device.Scope();
+                return Functions.Silu(device.Zeros([2])).ToArray();
+            },
+            token);
+        await Task.Delay(20, token);
+        computing.IsCompleted.Should().BeFalse();
+        done.Set();
+
+        (await computing).Should().Equal(0, 0);
+        await freeing;
     }
 
     [Theory]
@@ -123,7 +158,8 @@ public sealed class DeviceThreadTests
             Task generating = Task.Run(
                 async () =>
                 {
-                    await foreach (int token in model.GenerateAsync(new int[] { 1, 2 }, new() { MaxTokens = 1_000_000 }, state))
+                    await foreach (
+                        int token in model.GenerateAsync(new int[] { 1, 2 }, new() { MaxTokens = 1_000_000 }, state))
                     {
                         started.Set();
                     }

@@ -63,15 +63,19 @@ public sealed class DisposalTests
 
         linear.Dispose();
         Read(scoped).Should().Throw<ObjectDisposedException>().WithMessage("The scope of this array has ended*Keep*");
-        Read(weights).Should().Throw<ObjectDisposedException>().WithMessage("This array has been freed: the layer*disposed*");
+        Read(weights)
+            .Should().Throw<ObjectDisposedException>().WithMessage("This array has been freed: the layer*disposed*");
         device.Dispose();
-        Read(other.Weight.Value).Should().Throw<ObjectDisposedException>().WithMessage("The device of this array has been disposed*");
+        Read(other.Weight.Value)
+            .Should().Throw<ObjectDisposedException>().WithMessage("The device of this array has been disposed*");
         Action[] uses =
         [
-            () => device.Scope(), () => device.Zeros([2]), () => device.Indices([1]), () => new Linear(device, 2, 2, true, null).Dispose(),
+            () => device.Scope(),
+            () => device.Zeros([2]), () => device.Indices([1]), () => new Linear(device, 2, 2, true, null).Dispose(),
             () => new Tape(device).Dispose(),
         ];
-        uses.Should().AllSatisfy(use => use.Should().Throw<ObjectDisposedException>().WithMessage("The device*has been disposed*"));
+        uses.Should().AllSatisfy(
+            use => use.Should().Throw<ObjectDisposedException>().WithMessage("The device*has been disposed*"));
 
         static Action Read(DeviceArray array) => () => array.ToArray();
     }
@@ -89,10 +93,12 @@ public sealed class DisposalTests
         [
             () => state.Save(stream), () => state.Clone(), () => state.CopyFrom(other), () => other.CopyFrom(state),
             () => other.CopySlot(0, state, 0), () => state.CopySlot(0, other, 0), () => state.Detach(),
-            () => model.Step([1], state, logits), () => model.Prefill([1], state, logits), () => _ = state.Layers[0].Arrays,
+            () => model.Step([1], state, logits),
+            () => model.Prefill([1], state, logits), () => _ = state.Layers[0].Arrays,
         ];
 
-        uses.Should().AllSatisfy(use => use.Should().Throw<ObjectDisposedException>().WithMessage("*State has been disposed*"));
+        uses.Should().AllSatisfy(
+            use => use.Should().Throw<ObjectDisposedException>().WithMessage("*State has been disposed*"));
         stream.Length.Should().Be(0);
         other.Dispose();
     }
@@ -105,7 +111,8 @@ public sealed class DisposalTests
         AdamW optimizer = new(linear, new());
         optimizer.Dispose();
 
-        optimizer.Invoking(o => o.Step()).Should().Throw<ObjectDisposedException>().WithMessage("This AdamW has been disposed*");
+        optimizer.Invoking(o => o.Step())
+            .Should().Throw<ObjectDisposedException>().WithMessage("This AdamW has been disposed*");
     }
 
     private static IEnumerable<IDisposable> Everything(Device device)
@@ -119,6 +126,10 @@ public sealed class DisposalTests
         model.Prefill([1, 2, 3, 4], state, logits);
         model.Step([1, 2], state, logits);
         LayerState layer = model.Blocks[0].Mixer.CreateState(3);
-        return [model, optimizer, trainer, state, layer, state.Clone(), new MovingAverage(model, 0.5), new GradientBuckets(model)];
+        return
+        [
+            model, optimizer, trainer, state, layer, state.Clone(), new MovingAverage(model, 0.5),
+            new GradientBuckets(model),
+        ];
     }
 }

@@ -5,7 +5,9 @@ using Mamba.Models;
 
 namespace Mamba.Tests.Devices;
 
-/// <summary>Arrays of more elements than an int counts; with MAMBA_TEST_LARGE=1, on machines with 20 GB of memory.</summary>
+/// <summary>
+/// Arrays of more elements than an int counts; with MAMBA_TEST_LARGE=1, on machines with 20 GB of memory.
+/// </summary>
 public sealed class LargeArrayTests
 {
     private const string Reason = "These need 20 GB of memory: set MAMBA_TEST_LARGE=1.";
@@ -52,7 +54,7 @@ public sealed class LargeArrayTests
             VocabularySize = 2, Layers = [new MambaMixerOptions { ModelDim = 4, InnerDim = 1 << 15, ConvWidth = 2 }],
         };
         using MambaLanguageModel model = new(device, config, new Random(1));
-        using ModelState state = model.CreateState(1030), loaded = model.CreateState(1030); // h has 2^29 elements and some
+        using ModelState state = model.CreateState(1030), loaded = model.CreateState(1030); // h: 2^29 elements and some
         DeviceArray hidden = state.Layers[0].Arrays[1];
         hidden.WriteElements(hidden.Shape.Count - 3, [5, 6, 7]);
         string path = Path.GetTempFileName();

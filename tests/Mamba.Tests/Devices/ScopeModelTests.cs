@@ -3,7 +3,9 @@ using Mamba.Devices;
 
 namespace Mamba.Tests.Devices;
 
-/// <summary>Scopes do what a naive list of lists does, whatever is opened, allocated, kept, freed and ended in between.</summary>
+/// <summary>
+/// Scopes do what a naive list of lists does, whatever is opened, allocated, kept, freed and ended in between.
+/// </summary>
 public sealed class ScopeModelTests
 {
     private enum What
@@ -26,7 +28,9 @@ public sealed class ScopeModelTests
             },
             iter: 300);
 
-    /// <summary>The naive version: every scope has a list of what it frees, and list 0 is what the caller frees.</summary>
+    /// <summary>
+    /// The naive version: every scope has a list of what it frees, and list 0 is what the caller frees.
+    /// </summary>
     private sealed class Model(Device device)
     {
         private readonly List<(DeviceScope Scope, List<Item> Items)> _scopes = [(default, [])];
@@ -57,7 +61,8 @@ public sealed class ScopeModelTests
                     Refused(_ended[choice % _ended.Count].Dispose);
                     break;
                 case What.Allocate:
-                    _scopes[depth].Items.Add(Item.Of(device.Array([1 + (choice % 3)], new float[1 + (choice % 3)]), ++_next));
+                    _scopes[depth].Items.Add(
+                        Item.Of(device.Array([1 + (choice % 3)], new float[1 + (choice % 3)]), ++_next));
                     break;
                 case What.AllocateIndices:
                     _scopes[depth].Items.Add(Item.Of(device.Indices([++_next]), _next));

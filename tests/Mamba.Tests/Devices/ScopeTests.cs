@@ -91,11 +91,14 @@ public sealed class ScopeTests
         DeviceScope first = tested.Scope();
         first.Dispose();
 
-        first.Invoking(scope => scope.Dispose()).Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
+        first.Invoking(scope => scope.Dispose())
+            .Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
         using DeviceScope second = tested.Scope(); // of the same depth
         DeviceArray array = tested.Zeros([2]);
-        first.Invoking(scope => scope.Dispose()).Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
-        first.Invoking(scope => scope.Keep(array)).Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
+        first.Invoking(scope => scope.Dispose())
+            .Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
+        first.Invoking(scope => scope.Keep(array))
+            .Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
         array.ToArray().Should().Equal(0, 0);
     }
 
@@ -104,7 +107,8 @@ public sealed class ScopeTests
     {
         DeviceScope none = default;
 
-        none.Invoking(scope => scope.Dispose()).Should().Throw<InvalidOperationException>().WithMessage("*empty (default)*");
+        none.Invoking(scope => scope.Dispose())
+            .Should().Throw<InvalidOperationException>().WithMessage("*empty (default)*");
     }
 
     [Fact]
@@ -150,15 +154,18 @@ public sealed class ScopeTests
         using (tested.Scope())
         {
             Functions.Gather(x, kept).ToArray().Should().Equal(6, 5);
-            x.Invoking(y => Functions.Gather(y, scoped)).Should().Throw<ObjectDisposedException>().WithMessage("*scope*ended*");
+            x.Invoking(y => Functions.Gather(y, scoped))
+                .Should().Throw<ObjectDisposedException>().WithMessage("*scope*ended*");
         }
 
         tested.Free(owned);
         tested.Free(kept);
         tested.Free(x);
-        tested.Invoking(device => device.Free(owned)).Should().Throw<ObjectDisposedException>().WithMessage("*has been freed*");
+        tested.Invoking(device => device.Free(owned))
+            .Should().Throw<ObjectDisposedException>().WithMessage("*has been freed*");
         using Device fresh = TestDevice.OpenBare();
-        tested.AllocatedBytes.Should().BeLessThanOrEqualTo(before + PoolOf(fresh), "only what scopes use again is left");
+        tested.AllocatedBytes
+            .Should().BeLessThanOrEqualTo(before + PoolOf(fresh), "only what scopes use again is left");
 
         static long PoolOf(Device device)
         {
@@ -204,7 +211,8 @@ public sealed class ScopeTests
             }
         }
 
-        warnings.Should().ContainSingle().Which.Should().Contain("16,384 arrays").And.Contain("every round of the loop");
+        warnings
+            .Should().ContainSingle().Which.Should().Contain("16,384 arrays").And.Contain("every round of the loop");
         for (int i = 0; i < 20_000; i++)
         {
             using DeviceScope scope = tested.Scope();

@@ -33,7 +33,8 @@ public sealed class GenerationTests
         {
             int[] prompt = new int[promptLength];
             Stopwatch watch = new();
-            await foreach (int token in model.GenerateAsync(prompt, new() { MaxTokens = 400, Sampling = SamplingOptions.Greedy }))
+            await foreach (
+                int token in model.GenerateAsync(prompt, new() { MaxTokens = 400, Sampling = SamplingOptions.Greedy }))
             {
                 watch.Start(); // behind the prompt
             }
@@ -49,7 +50,8 @@ public sealed class GenerationTests
     {
         using CpuDevice device = new(1);
         using MambaLanguageModel model = new(device, Config, new Random(1));
-        GenerationOptions options = new() { MaxTokens = 40, Sampling = new() { Temperature = 0, RepetitionPenalty = penalty } };
+        GenerationOptions options =
+            new() { MaxTokens = 40, Sampling = new() { Temperature = 0, RepetitionPenalty = penalty } };
         int[] prompt = [3, 1, 4, 1, 5];
         List<int> text = [.. prompt];
         using ModelState state = model.CreateState();

@@ -67,7 +67,8 @@ public sealed class BFloat16ModelTests
         model.Parameters.Should().OnlyContain(
             named => named.Parameter.IsTrainable == (named.Parameter.Value.Precision == Precision.Float32),
             "narrow weights are not trained");
-        Distance([.. logits.Select(v => (double)v)], [.. expected.Select(v => (double)v)]).Should().BeLessThan(Tolerance);
+        Distance([.. logits.Select(v => (double)v)], [.. expected.Select(v => (double)v)])
+            .Should().BeLessThan(Tolerance);
     }
 
     [Fact]

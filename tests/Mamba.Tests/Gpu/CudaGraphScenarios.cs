@@ -98,7 +98,8 @@ public sealed class CudaGraphScenarios
             model.Step([i], state, logits);
         }
 
-        StubLog.Lines("graph").Where(line => line.EndsWith("instantiated", StringComparison.Ordinal)).Should().HaveCount(2);
+        StubLog.Lines("graph").Where(line => line.EndsWith("instantiated", StringComparison.Ordinal))
+            .Should().HaveCount(2);
         StubLog.Lines("graph").Where(line => line.Contains("launched", StringComparison.Ordinal)).Should().HaveCount(4);
     }
 
@@ -116,7 +117,8 @@ public sealed class CudaGraphScenarios
         LowRank.Merge(model);
         Steps();
 
-        StubLog.Lines("graph").Where(line => line.EndsWith("instantiated", StringComparison.Ordinal)).Should().HaveCount(3);
+        StubLog.Lines("graph").Where(line => line.EndsWith("instantiated", StringComparison.Ordinal))
+            .Should().HaveCount(3);
 
         void Steps()
         {

@@ -33,7 +33,8 @@ public sealed class AttentionTests
         using ReferenceDevice reference = TestDevice.Reference();
         Segments segments = Segments.FromLengths([4, 1, 0, 2, 3]);
 
-        double[][] actual = Run(tested, 2, 5, 4, 2, 6, 0, segments), expected = Run(reference, 2, 5, 4, 2, 6, 0, segments);
+        double[][] actual = Run(tested, 2, 5, 4, 2, 6, 0, segments);
+        double[][] expected = Run(reference, 2, 5, 4, 2, 6, 0, segments);
 
         ShouldBeClose(actual, expected);
     }
@@ -78,7 +79,8 @@ public sealed class AttentionTests
     private static double[][] Run(
         Device device, int batch, int length, int heads, int shared, int dim, int past, Segments? segments)
     {
-        int width = (heads + (2 * shared)) * dim, count = batch * length * width, pastCount = batch * past * shared * dim;
+        int width = (heads + (2 * shared)) * dim;
+        int count = batch * length * width, pastCount = batch * past * shared * dim;
         DeviceArray qkv = device.Array([batch, length, width], Samples.Normal(1, count));
         DeviceArray pastK = device.Array([batch, past, shared * dim], Samples.Normal(2, pastCount));
         DeviceArray pastV = device.Array([batch, past, shared * dim], Samples.Normal(3, pastCount));
@@ -99,7 +101,8 @@ public sealed class AttentionTests
             },
             segments);
         tape.Backward((y, device.Array(y.Shape, Samples.Normal(4, (int)y.Shape.Count))));
-        return [ReferenceDevice.ValuesOf(y), ReferenceDevice.ValuesOf(tape.GradientOf(qkv)), ReferenceDevice.ValuesOf(tape.GradientOf(pastK)), ReferenceDevice.ValuesOf(tape.GradientOf(pastV))];
+        DeviceArray[] results = [y, tape.GradientOf(qkv), tape.GradientOf(pastK), tape.GradientOf(pastV)];
+        return [.. results.Select(ReferenceDevice.ValuesOf)];
     }
 
     private static double[][] Turn(Device device, RotaryOptions options)

@@ -33,7 +33,9 @@ public sealed class ElementwiseTests
             for (int i = 0; i < gradients.Length; i++)
             {
                 gradients[i].ToArray().ShouldBeClose(
-                    ReferenceDevice.Exact(expectedGradients[i]), GradientTolerance, $"gradient {i} of {name} of {length}");
+                    ReferenceDevice.Exact(expectedGradients[i]),
+                    GradientTolerance,
+                    $"gradient {i} of {name} of {length}");
             }
         }
     }
@@ -68,7 +70,8 @@ public sealed class ElementwiseTests
     [Fact]
     public void Sign_is_exact_at_every_length()
     {
-        float[] special = [0, 1e-37f, -1e-37f, float.MaxValue, float.NegativeInfinity, float.PositiveInfinity, float.NaN];
+        float[] special =
+            [0, 1e-37f, -1e-37f, float.MaxValue, float.NegativeInfinity, float.PositiveInfinity, float.NaN];
         for (int length = 0; length < 70; length++)
         {
             using Device tested = TestDevice.Open();

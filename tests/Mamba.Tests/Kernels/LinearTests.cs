@@ -130,7 +130,8 @@ public sealed class LinearTests
     {
         using Device tested = TestDevice.Open();
 
-        DeviceArray y = Functions.Linear(tested.Array([2], [3, 4]), tested.Array([1, 2], [10, 100]), tested.Array([1], [5]));
+        DeviceArray y = Functions.Linear(
+            tested.Array([2], [3, 4]), tested.Array([1, 2], [10, 100]), tested.Array([1], [5]));
 
         Shape expected = [1];
         y.Shape.Should().Be(expected);

@@ -6,7 +6,8 @@ namespace Mamba.Tests.Kernels;
 /// <summary>Linear maps and tables on the CPU whose weights are stored in fewer bits.</summary>
 public sealed class NarrowWeightsTests
 {
-    public static TheoryData<Precision> Narrow => [Precision.BFloat16, Precision.Float16, Precision.Int8, Precision.Int4];
+    public static TheoryData<Precision> Narrow =>
+        [Precision.BFloat16, Precision.Float16, Precision.Int8, Precision.Int4];
 
     [Theory]
     [MemberData(nameof(Narrow))]
@@ -43,7 +44,8 @@ public sealed class NarrowWeightsTests
 
         for (int row = 0; row < 5; row++)
         {
-            DeviceArray alone = device.Array([1, 1, narrow.Shape[1]], x.ToArray().AsSpan(row * narrow.Shape[1], narrow.Shape[1]));
+            DeviceArray alone = device.Array(
+                [1, 1, narrow.Shape[1]], x.ToArray().AsSpan(row * narrow.Shape[1], narrow.Shape[1]));
             Functions.Linear(alone, narrow).ToArray().ShouldHaveTheBitsOf(together[(row * 70)..((row + 1) * 70)]);
         }
     }
@@ -149,7 +151,12 @@ public sealed class NarrowWeightsTests
     {
         using CpuDevice device = TestDevice.Cpu(1);
         float[] halves =
-            [.. Enumerable.Range(0, 1 << 16).Select(bits => BitConverter.UInt16BitsToHalf((ushort)bits)).Where(Half.IsFinite).Select(half => (float)half)];
+        [
+            .. Enumerable.Range(0, 1 << 16)
+                .Select(bits => BitConverter.UInt16BitsToHalf((ushort)bits))
+                .Where(Half.IsFinite)
+                .Select(half => (float)half),
+        ];
 
         RoundTrip(device, halves, Precision.Float16).ShouldHaveTheBitsOf(halves);
     }
@@ -199,7 +206,8 @@ public sealed class NarrowWeightsTests
     }
 
     /// <summary>Weights in fewer bits, and the numbers that they stand for.</summary>
-    private static (DeviceArray Narrow, DeviceArray Wide) Weights(CpuDevice device, int columns, int depth, Precision precision)
+    private static (DeviceArray Narrow, DeviceArray Wide) Weights(
+        CpuDevice device, int columns, int depth, Precision precision)
     {
         DeviceArray narrow = device.Allocate([columns, depth], precision);
         narrow.CopyFrom(Samples.Normal(1, columns * depth));

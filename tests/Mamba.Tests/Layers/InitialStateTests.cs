@@ -30,7 +30,8 @@ public sealed class InitialStateTests
             initial.Value.CopyFrom(Samples.Normal(4, (int)initial.Value.Shape.Count));
             using DeviceScope scope = device.Scope();
             using Tape tape = new(device);
-            DeviceArray y = mixer.Forward(device.Array([3, 5, Mixers.ModelDim], Samples.Normal(3, 15 * Mixers.ModelDim)));
+            DeviceArray y = mixer.Forward(
+                device.Array([3, 5, Mixers.ModelDim], Samples.Normal(3, 15 * Mixers.ModelDim)));
             tape.Backward((y, device.Array(y.Shape, Samples.Normal(5, (int)y.Shape.Count))));
             return ReferenceDevice.ValuesOf(initial.Gradient);
         }

@@ -7,7 +7,9 @@ using Mamba.Training;
 
 namespace Mamba.Tests.Layers;
 
-/// <summary>The state of a sequence that has read nothing is the learned initial state itself, with its gradient.</summary>
+/// <summary>
+/// The state of a sequence that has read nothing is the learned initial state itself, with its gradient.
+/// </summary>
 public sealed class LearnedStateTests
 {
     private const int Batch = 3, Length = 4;
@@ -133,7 +135,8 @@ public sealed class LearnedStateTests
             DeviceArray first = model.Loss([1, 2, 3, 4], 1, state), second = model.Loss([5, 6, 7, 8], 1, state);
             tape.Backward(Functions.Add(first, second));
             state.Detach();
-            return [.. model.Blocks.SelectMany(block => ((RecurrentMixer)block.Mixer).InitialState!.Gradient.ToArray())];
+            IEnumerable<RecurrentMixer> mixers = model.Blocks.Select(block => (RecurrentMixer)block.Mixer);
+            return [.. mixers.SelectMany(mixer => mixer.InitialState!.Gradient.ToArray())];
         }
     }
 

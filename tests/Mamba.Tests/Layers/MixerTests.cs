@@ -195,7 +195,8 @@ public sealed class MixerTests
             float[] x = Samples.Normal(3, 17 * length * dim);
             float[] batch = mixer.Forward(tested.Array([17, length, dim], x)).ToArray();
 
-            float[] alone = mixer.Forward(tested.Array([1, length, dim], x.AsSpan(7 * length * dim, length * dim))).ToArray();
+            float[] alone =
+                mixer.Forward(tested.Array([1, length, dim], x.AsSpan(7 * length * dim, length * dim))).ToArray();
 
             batch[(7 * length * dim)..(8 * length * dim)].ShouldBeAsAlone(alone, $"length {length}");
         }
@@ -296,7 +297,8 @@ public sealed class MixerTests
         }
 
         tape.Backward([.. upstream]);
-        List<(string, double[])> gradients = [("x", Together([.. inputs.Select(input => tape.GradientOf(input))], Batch))];
+        List<(string, double[])> gradients =
+            [("x", Together([.. inputs.Select(input => tape.GradientOf(input))], Batch))];
         foreach ((string parameter, Parameter weight) in mixer.Parameters.Where(named => named.Name != "initial_state"))
         {
             gradients.Add((parameter, ReferenceDevice.ValuesOf(tape.GradientOf(weight.Value))));

@@ -6,7 +6,9 @@ using Mamba.Training;
 
 namespace Mamba.Tests.Layers;
 
-/// <summary>Modules are put together right, or refused by name; what cannot be trained is not trained in silence.</summary>
+/// <summary>
+/// Modules are put together right, or refused by name; what cannot be trained is not trained in silence.
+/// </summary>
 public sealed class ModuleTests
 {
     [Fact]
@@ -14,7 +16,8 @@ public sealed class ModuleTests
     {
         using Device device = TestDevice.OpenBare();
         using Linear shared = new(device, 3, 3, true, new Random(1));
-        using Parts inner = new(device, ("shared", shared)), outer = new(device, ("first", shared), ("again", shared), ("inner", inner));
+        using Parts inner = new(device, ("shared", shared));
+        using Parts outer = new(device, ("first", shared), ("again", shared), ("inner", inner));
 
         outer.Parameters.Select(named => named.Name).Should().Equal("first.weight", "first.bias");
         outer.ParameterCount.Should().Be(12);
@@ -38,7 +41,8 @@ public sealed class ModuleTests
 
         Refused<ArgumentNullException>(() => module.Add("none", null!), "*module*");
         Refused<ArgumentException>(() => module.Add("", part), "*");
-        Refused<ArgumentException>(() => module.Add("part", new Linear(device, 2, 2, false, null)), "*part or parameter \"part\" already*");
+        Refused<ArgumentException>(
+            () => module.Add("part", new Linear(device, 2, 2, false, null)), "*part or parameter \"part\" already*");
         Refused<ArgumentException>(() => module.Add("foreign", foreign), "\"foreign\" is on*3 threads*");
         Refused<ArgumentException>(() => module.Add("self", module), "*cannot be a part of it*");
         using Parts owner = new(device, ("module", module));
@@ -72,7 +76,8 @@ public sealed class ModuleTests
         DeviceArray x = device.Zeros([1, 2, 6]);
 
         Refused<InvalidOperationException>(() => mixer.Forward(x), "Weights [24, 6] were never set*random: null*");
-        Refused<InvalidOperationException>(() => new AdamW(mixer, new()).Dispose(), "The weights \"*\" were never set*");
+        Refused<InvalidOperationException>(
+            () => new AdamW(mixer, new()).Dispose(), "The weights \"*\" were never set*");
         foreach ((_, Parameter parameter) in mixer.Parameters)
         {
             parameter.Value.CopyFrom(Samples.Normal(1, (int)parameter.Value.Shape.Count, 0.1));
@@ -88,13 +93,16 @@ public sealed class ModuleTests
         using MambaLanguageModel model = Narrowed(), adapted = Narrowed(), frozen = Narrowed(), widened = Narrowed();
 
         Refused<InvalidOperationException>(
-            () => new AdamW(model, new()).Dispose(), "* matrices are narrow and cannot be trained, \"embedding.weight\" among them*");
+            () => new AdamW(model, new()).Dispose(),
+            "* matrices are narrow and cannot be trained, \"embedding.weight\" among them*");
         Parameter matrix = model.Parameters.First().Parameter;
-        Refused<InvalidOperationException>(() => matrix.IsTrainable = true, "Weights [32, 32] of Int8 cannot be trained*");
+        Refused<InvalidOperationException>(
+            () => matrix.IsTrainable = true, "Weights [32, 32] of Int8 cannot be trained*");
 
         LowRank.Adapt(adapted, new() { Rank = 2 }, new Random(1));
         new AdamW(adapted, new()).Dispose();
-        foreach ((_, Parameter parameter) in frozen.Parameters.Where(named => named.Parameter.Value.Precision != Precision.Float32))
+        foreach ((_, Parameter parameter) in frozen.Parameters.Where(
+            named => named.Parameter.Value.Precision != Precision.Float32))
         {
             parameter.IsTrainable = false;
         }
@@ -116,10 +124,12 @@ public sealed class ModuleTests
     public void An_optimiser_without_parameters_is_refused()
     {
         using Device device = TestDevice.OpenBare();
-        using Linear frozen = new(device, 2, 2, false, new Random(1)), disposed = new(device, 2, 2, false, new Random(1));
+        using Linear frozen = new(device, 2, 2, false, new Random(1));
+        using Linear disposed = new(device, 2, 2, false, new Random(1));
         frozen.Weight.IsTrainable = false;
 
-        Refused<InvalidOperationException>(() => new Sgd(frozen, new()).Dispose(), "This Linear has no trainable parameter*");
+        Refused<InvalidOperationException>(
+            () => new Sgd(frozen, new()).Dispose(), "This Linear has no trainable parameter*");
     }
 
     [Fact]
@@ -129,9 +139,12 @@ public sealed class ModuleTests
         using MambaLanguageModel model = Model(), other = Model();
         using AdamW foreign = new(other, new()), part = new(model.FinalNorm, new()), early = Early();
 
-        Refused<ArgumentException>(() => Train(foreign), "The optimiser was made of another module: 12 of its 12 parameters*");
-        Refused<ArgumentException>(() => Train(part), "The optimiser does not change \"embedding.weight\", which is trainable*");
-        Refused<ArgumentException>(() => Train(early), "The optimiser does not change \"final_norm.weight\"*Make the optimiser last*");
+        Refused<ArgumentException>(
+            () => Train(foreign), "The optimiser was made of another module: 12 of its 12 parameters*");
+        Refused<ArgumentException>(
+            () => Train(part), "The optimiser does not change \"embedding.weight\", which is trainable*");
+        Refused<ArgumentException>(
+            () => Train(early), "The optimiser does not change \"final_norm.weight\"*Make the optimiser last*");
         using AdamW own = new(model, new());
         Train(own);
 
@@ -163,12 +176,18 @@ public sealed class ModuleTests
         using LayerState state = mixer.CreateState(1), foreign = wide.CreateState(1), two = mixer.CreateState(2);
         DeviceArray x = device.Zeros([1, 2, 6]);
 
-        Refused<ArgumentException>(() => mixer.Forward(device.Zeros([1, 2, 5])), "Expected x of shape [batch, length, 6]; found [1, 2, 5]*");
-        Refused<ArgumentException>(() => mixer.Forward(device.Zeros([2, 6])), "Expected x of shape [batch, length, 6]; found [2, 6]*");
+        Refused<ArgumentException>(
+            () => mixer.Forward(device.Zeros([1, 2, 5])), "Expected x of shape [batch, length, 6]; found [1, 2, 5]*");
+        Refused<ArgumentException>(
+            () => mixer.Forward(device.Zeros([2, 6])), "Expected x of shape [batch, length, 6]; found [2, 6]*");
         Refused<ArgumentException>(() => mixer.Forward(default), "x is required*");
-        Refused<ArgumentException>(() => linear.Forward(device.Zeros([1, 2, 5])), "The input [1, 2, 5] has width 5; this Linear takes 6*");
-        Refused<ArgumentException>(() => norm.Forward(device.Zeros([1, 5])), "The input [1, 5] has width 5; this RmsNorm takes 6*");
-        Refused<ArgumentException>(() => mixer.Forward(x, foreign), "The state is of another layer or device than this MambaMixer*CreateState*");
+        Refused<ArgumentException>(
+            () => linear.Forward(device.Zeros([1, 2, 5])), "The input [1, 2, 5] has width 5; this Linear takes 6*");
+        Refused<ArgumentException>(
+            () => norm.Forward(device.Zeros([1, 5])), "The input [1, 5] has width 5; this RmsNorm takes 6*");
+        Refused<ArgumentException>(
+            () => mixer.Forward(x, foreign),
+            "The state is of another layer or device than this MambaMixer*CreateState*");
         Refused<ArgumentException>(() => mixer.Forward(x, two), "The state holds 2 sequences; the input has 1*");
         Refused<ArgumentNullException>(() => mixer.Step(device.Zeros([1, 1, 6]), null!), "*state*");
         mixer.Forward(x, state).Shape.ToArray().Should().Equal(1, 2, 6);
@@ -190,6 +209,7 @@ public sealed class ModuleTests
 
         public void Add(string name, Module module) => AddModule(name, module);
 
-        public void AddWeights(string name, Shape shape, Initializer? initial = null) => AddParameter(name, shape, initial);
+        public void AddWeights(string name, Shape shape, Initializer? initial = null) =>
+            AddParameter(name, shape, initial);
     }
 }

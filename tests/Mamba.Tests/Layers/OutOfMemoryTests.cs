@@ -6,7 +6,9 @@ using Mamba.Training;
 
 namespace Mamba.Tests.Layers;
 
-/// <summary>Whatever fails for lack of memory, at whichever allocation, leaves states, weights and memory as they were.</summary>
+/// <summary>
+/// Whatever fails for lack of memory, at whichever allocation, leaves states, weights and memory as they were.
+/// </summary>
 public sealed class OutOfMemoryTests
 {
     private const int Most = 1000;
@@ -145,7 +147,8 @@ public sealed class OutOfMemoryTests
         step.Should().Throw<InsufficientMemoryException>();
         device.AllocationsLeft = null;
 
-        step.Should().Throw<InvalidOperationException>().WithMessage("A step over this state failed half way*Copy a clone*");
+        step.Should().Throw<InvalidOperationException>()
+            .WithMessage("A step over this state failed half way*Copy a clone*");
         state.Invoking(s => s.Clone()).Should().Throw<InvalidOperationException>().WithMessage("*failed half way*");
         state.CopyFrom(clone);
         step.Should().NotThrow();
@@ -158,8 +161,10 @@ public sealed class OutOfMemoryTests
         using MambaLanguageModel model = new(device, Config, new Random(1));
         Func<IDisposable>[] makers =
         [
-            () => new MambaLanguageModel(device, Config, new Random(1)), () => model.CreateState(2), () => new AdamW(model, new()),
-            () => new MovingAverage(model, 0.5), () => new GradientBuckets(model, 64), () => model.Blocks[2].Mixer.CreateState(2),
+            () => new MambaLanguageModel(device, Config, new Random(1)),
+            () => model.CreateState(2), () => new AdamW(model, new()),
+            () => new MovingAverage(model, 0.5),
+            () => new GradientBuckets(model, 64), () => model.Blocks[2].Mixer.CreateState(2),
         ];
         foreach (Func<IDisposable> make in makers)
         {
@@ -208,7 +213,8 @@ public sealed class OutOfMemoryTests
         }
 
         failures.Should().BeInRange(3, Most - 1);
-        model.Parameters.Where(named => named.Parameter.IsTrainable).Should().OnlyContain(named => named.Name.Contains(".adapter."));
+        model.Parameters.Where(named => named.Parameter.IsTrainable)
+            .Should().OnlyContain(named => named.Name.Contains(".adapter."));
     }
 
     [Fact]

@@ -37,13 +37,16 @@ public sealed class AdapterTests : IDisposable
             "base_model.model.backbone.layers.0.mixer.out_proj.lora_B.weight",
             "base_model.model.backbone.layers.0.mixer.init_states");
         file.Tensors.Should().HaveCount(6 + 6 + 2 + 1).And.ContainKey("base_model.model.backbone.norm_f.weight");
-        file.Tensors["base_model.model.backbone.layers.0.mixer.in_proj.lora_A.weight"].Shape.ToArray().Should().Equal(3, 8);
-        file.Tensors["base_model.model.backbone.layers.0.mixer.in_proj.lora_B.weight"].Shape.ToArray().Should().Equal(32, 3);
+        file.Tensors["base_model.model.backbone.layers.0.mixer.in_proj.lora_A.weight"].Shape.ToArray()
+            .Should().Equal(3, 8);
+        file.Tensors["base_model.model.backbone.layers.0.mixer.in_proj.lora_B.weight"].Shape.ToArray()
+            .Should().Equal(32, 3);
         ConfigJson json = ConfigJson.Load(_folder["adapter_config.json"]);
         json.Text("peft_type").Should().Be("LORA");
         json.Integer("r", ConfigRanges.Size).Should().Be(3);
         json.Number("lora_alpha", ConfigRanges.Finite).Should().Be(4);
-        File.ReadAllText(_folder["adapter_config.json"]).ReplaceLineEndings("").Replace(" ", "", StringComparison.Ordinal)
+        File.ReadAllText(_folder["adapter_config.json"]).ReplaceLineEndings("").Replace(
+            " ", "", StringComparison.Ordinal)
             .Should().Contain("\"target_modules\":[\"in_proj\",\"out_proj\",\"x_proj\"]");
     }
 

@@ -54,7 +54,8 @@ public sealed class LanguageModelTests
         using Device tested = TestDevice.Open(2);
         using ReferenceDevice reference = TestDevice.Reference();
 
-        (double[] Logits, double Loss, List<(string, double[])> Gradients) actual = Run(tested), expected = Run(reference);
+        (double[] Logits, double Loss, List<(string, double[])> Gradients) actual = Run(tested);
+        (double[] Logits, double Loss, List<(string, double[])> Gradients) expected = Run(reference);
 
         actual.Logits.ShouldBeClose(expected.Logits, Tolerance, "logits");
         actual.Loss.Should().BeApproximately(expected.Loss, Tolerance * expected.Loss);
@@ -272,7 +273,8 @@ public sealed class LanguageModelTests
 
         state.Positions.Should().Equal(Ids.Length + 5);
         List<int> second = [];
-        await foreach (int token in model.GenerateAsync(new int[] { whole[5] }, options with { MaxTokens = 6 }, state, Token))
+        await foreach (
+            int token in model.GenerateAsync(new int[] { whole[5] }, options with { MaxTokens = 6 }, state, Token))
         {
             second.Add(token);
         }

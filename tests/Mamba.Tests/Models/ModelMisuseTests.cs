@@ -28,7 +28,8 @@ public sealed class ModelMisuseTests
         using Device device = TestDevice.OpenBare();
         using MambaLanguageModel model = new(device, Config, new Random(1));
         using TemporaryFolder folder = new();
-        using TokenCorpus corpus = TokenCorpus.Open(folder.Write("text.txt", [.. Enumerable.Range(0, 3000).Select(i => (byte)(i % 16))]));
+        using TokenCorpus corpus = TokenCorpus.Open(
+            folder.Write("text.txt", [.. Enumerable.Range(0, 3000).Select(i => (byte)(i % 16))]));
         List<int> free = [];
         await foreach (int token in model.GenerateAsync(new int[] { 1, 2 }, Greedy(8)))
         {
@@ -59,29 +60,39 @@ public sealed class ModelMisuseTests
     public void Too_little_room_and_wrong_tokens_are_refused_before_the_state_moves()
     {
         using Device device = TestDevice.OpenBare();
-        using MambaLanguageModel model = new(device, Config, new Random(1)), other = new(device, Config with { VocabularySize = 20 }, new Random(1));
+        using MambaLanguageModel model = new(device, Config, new Random(1));
+        using MambaLanguageModel other = new(device, Config with { VocabularySize = 20 }, new Random(1));
         using ModelState state = model.CreateState(), two = model.CreateState(2), foreign = other.CreateState();
         float[] logits = new float[32], small = new float[3];
         model.Prefill([1, 2, 3], state, logits);
         byte[] before = Saved(state);
         (Action Call, string Message)[] calls =
         [
-            (() => model.Step([1], state, small), "Expected room for 16 logits, 16 for each of 1 texts; found room for 3*"),
+            (() => model.Step([1], state, small),
+                "Expected room for 16 logits, 16 for each of 1 texts; found room for 3*"),
             (() => model.Prefill([1, 2], state, small), "Expected room for 16 logits*"),
-            (() => model.Step([1, 2], state, logits), "A step reads one token of each of the 1 texts of the state; found 2*"),
+            (() => model.Step([1, 2], state, logits),
+                "A step reads one token of each of the 1 texts of the state; found 2*"),
             (() => model.Step([16], state, logits), "Token id 16 lies outside the vocabulary of 16*"),
             (() => model.Step([-1], state, logits), "Token id -1 lies outside the vocabulary of 16*"),
             (() => model.Prefill([1, 16], state, logits), "Token id 16 lies outside the vocabulary of 16*"),
-            (() => model.Prefill([1, 2, 3], two, logits), "Expected as many tokens in each of 2 rows, at least 1; found 3 tokens*"),
-            (() => model.Prefill([], state, logits), "Expected as many tokens in each of 1 rows, at least 1; found 0 tokens*"),
-            (() => model.Step([1], foreign, logits), "The state belongs to another model: expected vocabulary 16*found vocabulary 20*"),
+            (() => model.Prefill([1, 2, 3], two, logits),
+                "Expected as many tokens in each of 2 rows, at least 1; found 3 tokens*"),
+            (() => model.Prefill([], state, logits),
+                "Expected as many tokens in each of 1 rows, at least 1; found 0 tokens*"),
+            (() => model.Step([1], foreign, logits),
+                "The state belongs to another model: expected vocabulary 16*found vocabulary 20*"),
             (() => model.GenerateAsync(Array.Empty<int>()), "Expected a prompt of at least one token; found none*"),
             (() => model.GenerateAsync(new[] { 1 }, state: two), "Expected a state of one text; found one of 2*"),
-            (() => InScope(() => model.Loss([5], 2)), "Expected as many tokens in each of 2 rows, at least 1; found 1 tokens*"),
-            (() => InScope(() => model.Loss([5, 6, 7, 8, 9], 2)), "Expected as many tokens in each of 2 rows*found 5 tokens*"),
-            (() => InScope(() => model.Loss([5, 6, 7], 4)), "Expected as many tokens in each of 4 rows*found 3 tokens*"),
+            (() => InScope(() => model.Loss([5], 2)),
+                "Expected as many tokens in each of 2 rows, at least 1; found 1 tokens*"),
+            (() => InScope(() => model.Loss([5, 6, 7, 8, 9], 2)),
+                "Expected as many tokens in each of 2 rows*found 5 tokens*"),
+            (() => InScope(() => model.Loss([5, 6, 7], 4)),
+                "Expected as many tokens in each of 4 rows*found 3 tokens*"),
             (() => InScope(() => model.Loss([1, 2], [2], 1, state)), "Expected 2 targets, one a token; found 1*"),
-            (() => InScope(() => model.Loss([1, 2], [2, 99], 1, state)), "Target 99 of row 1 lies outside the 16 classes*"),
+            (() => InScope(() => model.Loss([1, 2], [2, 99], 1, state)),
+                "Target 99 of row 1 lies outside the 16 classes*"),
             (() => InScope(() => model.Forward([1, 77], 1, state)), "Token id 77 lies outside the vocabulary of 16*"),
         ];
 
@@ -126,7 +137,11 @@ public sealed class ModelMisuseTests
         model.Prefill([1, 2, 3, 4], four, logits);
         model.Prefill([9, 8], two, logits);
         byte[] before = Saved(two);
-        Action[] copies = [() => two.CopySlot(0, four, 0), () => two.CopyFrom(pair), () => two.CopySlot(1, two, 0), () => two.CopySlot(0, two, 1)];
+        Action[] copies =
+        [
+            () => two.CopySlot(0, four, 0), () => two.CopyFrom(pair), () => two.CopySlot(1, two, 0),
+            () => two.CopySlot(0, two, 1),
+        ];
 
         copies.Should().AllSatisfy(copy => copy.Should().Throw<ArgumentException>());
         Saved(two).Should().Equal(before);
@@ -138,16 +153,19 @@ public sealed class ModelMisuseTests
     public void Attention_states_of_other_batches_and_kinds_destroy_nothing()
     {
         using Device device = TestDevice.Open();
-        using AttentionMixer mixer = new(device, new() { ModelDim = 6, Heads = 2 }, new Random(1)), wide = new(device, new() { ModelDim = 12, Heads = 2 }, new Random(1));
+        using AttentionMixer mixer = new(device, new() { ModelDim = 6, Heads = 2 }, new Random(1));
+        using AttentionMixer wide = new(device, new() { ModelDim = 12, Heads = 2 }, new Random(1));
         using MambaMixer other = new(device, new() { ModelDim = 6 }, new Random(1));
-        using LayerState state = mixer.CreateState(1), two = mixer.CreateState(2), foreign = other.CreateState(1), wider = wide.CreateState(1);
+        using LayerState state = mixer.CreateState(1), two = mixer.CreateState(2), foreign = other.CreateState(1);
+        using LayerState wider = wide.CreateState(1);
         mixer.Forward(device.Array([1, 3, 6], Samples.Normal(1, 18)), state);
         mixer.Forward(device.Array([2, 5, 6], Samples.Normal(1, 60)), two);
         float[] before = state.Arrays[0].ToArray();
 
         foreach (LayerState wrong in new[] { two, foreign, wider })
         {
-            state.Invoking(s => s.CopyFrom(wrong)).Should().Throw<ArgumentException>().WithMessage("The states differ*");
+            state.Invoking(s => s.CopyFrom(wrong))
+                .Should().Throw<ArgumentException>().WithMessage("The states differ*");
             state.Arrays[0].ToArray().ShouldHaveTheBitsOf(before);
         }
     }
@@ -164,7 +182,8 @@ public sealed class ModelMisuseTests
         using LayerState clone = state.Clone();
 
         clone.Arrays[0].ToArray().ShouldHaveTheBitsOf(state.Arrays[0].ToArray());
-        state.Invoking(s => s.CopySlot(0, clone, 0)).Should().Throw<InvalidOperationException>().WithMessage("*Detach*");
+        state.Invoking(s => s.CopySlot(0, clone, 0))
+            .Should().Throw<InvalidOperationException>().WithMessage("*Detach*");
         state.Detach();
         clone.Detach();
         state.CopySlot(0, clone, 0);
@@ -183,8 +202,10 @@ public sealed class ModelMisuseTests
         }
 
         using DeviceScope scope = device.Scope();
-        Action[] uses = [() => state.Detach(), () => state.Clone(), () => mixer.Forward(device.Zeros([1, 3, 6]), state)];
-        uses.Should().AllSatisfy(use => use.Should().Throw<ObjectDisposedException>().WithMessage("*must be detached before the scope ends*"));
+        Action[] uses =
+            [() => state.Detach(), () => state.Clone(), () => mixer.Forward(device.Zeros([1, 3, 6]), state)];
+        uses.Should().AllSatisfy(use => use.Should().Throw<ObjectDisposedException>()
+            .WithMessage("*must be detached before the scope ends*"));
         state.CopyFrom(fresh);
         mixer.Forward(device.Zeros([1, 3, 6]), state);
     }
@@ -212,7 +233,8 @@ public sealed class ModelMisuseTests
         clone.Positions.Should().Equal(2, 4, 6);
     }
 
-    private static GenerationOptions Greedy(int tokens) => new() { MaxTokens = tokens, Sampling = SamplingOptions.Greedy };
+    private static GenerationOptions Greedy(int tokens) =>
+        new() { MaxTokens = tokens, Sampling = SamplingOptions.Greedy };
 
     private static List<int> Drain(IAsyncEnumerable<int> tokens)
     {

@@ -118,8 +118,10 @@ public sealed class ModelStateTests : IDisposable
 
         Action load = () => foreign.Load(stream), step = () => other.Step([1], state, _logits);
 
-        load.Should().Throw<InvalidDataException>().WithMessage("*saved of another model: expected vocabulary 40*found vocabulary*");
-        step.Should().Throw<ArgumentException>().WithMessage("*belongs to another model: expected vocabulary 40*found vocabulary*");
+        load.Should().Throw<InvalidDataException>()
+            .WithMessage("*saved of another model: expected vocabulary 40*found vocabulary*");
+        step.Should().Throw<ArgumentException>()
+            .WithMessage("*belongs to another model: expected vocabulary 40*found vocabulary*");
     }
 
     [Fact]

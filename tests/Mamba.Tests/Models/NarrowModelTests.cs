@@ -9,7 +9,8 @@ public sealed class NarrowModelTests
 {
     private static readonly int[] Ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7];
 
-    public static TheoryData<Precision> Narrow => [Precision.BFloat16, Precision.Float16, Precision.Int8, Precision.Int4];
+    public static TheoryData<Precision> Narrow =>
+        [Precision.BFloat16, Precision.Float16, Precision.Int8, Precision.Int4];
 
     private static LanguageModelConfig Config => new()
     {
@@ -110,12 +111,14 @@ public sealed class NarrowModelTests
     {
         using CpuDevice device = new(1);
         using MambaLanguageModel model = new(device, Config, new Random(1));
-        (string name, Parameter last) = model.Parameters.Last(named => named.Parameter.Decays && named.Name.EndsWith("out_projection.weight", StringComparison.Ordinal));
+        (string name, Parameter last) = model.Parameters.Last(
+            named => named.Parameter.Decays && named.Name.EndsWith("out_projection.weight", StringComparison.Ordinal));
         float[] values = last.Value.ToArray();
         values[3] = weight;
         last.Value.CopyFrom(values);
 
-        model.Invoking(m => m.Narrow(precision)).Should().Throw<ArithmeticException>().WithMessage($"\"{name}\" cannot be stored as {precision}.*");
+        model.Invoking(m => m.Narrow(precision))
+            .Should().Throw<ArithmeticException>().WithMessage($"\"{name}\" cannot be stored as {precision}.*");
 
         model.Parameters.Should().OnlyContain(
             named => named.Parameter.Value.Precision == Precision.Float32 && named.Parameter.IsTrainable);

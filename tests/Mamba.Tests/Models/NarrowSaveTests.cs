@@ -54,7 +54,8 @@ public sealed class NarrowSaveTests
 
     [Theory]
     [MemberData(nameof(All))]
-    public void Adapters_are_merged_into_the_numbers_that_narrow_weights_stand_for(Precision precision, ElementType type)
+    public void Adapters_are_merged_into_the_numbers_that_narrow_weights_stand_for(
+        Precision precision, ElementType type)
     {
         using TemporaryFolder folder = new();
         using CpuDevice device = TestDevice.Cpu(2);

@@ -27,16 +27,20 @@ public sealed class StateFileTests : IDisposable
     public void Lying_counts_are_refused_before_memory_is_taken()
     {
         byte[] good = Saved();
-        int batchAt = KindAt + (int)BinaryPrimitives.ReadInt64LittleEndian(good.AsSpan(KindLengthAt)), positionAt = batchAt + 8;
+        int batchAt =
+            KindAt + (int)BinaryPrimitives.ReadInt64LittleEndian(good.AsSpan(KindLengthAt)), positionAt = batchAt + 8;
         int lengthAt = positionAt + 8, attentionAt = good.Length - 32 - (2 * 3 * 6 * 4) - 8;
         (int At, long Value, string Message)[] lies =
         [
             (10, 1, "Expected a saved state of format 2; found format 1*"), (10, long.MaxValue, "*found format*"),
             (KindLengthAt, -1, "*names its model in -1 bytes*"), (KindLengthAt, long.MaxValue, "*names its model in*"),
             (KindLengthAt, 1 << 20, "*cut off*"), (batchAt, 2, "The saved state holds 2 texts; expected 1*"),
-            (positionAt, -3, "*claims -3 tokens of a text*"), (lengthAt, 7, "*claims 7 tokens in layer 0; expected 0 to 0*"),
-            (attentionAt, -1, "*claims -1 tokens in layer 1*"), (attentionAt, 5_000_000, "*cut off: expected 240000000 more bytes*"),
-            (attentionAt, int.MaxValue, "*cut off*"), (attentionAt, long.MaxValue, "*claims 9223372036854775807 tokens in layer 1*"),
+            (positionAt, -3, "*claims -3 tokens of a text*"), (
+                lengthAt, 7, "*claims 7 tokens in layer 0; expected 0 to 0*"),
+            (attentionAt, -1, "*claims -1 tokens in layer 1*"), (
+                attentionAt, 5_000_000, "*cut off: expected 240000000 more bytes*"),
+            (attentionAt, int.MaxValue, "*cut off*"), (
+                attentionAt, long.MaxValue, "*claims 9223372036854775807 tokens in layer 1*"),
             (attentionAt, 2, "*damaged*"),
         ];
         using ModelState state = _model.CreateState();
@@ -48,7 +52,8 @@ public sealed class StateFileTests : IDisposable
             {
                 long device = _device.AllocatedBytes, heap = GC.GetAllocatedBytesForCurrentThread();
 
-                state.Invoking(s => s.Load(stream)).Should().Throw<InvalidDataException>().WithMessage(stream.CanSeek ? message : "*");
+                state.Invoking(s => s.Load(stream))
+                    .Should().Throw<InvalidDataException>().WithMessage(stream.CanSeek ? message : "*");
 
                 (GC.GetAllocatedBytesForCurrentThread() - heap).Should().BeLessThan(8 << 20);
                 _device.AllocatedBytes.Should().Be(device);
@@ -86,13 +91,15 @@ public sealed class StateFileTests : IDisposable
     public void A_state_of_another_model_is_told_in_words()
     {
         using MambaLanguageModel other = new(
-            _device, Config with { Layers = [new MambaMixerOptions { ModelDim = 6, StateDim = 8 }, Config.Layers[1]] }, new Random(1));
+            _device,
+            Config with { Layers = [new MambaMixerOptions { ModelDim = 6, StateDim = 8 }, Config.Layers[1]] },
+            new Random(1));
         using ModelState state = other.CreateState();
         using MemoryStream stream = new(Saved());
 
         state.Invoking(s => s.Load(stream)).Should().Throw<InvalidDataException>().WithMessage(
-            "The state was saved of another model: expected vocabulary 16, width 6, 1 x mamba1 (channels 12, states 8, window 3), *" +
-            "found vocabulary 16, width 6, 1 x mamba1 (channels 12, states 16, window 3), *");
+            "The state was saved of another model: expected vocabulary 16, width 6, 1 x mamba1 (channels 12, states " +
+            "8, window 3), *found vocabulary 16, width 6, 1 x mamba1 (channels 12, states 16, window 3), *");
     }
 
     [Fact]
@@ -100,7 +107,11 @@ public sealed class StateFileTests : IDisposable
     {
         LanguageModelConfig trained = Config with
         {
-            Layers = [new MambaMixerOptions { ModelDim = 6, TimeStepMin = 0.002, LearnableInitialState = true }, Config.Layers[1]],
+            Layers =
+            [
+                new MambaMixerOptions { ModelDim = 6, TimeStepMin = 0.002, LearnableInitialState = true },
+                Config.Layers[1],
+            ],
         };
         using MambaLanguageModel other = new(_device, trained, new Random(1));
         using ModelState state = other.CreateState();

@@ -12,7 +12,10 @@ public sealed class AdamWTests
     private static readonly LanguageModelConfig Config = new()
     {
         VocabularySize = 12,
-        Layers = [new MambaMixerOptions { ModelDim = 8, StateDim = 4 }, new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4 }],
+        Layers =
+        [
+            new MambaMixerOptions { ModelDim = 8, StateDim = 4 }, new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4 },
+        ],
     };
 
     private static readonly int[] Ids = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2, 3, 4, 5, 6, 7];
@@ -54,7 +57,8 @@ public sealed class AdamWTests
         using Device tested = TestDevice.Open();
         using MambaLanguageModel model = new(tested, Config, new Random(1));
 
-        IEnumerable<string> decaying = model.Parameters.Where(named => named.Parameter.Decays).Select(named => named.Name);
+        IEnumerable<string> decaying = model.Parameters.Where(named => named.Parameter.Decays).Select(
+            named => named.Name);
 
         decaying.Should().BeEquivalentTo(
             "embedding.weight",
