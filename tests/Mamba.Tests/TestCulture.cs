@@ -12,8 +12,12 @@ internal static class TestCulture
     [ModuleInitializer]
     internal static void Set()
     {
-        if (Environment.GetEnvironmentVariable("MAMBA_TEST_CULTURE") is { Length: > 0 } name)
+        const string Variable = "MAMBA_TEST_CULTURE";
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } name)
         {
+            // Processes that tests start have the configuration of the build, which knows no cultures.
+            Environment.SetEnvironmentVariable(Variable, null);
+
             // Throws if the process has no data of the culture.
             CultureInfo culture = CultureInfo.GetCultureInfo(name, predefinedOnly: true);
             CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = culture;

@@ -26,7 +26,7 @@ public sealed class ScopeModelTests
                     model.Check();
                 }
             },
-            iter: 300);
+            iter: 150);
 
     /// <summary>
     /// The naive version: every scope has a list of what it frees, and list 0 is what the caller frees.

@@ -59,7 +59,7 @@ public sealed class SamplingTests
         for (int i = 0; i < 60_000; i++)
         {
             int[] chosen = random.Weighted([1, 2, 3], 3);
-            chosen.Should().BeEquivalentTo([0, 1, 2]);
+            chosen.Order().SequenceEqual([0, 1, 2]).Should().BeTrue(); // an assertion on lists would take 10 s
             firsts[chosen[0]]++;
         }
 
