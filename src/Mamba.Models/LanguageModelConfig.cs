@@ -59,8 +59,8 @@ public sealed record LanguageModelConfig
 
     /// <summary>Throws on the first thing that makes no sense, by name.</summary>
     /// <exception cref="ArgumentException">
-    /// A size is not positive or too large, ε is negative or not finite, an end of text is not in the vocabulary, there
-    /// are no layers, or their widths differ.
+    /// A size is not positive or too large, ε is not positive or not finite, an end of text is not in the vocabulary,
+    /// there are no layers, or their widths differ.
     /// </exception>
     public void Validate()
     {
@@ -69,12 +69,7 @@ public sealed record LanguageModelConfig
         ArgumentOutOfRangeException.ThrowIfGreaterThan(VocabularySize, int.MaxValue - VocabularyMultiple);
         ArgumentOutOfRangeException.ThrowIfNegative(MlpDim);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(MlpDim, int.MaxValue / 2);
-        if (!(NormEpsilon >= 0 && float.IsFinite(NormEpsilon)))
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(NormEpsilon), NormEpsilon, "NormEpsilon must be a finite number of 0 or more.");
-        }
-
+        Setting.RequirePositiveFloat(NormEpsilon, nameof(NormEpsilon));
         ArgumentNullException.ThrowIfNull(EndOfText);
         foreach (int token in EndOfText)
         {

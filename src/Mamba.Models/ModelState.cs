@@ -24,7 +24,7 @@ public sealed class ModelState : IDisposable
     /// <summary>Number of texts.</summary>
     public int Batch => _positions.Length;
 
-    /// <summary>Tokens read of each text.</summary>
+    /// <summary>Tokens read of each text, at most 2^63 - 1: a file may claim as many.</summary>
     public IReadOnlyList<long> Positions => _positions;
 
     /// <summary>The state of each layer.</summary>
@@ -187,7 +187,8 @@ public sealed class ModelState : IDisposable
     {
         for (int i = 0; i < _positions.Length; i++)
         {
-            _positions[i] += segments is null ? length : segments.Offsets[i + 1] - segments.Offsets[i];
+            int more = segments is null ? length : segments.Offsets[i + 1] - segments.Offsets[i];
+            _positions[i] = Math.Min(_positions[i], long.MaxValue - more) + more;
         }
     }
 

@@ -33,6 +33,8 @@ internal sealed class RunLog : IDisposable
     /// </param>
     /// <param name="warn">Is told of damaged rows, and of rows that cannot be written.</param>
     /// <param name="open">Opens the file to append to; null: as it is.</param>
+    /// <exception cref="IOException">There is a log to go on with, and it cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public RunLog(string path, long step, Action<string> warn, Func<string, Stream>? open = null)
     {
         _path = path;

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Mamba.Cli.Training;
 
 /// <summary>What must hold between settings, in the words of the user.</summary>
@@ -31,6 +33,8 @@ internal static class SettingChecks
                 "the data are numbers. Leave it out: every file is one document.");
         }
 
+        RequirePaths(settings, nameOf);
+        RequireKnownSeparator(settings, nameOf);
         int head = settings.Head > 0 ? settings.Head : DefaultHead;
         if (settings is { Model: ModelKind.Mamba2, From: "" } && 2L * settings.Dim % head != 0)
         {
@@ -45,7 +49,53 @@ internal static class SettingChecks
                 $"{int.MaxValue} tokens in a batch.");
         }
 
+        if (settings is { Batches: BatchKind.Packed, Batch: 1, Length: 1 })
+        {
+            throw new InvalidDataException(
+                $"{nameOf("length")}: expected at least 2 tokens in a batch of packed documents; found 1.");
+        }
+
+        // The quotient, because 1e-40 of rank 2^20 is 0 as a float.
+        if (settings.LoraRank > 0 && (float)(settings.LoraAlpha / settings.LoraRank) is not > 0)
+        {
+            throw new InvalidDataException(
+                $"{nameOf("lora_alpha")}: expected a number above 0, also divided by {nameOf("lora_rank")} " +
+                $"{settings.LoraRank}; found {settings.LoraAlpha}.");
+        }
+
         DeviceKinds.RequireKnown(settings.Device, nameOf("device"));
         return settings.TokenBytes > 1 ? settings with { Separator = "" } : settings;
+    }
+
+    private static void RequirePaths(TrainSettings settings, Func<string, string> nameOf)
+    {
+        if (string.IsNullOrWhiteSpace(settings.Output))
+        {
+            throw new InvalidDataException(
+                $"{nameOf("output")}: expected a folder to keep the run in; found \"{settings.Output}\".");
+        }
+
+        ReadOnlySpan<(string Key, string Path)> paths =
+            [("data", settings.Data), ("output", settings.Output), ("from", settings.From)];
+        foreach ((string key, string path) in paths)
+        {
+            if (path.Contains('\0'))
+            {
+                throw new InvalidDataException($"{nameOf(key)}: expected a path; found one with the character U+0000.");
+            }
+        }
+    }
+
+    /// <summary>Throws if a byte of the separator can be no token.</summary>
+    private static void RequireKnownSeparator(TrainSettings settings, Func<string, string> nameOf)
+    {
+        byte[] bytes = settings.TokenBytes == 1 ? Encoding.UTF8.GetBytes(settings.Separator) : [];
+        if (bytes.Length > 0 && bytes.Max() >= settings.Vocabulary)
+        {
+            throw new InvalidDataException(
+                $"{nameOf("vocabulary")}: expected at least {bytes.Max() + 1}, because {nameOf("separator")} has a " +
+                $"byte of {bytes.Max()}; found {settings.Vocabulary}. Leave the separator empty, or choose a larger " +
+                "vocabulary.");
+        }
     }
 }

@@ -95,7 +95,7 @@ internal sealed class SettingKind
         if (!(value >= low && value <= high) || (_range.MaximumIsExclusive && value == high))
         {
             string expected = _range.MaximumIsExclusive ? $"from {low} to below {high}"
-                : high > 1e9 ? $"at least {low}" : $"from {low} to {high}";
+                : high > 1e9 && value < low ? $"at least {low}" : $"from {low} to {high}";
             throw new InvalidDataException($"{name}: expected {expected}; found {TextOf(settings)}.");
         }
     }

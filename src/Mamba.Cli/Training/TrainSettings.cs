@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mamba.Models.Checkpoints;
 
 namespace Mamba.Cli.Training;
 
@@ -9,6 +10,7 @@ namespace Mamba.Cli.Training;
 /// What <c>mamba train</c> can be told: each property is a key of the configuration file (<c>learning_rate</c>) and an
 /// option of the command line (<c>--learning-rate</c>), with one description and one default.
 /// </summary>
+/// <remarks>Sizes have the ranges of the files that a model is saved in: what is trained can be loaded.</remarks>
 internal sealed record TrainSettings
 {
     private const double MostSteps = 1e12;
@@ -43,27 +45,27 @@ internal sealed record TrainSettings
     public ModelKind Model { get; init; } = ModelKind.Mamba2;
 
     [Description("Number of tokens of the vocabulary.")]
-    [Range(1, int.MaxValue)]
+    [Range(1, ConfigRanges.MostVocabulary)]
     public int Vocabulary { get; init; } = 256;
 
     [Description("Width of the model, D.")]
-    [Range(1, int.MaxValue)]
+    [Range(1, ConfigRanges.MostSize)]
     public int Dim { get; init; } = 128;
 
     [Description("Number of layers.")]
-    [Range(1, int.MaxValue)]
+    [Range(1, ConfigRanges.MostLayers)]
     public int Layers { get; init; } = 4;
 
     [Description("States, N; 0: the default of the kind, 16 or 128.")]
-    [Range(0, int.MaxValue)]
+    [Range(0, ConfigRanges.MostSize)]
     public int State { get; init; }
 
     [Description("Width of a head of Mamba-2, P; 0: the default, 64.")]
-    [Range(0, int.MaxValue)]
+    [Range(0, ConfigRanges.MostSize)]
     public int Head { get; init; }
 
     [Description("Rank of low-rank adapters, which are trained in place of the model's weights; 0: none.")]
-    [Range(0, int.MaxValue)]
+    [Range(0, ConfigRanges.MostSize)]
     public int LoraRank { get; init; }
 
     [Description("Scale of the adapters, α; what they compute is multiplied by α/rank.")]
@@ -97,7 +99,7 @@ internal sealed record TrainSettings
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.AdamW;
 
     [Description("The largest learning rate.")]
-    [Range(0.0, double.MaxValue)]
+    [Range(0.0, float.MaxValue)]
     public double LearningRate { get; init; } = 3e-3;
 
     [Description("How the learning rate falls: constant, linear, cosine or warmup-stable-decay.")]
@@ -116,7 +118,7 @@ internal sealed record TrainSettings
     public double Floor { get; init; } = 0.1;
 
     [Description("Weight decay; of matrices only.")]
-    [Range(0.0, double.MaxValue)]
+    [Range(0.0, float.MaxValue)]
     public double WeightDecay { get; init; } = 0.1;
 
     [Description("The optimiser's first β; the momentum of sgd.")]

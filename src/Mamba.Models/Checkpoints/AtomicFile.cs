@@ -14,7 +14,7 @@ internal static class AtomicFile
     /// <param name="write">Writes the content.</param>
     public static void Write(string path, long length, Action<FileStream> write)
     {
-        string temporary = $"{path}.{Guid.NewGuid():n}{Temporary}";
+        string temporary = TemporaryNameOf(path);
         try
         {
             FileStreamOptions options = new()
@@ -46,6 +46,9 @@ internal static class AtomicFile
 
         Folders.Flush(Folders.ParentOf(path));
     }
+
+    /// <summary>A name that no file has, and that <see cref="DeleteLeftovers"/> knows.</summary>
+    public static string TemporaryNameOf(string path) => $"{path}.{Guid.NewGuid():n}{Temporary}";
 
     /// <summary>
     /// Whether a write failed because a disk takes no file so large; .NET says so by an argument (EFBIG).

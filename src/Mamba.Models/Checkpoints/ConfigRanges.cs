@@ -8,20 +8,23 @@ namespace Mamba.Models.Checkpoints;
 /// </summary>
 internal static class ConfigRanges
 {
+    /// <summary>The ends of the ranges below.</summary>
+    public const int MostLayers = 4096, MostSize = 1 << 20, MostVocabulary = 1 << 24;
+
     /// <summary>Number of layers.</summary>
-    public static readonly (int Least, int Most) Layers = (1, 4096);
+    public static readonly (int Least, int Most) Layers = (1, MostLayers);
 
     /// <summary>Widths, numbers of heads and states, ranks.</summary>
-    public static readonly (int Least, int Most) Size = (1, 1 << 20);
+    public static readonly (int Least, int Most) Size = (1, MostSize);
 
     /// <summary>The same of what may be absent.</summary>
-    public static readonly (int Least, int Most) SizeOrNone = (0, 1 << 20);
+    public static readonly (int Least, int Most) SizeOrNone = (0, MostSize);
 
     /// <summary>Number of tokens.</summary>
-    public static readonly (int Least, int Most) Vocabulary = (1, 1 << 24);
+    public static readonly (int Least, int Most) Vocabulary = (1, MostVocabulary);
 
-    /// <summary>ε of a norm.</summary>
-    public static readonly (double Least, double Most) Epsilon = (0, float.MaxValue);
+    /// <summary>ε of a norm: positive as a float, so that a row of zeros is not divided by 0.</summary>
+    public static readonly (double Least, double Most) Epsilon = (float.Epsilon, float.MaxValue);
 
     /// <summary>Factors, bases.</summary>
     public static readonly (double Least, double Most) Positive = (double.Epsilon, double.MaxValue);
@@ -34,7 +37,7 @@ internal static class ConfigRanges
 
     /// <summary>Describes a range, for messages.</summary>
     public static string Describe((double Least, double Most) range) =>
-        range == Epsilon ? "a number of 0 or more"
+        range == Epsilon ? "a positive number that a float holds"
         : range == Positive ? "a positive number"
         : string.Create(CultureInfo.InvariantCulture, $"a number from {range.Least:g8} to {range.Most:g8}");
 }

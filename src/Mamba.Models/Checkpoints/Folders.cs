@@ -84,17 +84,25 @@ internal static partial class Folders
 
     /// <summary>Puts right what a killed process left of the folders in a folder.</summary>
     /// <param name="parent">The folder that holds them.</param>
-    /// <param name="pattern">Their names, as in a search.</param>
-    public static void RecoverAll(string parent, string pattern)
+    /// <param name="isOwn">Whether a folder, by its path, is one of them; others stay as they are.</param>
+    public static void RecoverAll(string parent, Predicate<string> isOwn)
     {
-        string[] left =
-        [
-            .. Directory.EnumerateDirectories(parent, pattern + Partial),
-            .. Directory.EnumerateDirectories(parent, pattern + Replaced),
-        ];
-        foreach (string folder in left)
+        foreach (string folder in Directory.GetDirectories(parent, "*" + Partial))
         {
-            Recover(folder[..folder.LastIndexOf('.')]);
+            string path = folder[..^Partial.Length];
+            if (isOwn(path.EndsWith(Replaced, StringComparison.Ordinal) ? path[..^Replaced.Length] : path))
+            {
+                Delete(folder);
+            }
+        }
+
+        foreach (string folder in Directory.GetDirectories(parent, "*" + Replaced))
+        {
+            string path = folder[..^Replaced.Length];
+            if (isOwn(path))
+            {
+                Recover(path);
+            }
         }
     }
 

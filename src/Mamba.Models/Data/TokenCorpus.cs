@@ -55,6 +55,8 @@ public sealed class TokenCorpus : IDisposable
     /// <exception cref="InvalidDataException">
     /// A file is empty, ends within a token, or has a token beyond the vocabulary.
     /// </exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
     /// <exception cref="OperationCanceledException">The reading was cancelled.</exception>
     public static TokenCorpus Open(string path, CorpusOptions? options = null, CancellationToken cancellation = default)
     {
@@ -125,9 +127,9 @@ public sealed class TokenCorpus : IDisposable
     private void AddDocuments(int file, SeparatorSearch separator, List<long> begins, CancellationToken cancellation)
     {
         const int Piece = 1 << 16;
-        int[] tokens = new int[Piece];
         int before = begins.Count;
         long begin = _firsts[file];
+        int[] tokens = new int[(int)Math.Min(Piece, _length - begin)];
         for (long start = begin; start < _length; start += Piece)
         {
             cancellation.ThrowIfCancellationRequested();

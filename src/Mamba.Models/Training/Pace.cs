@@ -39,7 +39,11 @@ internal sealed class Pace
         return _before + now;
     }
 
-    /// <summary>The time that a number of steps will take at this pace.</summary>
-    public TimeSpan TimeFor(long steps) =>
-        StepsPerSecond > 0 ? TimeSpan.FromSeconds(steps / StepsPerSecond) : TimeSpan.Zero;
+    /// <summary>The time that a number of steps will take at this pace, at most the longest there is.</summary>
+    /// <remarks>10¹² steps of 1 s each are more than the 9.2·10¹¹ s that a <see cref="TimeSpan"/> holds.</remarks>
+    public TimeSpan TimeFor(long steps)
+    {
+        double seconds = StepsPerSecond > 0 ? steps / StepsPerSecond : 0;
+        return seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
+    }
 }

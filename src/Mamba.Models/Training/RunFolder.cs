@@ -41,8 +41,8 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
         {
             _lock = taken ?? RunLock.Take(Path);
             AtomicFile.DeleteLeftovers(Path);
-            Folders.RecoverAll(Path, Prefix + "*");
-            string probe = System.IO.Path.Combine(Path, "probe");
+            Folders.RecoverAll(Path, folder => StepOf(folder) is not null);
+            string probe = System.IO.Path.Combine(Path, AtomicFile.TemporaryNameOf("probe")); // that no file has
             AtomicFile.Write(probe, 0, _ => { });
             File.Delete(probe);
         }
@@ -87,9 +87,11 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
         _lock = null;
     }
 
+    /// <summary>The step of a checkpoint; null if the folder's name is that of none.</summary>
     private static long? StepOf(string folder)
     {
-        ReadOnlySpan<char> number = System.IO.Path.GetFileName(folder.AsSpan())[Prefix.Length..];
-        return long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;
+        ReadOnlySpan<char> name = System.IO.Path.GetFileName(folder.AsSpan());
+        return name.StartsWith(Prefix, StringComparison.Ordinal) && long.TryParse(
+            name[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mamba.Models.Checkpoints;
+using Mamba.Training;
 
 namespace Mamba.Models.Training;
 
@@ -10,7 +11,6 @@ internal sealed record RunRecord
     public const string FileName = "training.json";
     private const int Format = 2;
     private const long MostSteps = 1L << 48; // so that the number of a batch stays a number of 64 bits
-    private const int MostUpdates = 1 << 30; // so that an optimiser can count on
     private const double LongestRun = 1e10; // seconds, three centuries
 
     /// <summary>Version of this file's format, and of the lines of <see cref="Configuration"/>.</summary>
@@ -89,7 +89,8 @@ internal sealed record RunRecord
     private string? Fault() =>
         FormatVersion != Format ? Expected("format_version", $"{Format}", FormatVersion)
         : Step is < 0 or > MostSteps ? Expected("step", $"0 to {MostSteps}", Step)
-        : OptimizerSteps is < 0 or > MostUpdates ? Expected("optimizer_steps", $"0 to {MostUpdates}", OptimizerSteps)
+        : OptimizerSteps is < 0 or > Optimizer.MostSteps
+            ? Expected("optimizer_steps", $"0 to {Optimizer.MostSteps}", OptimizerSteps)
         : SkippedSteps < 0 || SkippedSteps > Step ? Expected("skipped_steps", $"0 to {Step}", SkippedSteps)
         : SkippedInARow < 0 || SkippedInARow > SkippedSteps
             ? Expected("skipped_in_a_row", $"0 to {SkippedSteps}", SkippedInARow)

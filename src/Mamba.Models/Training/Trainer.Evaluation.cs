@@ -52,7 +52,7 @@ public sealed partial class Trainer
         _run.EvaluationIsDue = false;
         _run.BestEvaluation = isBest ? value : _run.BestEvaluation;
         _run.BestStep = isBest ? _run.Step : _run.BestStep;
-        _run.EvaluationsSinceBest = isBest ? 0 : _run.EvaluationsSinceBest + 1;
+        _run.EvaluationsSinceBest = isBest ? 0 : Math.Min(_run.EvaluationsSinceBest, int.MaxValue - 1) + 1;
         progress?.Report(State() with { Evaluation = value, IsBest = isBest });
         if (isBest && _options.KeepBest && _run.Step < _options.Steps)
         {

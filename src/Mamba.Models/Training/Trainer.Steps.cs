@@ -27,7 +27,7 @@ public sealed partial class Trainer
             _module.ClearGradients();
             undo.Run();
             _run.SkippedSteps++;
-            _run.SkippedInARow++;
+            _run.SkippedInARow = Math.Min(_run.SkippedInARow, int.MaxValue - 1) + 1;
         }
 
         _lastLoss = loss;

@@ -10,6 +10,9 @@ namespace Mamba.Training;
 /// </remarks>
 public abstract class Optimizer : IDisposable
 {
+    /// <summary>The largest number of <see cref="Steps"/> that is counted: β to its power is 0 long before.</summary>
+    internal const int MostSteps = 1 << 30;
+
     private readonly List<(Parameter Parameter, ParameterGroup Group, DeviceArray[] Moments)> _parameters = [];
     private readonly List<(string Name, DeviceArray Array)> _state = [];
     private readonly OptimizerOptions _options;
@@ -44,7 +47,7 @@ public abstract class Optimizer : IDisposable
         }
     }
 
-    /// <summary>Steps taken; set when a saved run is resumed.</summary>
+    /// <summary>Steps taken, counted to 2^30; set when a saved run is resumed.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
     public int Steps
     {
@@ -92,7 +95,7 @@ public abstract class Optimizer : IDisposable
         double rate = learningRate ?? LearningRate;
         Setting.RequireIn(rate, double.MaxValue, nameof(learningRate));
         using DeviceScope scope = _device.Scope();
-        Steps++;
+        Steps = Math.Max(Steps, Math.Min(Steps, MostSteps - 1) + 1);
         foreach ((Parameter parameter, ParameterGroup group, DeviceArray[] moments) in _parameters)
         {
             if (parameter.IsTrainable && parameter.Gradient.Exists)

@@ -46,6 +46,22 @@ public sealed class TokenCorpusTests : IDisposable
         Documents(corpus.Training).Should().Equal("a\n\n\n\n", "\n\n\n\nb");
     }
 
+    [Fact]
+    public void Many_small_files_take_memory_in_proportion_to_their_size()
+    {
+        const int Files = 300;
+        for (int i = 0; i < Files; i++)
+        {
+            _folder.Write($"{i}.txt", "ab"u8.ToArray());
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        using TokenCorpus corpus = TokenCorpus.Open(_folder.Path, null, Stop);
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(4 << 20);
+        corpus.Training.Length.Should().Be(2 * Files);
+    }
+
     [Theory]
     [InlineData("\n", 0.0, 1)]
     [InlineData("\n", 0.5, 1)]

@@ -4,7 +4,8 @@ namespace Mamba.Tests.Fuzz;
 /// <param name="Id">What makes it again.</param>
 /// <param name="Files">The files, right and changed ones.</param>
 /// <param name="Change">What was changed, for messages.</param>
-internal sealed record FuzzCase(string Id, FuzzSeed Files, string Change)
+/// <param name="IsRepaired">Whether the checksums are to be those of the changed files.</param>
+internal sealed record FuzzCase(string Id, FuzzSeed Files, string Change, bool IsRepaired)
 {
     /// <summary>A few random changes.</summary>
     public static FuzzCase Random(FuzzReader reader, int seed, int index)
@@ -14,13 +15,23 @@ internal sealed record FuzzCase(string Id, FuzzSeed Files, string Change)
         List<string> changes = [];
         for (int left = random.Next(3) == 0 ? random.Next(2, 5) : 1; left > 0; left--)
         {
-            string name = files.Changed[random.Next(files.Changed.Length)];
+            string[] changed = Array.FindAll(files.Changed, files.Files.ContainsKey);
+            if (reader.Change is not null && (random.Next(3) == 0 || changed.Length == 0))
+            {
+                (files, string own) = reader.Change(files, random);
+                changes.Add(own);
+                continue;
+            }
+
+            string name = changed[random.Next(changed.Length)];
             (byte[] content, string change) = Mutation.Of(name, files.Files[name], random);
             files = files.With(name, content);
             changes.Add($"{name}: {change}");
         }
 
-        return new($"{reader.Name}/random/{seed}/{index}", files, string.Join("; ", changes));
+        bool isRepaired = reader.Repair is not null && random.Next(2) == 0;
+        changes.AddRange(isRepaired ? ["checksums repaired"] : []);
+        return new($"{reader.Name}/random/{seed}/{index}", files, string.Join("; ", changes), isRepaired);
     }
 
     /// <summary>
@@ -39,7 +50,8 @@ internal sealed record FuzzCase(string Id, FuzzSeed Files, string Change)
                     foreach ((byte[] content, string change) in JsonMutation.All(json, part))
                     {
                         string id = $"{reader.Name}/keys/0/{index++}";
-                        yield return new(id, seed.With(name, content), $"{name}: {part.Name} {change}");
+                        yield return new(
+                            id, seed.With(name, content), $"{name}: {part.Name} {change}", reader.Repair is not null);
                     }
                 }
             }

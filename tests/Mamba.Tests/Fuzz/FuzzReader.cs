@@ -7,7 +7,8 @@ namespace Mamba.Tests.Fuzz;
 /// A new reader is a value of this type in a list such as <see cref="CheckpointReaders.All"/>, which <c>_readers</c> of
 /// <see cref="FuzzTests"/> includes. It needs seeds: right files, best of all what the library has written itself with
 /// every option that the format has; the types that it may throw; and one or two functions. Files named .json,
-/// .safetensors and .bin are changed by their structure, all others byte by byte.
+/// .safetensors, .bin, .csv and SHA256SUMS are changed by their structure, all others byte by byte;
+/// <see cref="Change"/> adds changes that need more than one file or its name.
 /// </remarks>
 internal sealed record FuzzReader
 {
@@ -25,6 +26,15 @@ internal sealed record FuzzReader
 
     /// <summary>Uses what has been read as a program would; it must not throw.</summary>
     public Action<IDisposable, Device> Use { get; init; } = (_, _) => { };
+
+    /// <summary>Changes of this reader's own, which a third of the random changes are; null: it has none.</summary>
+    public Func<FuzzSeed, Random, (FuzzSeed Files, string Change)>? Change { get; init; }
+
+    /// <summary>
+    /// Makes the checksums those of the changed files, in half of the random cases and in all of keys: the others stop
+    /// at the checksum. Null: the files have none.
+    /// </summary>
+    public Func<FuzzSeed, FuzzSeed>? Repair { get; init; }
 
     /// <summary>What <see cref="Open"/> may throw: these types, and none that derive from them.</summary>
     public required IReadOnlyList<Type> Refusals { get; init; }

@@ -57,20 +57,17 @@ internal sealed class FuzzRun : IDisposable
     /// <summary>Runs one case; throws if it is anything but read or refused as documented.</summary>
     public void Run(FuzzCase current)
     {
-        foreach ((string name, byte[] content) in current.Files.Files)
-        {
-            _folder.Write(name, content);
-        }
+        FuzzSeed files = current.IsRepaired ? _reader.Repair!(current.Files) : current.Files;
 
         // What is slow once may have been compiled, or have waited for others; what is slow three times is slow.
         (TimeSpan time, long memory) = (TimeSpan.MaxValue, long.MaxValue);
         for (int attempt = 0; attempt < 3 && (time > MaxTime || memory > MaxMemory); attempt++)
         {
-            (TimeSpan Time, long Memory) once = Measure(current);
+            (TimeSpan Time, long Memory) once = Measure(current, files);
             (time, memory) = (Min(time, once.Time), Math.Min(memory, once.Memory));
         }
 
-        memory = Math.Max(0, memory - current.Files.Length);
+        memory = Math.Max(0, memory - files.Length);
         _report.WorstTime = TimeSpan.FromTicks(Math.Max(_report.WorstTime.Ticks, time.Ticks));
         _report.WorstMemory = Math.Max(_report.WorstMemory, memory);
         if (time > MaxTime || memory > MaxMemory)
@@ -104,7 +101,7 @@ internal sealed class FuzzRun : IDisposable
     }
 
     /// <summary>Runs a case on a thread of its own, which is given up when it does not end.</summary>
-    private (TimeSpan Time, long Memory) Measure(FuzzCase current)
+    private (TimeSpan Time, long Memory) Measure(FuzzCase current, FuzzSeed files)
     {
         (TimeSpan Time, long Memory) measured = default;
         Exception? fault = null;
@@ -112,7 +109,7 @@ internal sealed class FuzzRun : IDisposable
         {
             try
             {
-                measured = Read(current);
+                measured = Read(files);
             }
             catch (Exception e)
             {
@@ -133,9 +130,10 @@ internal sealed class FuzzRun : IDisposable
             : throw Fault(current, $"ended with {fault.GetType().Name}: {fault.Message}", fault);
     }
 
-    private (TimeSpan Time, long Memory) Read(FuzzCase current)
+    private (TimeSpan Time, long Memory) Read(FuzzSeed files)
     {
         using ReferenceDevice device = new();
+        files.WriteTo(_folder.Path);
         Stopwatch watch = Stopwatch.StartNew();
         long before = GC.GetAllocatedBytesForCurrentThread();
         bool isAccepted = false;
@@ -150,6 +148,7 @@ internal sealed class FuzzRun : IDisposable
         }
 
         (TimeSpan Time, long Memory) measured = (watch.Elapsed, GC.GetAllocatedBytesForCurrentThread() - before);
+        device.Trim(); // what is kept for the next scope is not lost
         if (device.AllocatedBytes != 0)
         {
             throw new InvalidOperationException($"{device.AllocatedBytes} bytes are left on the device.");
@@ -157,6 +156,7 @@ internal sealed class FuzzRun : IDisposable
 
         if (isAccepted)
         {
+            files.WriteTo(_folder.Path); // a reader may write into its folder
             using IDisposable opened = _reader.Open(_folder.Path, device);
             _reader.Use(opened, device);
             _report.Accepted++;

@@ -12,6 +12,8 @@ internal static class Mutation
             ".json" => JsonMutation.Of(content, random),
             ".safetensors" => Safetensors(content, random),
             ".bin" => TorchMutation.Of(content, random),
+            ".csv" => LineMutation.Of(content, ","u8, random),
+            "" when name.EndsWith("SHA256SUMS", StringComparison.Ordinal) => LineMutation.Of(content, "  "u8, random),
             _ => ByteMutation.Of(content, random),
         };
 

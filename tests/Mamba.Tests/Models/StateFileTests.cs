@@ -66,6 +66,26 @@ public sealed class StateFileTests : IDisposable
     }
 
     [Fact]
+    public void A_state_that_claims_as_many_tokens_as_can_be_counted_can_be_read_on_and_saved()
+    {
+        byte[] lying = Saved();
+        int positionAt = KindAt + (int)BinaryPrimitives.ReadInt64LittleEndian(lying.AsSpan(KindLengthAt)) + 8;
+        BinaryPrimitives.WriteInt64LittleEndian(lying.AsSpan(positionAt), long.MaxValue - 1);
+        SHA256.HashData(lying.AsSpan(..^32)).CopyTo(lying.AsSpan(^32..));
+        using ModelState state = _model.CreateState(), again = _model.CreateState();
+        using MemoryStream stream = new(lying), saved = new();
+
+        state.Load(stream);
+        _model.Prefill([1, 2], state, new float[16]);
+        _model.Step([1], state, new float[16]);
+        state.Save(saved);
+        saved.Position = 0;
+        again.Load(saved);
+
+        again.Positions.Should().Equal(long.MaxValue);
+    }
+
+    [Fact]
     public void Every_cut_and_every_flipped_bit_is_noticed()
     {
         byte[] good = Saved();

@@ -131,6 +131,30 @@ public sealed class LyingCheckpointTests : IDisposable
         fresh.Layers[0].Arrays[0].Shape[1].Should().Be(0);
     }
 
+    [Theory]
+    [InlineData("evaluations_since_best", int.MaxValue)]
+    [InlineData("optimizer_steps", 1 << 30)]
+    public void A_count_at_its_limit_is_resumed_again_after_more_steps(string key, int value)
+    {
+        using (TinyRun first = new(Options, evaluate: () => 1))
+        {
+            first.Train();
+        }
+
+        CheckpointFiles.Set(_folder["run/step-0000000008"], key, value);
+        TrainerOptions options = Options with { Steps = 9 };
+        using (TinyRun second = new(options, evaluate: () => 1))
+        {
+            second.Resume();
+            second.Train();
+        }
+
+        using TinyRun third = new(options, evaluate: () => 1);
+
+        third.Resume().Should().BeTrue();
+        third.Trainer.Step.Should().Be(9);
+    }
+
     [Fact]
     public void An_evaluation_that_nobody_can_do_any_more_is_left_out()
     {

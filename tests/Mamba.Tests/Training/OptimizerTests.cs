@@ -81,6 +81,22 @@ public sealed class OptimizerTests
     }
 
     [Theory]
+    [InlineData(1 << 30)]
+    [InlineData(int.MaxValue)]
+    public void Steps_are_counted_to_a_limit_and_not_beyond_32_bits(int steps)
+    {
+        using Device tested = TestDevice.Open();
+        using Weights weights = new(tested);
+        using Optimizer optimizer = Optimizers.Make("AdamW", weights);
+        optimizer.Steps = steps;
+
+        Train(weights, optimizer, 2);
+
+        optimizer.Steps.Should().Be(steps);
+        weights.Values["matrix"].Should().OnlyContain(weight => float.IsFinite(weight));
+    }
+
+    [Theory]
     [MemberData(nameof(Names))]
     public void Thread_count_changes_no_bit(string name)
     {

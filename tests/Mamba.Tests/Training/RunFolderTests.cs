@@ -61,6 +61,38 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
+    public void What_is_no_leftover_of_a_checkpoint_stays_when_the_folder_is_swept()
+    {
+        string[] folders =
+            ["probe", "step-notes.partial", "step-notes.replaced", "step-1.partial.replaced", "my.partial"];
+        foreach (string name in folders)
+        {
+            Directory.CreateDirectory(_folder[$"run/{name}"]);
+        }
+
+        Directory.CreateDirectory(_folder["run/step-0000000004.replaced.partial"]);
+        using RunFolder folder = new(_folder["run"], keep: 2);
+
+        folder.Claim();
+
+        Directory.EnumerateDirectories(_folder["run"]).Select(Path.GetFileName).Should().BeEquivalentTo(folders);
+    }
+
+    [Fact]
+    public void A_file_that_has_the_name_of_the_probe_is_not_touched()
+    {
+        Directory.CreateDirectory(_folder["run"]);
+        _folder.Write("run/probe", [1]);
+        using RunFolder folder = new(_folder["run"], keep: 2);
+
+        folder.Claim();
+
+        File.ReadAllBytes(_folder["run/probe"]).Should().Equal(1);
+        Directory.EnumerateFiles(_folder["run"]).Select(Path.GetFileName)
+            .Should().BeEquivalentTo(".lock", ".lock-owner", "probe");
+    }
+
+    [Fact]
     public void A_checkpoint_that_was_being_replaced_when_the_process_died_is_still_there()
     {
         RunToTheEnd();
