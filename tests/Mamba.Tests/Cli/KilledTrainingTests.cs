@@ -5,6 +5,10 @@ using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Cli;
 
+/// <summary>
+/// Runs of the tool in processes that are killed, or that want the same folder. They take a minute: see
+/// <see cref="Thorough"/>.
+/// </summary>
 public sealed class KilledTrainingTests : IDisposable
 {
     private const int Kills = 10, Steps = 400;
@@ -12,6 +16,8 @@ public sealed class KilledTrainingTests : IDisposable
     private static readonly string[] Length = ["--steps", $"{Steps}", "--checkpoint-every", "3"];
 
     private readonly TemporaryFolder _folder = new();
+
+    public KilledTrainingTests() => Assert.SkipUnless(Thorough.IsAsked, Thorough.Reason);
 
     [Theory]
     [InlineData("windows")]

@@ -6,11 +6,13 @@ namespace Mamba.Tests.Gpu;
 
 /// <summary>
 /// The host's side of the CUDA backend against a stub driver, without a device: which calls are made, with what, and
-/// what becomes of errors. Each scenario runs in a process of its own.
+/// what becomes of errors. Each scenario runs in a process of its own. All take a minute: see
+/// <see cref="Thorough"/>.
 /// </summary>
 public sealed class CudaHostTests(StubLibraries stubs) : IClassFixture<StubLibraries>
 {
-    public static TheoryData<string> Scenarios => [.. All.Keys.Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Scenarios =>
+        Thorough.IsAsked ? [.. All.Keys.Order(StringComparer.Ordinal)] : [];
 
     private static readonly Dictionary<string, MethodInfo> All =
         typeof(CudaHostTests).Assembly.GetTypes()
@@ -18,7 +20,7 @@ public sealed class CudaHostTests(StubLibraries stubs) : IClassFixture<StubLibra
             .Where(method => method.IsDefined(typeof(ScenarioAttribute)))
             .ToDictionary(method => method.Name);
 
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Scenarios))]
     public async Task Scenario_holds(string scenario)
     {
