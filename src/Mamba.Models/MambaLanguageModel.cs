@@ -184,7 +184,7 @@ public sealed partial class MambaLanguageModel : Module
 
     private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
     {
-        state.Detach(); // to memory of its own, which the recording knows
+        state.PrepareStep(); // memory of its own, which the recording knows, with contents that it need not write
         if (state.Recorded?.Model != this)
         {
             state.Recorded?.Dispose();
@@ -363,6 +363,11 @@ public sealed partial class MambaLanguageModel : Module
         {
             throw new ArgumentException(
                 $"The state belongs to another model: expected {_stateKind}; found {state.Kind}.", nameof(state));
+        }
+
+        if (state.Layers is [{ Device: { } device }, ..] && device != Device)
+        {
+            throw new ArgumentException($"The model is on \"{Device}\"; the state is on \"{device}\".", nameof(state));
         }
     }
 }

@@ -213,12 +213,29 @@ public sealed class ModelState : IDisposable
         foreach (LayerState layer in _layers)
         {
             layer.IsGuarded = isGuarded;
+            layer.IsChanged &= !isGuarded;
         }
     }
 
-    /// <summary>Puts back what was remembered before a step that failed half way; null: it is lost.</summary>
+    /// <summary>Prepares what a step changes in place, in every layer.</summary>
+    internal void PrepareStep()
+    {
+        foreach (LayerState layer in _layers)
+        {
+            layer.PrepareStep();
+        }
+    }
+
+    /// <summary>
+    /// Puts back what was remembered before a step that failed; null: it is lost, if a layer has changed already.
+    /// </summary>
     internal void Restore(ModelState? before)
     {
+        if (!Array.Exists(_layers, layer => layer.IsChanged))
+        {
+            return;
+        }
+
         for (int i = 0; i < _layers.Length; i++)
         {
             _layers[i].Restore(before?._layers[i]);

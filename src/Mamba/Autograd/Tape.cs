@@ -25,6 +25,7 @@ public sealed class Tape : IDisposable
 {
     private readonly List<Entry> _entries = [];
     private readonly List<DeviceArray> _watched = [];
+    private readonly List<DeviceArray> _released = [];
     private readonly Device _device;
     private readonly Tape? _parent;
     private readonly (int Depth, long Id) _scope;
@@ -53,6 +54,9 @@ public sealed class Tape : IDisposable
         _scope = device.BeginTape();
         _device.Tape = this;
     }
+
+    /// <summary>Whether the tape records, or is suspended, and has not gone backward.</summary>
+    internal bool IsLive => !_isDone && !_isDisposed;
 
     /// <summary>Number of operations that are recorded.</summary>
     internal int Count => _entries.Count;
@@ -255,6 +259,13 @@ public sealed class Tape : IDisposable
         _entries.RemoveRange(kept, _entries.Count - kept);
     }
 
+    /// <summary>Frees owned memory when this tape, which may have recorded it, has gone backward or ends.</summary>
+    internal void ReleaseAtEnd(DeviceArray array)
+    {
+        _released.Add(array);
+        _device.VoidRecordings();
+    }
+
     private bool Follows(Storage storage)
     {
         for (Tape? tape = this; tape is not null && storage.Tape is not null; tape = tape._parent)
@@ -299,6 +310,8 @@ public sealed class Tape : IDisposable
     {
         _isDone = true;
         _entries.Clear();
+        _released.ForEach(_device.Release);
+        _released.Clear();
         if (_device.Tape == this)
         {
             _device.Tape = null;

@@ -40,7 +40,7 @@ public abstract partial class Device
     internal bool IsDisposed => _isDisposed;
 
     /// <summary>Whether the calling thread has a scope open, or frees what was deferred.</summary>
-    private bool IsHeld => Math.Abs(_holder) == Environment.CurrentManagedThreadId;
+    internal bool IsHeld => Math.Abs(_holder) == Environment.CurrentManagedThreadId;
 
     /// <summary>Begins a scope; what is allocated until its end is freed then.</summary>
     /// <returns>The scope, to be disposed by the same thread.</returns>

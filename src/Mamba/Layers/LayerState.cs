@@ -14,6 +14,7 @@ public abstract class LayerState : IDisposable
 {
     private DeviceArray[] _own = [];
     private DeviceArray[] _current = [];
+    private Tape? _reader;
     private bool _isDisposed;
     private bool _isVoid;
 
@@ -38,6 +39,7 @@ public abstract class LayerState : IDisposable
         get
         {
             RequireUsable();
+            _reader = IsRead ? _reader : Device.Tape;
             return _current;
         }
     }
@@ -53,8 +55,14 @@ public abstract class LayerState : IDisposable
     /// </summary>
     internal bool IsGuarded { get; set; }
 
-    /// <summary>Whether a step has begun to change the arrays in place, and has not ended.</summary>
+    /// <summary>Whether a step has begun, and has not ended.</summary>
     internal bool IsStepping { get; set; }
+
+    /// <summary>Whether the memory may have changed since this was last set to false, as a step does.</summary>
+    internal bool IsChanged { get; set; }
+
+    /// <summary>Whether a tape that has not gone backward may need the memory as it is.</summary>
+    private bool IsRead => _reader is { IsLive: true };
 
     /// <summary>Makes an equal state with memory of its own.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
@@ -97,7 +105,7 @@ public abstract class LayerState : IDisposable
     {
         RequireCopySlot(slot, other, otherSlot);
         using DeviceScope scope = Device.Scope();
-        Detach();
+        MakeOwn();
         for (int i = 0; i < _own.Length; i++)
         {
             Device.Copy(RowOf(other._current[i], otherSlot), RowOf(_own[i], slot));
@@ -130,11 +138,16 @@ public abstract class LayerState : IDisposable
         _isDisposed = true;
         foreach (DeviceArray array in _own)
         {
-            Device.Release(array);
+            Release(array);
         }
 
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>
+    /// Prepares what a step changes in place: memory of its own, which no tape needs, with its contents written.
+    /// </summary>
+    internal virtual void PrepareStep() => MakeOwn();
 
     /// <summary>Makes a state of the same layer for a number of sequences, with its contents not set.</summary>
     internal abstract LayerState CreateEmpty(int batch);
@@ -161,6 +174,7 @@ public abstract class LayerState : IDisposable
         RequireUsable();
         LayerState view = (LayerState)MemberwiseClone();
         view._own = [];
+        view._reader = null;
         view._current = arrays.ToArray();
         view.Viewed();
         return view;
@@ -230,6 +244,7 @@ public abstract class LayerState : IDisposable
 
         _isVoid = false;
         (_own, before._own) = (before._own, _own);
+        (_reader, before._reader) = (before._reader, _reader);
         (_current, before._current) = (before._current, _current);
         Exchanged(before);
     }
@@ -274,8 +289,20 @@ public abstract class LayerState : IDisposable
     /// <summary>The state's own memory, for operations that update it in place.</summary>
     private protected DeviceArray InPlace(int index)
     {
-        Detach();
+        MakeOwn();
+        IsChanged = true;
         return _own[index];
+    }
+
+    /// <summary>Copies the contents to memory of the state's own that no tape needs, unless they are there.</summary>
+    private void MakeOwn()
+    {
+        Detach();
+        if (IsRead)
+        {
+            using DeviceScope scope = Device.Scope();
+            Commit(_current, Prepare(_current, canFollow: false), canFollow: false);
+        }
     }
 
     /// <summary>Takes new values: copies of them, or, under a tape that follows them, themselves.</summary>
@@ -312,7 +339,7 @@ public abstract class LayerState : IDisposable
         {
             for (int i = 0; i < targets.Length; i++)
             {
-                if (!IsTaken(values[i], canFollow) && values[i].Shape != _own[i].Shape)
+                if (!IsTaken(values[i], canFollow) && (IsRead || values[i].Shape != _own[i].Shape))
                 {
                     targets[i] = Device.AllocateOwned(values[i].Shape);
                     Device.Fill(targets[i], 0f); // now, because a CPU takes memory when it is first used
@@ -331,9 +358,14 @@ public abstract class LayerState : IDisposable
     private void Commit(ReadOnlySpan<DeviceArray> values, DeviceArray[] targets, bool canFollow)
     {
         DeviceArray[] current = values.ToArray();
+        bool isTaken = false;
         for (int i = 0; i < targets.Length; i++)
         {
-            if (!IsTaken(values[i], canFollow))
+            if (IsTaken(values[i], canFollow))
+            {
+                isTaken = true;
+            }
+            else
             {
                 if (values[i].Storage != targets[i].Storage)
                 {
@@ -344,8 +376,29 @@ public abstract class LayerState : IDisposable
             }
         }
 
-        ReleaseExcept(_own, targets);
-        (_own, _current) = (targets, current);
+        for (int i = 0; i < _own.Length; i++)
+        {
+            if (_own[i].Storage != targets[i].Storage)
+            {
+                Release(_own[i]);
+            }
+        }
+
+        (_own, _current, IsChanged) = (targets, current, true);
+        _reader = isTaken ? _reader : null; // no tape has read new memory
+    }
+
+    /// <summary>Frees memory of this state, now or when the tape that has read it ends.</summary>
+    private void Release(DeviceArray array)
+    {
+        if (IsRead && Device.IsHeld)
+        {
+            _reader!.ReleaseAtEnd(array);
+        }
+        else
+        {
+            Device.Release(array);
+        }
     }
 
     /// <summary>Whether a value is kept as it is, because a tape follows it, and not copied.</summary>

@@ -61,10 +61,16 @@ public sealed class MixerState : LayerState
     /// <summary>h's own memory, for a step.</summary>
     internal DeviceArray HiddenInPlace()
     {
-        DeviceArray hidden = InPlace(HiddenIndex);
+        PrepareStep();
+        return InPlace(HiddenIndex);
+    }
+
+    /// <inheritdoc/>
+    internal override void PrepareStep()
+    {
+        base.PrepareStep();
         Refresh();
         Array.Clear(_fresh);
-        return hidden;
     }
 
     /// <summary>Moves on by some tokens.</summary>

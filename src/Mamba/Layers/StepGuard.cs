@@ -21,6 +21,7 @@ internal readonly ref struct StepGuard
         _before = state.IsGuarded || mixer.WarmBatch == state.Batch ? null : state.Clone();
         _allocations = state.Device.Allocations;
         state.IsStepping = !state.IsGuarded;
+        state.IsChanged &= state.IsGuarded;
     }
 
     /// <summary>Ends a step that has succeeded.</summary>
@@ -37,7 +38,10 @@ internal readonly ref struct StepGuard
         if (_state.IsStepping)
         {
             _state.IsStepping = false;
-            _state.Restore(_before);
+            if (_state.IsChanged)
+            {
+                _state.Restore(_before);
+            }
         }
 
         _before?.Dispose();
