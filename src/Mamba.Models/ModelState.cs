@@ -217,12 +217,17 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Prepares what a step changes in place, in every layer.</summary>
-    internal void PrepareStep()
+    /// <summary>Prepares what a step of some layers changes in place.</summary>
+    internal void PrepareStep(ReadOnlySpan<ResidualBlock> blocks)
     {
-        foreach (LayerState layer in _layers)
+        for (int i = 0; i < _layers.Length; i++)
         {
-            layer.PrepareStep();
+            if (_layers[i] is MixerState state && blocks[i].Mixer is RecurrentMixer mixer)
+            {
+                state.BeginWith(mixer);
+            }
+
+            _layers[i].PrepareStep();
         }
     }
 

@@ -56,7 +56,7 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>Whether the tape records, or is suspended, and has not gone backward.</summary>
-    internal bool IsLive => !_isDone && !_isDisposed;
+    internal bool IsLive => !_isDone && !_isDisposed && _device.IsOpen(_scope.Depth, _scope.Id);
 
     /// <summary>Number of operations that are recorded.</summary>
     internal int Count => _entries.Count;
@@ -375,9 +375,9 @@ public sealed class Tape : IDisposable
         /// <summary>Lets the tape record again.</summary>
         public void Dispose()
         {
-            if (_device is not null && _tape is { _isDone: false })
+            if (_tape is { IsLive: true })
             {
-                _device.Tape = _tape;
+                _device!.Tape = _tape;
             }
         }
     }

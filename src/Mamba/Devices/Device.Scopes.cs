@@ -218,10 +218,14 @@ public abstract partial class Device
         }
     }
 
+    /// <summary>Whether a scope has begun and not ended.</summary>
+    internal bool IsOpen(int depth, long id) =>
+        depth <= _depth && depth <= _frames.Count && _frames[depth - 1].Id == id;
+
     /// <summary>Throws unless a scope is open, on the calling thread.</summary>
     private void RequireOpen(int depth, long id)
     {
-        bool isKnown = depth <= _depth && depth <= _frames.Count && _frames[depth - 1].Id == id;
+        bool isKnown = IsOpen(depth, id);
         if (!isKnown || !IsHeld)
         {
             throw new InvalidOperationException(isKnown

@@ -8,7 +8,8 @@ namespace Mamba.Layers;
 /// </summary>
 /// <remarks>
 /// Under a tape the arrays are those of the tape, so that gradients flow from piece to piece; <see cref="Detach"/> ends
-/// that, before the tape's scope ends. A layer that fails half way, for lack of memory, leaves the state as it was.
+/// that, before the tape's scope ends. What a tape has read stays as it was until the tape has gone backward, whatever
+/// becomes of the state meanwhile. A layer that fails half way, for lack of memory, leaves the state as it was.
 /// </remarks>
 public abstract class LayerState : IDisposable
 {

@@ -12,7 +12,7 @@ public sealed class MixerState : LayerState
 {
     private const int WindowIndex = 0, HiddenIndex = 1;
 
-    private readonly RecurrentMixer _mixer;
+    private RecurrentMixer _mixer;
     private bool[] _fresh;
     private int _uploads;
 
@@ -49,6 +49,24 @@ public sealed class MixerState : LayerState
         && _mixer.Convolution.Width == mixer.Convolution.Width
         && _mixer.Convolution.Channels == mixer.Convolution.Channels;
 
+    /// <summary>
+    /// Makes this the state of the mixer that reads next, from whose initial state fresh rows begin: of another model of
+    /// the same kind, perhaps.
+    /// </summary>
+    internal void BeginWith(RecurrentMixer mixer)
+    {
+        if (_mixer != mixer)
+        {
+            bool hadInitial = _mixer.InitialState is not null;
+            _mixer = mixer;
+            if (hadInitial && mixer.InitialState is null)
+            {
+                using DeviceScope scope = Device.Scope();
+                WriteFreshRows(Device.Zeros(mixer.HiddenShape));
+            }
+        }
+    }
+
     /// <summary>h before the next token, with what is learned in place of fresh rows.</summary>
     internal DeviceArray HiddenBefore()
     {
@@ -84,14 +102,22 @@ public sealed class MixerState : LayerState
 
     internal override void Refresh()
     {
-        if (_mixer.InitialState is not { } initial || !IsUntouched || !_fresh.Contains(true))
+        if (_mixer.InitialState is { } initial)
+        {
+            WriteFreshRows(initial.Value);
+        }
+    }
+
+    private void WriteFreshRows(DeviceArray initial)
+    {
+        if (!IsUntouched || !_fresh.Contains(true))
         {
             return;
         }
 
         using DeviceScope scope = Device.Scope();
-        int width = (int)initial.Value.Shape.Count;
-        DeviceArray row = initial.Value.Reshape([1, width]), rows = Hidden.Reshape([Batch, width]);
+        int width = (int)initial.Shape.Count;
+        DeviceArray row = initial.Reshape([1, width]), rows = Hidden.Reshape([Batch, width]);
         for (int i = 0; i < Batch; i++)
         {
             if (_fresh[i])

@@ -68,7 +68,16 @@ public abstract class RecurrentMixer : SequenceMixer
         }
     }
 
-    private protected override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);
+    private protected override bool Fits(LayerState state)
+    {
+        if (state is not MixerState own || !own.Fits(this))
+        {
+            return false;
+        }
+
+        own.BeginWith(this);
+        return true;
+    }
 
     /// <summary>Convolves the next piece of every sequence.</summary>
     /// <returns>The piece, and the window after it.</returns>

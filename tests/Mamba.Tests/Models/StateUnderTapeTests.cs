@@ -196,6 +196,51 @@ public sealed class StateUnderTapeTests
         ((MixerState)clone).Hidden.ToArray().Should().OnlyContain(value => value == 5);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_fresh_state_begins_with_the_initial_state_of_the_model_that_reads(bool learns)
+    {
+        using Device device = TestDevice.Open();
+        LanguageModelConfig config = Config with
+        {
+            Layers = [new MambaMixerOptions { ModelDim = 6, StateDim = 4, LearnableInitialState = learns }],
+        };
+        using MambaLanguageModel model = new(device, config, new Random(1)), other = new(device, Config with
+        {
+            Layers = [new MambaMixerOptions { ModelDim = 6, StateDim = 4, LearnableInitialState = true }],
+        }, new Random(2));
+        Parameter foreign = ((RecurrentMixer)other.Blocks[0].Mixer).InitialState!;
+        foreign.Value.CopyFrom(Samples.Normal(1, (int)foreign.Value.Shape.Count));
+        using ModelState own = model.CreateState(), prefilled = other.CreateState(), stepped = other.CreateState();
+        float[] expected = new float[16], logits = new float[16];
+        model.Prefill([3], own, expected);
+
+        model.Prefill([3], prefilled, logits);
+        logits.ShouldHaveTheBitsOf(expected);
+        other.Dispose();
+        model.Step([3], stepped, logits);
+        logits.ShouldBeClose(expected, 1e-5);
+    }
+
+    [Fact]
+    public void A_tape_whose_scope_ends_while_it_is_suspended_is_over()
+    {
+        using Device device = TestDevice.OpenBare();
+        DeviceScope scope = device.Scope();
+        Tape tape = new(device);
+        Tape.Suspension suspension = tape.Suspend();
+        scope.Dispose();
+
+        suspension.Dispose();
+
+        device.Tape.Should().BeNull();
+        using DeviceScope next = device.Scope();
+        using Tape other = new(device);
+        tape.Dispose();
+        device.Tape.Should().BeSameAs(other);
+    }
+
     [Fact]
     public void A_step_that_is_refused_before_it_has_changed_anything_leaves_the_state()
     {
