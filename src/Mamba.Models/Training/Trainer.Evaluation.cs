@@ -15,10 +15,14 @@ public sealed partial class Trainer
     /// <exception cref="InvalidDataException">
     /// The checkpoint is damaged, or of another module; nothing was changed.
     /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The module was narrowed, frozen or adapted after the optimiser was made.
+    /// </exception>
     /// <exception cref="IOException">The checkpoint cannot be read.</exception>
     public void Restore(string checkpoint)
     {
         ArgumentException.ThrowIfNullOrEmpty(checkpoint);
+        RequireParameters();
         Checksums.Verify(checkpoint, [RunArrays.FileName], CancellationToken.None);
         using RunArrays file = RunArrays.Open(checkpoint);
         (string Name, DeviceArray Array)[] weights = [.. Weights().Select(named =>

@@ -10,8 +10,8 @@ public sealed partial class Trainer
     /// <param name="cancellation">Ends the check of a checkpoint; nothing has changed then.</param>
     /// <returns>Whether there was a run; false: nothing has changed, and training begins.</returns>
     /// <exception cref="InvalidOperationException">
-    /// No folder is set, the run was begun with another configuration, or the weights are those of
-    /// <see cref="Restore"/>.
+    /// No folder is set, the run was begun with another configuration, the weights are those of <see cref="Restore"/>,
+    /// or the module was narrowed, frozen or adapted after the optimiser was made.
     /// </exception>
     /// <exception cref="NotSupportedException">The run was saved by a version with another format.</exception>
     /// <exception cref="InvalidDataException">There are checkpoints, and none can be used.</exception>
@@ -21,6 +21,7 @@ public sealed partial class Trainer
     public bool Resume(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
         RequireRunning();
+        RequireParameters();
         RunFolder folder = _folder ?? throw new InvalidOperationException("There is no folder to resume from.");
         if (!Directory.Exists(folder.Path))
         {

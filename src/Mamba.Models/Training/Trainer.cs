@@ -36,7 +36,8 @@ public sealed partial class Trainer : IDisposable
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
     /// <exception cref="ArgumentException">
-    /// The optimiser was made of another module, or before parameters became trainable.
+    /// The optimiser was made of another module, before parameters became trainable, or before all were frozen or one
+    /// was narrowed.
     /// </exception>
     public Trainer(Module module, Optimizer optimizer, TrainerOptions options, Func<long, DeviceArray> loss)
     {
@@ -45,7 +46,11 @@ public sealed partial class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loss);
         options.Validate();
-        RequireParametersOf(module, optimizer);
+        if (Mismatch(module, optimizer) is { } mismatch)
+        {
+            throw new ArgumentException(mismatch, nameof(optimizer));
+        }
+
         (_module, _optimizer, _options, _loss) = (module, optimizer, options, loss);
         _average = options.AverageDecay is { } decay ? new(module, decay) : null;
         _folder = options.Folder is null ? null : new(options.Folder, options.KeepCheckpoints);
@@ -84,7 +89,8 @@ public sealed partial class Trainer : IDisposable
     /// <param name="cancellation">Ends the run after the present step, with a checkpoint.</param>
     /// <returns>How it ended.</returns>
     /// <exception cref="InvalidOperationException">
-    /// The folder holds a run that was not resumed, or the weights are those of <see cref="Restore"/>.
+    /// The folder holds a run that was not resumed, the weights are those of <see cref="Restore"/>, or the module was
+    /// narrowed, frozen or adapted after the optimiser was made.
     /// </exception>
     /// <exception cref="NotFiniteNumberException">Too many steps in a row were not finite.</exception>
     /// <exception cref="IOException">
@@ -94,6 +100,7 @@ public sealed partial class Trainer : IDisposable
     public TrainingResult Run(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
         RequireRunning();
+        RequireParameters();
         _folder?.Claim();
         RequireOwnFolder();
         _pace.Begin(TimeSpan.FromSeconds(_run.ElapsedSeconds));
@@ -161,29 +168,37 @@ public sealed partial class Trainer : IDisposable
         return null;
     }
 
-    /// <summary>Throws unless the optimiser changes all trainable parameters of the module, and no others.</summary>
-    private static void RequireParametersOf(Module module, Optimizer optimizer)
+    /// <summary>Throws if the module changed after the optimiser was made, so that weights would not be trained.</summary>
+    private void RequireParameters()
+    {
+        if (Mismatch(_module, _optimizer) is { } mismatch)
+        {
+            throw new InvalidOperationException(mismatch);
+        }
+    }
+
+    /// <summary>
+    /// Describes which trainable parameter of the module the optimiser does not change, or which other one it should;
+    /// null if it changes all of them, and no others.
+    /// </summary>
+    private static string? Mismatch(Module module, Optimizer optimizer)
     {
         (string Name, Parameter Parameter)[] all = [.. module.Parameters];
         HashSet<Parameter> own = [.. all.Select(named => named.Parameter)], changed = [.. optimizer.Parameters];
         if (!changed.IsSubsetOf(own))
         {
-            throw new ArgumentException(
+            return
                 $"The optimiser was made of another module: {changed.Count(parameter => !own.Contains(parameter))} " +
                 $"of its {changed.Count} parameters are not in this {module.GetType().Name}. Make it of the module " +
-                "that is trained.",
-                nameof(optimizer));
+                "that is trained.";
         }
 
         string? left =
             Array.Find(all, named => named.Parameter.IsTrainable && !changed.Contains(named.Parameter)).Name;
-        if (left is not null)
-        {
-            throw new ArgumentException(
-                $"The optimiser does not change \"{left}\", which is trainable: it was made of a part of the module, " +
-                "or before that became trainable. Make the optimiser last.",
-                nameof(optimizer));
-        }
+        return left is null
+            ? optimizer.Obstacle()
+            : $"The optimiser does not change \"{left}\", which is trainable: it was made of a part of the module, " +
+                "or before that became trainable. Make the optimiser last.";
     }
 
     private bool IsDue(long every) => every > 0 && _run.Step % every == 0;

@@ -3,6 +3,7 @@ using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Training;
+using Mamba.Tests.Checkpoints;
 using Mamba.Training;
 
 namespace Mamba.Tests.Training;
@@ -169,6 +170,51 @@ public sealed class TrainerTests
         TrainerOptions options = new() { Steps = steps, ClipNorm = clip, Accumulation = accumulation };
 
         options.Invoking(o => o.Validate()).Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_run_refuses_a_module_that_was_narrowed_or_adapted_since_by_name(bool isNarrowed)
+    {
+        using TemporaryFolder folder = new();
+        using TinyRun run = new(new() { Steps = 2, Folder = folder["run"] });
+        string expected = isNarrowed
+            ? "*was stored as BFloat16 after this AdamW was made*"
+            : "*does not change*adapter*";
+        if (isNarrowed)
+        {
+            run.Model.Narrow(Precision.Int8);
+        }
+        else
+        {
+            LowRank.Adapt(run.Model, new(), new Random(1));
+        }
+
+        foreach (Action refused in new Action[]
+        {
+            () => run.Train(), () => run.Resume(), () => run.Trainer.Restore(folder["run"]),
+        })
+        {
+            refused.Should().Throw<InvalidOperationException>().WithMessage(expected);
+        }
+
+        run.Trainer.Step.Should().Be(0);
+        Directory.Exists(folder["run"]).Should().BeFalse("the folder was not claimed");
+    }
+
+    [Fact]
+    public void A_trainer_refuses_an_optimiser_whose_parameters_were_narrowed_since()
+    {
+        using Device device = TestDevice.Open();
+        using Linear linear = new(device, 32, 32, true, new Random(1));
+        using AdamW optimizer = new(linear, new());
+        linear.Narrow(Precision.Int8);
+
+        Action refused = () => new Trainer(linear, optimizer, new() { Steps = 1 }, _ => default).Dispose();
+
+        refused.Should().Throw<ArgumentException>().WithParameterName("optimizer")
+            .WithMessage("\"weight\" was stored as *");
     }
 
     [Fact]
