@@ -11,7 +11,8 @@ namespace Mamba.Models.Training;
 /// </summary>
 /// <remarks>
 /// Batches are numbered, and a batch is a function of its number: where a run stands is one number, no random state.
-/// A step whose loss or gradients are not finite changes no weight.
+/// A step whose loss or gradients are not finite changes no weight. A step whose loss or exchange of gradients throws
+/// changes neither weights nor carried states: <see cref="Run"/> can be called again and takes that step anew.
 /// </remarks>
 public sealed partial class Trainer : IDisposable
 {
@@ -71,7 +72,7 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>
     /// States that the loss carries from batch to batch (truncated back-propagation through time). The trainer detaches
-    /// them after every batch, saves them, and puts them back where a step is skipped.
+    /// them after every batch, saves them, and puts them back where a step is skipped or throws.
     /// </summary>
     public IReadOnlyList<LayerState> CarriedStates { get; init; } = [];
 

@@ -95,6 +95,51 @@ public sealed class TrainerTests
         after.Should().Contain(value => value != 0);
     }
 
+    [Theory]
+    [InlineData(1, false, true)]
+    [InlineData(1, false, false)]
+    [InlineData(2, false, true)]
+    [InlineData(2, true, true)]
+    [InlineData(1, true, false)]
+    public void A_step_that_throws_is_taken_anew_with_the_same_bits(int accumulation, bool carriesState, bool inLoss)
+    {
+        TrainerOptions options = new() { Steps = 3, Accumulation = accumulation };
+        bool hasFailed = false;
+        using TinyRun whole = new(options, carriesState: carriesState);
+        using TinyRun broken = new(
+            options,
+            carriesState: carriesState,
+            notFinite: batch => inLoss && batch == (2 * accumulation) - 1 && FailOnce(),
+            exchange: _ =>
+            {
+                if (!inLoss)
+                {
+                    FailOnce();
+                }
+            });
+        whole.Train();
+
+        broken.Invoking(run => run.Train()).Should().Throw<IOException>().WithMessage("no data");
+        broken.Train().Step.Should().Be(3);
+
+        broken.Weights().ShouldHaveTheBitsOf(whole.Weights());
+        if (carriesState)
+        {
+            broken.StateValues().ShouldHaveTheBitsOf(whole.StateValues());
+        }
+
+        bool FailOnce()
+        {
+            if (hasFailed)
+            {
+                return false;
+            }
+
+            hasFailed = true;
+            throw new IOException("no data");
+        }
+    }
+
     [Fact]
     public void Training_stops_when_evaluations_no_longer_improve()
     {
