@@ -90,9 +90,10 @@ public sealed partial class Trainer : IDisposable
     /// <param name="cancellation">Ends the run after the present step, with a checkpoint.</param>
     /// <returns>How it ended.</returns>
     /// <exception cref="InvalidOperationException">
-    /// The folder holds a run that was not resumed, the weights are those of <see cref="Restore"/>, or the module was
-    /// narrowed, frozen or adapted after the optimiser was made.
+    /// The folder holds a run that was not resumed, the weights are those of <see cref="Restore"/>, the module was
+    /// narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in progress.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The trainer has been disposed.</exception>
     /// <exception cref="NotFiniteNumberException">Too many steps in a row were not finite.</exception>
     /// <exception cref="IOException">
     /// The folder is in use by another trainer or cannot be written to, or the last checkpoint could not be saved.
@@ -100,6 +101,7 @@ public sealed partial class Trainer : IDisposable
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     public TrainingResult Run(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
+        using Call call = Begin();
         RequireRunning();
         RequireParameters();
         _folder?.Claim();
@@ -135,6 +137,7 @@ public sealed partial class Trainer : IDisposable
     /// <summary>Frees the average, and the folder for others; module and optimiser are the caller's.</summary>
     public void Dispose()
     {
+        _isDisposed = true;
         _average?.Dispose();
         _folder?.Dispose();
     }
@@ -143,6 +146,7 @@ public sealed partial class Trainer : IDisposable
     /// <returns>Why the run ends; null: it goes on.</returns>
     private TrainingEnd? TakeTurn(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {
+        RequireNotDisposed(); // a callback may have done it
         if (_run.EvaluationIsDue && Evaluate is not null && !TryEvaluate(Evaluate, progress, cancellation))
         {
             return TrainingEnd.Cancelled;

@@ -249,6 +249,80 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void A_disposed_trainer_refuses_every_call_and_leaves_the_folder_to_others()
+    {
+        using TemporaryFolder folder = new();
+        TrainerOptions options = new() { Steps = 2, Folder = folder["run"], AverageDecay = 0.9 };
+        using TinyRun run = new(options), next = new(options);
+        string checkpoint = run.Train().Checkpoint!;
+        run.Trainer.Dispose();
+        run.Trainer.Dispose();
+
+        foreach (Action refused in new Action[]
+        {
+            () => run.Train(), () => run.Resume(), () => run.Trainer.Restore(checkpoint),
+        })
+        {
+            refused.Should().Throw<ObjectDisposedException>().Which.ObjectName.Should().Be("Trainer");
+        }
+
+        next.Resume().Should().BeTrue("the folder is free");
+    }
+
+    [Fact]
+    public void A_run_whose_trainer_is_disposed_by_a_callback_ends_by_name()
+    {
+        using TinyRun run = new(new() { Steps = 3 });
+
+        run.Invoking(tiny => tiny.Train(new Listener([], _ => tiny.Trainer.Dispose()))).Should()
+            .Throw<ObjectDisposedException>().Which.ObjectName.Should().Be("Trainer");
+
+        run.Trainer.Step.Should().Be(1);
+    }
+
+    [Theory]
+    [InlineData("Run", true)]
+    [InlineData("Resume", true)]
+    [InlineData("Restore", true)]
+    [InlineData("Run", false)]
+    [InlineData("Resume", false)]
+    [InlineData("Restore", false)]
+    public void A_call_by_a_callback_of_a_run_is_refused_by_name_and_changes_nothing(string name, bool inProgress)
+    {
+        using TemporaryFolder folder = new();
+        TrainerOptions options = new() { Steps = 4, CheckpointEvery = 1 };
+        using TinyRun alone = new(options);
+        TinyRun? current = null;
+        int refusals = 0;
+        using TinyRun run = new(
+            options with { Folder = folder["run"] },
+            notFinite: batch => !inProgress && batch == 2 && Refused());
+        current = run;
+        alone.Train();
+
+        run.Train(new Listener([], report => _ = inProgress && report.Checkpoint is not null && Refused()));
+
+        refusals.Should().BePositive();
+        run.Trainer.Step.Should().Be(4);
+        run.Weights().ShouldHaveTheBitsOf(alone.Weights());
+
+        bool Refused()
+        {
+            string checkpoint = Directory.GetDirectories(folder["run"], "step-*")[0];
+            Action call = name switch
+            {
+                "Run" => () => current!.Train(),
+                "Resume" => () => current!.Resume(),
+                _ => () => current!.Trainer.Restore(checkpoint),
+            };
+            call.Should().Throw<InvalidOperationException>()
+                .WithMessage($"{name} was called while Run of this trainer is in progress*");
+            refusals++;
+            return false;
+        }
+    }
+
+    [Fact]
     public void A_trainer_refuses_an_optimiser_whose_parameters_were_narrowed_since()
     {
         using Device device = TestDevice.Open();
