@@ -74,7 +74,21 @@ public sealed partial class Trainer : IDisposable
     /// States that the loss carries from batch to batch (truncated back-propagation through time). The trainer detaches
     /// them after every batch, saves them, and puts them back where a step is skipped or throws.
     /// </summary>
-    public IReadOnlyList<LayerState> CarriedStates { get; init; } = [];
+    /// <exception cref="ArgumentException">The list is null, or one of its states.</exception>
+    public IReadOnlyList<LayerState> CarriedStates
+    {
+        get;
+        init
+        {
+            Setting.RequireNotNull(value, nameof(CarriedStates), "a list of states, which may be empty");
+            for (int i = 0; i < value.Count; i++)
+            {
+                Setting.RequireNotNull(value[i], $"{nameof(CarriedStates)}[{i}]", "a state");
+            }
+
+            field = value;
+        }
+    } = [];
 
     /// <summary>
     /// Called between the gradients and their use: where several processes train together, it replaces the gradients by

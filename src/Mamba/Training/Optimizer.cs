@@ -17,6 +17,7 @@ public abstract class Optimizer : IDisposable
     private readonly List<(string Name, DeviceArray Array)> _state = [];
     private readonly OptimizerOptions _options;
     private readonly Device _device;
+    private readonly double _largestScale;
     private bool _isDisposed;
 
     private protected Optimizer(
@@ -36,7 +37,8 @@ public abstract class Optimizer : IDisposable
             foreach ((string name, Parameter parameter) in Trainable(module))
             {
                 ParameterGroup group = groups?.Invoke(name, parameter) ?? new(Decays: parameter.Decays);
-                Setting.RequireIn(group.LearningRateScale, double.MaxValue, nameof(group.LearningRateScale));
+                Setting.RequireFloat(group.LearningRateScale, nameof(group.LearningRateScale));
+                _largestScale = Math.Max(_largestScale, group.LearningRateScale);
                 _parameters.Add(new(name, parameter, group, Moments(name, parameter.Value.Shape, moments)));
             }
         }
@@ -86,7 +88,9 @@ public abstract class Optimizer : IDisposable
     /// <exception cref="InvalidOperationException">
     /// Since the optimiser was made, one of its parameters was narrowed, or all were frozen. Nothing was changed.
     /// </exception>
-    /// <exception cref="ArgumentOutOfRangeException">The step size is negative or not a finite number.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The step size, or its product with a group's scale, is negative, not a number, or beyond a float.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The optimiser has been disposed.</exception>
     public void Step(double? learningRate = null)
     {
@@ -96,7 +100,10 @@ public abstract class Optimizer : IDisposable
         }
 
         double rate = learningRate ?? LearningRate;
-        Setting.RequireIn(rate, double.MaxValue, nameof(learningRate));
+        Setting.RequireFloat(rate, nameof(learningRate));
+        Setting.Require(
+            float.IsFinite((float)(rate * _largestScale)), nameof(learningRate),
+            "a number that a float still holds when multiplied by every LearningRateScale", rate);
         if (Obstacle() is { } obstacle)
         {
             throw new InvalidOperationException(obstacle);

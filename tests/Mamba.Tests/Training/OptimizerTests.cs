@@ -250,11 +250,14 @@ public sealed class OptimizerTests
         using Device tested = TestDevice.Open();
         using Weights weights = new(tested);
         using Optimizer optimizer = Optimizers.Make("Sgd", weights);
+        using Optimizer scaled = Optimizers.Make("Sgd", weights, (_, _) => new(1e30));
 
         foreach ((Action refused, string name) in new (Action, string)[]
         {
             (() => optimizer.Step(double.NaN), "learningRate"),
             (() => optimizer.Step(-1), "learningRate"),
+            (() => optimizer.Step(1e39), "learningRate"),
+            (() => scaled.Step(1e9), "learningRate"),
             (() => optimizer.Steps = -1, "value"),
             (() => new AdamOptions { Beta2 = 1 }.Validate(), "Beta2"),
             (() => new AdamWOptions { Epsilon = -1 }.Validate(), "Epsilon"),
@@ -263,6 +266,7 @@ public sealed class OptimizerTests
             (() => new LionOptions { Beta1 = double.NaN }.Validate(), "Beta1"),
             (() => new LionOptions { WeightDecay = double.PositiveInfinity }.Validate(), "WeightDecay"),
             (() => Optimizers.Make("Sgd", weights, (_, _) => new(-1)), "LearningRateScale"),
+            (() => Optimizers.Make("Sgd", weights, (_, _) => new(1e39)), "LearningRateScale"),
         })
         {
             refused.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);

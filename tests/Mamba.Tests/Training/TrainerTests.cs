@@ -337,6 +337,27 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void Carried_states_that_are_null_are_refused_by_name()
+    {
+        using Device device = TestDevice.Open();
+        using Linear linear = new(device, 2, 2, false, new Random(1));
+        using AdamW optimizer = new(linear, new());
+
+        foreach ((LayerState[]? states, string name) in new (LayerState[]?, string)[]
+        {
+            (null, "CarriedStates"), ([null!], "CarriedStates[0]"),
+        })
+        {
+            Action refused = () => new Trainer(linear, optimizer, new() { Steps = 1 }, _ => default)
+            {
+                CarriedStates = states!,
+            }.Dispose();
+
+            refused.Should().Throw<ArgumentNullException>().WithParameterName(name);
+        }
+    }
+
+    [Fact]
     public void A_loss_of_several_elements_is_refused()
     {
         using Device device = TestDevice.Open();
