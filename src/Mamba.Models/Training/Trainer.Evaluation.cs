@@ -5,8 +5,6 @@ namespace Mamba.Models.Training;
 /// <content>Evaluations, and the weights that are evaluated.</content>
 public sealed partial class Trainer
 {
-    private bool _isRestored;
-
     /// <summary>
     /// Gives the module the weights of a checkpoint of its run as they were evaluated there: the averages, if there are
     /// any. This trainer cannot go on afterwards.
@@ -15,10 +13,16 @@ public sealed partial class Trainer
     /// <exception cref="InvalidDataException">
     /// The checkpoint is damaged, or of another module; nothing was changed.
     /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The module was narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in progress.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The trainer has been disposed.</exception>
     /// <exception cref="IOException">The checkpoint cannot be read.</exception>
     public void Restore(string checkpoint)
     {
         ArgumentException.ThrowIfNullOrEmpty(checkpoint);
+        using Call call = Begin();
+        RequireParameters();
         Checksums.Verify(checkpoint, [RunArrays.FileName], CancellationToken.None);
         using RunArrays file = RunArrays.Open(checkpoint);
         (string Name, DeviceArray Array)[] weights = [.. Weights().Select(named =>
@@ -72,16 +76,6 @@ public sealed partial class Trainer
         finally
         {
             _average?.Swap();
-        }
-    }
-
-    private void RequireRunning()
-    {
-        if (_isRestored)
-        {
-            throw new InvalidOperationException(
-                "The module has the weights of a checkpoint, and the optimiser has not. Make a new trainer and " +
-                "resume the run.");
         }
     }
 }

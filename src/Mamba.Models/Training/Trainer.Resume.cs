@@ -10,17 +10,20 @@ public sealed partial class Trainer
     /// <param name="cancellation">Ends the check of a checkpoint; nothing has changed then.</param>
     /// <returns>Whether there was a run; false: nothing has changed, and training begins.</returns>
     /// <exception cref="InvalidOperationException">
-    /// No folder is set, the run was begun with another configuration, or the weights are those of
-    /// <see cref="Restore"/>.
+    /// No folder is set, the run was begun with another configuration, the weights are those of <see cref="Restore"/>,
+    /// the module was narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in progress.
     /// </exception>
     /// <exception cref="NotSupportedException">The run was saved by a version with another format.</exception>
     /// <exception cref="InvalidDataException">There are checkpoints, and none can be used.</exception>
     /// <exception cref="IOException">The folder is in use by another trainer, or cannot be written to.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     /// <exception cref="OperationCanceledException">The check was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The trainer has been disposed.</exception>
     public bool Resume(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
+        using Call call = Begin();
         RequireRunning();
+        RequireParameters();
         RunFolder folder = _folder ?? throw new InvalidOperationException("There is no folder to resume from.");
         if (!Directory.Exists(folder.Path))
         {
@@ -55,7 +58,12 @@ public sealed partial class Trainer
     /// <summary>
     /// Takes over a lock of the folder that the program holds, so that it can write there before the run begins.
     /// </summary>
-    internal void Claim(RunLock taken) => _folder!.Claim(taken);
+    /// <exception cref="ObjectDisposedException">The trainer has been disposed; the lock is still the caller's.</exception>
+    internal void Claim(RunLock taken)
+    {
+        RequireNotDisposed();
+        _folder!.Claim(taken);
+    }
 
     /// <summary>Checks everything first: a checkpoint that is refused has changed nothing.</summary>
     private void Load(string checkpoint, CancellationToken cancellation)

@@ -12,20 +12,33 @@ public sealed partial class Trainer
     {
         double rate = _options.Schedule?.At(_run.Step) ?? _optimizer.LearningRate;
         using Undo undo = new(CarriedStates);
-        double loss = AddGradients();
-        ExchangeGradients?.Invoke();
-        double norm = _options.ClipNorm is { } limit ? Gradients.Clip(_module, limit) : Gradients.Norm(_module);
-        bool isFinite = double.IsFinite(loss) && double.IsFinite(norm);
+        double loss, norm;
+        bool isFinite;
+        try
+        {
+            loss = AddGradients();
+            ExchangeGradients?.Invoke();
+            norm = _options.ClipNorm is { } limit ? Gradients.Clip(_module, limit) : Gradients.Norm(_module);
+            isFinite = double.IsFinite(loss) && double.IsFinite(norm);
+            if (isFinite)
+            {
+                _optimizer.Step(rate);
+            }
+        }
+        catch
+        {
+            TakeBack(undo); // or the next run would add these gradients to its own
+            throw;
+        }
+
         if (isFinite)
         {
-            _optimizer.Step(rate);
             _average?.Update();
             _run.SkippedInARow = 0;
         }
         else
         {
-            _module.ClearGradients();
-            undo.Run();
+            TakeBack(undo);
             _run.SkippedSteps++;
             _run.SkippedInARow = Math.Min(_run.SkippedInARow, int.MaxValue - 1) + 1;
         }
@@ -50,6 +63,13 @@ public sealed partial class Trainer
                 (_lastCheckpoint is null ? "." : $"; the last checkpoint is {_lastCheckpoint}."),
                 loss);
         }
+    }
+
+    /// <summary>Clears the gradients, and puts the carried states back.</summary>
+    private void TakeBack(Undo undo)
+    {
+        _module.ClearGradients();
+        undo.Run();
     }
 
     /// <summary>Adds up the gradients of a step's batches, each divided by their number.</summary>

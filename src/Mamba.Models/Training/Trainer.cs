@@ -11,7 +11,8 @@ namespace Mamba.Models.Training;
 /// </summary>
 /// <remarks>
 /// Batches are numbered, and a batch is a function of its number: where a run stands is one number, no random state.
-/// A step whose loss or gradients are not finite changes no weight.
+/// A step whose loss or gradients are not finite changes no weight. A step whose loss or exchange of gradients throws
+/// changes neither weights nor carried states: <see cref="Run"/> can be called again and takes that step anew.
 /// </remarks>
 public sealed partial class Trainer : IDisposable
 {
@@ -36,7 +37,8 @@ public sealed partial class Trainer : IDisposable
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
     /// <exception cref="ArgumentException">
-    /// The optimiser was made of another module, or before parameters became trainable.
+    /// The optimiser was made of another module, before parameters became trainable, or before all were frozen or one
+    /// was narrowed.
     /// </exception>
     public Trainer(Module module, Optimizer optimizer, TrainerOptions options, Func<long, DeviceArray> loss)
     {
@@ -45,7 +47,11 @@ public sealed partial class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loss);
         options.Validate();
-        RequireParametersOf(module, optimizer);
+        if (Mismatch(module, optimizer) is { } mismatch)
+        {
+            throw new ArgumentException(mismatch, nameof(optimizer));
+        }
+
         (_module, _optimizer, _options, _loss) = (module, optimizer, options, loss);
         _average = options.AverageDecay is { } decay ? new(module, decay) : null;
         _folder = options.Folder is null ? null : new(options.Folder, options.KeepCheckpoints);
@@ -66,9 +72,23 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>
     /// States that the loss carries from batch to batch (truncated back-propagation through time). The trainer detaches
-    /// them after every batch, saves them, and puts them back where a step is skipped.
+    /// them after every batch, saves them, and puts them back where a step is skipped or throws.
     /// </summary>
-    public IReadOnlyList<LayerState> CarriedStates { get; init; } = [];
+    /// <exception cref="ArgumentException">The list is null, or one of its states.</exception>
+    public IReadOnlyList<LayerState> CarriedStates
+    {
+        get;
+        init
+        {
+            Setting.RequireNotNull(value, nameof(CarriedStates), "a list of states, which may be empty");
+            for (int i = 0; i < value.Count; i++)
+            {
+                Setting.RequireNotNull(value[i], $"{nameof(CarriedStates)}[{i}]", "a state");
+            }
+
+            field = value;
+        }
+    } = [];
 
     /// <summary>
     /// Called between the gradients and their use: where several processes train together, it replaces the gradients by
@@ -84,8 +104,10 @@ public sealed partial class Trainer : IDisposable
     /// <param name="cancellation">Ends the run after the present step, with a checkpoint.</param>
     /// <returns>How it ended.</returns>
     /// <exception cref="InvalidOperationException">
-    /// The folder holds a run that was not resumed, or the weights are those of <see cref="Restore"/>.
+    /// The folder holds a run that was not resumed, the weights are those of <see cref="Restore"/>, the module was
+    /// narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in progress.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The trainer has been disposed.</exception>
     /// <exception cref="NotFiniteNumberException">Too many steps in a row were not finite.</exception>
     /// <exception cref="IOException">
     /// The folder is in use by another trainer or cannot be written to, or the last checkpoint could not be saved.
@@ -93,7 +115,9 @@ public sealed partial class Trainer : IDisposable
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     public TrainingResult Run(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
+        using Call call = Begin();
         RequireRunning();
+        RequireParameters();
         _folder?.Claim();
         RequireOwnFolder();
         _pace.Begin(TimeSpan.FromSeconds(_run.ElapsedSeconds));
@@ -127,6 +151,7 @@ public sealed partial class Trainer : IDisposable
     /// <summary>Frees the average, and the folder for others; module and optimiser are the caller's.</summary>
     public void Dispose()
     {
+        _isDisposed = true;
         _average?.Dispose();
         _folder?.Dispose();
     }
@@ -135,6 +160,7 @@ public sealed partial class Trainer : IDisposable
     /// <returns>Why the run ends; null: it goes on.</returns>
     private TrainingEnd? TakeTurn(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {
+        RequireNotDisposed(); // a callback may have done it
         if (_run.EvaluationIsDue && Evaluate is not null && !TryEvaluate(Evaluate, progress, cancellation))
         {
             return TrainingEnd.Cancelled;
@@ -161,29 +187,37 @@ public sealed partial class Trainer : IDisposable
         return null;
     }
 
-    /// <summary>Throws unless the optimiser changes all trainable parameters of the module, and no others.</summary>
-    private static void RequireParametersOf(Module module, Optimizer optimizer)
+    /// <summary>Throws if the module changed after the optimiser was made, so that weights would not be trained.</summary>
+    private void RequireParameters()
+    {
+        if (Mismatch(_module, _optimizer) is { } mismatch)
+        {
+            throw new InvalidOperationException(mismatch);
+        }
+    }
+
+    /// <summary>
+    /// Describes which trainable parameter of the module the optimiser does not change, or which other one it should;
+    /// null if it changes all of them, and no others.
+    /// </summary>
+    private static string? Mismatch(Module module, Optimizer optimizer)
     {
         (string Name, Parameter Parameter)[] all = [.. module.Parameters];
         HashSet<Parameter> own = [.. all.Select(named => named.Parameter)], changed = [.. optimizer.Parameters];
         if (!changed.IsSubsetOf(own))
         {
-            throw new ArgumentException(
+            return
                 $"The optimiser was made of another module: {changed.Count(parameter => !own.Contains(parameter))} " +
                 $"of its {changed.Count} parameters are not in this {module.GetType().Name}. Make it of the module " +
-                "that is trained.",
-                nameof(optimizer));
+                "that is trained.";
         }
 
         string? left =
             Array.Find(all, named => named.Parameter.IsTrainable && !changed.Contains(named.Parameter)).Name;
-        if (left is not null)
-        {
-            throw new ArgumentException(
-                $"The optimiser does not change \"{left}\", which is trainable: it was made of a part of the module, " +
-                "or before that became trainable. Make the optimiser last.",
-                nameof(optimizer));
-        }
+        return left is null
+            ? optimizer.Obstacle()
+            : $"The optimiser does not change \"{left}\", which is trainable: it was made of a part of the module, " +
+                "or before that became trainable. Make the optimiser last.";
     }
 
     private bool IsDue(long every) => every > 0 && _run.Step % every == 0;

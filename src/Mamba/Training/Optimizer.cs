@@ -13,10 +13,11 @@ public abstract class Optimizer : IDisposable
     /// <summary>The largest number of <see cref="Steps"/> that is counted: β to its power is 0 long before.</summary>
     internal const int MostSteps = 1 << 30;
 
-    private readonly List<(Parameter Parameter, ParameterGroup Group, DeviceArray[] Moments)> _parameters = [];
+    private readonly List<Entry> _parameters = [];
     private readonly List<(string Name, DeviceArray Array)> _state = [];
     private readonly OptimizerOptions _options;
     private readonly Device _device;
+    private readonly double _largestScale;
     private bool _isDisposed;
 
     private protected Optimizer(
@@ -36,8 +37,9 @@ public abstract class Optimizer : IDisposable
             foreach ((string name, Parameter parameter) in Trainable(module))
             {
                 ParameterGroup group = groups?.Invoke(name, parameter) ?? new(Decays: parameter.Decays);
-                Setting.RequireIn(group.LearningRateScale, double.MaxValue, nameof(group.LearningRateScale));
-                _parameters.Add((parameter, group, Moments(name, parameter.Value.Shape, moments)));
+                Setting.RequireFloat(group.LearningRateScale, nameof(group.LearningRateScale));
+                _largestScale = Math.Max(_largestScale, group.LearningRateScale);
+                _parameters.Add(new(name, parameter, group, Moments(name, parameter.Value.Shape, moments)));
             }
         }
         catch
@@ -79,11 +81,16 @@ public abstract class Optimizer : IDisposable
     internal IEnumerable<Parameter> Parameters => _parameters.Select(entry => entry.Parameter);
 
     /// <summary>
-    /// Changes every weight by its gradient, and clears the gradients. A parameter that was frozen since, or that no
-    /// tape has reached, stays.
+    /// Changes every weight by its gradient, and clears the gradients. A parameter that was frozen since the optimiser
+    /// was made, or that no tape has reached, stays.
     /// </summary>
     /// <param name="learningRate">Step size of this step; null: that of the settings.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The step size is negative or not a finite number.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Since the optimiser was made, one of its parameters was narrowed, or all were frozen. Nothing was changed.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The step size, or its product with a group's scale, is negative, not a number, or beyond a float.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The optimiser has been disposed.</exception>
     public void Step(double? learningRate = null)
     {
@@ -93,10 +100,18 @@ public abstract class Optimizer : IDisposable
         }
 
         double rate = learningRate ?? LearningRate;
-        Setting.RequireIn(rate, double.MaxValue, nameof(learningRate));
+        Setting.RequireFloat(rate, nameof(learningRate));
+        Setting.Require(
+            float.IsFinite((float)(rate * _largestScale)), nameof(learningRate),
+            "a number that a float still holds when multiplied by every LearningRateScale", rate);
+        if (Obstacle() is { } obstacle)
+        {
+            throw new InvalidOperationException(obstacle);
+        }
+
         using DeviceScope scope = _device.Scope();
         Steps = Math.Max(Steps, Math.Min(Steps, MostSteps - 1) + 1);
-        foreach ((Parameter parameter, ParameterGroup group, DeviceArray[] moments) in _parameters)
+        foreach ((_, Parameter parameter, ParameterGroup group, DeviceArray[] moments) in _parameters)
         {
             if (parameter.IsTrainable && parameter.Gradient.Exists)
             {
@@ -119,6 +134,33 @@ public abstract class Optimizer : IDisposable
         }
 
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>
+    /// Describes why a step would leave weights as they are: one was narrowed since the optimiser was made, or all were
+    /// frozen; null if a step can train.
+    /// </summary>
+    internal string? Obstacle()
+    {
+        bool canTrain = false;
+        foreach (Entry entry in _parameters)
+        {
+            if (entry.Parameter.IsFrozenByNarrowing)
+            {
+                return $"\"{entry.Name}\" was stored as {entry.Parameter.Value.Precision} after this " +
+                    $"{GetType().Name} was made, and cannot be trained. Store it as Float32 with Narrow, say that it " +
+                    "shall not be trained (IsTrainable = false), or make the optimiser after adapters (LowRank.Adapt).";
+            }
+
+            canTrain |= entry.Parameter.IsTrainable;
+        }
+
+        return canTrain
+            ? null
+            : $"None of the {_parameters.Count} parameters of this {GetType().Name} is trainable any more, " +
+                $"\"{_parameters[0].Name}\" among them: they were frozen (LowRank.Adapt freezes all), or the module " +
+                "was disposed. Unfreeze what shall be trained (IsTrainable = true), or make the optimiser after " +
+                "adapters.";
     }
 
     /// <summary>
@@ -165,4 +207,8 @@ public abstract class Optimizer : IDisposable
 
         return arrays;
     }
+
+    /// <summary>A parameter that steps change, its group, and what is remembered of it.</summary>
+    private readonly record struct Entry(
+        string Name, Parameter Parameter, ParameterGroup Group, DeviceArray[] Moments);
 }

@@ -156,6 +156,75 @@ public sealed class OptimizerTests
         weights.Values["bias"].ShouldHaveTheBitsOf(first["bias"]);
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_step_refuses_a_parameter_that_was_narrowed_since_by_name(string name)
+    {
+        using Device tested = TestDevice.Open();
+        using Weights weights = new(tested);
+        using Optimizer optimizer = Optimizers.Make(name, weights);
+        Parameter matrix = weights.Parameters.First(named => named.Name == "matrix").Parameter;
+        Train(weights, optimizer, 1);
+        weights.AddGradients(2);
+        matrix.Narrow(Precision.BFloat16);
+        Dictionary<string, float[]> before = weights.Values;
+
+        optimizer.Invoking(o => o.Step()).Should().Throw<InvalidOperationException>()
+            .WithMessage("\"matrix\" was stored as BFloat16 after this *");
+        optimizer.Steps.Should().Be(1);
+        weights.Values["bias"].ShouldHaveTheBitsOf(before["bias"]);
+
+        matrix.Narrow(Precision.Float32);
+        Train(weights, optimizer, 1);
+        weights.Values["matrix"].Should().NotEqual(before["matrix"], "it can be trained again");
+    }
+
+    [Fact]
+    public void A_step_goes_on_where_narrow_weights_are_frozen_on_purpose()
+    {
+        using Device tested = TestDevice.Open();
+        using Weights weights = new(tested);
+        using Optimizer optimizer = Optimizers.Make("AdamW", weights);
+        Parameter matrix = weights.Parameters.First(named => named.Name == "matrix").Parameter;
+        matrix.Narrow(Precision.BFloat16);
+        matrix.IsTrainable = false;
+        Dictionary<string, float[]> before = weights.Values;
+
+        Train(weights, optimizer, 1);
+
+        weights.Values["matrix"].ShouldHaveTheBitsOf(before["matrix"]);
+        weights.Values["bias"].Should().NotEqual(before["bias"]);
+    }
+
+    [Fact]
+    public void A_step_is_refused_where_nothing_is_trainable_any_more()
+    {
+        using Device tested = TestDevice.Open();
+        using Weights weights = new(tested);
+        using Optimizer optimizer = Optimizers.Make("Sgd", weights);
+        foreach ((_, Parameter parameter) in weights.Parameters)
+        {
+            parameter.IsTrainable = false;
+        }
+
+        optimizer.Invoking(o => o.Step()).Should().Throw<InvalidOperationException>()
+            .WithMessage("None of the 3 parameters of this Sgd is trainable any more, \"matrix\" among them*");
+
+        optimizer.Steps.Should().Be(0);
+    }
+
+    [Fact]
+    public void A_step_is_refused_where_adapters_were_added_since()
+    {
+        using Device tested = TestDevice.Open();
+        using GatedMlp mlp = new(tested, 4, 6, new Random(1));
+        using Optimizer optimizer = Optimizers.Make("AdamW", mlp);
+        LowRank.Adapt(mlp, new() { Targets = ["in", "out"] }, new Random(2));
+
+        optimizer.Invoking(o => o.Step()).Should().Throw<InvalidOperationException>()
+            .WithMessage("None of the * parameters of this AdamW is trainable any more*LowRank.Adapt*");
+    }
+
     [Fact]
     public void Memory_does_not_grow_from_step_to_step_and_is_given_back()
     {
@@ -181,11 +250,14 @@ public sealed class OptimizerTests
         using Device tested = TestDevice.Open();
         using Weights weights = new(tested);
         using Optimizer optimizer = Optimizers.Make("Sgd", weights);
+        using Optimizer scaled = Optimizers.Make("Sgd", weights, (_, _) => new(1e30));
 
         foreach ((Action refused, string name) in new (Action, string)[]
         {
             (() => optimizer.Step(double.NaN), "learningRate"),
             (() => optimizer.Step(-1), "learningRate"),
+            (() => optimizer.Step(1e39), "learningRate"),
+            (() => scaled.Step(1e9), "learningRate"),
             (() => optimizer.Steps = -1, "value"),
             (() => new AdamOptions { Beta2 = 1 }.Validate(), "Beta2"),
             (() => new AdamWOptions { Epsilon = -1 }.Validate(), "Epsilon"),
@@ -194,6 +266,7 @@ public sealed class OptimizerTests
             (() => new LionOptions { Beta1 = double.NaN }.Validate(), "Beta1"),
             (() => new LionOptions { WeightDecay = double.PositiveInfinity }.Validate(), "WeightDecay"),
             (() => Optimizers.Make("Sgd", weights, (_, _) => new(-1)), "LearningRateScale"),
+            (() => Optimizers.Make("Sgd", weights, (_, _) => new(1e39)), "LearningRateScale"),
         })
         {
             refused.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);

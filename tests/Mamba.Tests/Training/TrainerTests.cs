@@ -3,6 +3,7 @@ using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Training;
+using Mamba.Tests.Checkpoints;
 using Mamba.Training;
 
 namespace Mamba.Tests.Training;
@@ -94,6 +95,51 @@ public sealed class TrainerTests
         after.Should().Contain(value => value != 0);
     }
 
+    [Theory]
+    [InlineData(1, false, true)]
+    [InlineData(1, false, false)]
+    [InlineData(2, false, true)]
+    [InlineData(2, true, true)]
+    [InlineData(1, true, false)]
+    public void A_step_that_throws_is_taken_anew_with_the_same_bits(int accumulation, bool carriesState, bool inLoss)
+    {
+        TrainerOptions options = new() { Steps = 3, Accumulation = accumulation };
+        bool hasFailed = false;
+        using TinyRun whole = new(options, carriesState: carriesState);
+        using TinyRun broken = new(
+            options,
+            carriesState: carriesState,
+            notFinite: batch => inLoss && batch == (2 * accumulation) - 1 && FailOnce(),
+            exchange: _ =>
+            {
+                if (!inLoss)
+                {
+                    FailOnce();
+                }
+            });
+        whole.Train();
+
+        broken.Invoking(run => run.Train()).Should().Throw<IOException>().WithMessage("no data");
+        broken.Train().Step.Should().Be(3);
+
+        broken.Weights().ShouldHaveTheBitsOf(whole.Weights());
+        if (carriesState)
+        {
+            broken.StateValues().ShouldHaveTheBitsOf(whole.StateValues());
+        }
+
+        bool FailOnce()
+        {
+            if (hasFailed)
+            {
+                return false;
+            }
+
+            hasFailed = true;
+            throw new IOException("no data");
+        }
+    }
+
     [Fact]
     public void Training_stops_when_evaluations_no_longer_improve()
     {
@@ -169,6 +215,146 @@ public sealed class TrainerTests
         TrainerOptions options = new() { Steps = steps, ClipNorm = clip, Accumulation = accumulation };
 
         options.Invoking(o => o.Validate()).Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_run_refuses_a_module_that_was_narrowed_or_adapted_since_by_name(bool isNarrowed)
+    {
+        using TemporaryFolder folder = new();
+        using TinyRun run = new(new() { Steps = 2, Folder = folder["run"] });
+        string expected = isNarrowed
+            ? "*was stored as BFloat16 after this AdamW was made*"
+            : "*does not change*adapter*";
+        if (isNarrowed)
+        {
+            run.Model.Narrow(Precision.Int8);
+        }
+        else
+        {
+            LowRank.Adapt(run.Model, new(), new Random(1));
+        }
+
+        foreach (Action refused in new Action[]
+        {
+            () => run.Train(), () => run.Resume(), () => run.Trainer.Restore(folder["run"]),
+        })
+        {
+            refused.Should().Throw<InvalidOperationException>().WithMessage(expected);
+        }
+
+        run.Trainer.Step.Should().Be(0);
+        Directory.Exists(folder["run"]).Should().BeFalse("the folder was not claimed");
+    }
+
+    [Fact]
+    public void A_disposed_trainer_refuses_every_call_and_leaves_the_folder_to_others()
+    {
+        using TemporaryFolder folder = new();
+        TrainerOptions options = new() { Steps = 2, Folder = folder["run"], AverageDecay = 0.9 };
+        using TinyRun run = new(options), next = new(options);
+        string checkpoint = run.Train().Checkpoint!;
+        run.Trainer.Dispose();
+        run.Trainer.Dispose();
+
+        foreach (Action refused in new Action[]
+        {
+            () => run.Train(), () => run.Resume(), () => run.Trainer.Restore(checkpoint),
+        })
+        {
+            refused.Should().Throw<ObjectDisposedException>().Which.ObjectName.Should().Be("Trainer");
+        }
+
+        next.Resume().Should().BeTrue("the folder is free");
+    }
+
+    [Fact]
+    public void A_run_whose_trainer_is_disposed_by_a_callback_ends_by_name()
+    {
+        using TinyRun run = new(new() { Steps = 3 });
+
+        run.Invoking(tiny => tiny.Train(new Listener([], _ => tiny.Trainer.Dispose()))).Should()
+            .Throw<ObjectDisposedException>().Which.ObjectName.Should().Be("Trainer");
+
+        run.Trainer.Step.Should().Be(1);
+    }
+
+    [Theory]
+    [InlineData("Run", true)]
+    [InlineData("Resume", true)]
+    [InlineData("Restore", true)]
+    [InlineData("Run", false)]
+    [InlineData("Resume", false)]
+    [InlineData("Restore", false)]
+    public void A_call_by_a_callback_of_a_run_is_refused_by_name_and_changes_nothing(string name, bool inProgress)
+    {
+        using TemporaryFolder folder = new();
+        TrainerOptions options = new() { Steps = 4, CheckpointEvery = 1 };
+        using TinyRun alone = new(options);
+        TinyRun? current = null;
+        int refusals = 0;
+        using TinyRun run = new(
+            options with { Folder = folder["run"] },
+            notFinite: batch => !inProgress && batch == 2 && Refused());
+        current = run;
+        alone.Train();
+
+        run.Train(new Listener([], report => _ = inProgress && report.Checkpoint is not null && Refused()));
+
+        refusals.Should().BePositive();
+        run.Trainer.Step.Should().Be(4);
+        run.Weights().ShouldHaveTheBitsOf(alone.Weights());
+
+        bool Refused()
+        {
+            string checkpoint = Directory.GetDirectories(folder["run"], "step-*")[0];
+            Action call = name switch
+            {
+                "Run" => () => current!.Train(),
+                "Resume" => () => current!.Resume(),
+                _ => () => current!.Trainer.Restore(checkpoint),
+            };
+            call.Should().Throw<InvalidOperationException>()
+                .WithMessage($"{name} was called while Run of this trainer is in progress*");
+            refusals++;
+            return false;
+        }
+    }
+
+    [Fact]
+    public void A_trainer_refuses_an_optimiser_whose_parameters_were_narrowed_since()
+    {
+        using Device device = TestDevice.Open();
+        using Linear linear = new(device, 32, 32, true, new Random(1));
+        using AdamW optimizer = new(linear, new());
+        linear.Narrow(Precision.Int8);
+
+        Action refused = () => new Trainer(linear, optimizer, new() { Steps = 1 }, _ => default).Dispose();
+
+        refused.Should().Throw<ArgumentException>().WithParameterName("optimizer")
+            .WithMessage("\"weight\" was stored as *");
+    }
+
+    [Fact]
+    public void Carried_states_that_are_null_are_refused_by_name()
+    {
+        using Device device = TestDevice.Open();
+        using Linear linear = new(device, 2, 2, false, new Random(1));
+        using AdamW optimizer = new(linear, new());
+
+        foreach ((LayerState[]? states, string name) in new (LayerState[]?, string)[]
+        {
+            (null, "CarriedStates"), ([null!], "CarriedStates[0]"),
+        })
+        {
+            Action refused = () => new Trainer(linear, optimizer, new() { Steps = 1 }, _ => default)
+            {
+                CarriedStates = states!,
+            }.Dispose();
+
+            refused.Should().Throw<ArgumentNullException>().WithParameterName(name);
+        }
     }
 
     [Fact]
