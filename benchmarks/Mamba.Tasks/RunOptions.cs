@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mamba.Devices;
 
 namespace Mamba.Tasks;
 
@@ -19,7 +20,7 @@ internal sealed class RunOptions
     private readonly Option<int?> _batch = Number("--batch", "Sequences of a step", 1);
     private readonly Option<int?> _steps = Number("--steps", "Steps at most", 1);
     private readonly Option<int?> _seed = Number("--seed", "Seed of data and first weights", 0);
-    private readonly Option<int?> _threads = Number("--threads", "Threads; by default one per core", 1);
+    private readonly Option<int?> _threads = Number("--threads", "Threads; by default one per core", 1, CpuDevice.MaxThreads);
     private readonly Option<double?> _rate = new("--rate") { Description = "Largest step size" };
     private readonly Option<double?> _stopAt = new("--stop-at")
     {
@@ -52,14 +53,15 @@ internal sealed class RunOptions
     }
 
     /// <summary>An option for a number that is not below a limit.</summary>
-    public static Option<int?> Number(string name, string description, int least)
+    public static Option<int?> Number(string name, string description, int least, int most = int.MaxValue)
     {
         Option<int?> option = new(name) { Description = description };
         option.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int?>() < least)
+            if (result.GetValueOrDefault<int?>() is { } number && (number < least || number > most))
             {
-                result.AddError($"{name}: expected {least} or more; found {result.GetValueOrDefault<int?>()}.");
+                string range = most == int.MaxValue ? $"{least} or more" : $"{least} to {most}";
+                result.AddError($"{name}: expected {range}; found {number}.");
             }
         });
         return option;

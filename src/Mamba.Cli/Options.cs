@@ -14,7 +14,8 @@ internal static class Options
     /// <param name="name">Its name, with the dashes.</param>
     /// <param name="description">What it decides.</param>
     /// <param name="value">What it is where it is not given; null: 0, and the help names no default.</param>
-    public static Option<int> Positive(string name, string description, int? value)
+    /// <param name="most">The largest that makes sense.</param>
+    public static Option<int> Positive(string name, string description, int? value, int most = int.MaxValue)
     {
         Option<int> option = new(name)
         {
@@ -23,9 +24,12 @@ internal static class Options
             CustomParser = result =>
             {
                 string text = result.Tokens[0].Value;
-                if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number < 1)
+                if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+                    || number < 1
+                    || number > most)
                 {
-                    result.AddError($"{name}: expected a whole number above 0; found \"{text}\".");
+                    string range = most == int.MaxValue ? "above 0" : $"from 1 to {most}";
+                    result.AddError($"{name}: expected a whole number {range}; found \"{text}\".");
                 }
 
                 return number;

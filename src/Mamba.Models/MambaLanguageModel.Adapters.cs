@@ -11,7 +11,10 @@ public sealed partial class MambaLanguageModel
     /// states, under their names in a checkpoint.
     /// </summary>
     /// <param name="folder">Is made if there is none; files of these names are replaced.</param>
-    /// <exception cref="InvalidOperationException">There are neither adapters nor trainable parameters.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are neither adapters nor trainable parameters, or some of them were never set; nothing is written.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed; nothing is written.</exception>
     /// <exception cref="NotSupportedException">
     /// Adapters differ in rank or α, or checkpoints have no names for a layer.
     /// </exception>

@@ -78,6 +78,8 @@ public sealed partial class MambaLanguageModel
     /// </param>
     /// <param name="type">How weights are stored: F32, BF16 or F16.</param>
     /// <exception cref="NotSupportedException">Neither format can express the model; the message says why.</exception>
+    /// <exception cref="InvalidOperationException">Weights were never set; nothing is written.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed; nothing is written.</exception>
     public void Save(string folder, ElementType type = ElementType.F32)
     {
         ArgumentNullException.ThrowIfNull(folder);
@@ -99,9 +101,11 @@ public sealed partial class MambaLanguageModel
             OriginalConfigWriter.Write(config, json);
         }
 
+        NamedWeight[] weights = [.. WeightNames.Of(this)];
+        Array.ForEach(weights, weight => weight.RequireSet());
         Directory.CreateDirectory(folder);
         SafetensorsWriter writer = new();
-        foreach (NamedWeight weight in WeightNames.Of(this))
+        foreach (NamedWeight weight in weights)
         {
             writer.Add(weight.Name, type, Array.ConvertAll(weight.Shape, size => (long)size), weight.Read);
         }

@@ -17,11 +17,19 @@ public sealed partial class MambaLanguageModel
     /// Ends the text: looked at before every token, and between the layers while the prompt is read.
     /// </param>
     /// <returns>The tokens, as they are computed.</returns>
-    /// <exception cref="ArgumentException">The prompt is empty, or an option makes no sense.</exception>
-    /// <exception cref="OperationCanceledException">The text was cancelled.</exception>
+    /// <exception cref="ArgumentException">
+    /// The prompt is empty or has an id outside the vocabulary and its padding, or an option makes no sense.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">
+    /// The text was cancelled; before the first token, the state is as it was.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The state was changed between two tokens: by another generation, for instance, that is enumerated at the same
+    /// time. The text cannot be continued; the state stays as that change has left it.
+    /// </exception>
     /// <remarks>
     /// The work is done on the calling thread, while the caller waits for the next token. Between two tokens other work
-    /// may use the device. It has no gradients: a tape does not record it.
+    /// may use the device, but not the state. It has no gradients: a tape does not record it.
     /// </remarks>
     public IAsyncEnumerable<int> GenerateAsync(
         ReadOnlyMemory<int> prompt,
@@ -41,6 +49,7 @@ public sealed partial class MambaLanguageModel
             throw new ArgumentException($"Expected a state of one text; found one of {state.Batch}.", nameof(state));
         }
 
+        RequireIds(prompt.Span, nameof(prompt));
         return GenerateTokensAsync(prompt, options, state, cancellation);
     }
 
@@ -53,19 +62,16 @@ public sealed partial class MambaLanguageModel
         using GenerationState? own = state is null ? new(CreateState()) : null;
         ModelState current = state ?? own!.State;
         Sampler sampler = new(Config.VocabularySize, options.Sampling);
-        PreviousTokens previous = new(prompt.Span, options);
+        PreviousTokens previous = new(prompt.Span, options, Config.VocabularySize);
         float[] logits = new float[Config.PaddedVocabularySize];
         IReadOnlyCollection<int> stopTokens = options.StopTokens ?? Config.EndOfText;
 
-        for (int start = 0; start < prompt.Length; start += options.PrefillLength)
-        {
-            int length = Math.Min(options.PrefillLength, prompt.Length - start);
-            Prefill(prompt.Span.Slice(start, length), current, logits, cancellation);
-        }
-
+        ReadPrompt(prompt.Span, options.PrefillLength, current, isShared: state is not null, logits, cancellation);
+        long version = current.Version;
         for (int count = 0; count < options.MaxTokens; count++)
         {
             cancellation.ThrowIfCancellationRequested();
+            RequireUnchanged(current, version);
             int token = sampler.Next(logits.AsSpan(0, Config.VocabularySize), previous.Distinct);
             if (stopTokens.Contains(token))
             {
@@ -74,6 +80,7 @@ public sealed partial class MambaLanguageModel
 
             // Read before it is returned, so that the state is whole wherever the caller stops.
             Step([token], current, logits);
+            version = current.Version;
             previous.Add(token);
             yield return token;
             if (previous.EndsWithStopSequence)
@@ -82,6 +89,39 @@ public sealed partial class MambaLanguageModel
             }
 
             await Task.CompletedTask.ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Reads a prompt by pieces: all of it, or a shared state stays as it was.</summary>
+    private void ReadPrompt(
+        ReadOnlySpan<int> prompt,
+        int pieceLength,
+        ModelState state,
+        bool isShared,
+        float[] logits,
+        CancellationToken cancellation)
+    {
+        using ModelState? copy = isShared && prompt.Length > pieceLength ? state.Clone() : null;
+        while (!prompt.IsEmpty)
+        {
+            int length = Math.Min(pieceLength, prompt.Length);
+            Prefill(prompt[..length], copy ?? state, logits, cancellation);
+            prompt = prompt[length..];
+        }
+
+        if (copy is not null)
+        {
+            state.CopyFrom(copy);
+        }
+    }
+
+    private static void RequireUnchanged(ModelState state, long version)
+    {
+        if (state.Version != version)
+        {
+            throw new InvalidOperationException(
+                "The state was changed since this generation returned its last token: expected one generation at a " +
+                "time over a state; found another change. Clone the state for a second generation.");
         }
     }
 
@@ -95,9 +135,11 @@ public sealed partial class MambaLanguageModel
         private readonly List<int> _distinct = [];
         private readonly List<int> _end = [];
         private readonly int _longest;
+        private readonly int _vocabularySize;
 
-        public PreviousTokens(ReadOnlySpan<int> prompt, GenerationOptions options)
+        public PreviousTokens(ReadOnlySpan<int> prompt, GenerationOptions options, int vocabularySize)
         {
+            _vocabularySize = vocabularySize;
             _stopSequences = options.StopSequences;
             _longest = _stopSequences.Select(sequence => sequence.Count).DefaultIfEmpty().Max();
             _seen = options.Sampling.RepetitionPenalty == 1 ? null : [];
@@ -127,7 +169,8 @@ public sealed partial class MambaLanguageModel
 
         private void Note(int token)
         {
-            if (_seen is not null && _seen.Add(token))
+            // A token of the padding can be read, but never chosen: there is nothing to penalise.
+            if (token < _vocabularySize && _seen is not null && _seen.Add(token))
             {
                 _distinct.Add(token);
             }

@@ -157,15 +157,7 @@ public sealed partial class MambaLanguageModel : Module
                 nameof(ids));
         }
 
-        foreach (int id in ids)
-        {
-            if ((uint)id >= (uint)Config.PaddedVocabularySize)
-            {
-                throw new ArgumentOutOfRangeException(
-                    nameof(ids), id, $"Token id {id} lies outside the vocabulary of {Config.PaddedVocabularySize}.");
-            }
-        }
-
+        RequireIds(ids, nameof(ids));
         RequireRoom(logits, state.Batch);
         using DeviceScope scope = Device.Scope();
         using Tape.Suspension pause = Tape.Suspend(Device);
@@ -343,6 +335,19 @@ public sealed partial class MambaLanguageModel : Module
             : throw new ArgumentException(
                 $"Expected as many tokens in each of {batch} rows, at least {least}; found {ids.Length} tokens.",
                 nameof(ids));
+    }
+
+    /// <summary>Throws on the first id that has no row in the embedding.</summary>
+    private void RequireIds(ReadOnlySpan<int> ids, string name)
+    {
+        foreach (int id in ids)
+        {
+            if ((uint)id >= (uint)Config.PaddedVocabularySize)
+            {
+                throw new ArgumentOutOfRangeException(
+                    name, id, $"Token id {id} lies outside the vocabulary of {Config.PaddedVocabularySize}.");
+            }
+        }
     }
 
     private void RequireRoom(Span<float> logits, int batch)

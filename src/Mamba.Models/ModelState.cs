@@ -33,6 +33,9 @@ public sealed class ModelState : IDisposable
     /// <summary>What decides the shape and the meaning of the state, in words.</summary>
     internal string Kind { get; }
 
+    /// <summary>Counts the changes: reads, steps, copies and loads.</summary>
+    internal long Version { get; private set; }
+
     /// <summary>The step over this state, on a device that records.</summary>
     internal RecordedStep? Recorded { get; set; }
 
@@ -69,7 +72,7 @@ public sealed class ModelState : IDisposable
         }
 
         TakeFrom(other._layers);
-        other._positions.CopyTo(_positions, 0);
+        SetPositions(other._positions);
     }
 
     /// <summary>Copies one text's memory into a place of this batch.</summary>
@@ -95,6 +98,7 @@ public sealed class ModelState : IDisposable
         }
 
         _positions[slot] = other._positions[otherSlot];
+        Version++;
     }
 
     /// <summary>Lets gradients no longer flow to what came before, as truncated back-propagation does.</summary>
@@ -185,6 +189,7 @@ public sealed class ModelState : IDisposable
     /// <param name="segments">Packed texts, of a length each.</param>
     internal void Advance(int length, Segments? segments = null)
     {
+        Version++;
         for (int i = 0; i < _positions.Length; i++)
         {
             int more = segments is null ? length : segments.Offsets[i + 1] - segments.Offsets[i];
@@ -193,7 +198,11 @@ public sealed class ModelState : IDisposable
     }
 
     /// <summary>Sets the numbers of tokens that were read.</summary>
-    internal void SetPositions(ReadOnlySpan<long> positions) => positions.CopyTo(_positions);
+    internal void SetPositions(ReadOnlySpan<long> positions)
+    {
+        positions.CopyTo(_positions);
+        Version++;
+    }
 
     /// <summary>Takes over the arrays of other layers: all of them, or none if memory does not suffice.</summary>
     internal void TakeFrom(LayerState[] others)

@@ -25,7 +25,7 @@ internal static class DeviceChoice
         };
         return parts[0] switch
         {
-            "cpu" when stored == Precision.Float32 && number != 0 =>
+            "cpu" when stored == Precision.Float32 && number is null or (>= 1 and <= CpuDevice.MaxThreads) =>
                 number is { } threads ? new CpuDevice(threads) : new CpuDevice(),
             "cuda" => GpuDevice.Open(new() { Kind = GpuKind.Cuda, Index = number ?? 0, Precision = stored }),
             "opencl" => GpuDevice.Open(new() { Kind = GpuKind.OpenCL, Index = number ?? 0, Precision = stored }),

@@ -39,7 +39,8 @@ internal static class BenchCommand
             HelpName = "name",
             DefaultValueFactory = _ => "cpu",
         };
-        Option<int> threads = Options.Positive("--threads", "Threads of the CPU. [default: one per core]", null);
+        Option<int> threads = Options.Positive(
+            "--threads", "Threads of the CPU. [default: one per core]", null, CpuDevice.MaxThreads);
         Option<bool> json = new("--json") { Description = "Print one JSON object in place of the table." };
         Command command = new("bench", "Measures how fast a model reads and writes.")
         {

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mamba.Devices;
 using Mamba.Models.Checkpoints;
 
 namespace Mamba.Cli.Training;
@@ -170,7 +171,7 @@ internal sealed record TrainSettings
     public string Device { get; init; } = "cpu";
 
     [Description("Threads of the CPU; 0: one per core.")]
-    [Range(0, int.MaxValue)]
+    [Range(0, CpuDevice.MaxThreads)]
     public int Threads { get; init; }
 }
 

@@ -29,6 +29,7 @@ internal static class AdapterFiles
                 "There is nothing to save: expected adapters or trainable parameters; found neither.");
         }
 
+        Array.ForEach(saved, weight => weight.RequireSet());
         SafetensorsWriter writer = new();
         foreach (NamedWeight weight in saved)
         {
@@ -74,6 +75,7 @@ internal static class AdapterFiles
     /// <summary>Takes all memory that the changes need, or none.</summary>
     private static void TakeMemory(Device device, List<Change> changes)
     {
+        using DeviceScope scope = device.Scope(); // no other thread owns new arrays meanwhile
         HashSet<Storage> before = device.OwnedStorages();
         try
         {

@@ -31,11 +31,22 @@ internal sealed record NamedWeight(
         ? array.ToArray()
         : Transpose(array.ToArray(), array.Shape[0], array.Shape[1]);
 
+    /// <summary>Throws if the parameter, or an adapter that is part of it, was never set or has been freed.</summary>
+    public void RequireSet()
+    {
+        Parameter.RequireSet(Name);
+        foreach ((string part, Parameter parameter) in Linear?.Adapter?.Parameters ?? [])
+        {
+            parameter.RequireSet($"{Name}, adapter.{part}");
+        }
+    }
+
     /// <summary>
     /// Reads some elements of the parameter, or what narrow ones stand for, laid out as in the checkpoint.
     /// </summary>
     public void Read(long start, Span<float> target)
     {
+        RequireSet();
         DeviceArray array = Parameter.Value;
         if (Linear?.Adapter is { } adapter)
         {

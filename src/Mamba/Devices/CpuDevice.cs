@@ -10,6 +10,12 @@ namespace Mamba.Devices;
 /// </remarks>
 public sealed unsafe partial class CpuDevice : Device
 {
+    /// <summary>
+    /// The most threads of a device. The runtime ends the process if the system refuses it a thread; 20,000 are
+    /// refused by usual limits.
+    /// </summary>
+    public const int MaxThreads = 1024;
+
     private readonly Workers _workers;
 
     /// <summary>Opens a device.</summary>
@@ -18,8 +24,11 @@ public sealed unsafe partial class CpuDevice : Device
     /// more than <see cref="Environment.ProcessorCount"/>, which a container's quota limits. Hyper-threads are not
     /// counted: they share the vector units of a core, which one thread keeps busy.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">Fewer than one thread is asked for.</exception>
-    public CpuDevice(int? threads = null) => _workers = new(threads ?? PhysicalCores.Count);
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// Fewer than one thread, or more than <see cref="MaxThreads"/>, are asked for.
+    /// </exception>
+    public CpuDevice(int? threads = null) =>
+        _workers = new(threads ?? Math.Min(PhysicalCores.Count, MaxThreads));
 
     /// <summary>Number of threads, the calling one included.</summary>
     public int Threads => _workers.Count;

@@ -34,6 +34,7 @@ internal sealed unsafe class Workers : IDisposable
     public Workers(int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, CpuDevice.MaxThreads);
         _workers = new Worker[threads - 1];
         for (int i = 0; i < _workers.Length; i++)
         {

@@ -52,6 +52,17 @@ public sealed class Linear : Module
         return Adapter;
     }
 
+    /// <summary>Throws if W or the adapter's weights were never set.</summary>
+    /// <param name="name">The name of this layer, for the message.</param>
+    internal void RequireMergeable(string name)
+    {
+        Weight.RequireSet($"{name}.weight");
+        foreach ((string part, Parameter parameter) in Adapter!.Parameters)
+        {
+            parameter.RequireSet($"{name}.adapter.{part}");
+        }
+    }
+
     /// <summary>Adds the adapter's correction to W, which is float32 from then on, and frees the adapter.</summary>
     internal void Merge()
     {

@@ -36,6 +36,7 @@ public static class LowRank
                 .Select(named => named.Linear),
         ];
         Parameter[] frozen = [.. module.Parameters.Select(named => named.Parameter)];
+        using DeviceScope scope = module.Device.Scope(); // no other thread owns new arrays meanwhile
         HashSet<Storage> before = module.Device.OwnedStorages();
         try
         {
@@ -65,18 +66,26 @@ public static class LowRank
     /// </summary>
     /// <param name="module">The model; it computes what it computed before, up to rounding.</param>
     /// <returns>Number of adapters that there were.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// Weights with an adapter, or of one, were never set. Nothing has changed.
+    /// </exception>
     public static int Merge(Module module)
     {
         ArgumentNullException.ThrowIfNull(module);
-        int count = 0;
-        foreach ((_, Linear linear) in LinearsOf(module).Where(named => named.Linear.Adapter is not null).ToArray())
+        (string Name, Linear Linear)[] adapted =
+            [.. LinearsOf(module).Where(named => named.Linear.Adapter is not null)];
+        foreach ((string name, Linear linear) in adapted)
+        {
+            linear.RequireMergeable(name);
+        }
+
+        foreach ((_, Linear linear) in adapted)
         {
             linear.Merge();
-            count++;
         }
 
         SetTrainable(module, true);
-        return count;
+        return adapted.Length;
     }
 
     internal static void RequireNoAdapters(Module module)

@@ -36,6 +36,9 @@ public sealed class LowRankAdapter : Module
     /// <summary>Factor of the correction, α/rank.</summary>
     public float Scale => (float)(Alpha / Rank);
 
+    /// <summary>A and B stay float32: they are trained, and are small beside the matrix.</summary>
+    private protected override bool CanNarrow => false;
+
     /// <summary>Adds the correction to some rows of the matrix.</summary>
     /// <param name="first">The first of them, counted in the whole matrix.</param>
     /// <param name="rows">The rows, shape [rows, inputDim].</param>

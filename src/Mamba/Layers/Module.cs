@@ -62,7 +62,7 @@ public abstract class Module : IDisposable
 
     /// <summary>
     /// Stores all matrices, of projections and embeddings, in fewer bits: less memory, and less of it to read for a
-    /// step. They can no longer be trained; other parameters stay as they are.
+    /// step. They can no longer be trained; other parameters, those of adapters among them, stay as they are.
     /// </summary>
     /// <param name="precision">
     /// How they are stored. Matrices whose rows blocks of 32 do not fill are stored as bfloat16 where blocks are asked
@@ -72,6 +72,7 @@ public abstract class Module : IDisposable
     /// <exception cref="ArithmeticException">
     /// A weight, which is named, does not fit the precision: nothing has changed.
     /// </exception>
+    /// <exception cref="InvalidOperationException">Weights were never set: nothing has changed.</exception>
     public void Narrow(Precision precision = Precision.BFloat16)
     {
         HashSet<Parameter> matrices = [.. NarrowParameters];

@@ -58,10 +58,28 @@ public sealed class Parameter
         }
     }
 
-    /// <summary>Throws, with the name of the parameter, if a weight does not fit a precision.</summary>
+    /// <summary>Throws, with the name of the parameter, if the weights were never set.</summary>
+    internal void RequireSet(string name)
+    {
+        if (Value.Storage.IsUnset)
+        {
+            throw new InvalidOperationException(
+                $"\"{name}\" {Value.Shape} was never set: its layer was made with random: null, for a loader to fill. " +
+                "Load it, or pass a Random.");
+        }
+    }
+
+    /// <summary>
+    /// Throws, with the name of the parameter, if the weights were never set or one does not fit a precision.
+    /// </summary>
     internal void RequireFit(Precision precision, string name)
     {
         precision = precision.ForRowsOf(Value.Shape.Width);
+        if (precision != Value.Precision)
+        {
+            RequireSet(name);
+        }
+
         if (precision is Precision.Float32 or Precision.BFloat16 || precision == Value.Precision)
         {
             return; // every number fits

@@ -19,6 +19,7 @@ public sealed class MovingAverage : IDisposable
     /// <param name="module">The module.</param>
     /// <param name="decay">How much of the average is kept at each update, from 0 to below 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The decay is not a number from 0 to below 1.</exception>
+    /// <exception cref="InvalidOperationException">Weights were never set.</exception>
     public MovingAverage(Module module, double decay)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -31,6 +32,7 @@ public sealed class MovingAverage : IDisposable
             foreach (
                 (string name, Parameter parameter) in module.Parameters.Where(named => named.Parameter.IsTrainable))
             {
+                parameter.RequireSet(name);
                 DeviceArray average = _device.AllocateOwned(parameter.Value.Shape);
                 _state.Add(($"average.{name}", average));
                 _device.Copy(parameter.Value, average);

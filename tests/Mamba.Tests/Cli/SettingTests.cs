@@ -34,6 +34,7 @@ public sealed class SettingTests : IDisposable
     [InlineData("{\"steps\": 0}", "\"steps\": expected at least 1; found 0.")]
     [InlineData("{\"steps\": 2000000000000}", "\"steps\": expected from 1 to 1000000000000; found 2000000000000.")]
     [InlineData("{\"layers\": 2147483647}", "\"layers\": expected from 1 to 4096; found 2147483647.")]
+    [InlineData("{\"threads\": 100000}", "\"threads\": expected from 0 to 1024; found 100000.")]
     [InlineData("{\"state\": 2147483647}", "\"state\": expected from 0 to 1048576; found 2147483647.")]
     [InlineData("{\"vocabulary\": 2147483647}", "\"vocabulary\": expected from 1 to 16777216; found 2147483647.")]
     [InlineData("{\"learning_rate\": 1e300}", "expected from 0 to 3.4028234663852886E+38; found 1E+300.")]

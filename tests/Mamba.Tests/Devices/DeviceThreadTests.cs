@@ -22,6 +22,32 @@ public sealed class DeviceThreadTests
     };
 
     [Fact]
+    public void Adapters_that_cannot_be_made_free_no_array_of_another_thread()
+    {
+        using Device device = TestDevice.OpenBare(2);
+        using MambaLanguageModel model = new(device, Config, new Random(1));
+        bool isRefused = false;
+        Linear? theirs = null;
+        void Meddle() => OnAnotherThread(() =>
+        {
+            try
+            {
+                theirs = new(device, 2, 2, true, new Random(2));
+            }
+            catch (InvalidOperationException)
+            {
+                isRefused = true;
+            }
+        });
+
+        FluentActions.Invoking(() => LowRank.Adapt(model, new(), new FailingRandom(Meddle)))
+            .Should().Throw<NotSupportedException>();
+
+        theirs?.Weight.Value.ToArray().Should().HaveCount(4);
+        isRefused.Should().BeTrue("a device is used by one thread at a time");
+    }
+
+    [Fact]
     public void While_a_scope_is_open_other_threads_are_refused()
     {
         using Device device = TestDevice.OpenBare(2);
@@ -236,5 +262,19 @@ public sealed class DeviceThreadTests
         thread.Start();
         thread.Join();
         failure.Should().BeNull();
+    }
+
+    /// <summary>Does something in the middle of an adaptation, and then fails.</summary>
+    private sealed class FailingRandom(Action action) : Random
+    {
+        public override double NextDouble() => Fail();
+
+        public override float NextSingle() => Fail();
+
+        private int Fail()
+        {
+            action();
+            throw new NotSupportedException();
+        }
     }
 }

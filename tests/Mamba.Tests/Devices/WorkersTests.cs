@@ -11,6 +11,14 @@ public sealed class WorkersTests
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     [Theory]
+    [InlineData(0)]
+    [InlineData(1025)]
+    [InlineData(20_000)]
+    public void A_number_of_threads_that_no_device_has_is_refused(int threads) =>
+        FluentActions.Invoking(() => new CpuDevice(threads)).Should().Throw<ArgumentOutOfRangeException>()
+            .WithParameterName("threads");
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(5)]

@@ -3,6 +3,7 @@ using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
 using Mamba.Tests.Checkpoints;
+using Mamba.Training;
 
 namespace Mamba.Tests.Models;
 
@@ -18,6 +19,68 @@ public sealed class AdapterTests : IDisposable
     {
         _device.Dispose();
         _folder.Dispose();
+    }
+
+    [Fact]
+    public void A_model_whose_weights_were_never_set_is_neither_saved_nor_merged_nor_averaged_nor_narrowed()
+    {
+        const string Message = "*was never set: its layer was made with random: null*";
+        LanguageModelConfig config = TunedModels.Config;
+        using MambaLanguageModel model = new(_device, config, random: null);
+
+        model.Invoking(m => m.Save(_folder["model"])).Should().Throw<InvalidOperationException>()
+            .WithMessage("\"backbone.embeddings.weight\"" + Message);
+        model.Invoking(m => m.SaveAdapters(_folder["adapters"])).Should().Throw<InvalidOperationException>()
+            .WithMessage(Message);
+        model.Invoking(m => new MovingAverage(m, 0.5)).Should().Throw<InvalidOperationException>()
+            .WithMessage(Message);
+        foreach (Precision precision in (Precision[])[Precision.BFloat16, Precision.Int8])
+        {
+            model.Invoking(m => m.Narrow(precision)).Should().Throw<InvalidOperationException>()
+                .WithMessage("\"embedding.weight\"" + Message);
+        }
+
+        LowRank.Adapt(model, new(), new Random(1));
+        model.Invoking(m => LowRank.Merge(m)).Should().Throw<InvalidOperationException>()
+            .WithMessage("\"blocks.0.mixer.*.weight\"" + Message);
+        model.Parameters.Should().Contain(named => named.Name.Contains("adapter", StringComparison.Ordinal));
+        Directory.Exists(_folder["model"]).Should().BeFalse();
+        Directory.Exists(_folder["adapters"]).Should().BeFalse();
+    }
+
+    [Fact]
+    public void A_disposed_model_is_not_saved()
+    {
+        MambaLanguageModel model = TunedModels.Create(_device);
+        model.Dispose();
+
+        model.Invoking(m => m.Save(_folder["model"])).Should().Throw<ObjectDisposedException>();
+        model.Invoking(m => m.SaveAdapters(_folder["adapters"])).Should().Throw<ObjectDisposedException>();
+        Directory.Exists(_folder["model"]).Should().BeFalse();
+        Directory.Exists(_folder["adapters"]).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(Precision.BFloat16)]
+    [InlineData(Precision.Int8)]
+    [InlineData(Precision.Int4)]
+    public void A_model_that_is_narrowed_with_its_adapters_computes_and_is_saved_and_merged(Precision precision)
+    {
+        using MambaLanguageModel model = TunedModels.Create(_device);
+        model.Narrow(precision);
+        float[] expected = model.Forward(TunedModels.Ids).ToArray();
+
+        model.Save(_folder["model"]);
+        model.SaveAdapters(_folder["adapters"]);
+        int count = LowRank.Merge(model);
+
+        count.Should().Be(6);
+        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder["model"], _device);
+        loaded.Forward(TunedModels.Ids).ToArray().ShouldBeClose(expected, Tolerance);
+        model.Forward(TunedModels.Ids).ToArray().ShouldBeClose(expected, Tolerance);
+        using MambaLanguageModel adapted = TunedModels.Base(_device);
+        adapted.Narrow(precision);
+        adapted.LoadAdapters(_folder["adapters"]);
     }
 
     [Fact]
