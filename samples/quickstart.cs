@@ -1,4 +1,5 @@
 #:project ../src/Mamba.Models/Mamba.Models.csproj
+#:property PublishAot=false
 using System.Diagnostics;
 using System.Text;
 using Mamba.Devices;

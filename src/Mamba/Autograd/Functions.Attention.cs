@@ -49,6 +49,7 @@ public static partial class Functions
 
     private static void RecordAttention(Tape tape, AttentionInputs inputs, Segments? segments, DeviceArray y) =>
         tape.Record(
+            [y],
             () => y.Device.AttentionBackward(
                 inputs,
                 segments,
@@ -58,17 +59,16 @@ public static partial class Functions
                     tape.Wanted(inputs.Keys),
                     tape.Wanted(inputs.Values),
                     tape.Wanted(inputs.PastKeys),
-                    tape.Wanted(inputs.PastValues))),
-            y);
+                    tape.Wanted(inputs.PastValues))));
 
     private static void RecordRotary(
         Tape tape, DeviceArray x, RotaryOptions options, Segments? segments, DeviceArray y) =>
         tape.Record(
+            [y],
             () =>
             {
                 DeviceArray turned = x.Device.Allocate(x.Shape, x.Precision);
                 x.Device.Rotary(tape.GradientOf(y), options, segments, inverse: true, turned);
                 x.Device.AddScaled(turned, 1f, tape.GradientOf(x));
-            },
-            y);
+            });
 }

@@ -116,6 +116,7 @@ public static partial class Functions
         DeviceArray y,
         DeviceArray finalWindow) =>
         tape.Record(
+            [y, finalWindow],
             () => x.Device.CausalConvolutionBackward(
                 x,
                 weight,
@@ -124,13 +125,11 @@ public static partial class Functions
                 initialWindow,
                 sequences,
                 tape.GradientOf(y),
-                tape.GradientOf(finalWindow),
+                finalWindow.Gradient,
                 tape.Wanted(x),
                 tape.Wanted(weight),
                 tape.Wanted(bias),
-                tape.Wanted(initialWindow)),
-            y,
-            finalWindow);
+                tape.Wanted(initialWindow)));
 
     private static void RecordSameConvolution(
         Tape tape,
@@ -141,6 +140,7 @@ public static partial class Functions
         Sequences sequences,
         DeviceArray y) =>
         tape.Record(
+            [y],
             () => x.Device.SameConvolutionBackward(
                 x,
                 weight,
@@ -150,6 +150,5 @@ public static partial class Functions
                 tape.GradientOf(y),
                 tape.Wanted(x),
                 tape.Wanted(weight),
-                tape.Wanted(bias)),
-            y);
+                tape.Wanted(bias)));
 }

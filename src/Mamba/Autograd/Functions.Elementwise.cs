@@ -98,10 +98,9 @@ public static partial class Functions
     // without a tape allocates nothing.
     private static void RecordMap<TOp>(Tape tape, DeviceArray x, DeviceArray y)
         where TOp : struct, IMap =>
-        tape.Record(() => x.Device.MapBackward<TOp>(x, tape.GradientOf(y), tape.GradientOf(x)), y);
+        tape.Record([y], () => x.Device.MapBackward<TOp>(x, tape.GradientOf(y), tape.GradientOf(x)));
 
     private static void RecordZip<TOp>(Tape tape, DeviceArray a, DeviceArray b, DeviceArray y)
         where TOp : struct, IZip =>
-        tape.Record(
-            () => a.Device.ZipBackward<TOp>(a, b, tape.GradientOf(y), tape.Wanted(a), tape.Wanted(b)), y);
+        tape.Record([y], () => a.Device.ZipBackward<TOp>(a, b, tape.GradientOf(y), tape.Wanted(a), tape.Wanted(b)));
 }

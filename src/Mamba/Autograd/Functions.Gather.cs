@@ -72,12 +72,12 @@ public static partial class Functions
 
     private static void RecordGather(Tape tape, DeviceArray x, IndexArray indices, int parts, DeviceArray y) =>
         tape.Record(
+            [y],
             () =>
             {
                 if (parts > 0)
                 {
                     x.Device.GatherRowsBackward(indices, parts, tape.GradientOf(y), tape.GradientOf(x));
                 }
-            },
-            y);
+            });
 }

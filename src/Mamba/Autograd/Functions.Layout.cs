@@ -80,19 +80,19 @@ public static partial class Functions
 
     private static void RecordConcat(Tape tape, DeviceArray a, DeviceArray b, DeviceArray y) =>
         tape.Record(
+            [y],
             () =>
             {
                 DeviceArray gy = tape.GradientOf(y);
                 AddTo(tape.Wanted(a), gy.Slice(0, a.Shape.Width));
                 AddTo(tape.Wanted(b), gy.Slice(a.Shape.Width, b.Shape.Width));
-            },
-            y);
+            });
 
     private static void RecordContiguous(Tape tape, DeviceArray x, DeviceArray y) =>
-        tape.Record(() => AddTo(tape.GradientOf(x), tape.GradientOf(y)), y);
+        tape.Record([y], () => AddTo(tape.GradientOf(x), tape.GradientOf(y)));
 
     private static void RecordRepeat(Tape tape, DeviceArray x, DeviceArray rows) =>
-        tape.Record(() => rows.Device.AddColumnSums(tape.GradientOf(rows), tape.GradientOf(x)), rows);
+        tape.Record([rows], () => rows.Device.AddColumnSums(tape.GradientOf(rows), tape.GradientOf(x)));
 
     private static void AddTo(DeviceArray gradient, DeviceArray term)
     {

@@ -50,13 +50,13 @@ public static partial class Functions
         DeviceArray low,
         DeviceArray y) =>
         tape.Record(
+            [y],
             () =>
             {
                 DeviceArray gy = tape.GradientOf(y);
                 LinearBackward(tape, x, weight, bias, gy);
                 AdapterBackward(tape, x, a, b, scale, low, gy);
-            },
-            y);
+            });
 
     private static void AdapterBackward(
         Tape tape, DeviceArray x, DeviceArray a, DeviceArray b, float scale, DeviceArray low, DeviceArray gy)

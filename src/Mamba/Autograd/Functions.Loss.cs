@@ -51,12 +51,12 @@ public static partial class Functions
     }
 
     private static void RecordSoftmax(Tape tape, DeviceArray x, DeviceArray y) =>
-        tape.Record(() => x.Device.SoftmaxBackward(y, tape.GradientOf(y), tape.GradientOf(x)), y);
+        tape.Record([y], () => x.Device.SoftmaxBackward(y, tape.GradientOf(y), tape.GradientOf(x)));
 
     private static void RecordCrossEntropy(
         Tape tape, DeviceArray logits, IndexArray targets, int ignoreIndex, DeviceArray statistics, DeviceArray loss) =>
         tape.Record(
+            [loss],
             () => logits.Device.CrossEntropyBackward(
-                logits, targets, ignoreIndex, statistics, tape.GradientOf(loss), tape.GradientOf(logits)),
-            loss);
+                logits, targets, ignoreIndex, statistics, tape.GradientOf(loss), tape.GradientOf(logits)));
 }

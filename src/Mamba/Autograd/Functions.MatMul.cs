@@ -54,7 +54,7 @@ public static partial class Functions
 
     private static void RecordLinear(
         Tape tape, DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y) =>
-        tape.Record(() => LinearBackward(tape, x, weight, bias, tape.GradientOf(y)), y);
+        tape.Record([y], () => LinearBackward(tape, x, weight, bias, tape.GradientOf(y)));
 
     private static void LinearBackward(Tape tape, DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray gy)
     {
@@ -77,7 +77,7 @@ public static partial class Functions
 
     private static void RecordMatMul(
         Tape tape, DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c) =>
-        tape.Record(() => MatMulBackward(tape, a, transposeA, b, transposeB, tape.GradientOf(c)), c);
+        tape.Record([c], () => MatMulBackward(tape, a, transposeA, b, transposeB, tape.GradientOf(c)));
 
     private static void MatMulBackward(
         Tape tape, DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray gc)

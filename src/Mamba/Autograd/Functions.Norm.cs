@@ -123,19 +123,18 @@ public static partial class Functions
         DeviceArray y,
         DeviceArray sum) =>
         tape.Record(
+            [y, sum],
             () => x.Device.NormBackward(
                 sum.Exists ? sum : x,
                 weight,
                 epsilon,
                 centered,
                 tape.GradientOf(y),
-                tape.Wanted(sum),
+                sum.Exists ? sum.Gradient : default,
                 tape.Wanted(x),
                 tape.Wanted(residual),
                 tape.Wanted(weight),
-                tape.Wanted(bias)),
-            y,
-            sum);
+                tape.Wanted(bias)));
 
     private static void RecordGatedRmsNorm(
         Tape tape,
@@ -148,6 +147,7 @@ public static partial class Functions
         bool normBeforeGate,
         DeviceArray y) =>
         tape.Record(
+            [y],
             () => x.Device.GatedRmsNormBackward(
                 x,
                 z,
@@ -160,6 +160,5 @@ public static partial class Functions
                 tape.Wanted(x),
                 tape.Wanted(z),
                 tape.Wanted(weight),
-                tape.Wanted(bias)),
-            y);
+                tape.Wanted(bias)));
 }

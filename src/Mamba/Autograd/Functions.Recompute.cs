@@ -48,8 +48,8 @@ public static partial class Functions
         if (followed.Length > 0)
         {
             tape.Record(
-                () => RecomputeBackward(tape, forward, inputs, outputs, followed),
-                Array.ConvertAll(followed, i => outputs[i]));
+                Array.ConvertAll(followed, i => outputs[i]),
+                () => RecomputeBackward(tape, forward, inputs, outputs, followed));
         }
 
         return outputs;
@@ -63,11 +63,6 @@ public static partial class Functions
         int[] followed)
     {
         int[] arrived = Array.FindAll(followed, i => outputs[i].Gradient.Exists);
-        if (arrived.Length == 0)
-        {
-            return;
-        }
-
         UnderInnerTape(
             inputs[0].Device,
             (_, inner) =>

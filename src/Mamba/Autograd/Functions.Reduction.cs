@@ -47,8 +47,8 @@ public static partial class Functions
     }
 
     private static void RecordSum(Tape tape, DeviceArray x, double scale, DeviceArray y) =>
-        tape.Record(() => x.Device.SumBackward(scale, tape.GradientOf(y), tape.GradientOf(x)), y);
+        tape.Record([y], () => x.Device.SumBackward(scale, tape.GradientOf(y), tape.GradientOf(x)));
 
     private static void RecordScale(Tape tape, DeviceArray x, float factor, DeviceArray y) =>
-        tape.Record(() => x.Device.AddScaled(tape.GradientOf(y), factor, tape.GradientOf(x)), y);
+        tape.Record([y], () => x.Device.AddScaled(tape.GradientOf(y), factor, tape.GradientOf(x)));
 }

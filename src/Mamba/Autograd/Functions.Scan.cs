@@ -74,6 +74,7 @@ public static partial class Functions
         DeviceArray finalState,
         DeviceArray checkpoints) =>
         tape.Record(
+            [y, finalState],
             () => y.Device.SelectiveScanBackward(
                 inputs,
                 segments,
@@ -91,7 +92,5 @@ public static partial class Functions
                     Z = tape.Wanted(inputs.Z),
                     DeltaBias = tape.Wanted(inputs.DeltaBias),
                     InitialState = tape.Wanted(inputs.InitialState),
-                }),
-            y,
-            finalState);
+                }));
 }

@@ -81,6 +81,7 @@ public static partial class Functions
         DeviceArray y,
         DeviceArray finalState) =>
         tape.Record(
+            [y, finalState],
             () => inputs.X.Device.SsdBackward(
                 inputs,
                 segments,
@@ -98,7 +99,5 @@ public static partial class Functions
                     Z = tape.Wanted(inputs.Z),
                     DeltaBias = tape.Wanted(inputs.DeltaBias),
                     InitialState = tape.Wanted(inputs.InitialState),
-                }),
-            y,
-            finalState);
+                }));
 }

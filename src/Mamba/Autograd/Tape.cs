@@ -221,8 +221,12 @@ public sealed class Tape : IDisposable
     internal DeviceArray Wanted(DeviceArray input) =>
         input.Exists && IsWanted(input.Storage) ? GradientOf(input) : default;
 
-    /// <summary>Records how to go back through an operation that made <paramref name="outputs"/>.</summary>
-    internal void Record(Action backward, params ReadOnlySpan<DeviceArray> outputs)
+    /// <summary>Records an operation.</summary>
+    /// <param name="outputs">What it made.</param>
+    /// <param name="backward">
+    /// Adds to the gradients of its operands; called if a gradient has reached any of the outputs.
+    /// </param>
+    internal void Record(ReadOnlySpan<DeviceArray> outputs, Action backward)
     {
         foreach (DeviceArray output in outputs)
         {
@@ -288,16 +292,19 @@ public sealed class Tape : IDisposable
             for (int i = _entries.Count - 1; i >= 0; i--)
             {
                 Entry entry = _entries[i];
-                if (!entry.IsBroken)
+                if (!Array.Exists(entry.Outputs, output => output.IsAlive && output.Gradient.Exists))
                 {
-                    entry.Backward();
+                    continue; // nothing that Backward began with depends on it
                 }
-                else if (Array.Exists(entry.Outputs, output => output.IsAlive && output.Gradient.Exists))
+
+                if (entry.IsBroken)
                 {
                     throw new InvalidOperationException(
                         "A scope that was opened under this tape has ended, and with it arrays that the way back " +
                         "needs. End such a scope after Backward, or compute in it nothing that Backward depends on.");
                 }
+
+                entry.Backward();
             }
         }
         finally

@@ -30,6 +30,7 @@ public sealed class AbsentOperandTests
         ["Linear weight"] = d => Functions.Linear(d.Zeros([2, 2]), default),
         ["MatMul a"] = d => Functions.MatMul(default, d.Zeros([2, 2])),
         ["MatMul b"] = d => Functions.MatMul(d.Zeros([2, 2]), default),
+        ["Custom input"] = d => Functions.Custom([d.Zeros([2]), default], () => d.Zeros([2]), gy => [gy, gy]),
         ["Adapter weight"] = d =>
             Functions.LinearWithAdapter(d.Zeros([2, 2]), default, default, d.Zeros([1, 2]), d.Zeros([2, 1]), 1),
         ["Adapter adapterA"] = d =>

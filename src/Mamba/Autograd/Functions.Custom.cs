@@ -1,0 +1,118 @@
+using Mamba.Devices;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>Computes a function whose backward pass is given.</summary>
+    /// <param name="inputs">The arrays that gradients are wanted of. All are on one device.</param>
+    /// <param name="forward">
+    /// Computes the output, a new array, of the inputs: by functions, which are not recorded, or by
+    /// <see cref="Device.Array(Shape, ReadOnlySpan{float})"/> of numbers that were computed elsewhere.
+    /// </param>
+    /// <param name="backward">
+    /// Computes the gradient of every input, in their order and shapes, of the gradient of the output, which it does not
+    /// change; <c>default</c> where there is none. It runs when the tape goes backward, in a scope of its own, if a
+    /// gradient has reached the output.
+    /// </param>
+    /// <returns>The output.</returns>
+    /// <exception cref="ArgumentException">
+    /// There are no inputs, one is absent or on another device, or the output is an input.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// No scope is open; or, when the tape goes backward, the gradients are not as many as the inputs, or of other
+    /// shapes.
+    /// </exception>
+    /// <example>
+    /// The sign of x, which passes gradients on as if it were x (a straight-through estimator, Bengio et al.,
+    /// <see href="https://arxiv.org/abs/1308.3432"/>):
+    /// <code>
+    /// DeviceArray y = Functions.Custom(
+    ///     [x],
+    ///     () => device.Array(x.Shape, Array.ConvertAll(x.ToArray(), value => (float)MathF.Sign(value))),
+    ///     gy => [gy]);
+    /// </code>
+    /// </example>
+    public static DeviceArray Custom(
+        ReadOnlySpan<DeviceArray> inputs, Func<DeviceArray> forward, Func<DeviceArray, DeviceArray[]> backward)
+    {
+        ArgumentNullException.ThrowIfNull(forward);
+        ArgumentNullException.ThrowIfNull(backward);
+        Device device = inputs.IsEmpty
+            ? throw new ArgumentException("Expected the inputs of the function; found none.", nameof(inputs))
+            : Require(inputs[0]);
+        foreach (DeviceArray input in inputs)
+        {
+            if (Require(input) != device)
+            {
+                throw new ArgumentException(
+                    $"Expected inputs on \"{device}\"; found one on \"{input.Device}\".", nameof(inputs));
+            }
+        }
+
+        device.RequireHeld();
+        bool follows = Tape.Follows(inputs);
+        DeviceArray y;
+        using (Tape.Suspend(device))
+        {
+            y = forward();
+        }
+
+        RequireNew(y, inputs, device);
+        if (follows)
+        {
+            RecordCustom(device.Tape!, inputs.ToArray(), y, backward);
+        }
+
+        return y;
+    }
+
+    private static void RequireNew(DeviceArray y, ReadOnlySpan<DeviceArray> inputs, Device device)
+    {
+        if (Require(y) != device)
+        {
+            throw new ArgumentException($"Expected an output on \"{device}\"; found one on \"{y.Device}\".");
+        }
+
+        foreach (DeviceArray input in inputs)
+        {
+            if (input.Storage == y.Storage)
+            {
+                throw new ArgumentException(
+                    $"Expected a new array as output; found an input, or a view of it, of shape {y.Shape}. Copy it, " +
+                    "for instance by Functions.Scale(x, 1).");
+            }
+        }
+    }
+
+    private static void RecordCustom(
+        Tape tape, DeviceArray[] inputs, DeviceArray y, Func<DeviceArray, DeviceArray[]> backward) =>
+        tape.Record(
+            [y],
+            () =>
+            {
+                using DeviceScope scope = y.Device.Scope();
+                using Tape.Suspension suspension = Tape.Suspend(y.Device);
+                DeviceArray[] gradients = backward(y.Gradient);
+                if (gradients?.Length != inputs.Length)
+                {
+                    throw new InvalidOperationException(
+                        $"Expected a gradient, or default, of each of {inputs.Length} inputs; found " +
+                        $"{gradients?.Length ?? 0}.");
+                }
+
+                for (int i = 0; i < inputs.Length; i++)
+                {
+                    if (gradients[i].Exists && gradients[i].Shape != inputs[i].Shape)
+                    {
+                        throw new InvalidOperationException(
+                            $"Expected a gradient {inputs[i].Shape} of input {i}; found {gradients[i].Shape}.");
+                    }
+
+                    if (gradients[i].Exists)
+                    {
+                        AddTo(tape.Wanted(inputs[i]), gradients[i]);
+                    }
+                }
+            });
+}
