@@ -14,7 +14,8 @@ public sealed partial class Trainer
     /// The checkpoint is damaged, or of another module; nothing was changed.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// The module was narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in progress.
+    /// The module was narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in
+    /// progress.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The trainer has been disposed.</exception>
     /// <exception cref="IOException">The checkpoint cannot be read.</exception>

@@ -11,7 +11,8 @@ public sealed partial class Trainer
     /// <returns>Whether there was a run; false: nothing has changed, and training begins.</returns>
     /// <exception cref="InvalidOperationException">
     /// No folder is set, the run was begun with another configuration, the weights are those of <see cref="Restore"/>,
-    /// the module was narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in progress.
+    /// the module was narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in
+    /// progress.
     /// </exception>
     /// <exception cref="NotSupportedException">The run was saved by a version with another format.</exception>
     /// <exception cref="InvalidDataException">There are checkpoints, and none can be used.</exception>
@@ -58,7 +59,9 @@ public sealed partial class Trainer
     /// <summary>
     /// Takes over a lock of the folder that the program holds, so that it can write there before the run begins.
     /// </summary>
-    /// <exception cref="ObjectDisposedException">The trainer has been disposed; the lock is still the caller's.</exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The trainer has been disposed; the lock is still the caller's.
+    /// </exception>
     internal void Claim(RunLock taken)
     {
         RequireNotDisposed();

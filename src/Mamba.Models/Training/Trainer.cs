@@ -187,7 +187,7 @@ public sealed partial class Trainer : IDisposable
         return null;
     }
 
-    /// <summary>Throws if the module changed after the optimiser was made, so that weights would not be trained.</summary>
+    /// <summary>Throws if the module changed since the optimiser was made: weights would not be trained.</summary>
     private void RequireParameters()
     {
         if (Mismatch(_module, _optimizer) is { } mismatch)
