@@ -20,7 +20,8 @@ internal sealed class RunOptions
     private readonly Option<int?> _batch = Number("--batch", "Sequences of a step", 1);
     private readonly Option<int?> _steps = Number("--steps", "Steps at most", 1);
     private readonly Option<int?> _seed = Number("--seed", "Seed of data and first weights", 0);
-    private readonly Option<int?> _threads = Number("--threads", "Threads; by default one per core", 1, CpuDevice.MaxThreads);
+    private readonly Option<int?> _threads = Number(
+        "--threads", "Threads; by default one per core", 1, CpuDevice.MaxThreads);
     private readonly Option<double?> _rate = new("--rate") { Description = "Largest step size" };
     private readonly Option<double?> _stopAt = new("--stop-at")
     {

@@ -16,7 +16,8 @@ public sealed partial class MambaLanguageModel
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed; nothing is written.</exception>
     /// <exception cref="NotSupportedException">
-    /// Adapters differ in rank or α, or checkpoints have no names for a layer.
+    /// Adapters differ in rank or α, their rank is beyond what <see cref="LoadAdapters"/> takes, or checkpoints have no
+    /// names for a layer.
     /// </exception>
     public void SaveAdapters(string folder)
     {

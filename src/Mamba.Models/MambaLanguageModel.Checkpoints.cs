@@ -77,7 +77,10 @@ public sealed partial class MambaLanguageModel
     /// of text and keeps its other keys; in the original format it is made if the model has an end of text.
     /// </param>
     /// <param name="type">How weights are stored: F32, BF16 or F16.</param>
-    /// <exception cref="NotSupportedException">Neither format can express the model; the message says why.</exception>
+    /// <exception cref="NotSupportedException">
+    /// Neither format can express the model, or <see cref="Load"/> would refuse a number of it: nothing is written. The
+    /// message says why.
+    /// </exception>
     /// <exception cref="InvalidOperationException">Weights were never set; nothing is written.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed; nothing is written.</exception>
     public void Save(string folder, ElementType type = ElementType.F32)
@@ -101,6 +104,7 @@ public sealed partial class MambaLanguageModel
             OriginalConfigWriter.Write(config, json);
         }
 
+        RequireLoadable(json);
         NamedWeight[] weights = [.. WeightNames.Of(this)];
         Array.ForEach(weights, weight => weight.RequireSet());
         Directory.CreateDirectory(folder);
@@ -134,11 +138,28 @@ public sealed partial class MambaLanguageModel
         };
     }
 
+    /// <summary>Throws if <see cref="Load"/> would refuse a configuration that is to be saved.</summary>
+    private static void RequireLoadable(ConfigJsonWriter json)
+    {
+        try
+        {
+            using NoTensors none = new();
+            ReadConfig(json.ReadBack(ConfigName), none);
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new NotSupportedException(
+                $"The model cannot be saved, because it could not be loaded again: {exception.Message}", exception);
+        }
+    }
+
+    private static LanguageModelConfig ReadConfig(ConfigJson json, ITensorSource weights) =>
+        json.Has("model_type") ? HuggingFaceConfig.Read(json, weights) : OriginalConfig.Read(json);
+
     private static LanguageModelConfig ReadConfig(
         ConfigJson json, ITensorSource weights, string folder, bool? ungroupedNorm)
     {
-        LanguageModelConfig config =
-            json.Has("model_type") ? HuggingFaceConfig.Read(json, weights) : OriginalConfig.Read(json);
+        LanguageModelConfig config = ReadConfig(json, weights);
         config = config with { EndOfText = GenerationConfig.ReadEndOfText(json, folder, config.VocabularySize) };
         if (ungroupedNorm is { } ungrouped)
         {

@@ -41,6 +41,10 @@ internal sealed class ConfigJsonWriter
         (_indent, _isEmpty) = (indent, false);
     }
 
+    /// <summary>The object as a reader of the file will find it.</summary>
+    /// <param name="source">What messages call the file.</param>
+    public ConfigJson ReadBack(string source) => ConfigJson.Parse(Encoding.UTF8.GetBytes(ToString()), source);
+
     /// <summary>Writes the object to a file, which is whole or not there.</summary>
     public void Save(string path)
     {

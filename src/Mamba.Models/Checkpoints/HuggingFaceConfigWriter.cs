@@ -111,8 +111,12 @@ internal static class HuggingFaceConfigWriter
     }
 
     /// <summary>The double with the fewest digits that is this float: 1E-05, not 9.999999747378752E-06.</summary>
-    private static double Shortest(float value) =>
-        double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+    private static double Shortest(float value)
+    {
+        // The largest and the smallest float have so few digits that the double lies beyond the range of floats.
+        double shortest = double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+        return (float)shortest == value && shortest is >= float.Epsilon and <= float.MaxValue ? shortest : value;
+    }
 
     private static string Shown(float value) => value.ToString(CultureInfo.InvariantCulture);
 }

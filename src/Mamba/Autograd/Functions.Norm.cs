@@ -7,7 +7,7 @@ public static partial class Functions
     /// <summary>Divides every row by its root mean square: <c>y = x/√(mean(x²) + ε)·w + b</c>.</summary>
     /// <param name="x">The input, [..., channels].</param>
     /// <param name="weight">w, [channels], or <c>default</c>.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="epsilon">ε, inside the root; finite, 0 or more.</param>
     /// <param name="bias">b, [channels]; optional.</param>
     /// <returns>y, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
@@ -20,7 +20,7 @@ public static partial class Functions
     /// <param name="x">The input, [..., channels].</param>
     /// <param name="residual">What is added, shaped as x.</param>
     /// <param name="weight">w, [channels], or <c>default</c>.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="epsilon">ε, inside the root; finite, 0 or more.</param>
     /// <param name="bias">b, [channels]; optional.</param>
     /// <returns>y and x + residual, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
@@ -37,7 +37,7 @@ public static partial class Functions
     /// <param name="x">The input, [..., channels].</param>
     /// <param name="weight">w, [channels], or <c>default</c>.</param>
     /// <param name="bias">b, [channels], or <c>default</c>.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="epsilon">ε, inside the root; finite, 0 or more.</param>
     /// <returns>y, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     /// <remarks>Ba et al., <see href="https://arxiv.org/abs/1607.06450"/>, eq. 3.</remarks>
@@ -49,7 +49,7 @@ public static partial class Functions
     /// <param name="residual">What is added, shaped as x.</param>
     /// <param name="weight">w, [channels], or <c>default</c>.</param>
     /// <param name="bias">b, [channels], or <c>default</c>.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="epsilon">ε, inside the root; finite, 0 or more.</param>
     /// <returns>y and x + residual, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     public static (DeviceArray Y, DeviceArray Sum) AddLayerNorm(
@@ -67,7 +67,7 @@ public static partial class Functions
     /// <param name="z">The gate, shaped as x.</param>
     /// <param name="weight">w, [channels], or <c>default</c>.</param>
     /// <param name="bias">b, [channels], or <c>default</c>.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="epsilon">ε, inside the root; finite, 0 or more.</param>
     /// <param name="groupSize">Channels that are normalised together; all of them where null.</param>
     /// <param name="normBeforeGate">Whether the norm comes first.</param>
     /// <returns>y, shaped as x.</returns>
@@ -82,6 +82,7 @@ public static partial class Functions
         int? groupSize = null,
         bool normBeforeGate = false)
     {
+        Setting.RequireFloat(epsilon, nameof(epsilon));
         Device device = Require(x);
         Require(z);
         bool follows = Tape.Follows(x, z, weight, bias);
@@ -99,6 +100,7 @@ public static partial class Functions
     private static (DeviceArray Y, DeviceArray Sum) Norm(
         DeviceArray x, DeviceArray residual, DeviceArray weight, DeviceArray bias, float epsilon, bool centered)
     {
+        Setting.RequireFloat(epsilon, nameof(epsilon));
         Device device = Require(x);
         bool follows = Tape.Follows(x, residual, weight, bias);
         DeviceArray y = device.AllocateActivation(x.Shape);

@@ -64,8 +64,8 @@ public sealed class Parameter
         if (Value.Storage.IsUnset)
         {
             throw new InvalidOperationException(
-                $"\"{name}\" {Value.Shape} was never set: its layer was made with random: null, for a loader to fill. " +
-                "Load it, or pass a Random.");
+                $"\"{name}\" {Value.Shape} was never set: its layer was made with random: null, for a loader to " +
+                "fill. Load it, or pass a Random.");
         }
     }
 

@@ -100,7 +100,8 @@ public sealed class BenchCommandTests : IDisposable
     [InlineData("--batch: expected a whole number above 0; found \"many\".", "folder", "--batch", "many")]
     [InlineData("--repeat: expected a whole number above 0; found \"9999999999\".", "folder", "--repeat", "9999999999")]
     [InlineData("--threads: expected a whole number from 1 to 1024; found \"0\".", "folder", "--threads", "0")]
-    [InlineData("--threads: expected a whole number from 1 to 1024; found \"100000\".", "folder", "--threads", "100000")]
+    [InlineData(
+        "--threads: expected a whole number from 1 to 1024; found \"100000\".", "folder", "--threads", "100000")]
     [InlineData("--weights: expected float32, bfloat16", "folder", "--weights", "int3")]
     [InlineData("expected cpu, cuda, opencl or emulation; found \"abacus\"", "folder", "--device", "abacus")]
     [InlineData("missing: there is no such folder. A local folder is expected;", "missing")]

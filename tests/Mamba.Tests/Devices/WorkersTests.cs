@@ -16,7 +16,7 @@ public sealed class WorkersTests
     [InlineData(20_000)]
     public void A_number_of_threads_that_no_device_has_is_refused(int threads) =>
         FluentActions.Invoking(() => new CpuDevice(threads)).Should().Throw<ArgumentOutOfRangeException>()
-            .WithParameterName("threads");
+            .WithParameterName(nameof(threads));
 
     [Theory]
     [InlineData(1)]

@@ -26,6 +26,25 @@ public sealed class NormTests
         };
 
     [Theory]
+    [InlineData(-1f)]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public void An_epsilon_that_is_none_is_refused(float epsilon)
+    {
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([1, 2], [1, 2]), weight = device.Array([2], [1, 1]);
+        Action[] norms =
+        [
+            () => Functions.RmsNorm(x, weight, epsilon),
+            () => Functions.LayerNorm(x, weight, default, epsilon),
+            () => Functions.GatedRmsNorm(x, x, weight, default, epsilon),
+        ];
+
+        norms.Should().AllSatisfy(norm => norm.Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("epsilon must be 0 or a positive number that a float holds; found *"));
+    }
+
+    [Theory]
     [MemberData(nameof(Widths))]
     public void Norms_match_the_reference(int width, int groupSize)
     {

@@ -22,6 +22,18 @@ public sealed class AdapterTests : IDisposable
     }
 
     [Fact]
+    public void Adapters_of_a_rank_that_could_not_be_loaded_again_are_not_saved()
+    {
+        using MambaLanguageModel model = TunedModels.Base(_device);
+        LowRank.Adapt(
+            model, new() { Rank = (1 << 20) + 1, Targets = ["blocks.0.mixer.out_projection"] }, new Random(1));
+
+        model.Invoking(m => m.SaveAdapters(_folder["adapters"])).Should().Throw<NotSupportedException>()
+            .WithMessage("The adapters cannot be saved*\"r\": expected an integer from 0 to 1048576; found 1048577*");
+        Directory.Exists(_folder["adapters"]).Should().BeFalse();
+    }
+
+    [Fact]
     public void A_model_whose_weights_were_never_set_is_neither_saved_nor_merged_nor_averaged_nor_narrowed()
     {
         const string Message = "*was never set: its layer was made with random: null*";

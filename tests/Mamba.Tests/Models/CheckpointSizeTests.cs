@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Tests.Reference;
 
@@ -56,6 +57,48 @@ public sealed class CheckpointSizeTests : IDisposable
     }
 
     public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void What_could_not_be_loaded_again_is_not_saved()
+    {
+        MambaMixerOptions layer = new() { ModelDim = 1, StateDim = 1 };
+        LanguageModelConfig config = CheckpointFolder.Of(layer);
+        (LanguageModelConfig Config, string Key)[] cases =
+        [
+            (config with { VocabularyMultiple = 1 << 21 }, "pad_vocab_size_multiple"),
+            (config with { Layers = [.. Enumerable.Repeat(layer, 5000)] }, "num_hidden_layers"),
+            (config with { VocabularyMultiple = 1 << 21, MlpDim = 128 }, "pad_vocab_size_multiple"),
+            (config with { Layers = [.. Enumerable.Repeat(layer, 5000)], MlpDim = 128 }, "n_layer"),
+        ];
+        foreach ((LanguageModelConfig refused, string key) in cases)
+        {
+            using MambaLanguageModel model = new(_folder.Device, refused, random: null);
+
+            model.Invoking(m => m.Save(_folder["model"])).Should().Throw<NotSupportedException>()
+                .WithMessage($"The model cannot be saved*config.json: \"{key}\": expected an integer from 1 to *");
+            Directory.Exists(_folder["model"]).Should().BeFalse();
+        }
+    }
+
+    [Theory]
+    [InlineData(float.MaxValue)]
+    [InlineData(float.Epsilon)]
+    [InlineData(1.17549435e-38f)]
+    [InlineData(1e-6f)]
+    public void Every_epsilon_is_loaded_as_it_was_saved(float epsilon)
+    {
+        _folder.Save(CheckpointFolder.Formats["falcon"] with
+        {
+            NormEpsilon = epsilon,
+            Layers = [new MambaMixerOptions { ModelDim = 8, StateDim = 4, ParameterNormEpsilon = epsilon }],
+        });
+
+        LanguageModelConfig loaded = _folder.LoadedConfig();
+
+        loaded.NormEpsilon.Should().Be(epsilon);
+        loaded.Layers.Should().Equal(
+            new MambaMixerOptions { ModelDim = 8, StateDim = 4, ParameterNormEpsilon = epsilon });
+    }
 
     [Theory]
     [MemberData(nameof(HostileSizes))]

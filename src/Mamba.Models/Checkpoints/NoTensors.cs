@@ -1,0 +1,20 @@
+namespace Mamba.Models.Checkpoints;
+
+/// <summary>A checkpoint without tensors, for a configuration that leaves out nothing.</summary>
+internal sealed class NoTensors : ITensorSource
+{
+    public string Path => "";
+
+    public IReadOnlyDictionary<string, TensorInfo> Tensors { get; } = new Dictionary<string, TensorInfo>();
+
+    public void Read(string name, Span<float> target) => throw Missing(name);
+
+    public void ReadRange(string name, long start, Span<float> target) => throw Missing(name);
+
+    public void Dispose()
+    {
+        // Nothing is held.
+    }
+
+    private static InvalidDataException Missing(string name) => new($"Expected a tensor \"{name}\"; found none.");
+}
