@@ -176,7 +176,7 @@ public sealed partial class MambaLanguageModel : Module
 
     private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
     {
-        state.PrepareStep(_blocks); // memory of its own, which the recording knows, with contents that it need not write
+        state.PrepareStep(_blocks); // memory of its own, which the recording knows, and nothing left to write there
         if (state.Recorded?.Model != this)
         {
             state.Recorded?.Dispose();

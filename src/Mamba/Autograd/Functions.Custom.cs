@@ -11,8 +11,8 @@ public static partial class Functions
     /// <see cref="Device.Array(Shape, ReadOnlySpan{float})"/> of numbers that were computed elsewhere.
     /// </param>
     /// <param name="backward">
-    /// Computes the gradient of every input, in their order and shapes, of the gradient of the output, which it does not
-    /// change; <c>default</c> where there is none. It runs when the tape goes backward, in a scope of its own, if a
+    /// Computes the gradient of every input, in their order and shapes, of the gradient of the output, which it does
+    /// not change; <c>default</c> where there is none. It runs when the tape goes backward, in a scope of its own, if a
     /// gradient has reached the output.
     /// </param>
     /// <returns>The output.</returns>

@@ -12,7 +12,9 @@ public sealed class LowRankAdapter : Module
     /// <param name="outputDim">Width of the output.</param>
     /// <param name="rank">Rank of the correction.</param>
     /// <param name="alpha">α; the correction's factor is α/rank.</param>
-    /// <param name="random">Source of A, uniform in ±1/√inputDim; null leaves A and B unset, for a loader to fill.</param>
+    /// <param name="random">
+    /// Source of A, uniform in ±1/√inputDim; null leaves A and B unset, for a loader to fill.
+    /// </param>
     internal LowRankAdapter(Device device, int inputDim, int outputDim, int rank, double alpha, Random? random)
         : base(device)
     {

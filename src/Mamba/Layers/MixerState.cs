@@ -50,8 +50,8 @@ public sealed class MixerState : LayerState
         && _mixer.Convolution.Channels == mixer.Convolution.Channels;
 
     /// <summary>
-    /// Makes this the state of the mixer that reads next, from whose initial state fresh rows begin: of another model of
-    /// the same kind, perhaps.
+    /// Makes this the state of the mixer that reads next, from whose initial state fresh rows begin: of another model
+    /// of the same kind, perhaps.
     /// </summary>
     internal void BeginWith(RecurrentMixer mixer)
     {

@@ -23,7 +23,8 @@ public sealed class TrainerTests
         result.Loss.Should().BeLessThan(0.5 * reports[0].Loss!.Value);
         reports.Should().HaveCount(60);
         reports.Select(report => report.Step).Should().Equal(Enumerable.Range(1, 60).Select(step => (long)step));
-        reports.Should().OnlyContain(report => report.GradientNorm > 0 && report.TokensPerSecond > 0 && report.Memory > 0);
+        reports.Should().OnlyContain(
+            report => report.GradientNorm > 0 && report.TokensPerSecond > 0 && report.Memory > 0);
     }
 
     [Fact]
@@ -35,7 +36,8 @@ public sealed class TrainerTests
 
         run.Train(new Listener(reports));
 
-        reports.Select(report => report.LearningRate).Should().Equal(Enumerable.Range(0, 4).Select(step => schedule.At(step)));
+        reports.Select(report => report.LearningRate)
+            .Should().Equal(Enumerable.Range(0, 4).Select(step => schedule.At(step)));
     }
 
     [Fact]
@@ -365,7 +367,8 @@ public sealed class TrainerTests
         using AdamW optimizer = new(linear, new());
         using Trainer trainer = new(linear, optimizer, new() { Steps = 1 }, _ => linear.Forward(device.Zeros([1, 2])));
 
-        trainer.Invoking(t => t.Run(null, TestContext.Current.CancellationToken)).Should().Throw<InvalidOperationException>()
+        trainer.Invoking(t => t.Run(null, TestContext.Current.CancellationToken))
+            .Should().Throw<InvalidOperationException>()
             .WithMessage("Expected a loss of one element; found [1, 2].");
     }
 }
