@@ -330,7 +330,7 @@ public sealed class TrainerTests
         using Device device = TestDevice.Open();
         using Linear linear = new(device, 32, 32, true, new Random(1));
         using AdamW optimizer = new(linear, new());
-        linear.Narrow(Precision.Int8);
+        linear.Narrow();
 
         Action refused = () => new Trainer(linear, optimizer, new() { Steps = 1 }, _ => default).Dispose();
 
