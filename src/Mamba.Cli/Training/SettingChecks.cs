@@ -60,7 +60,7 @@ internal static class SettingChecks
         {
             throw new InvalidDataException(
                 $"{nameOf("lora_alpha")}: expected a number above 0, also divided by {nameOf("lora_rank")} " +
-                $"{settings.LoraRank}; found {settings.LoraAlpha}.");
+                FormattableString.Invariant($"{settings.LoraRank}; found {settings.LoraAlpha}."));
         }
 
         DeviceKinds.RequireKnown(settings.Device, nameOf("device"));

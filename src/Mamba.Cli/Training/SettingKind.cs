@@ -94,8 +94,9 @@ internal sealed class SettingKind
         double high = Convert.ToDouble(_range.Maximum, CultureInfo.InvariantCulture);
         if (!(value >= low && value <= high) || (_range.MaximumIsExclusive && value == high))
         {
-            string expected = _range.MaximumIsExclusive ? $"from {low} to below {high}"
-                : high > 1e9 && value < low ? $"at least {low}" : $"from {low} to {high}";
+            string expected = _range.MaximumIsExclusive ? FormattableString.Invariant($"from {low} to below {high}")
+                : high > 1e9 && value < low ? FormattableString.Invariant($"at least {low}")
+                : FormattableString.Invariant($"from {low} to {high}");
             throw new InvalidDataException($"{name}: expected {expected}; found {TextOf(settings)}.");
         }
     }
