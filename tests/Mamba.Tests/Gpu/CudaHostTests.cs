@@ -12,7 +12,7 @@ namespace Mamba.Tests.Gpu;
 public sealed class CudaHostTests(StubLibraries stubs) : IClassFixture<StubLibraries>
 {
     public static TheoryData<string> Scenarios =>
-        Thorough.IsAsked ? [.. All.Keys.Order(StringComparer.Ordinal)] : [];
+        Thorough.IsAsked ? [.. All.Keys.Order(StringComparer.Ordinal)] : ["all"];
 
     private static readonly Dictionary<string, MethodInfo> All =
         typeof(CudaHostTests).Assembly.GetTypes()
@@ -20,10 +20,11 @@ public sealed class CudaHostTests(StubLibraries stubs) : IClassFixture<StubLibra
             .Where(method => method.IsDefined(typeof(ScenarioAttribute)))
             .ToDictionary(method => method.Name);
 
-    [Theory(SkipTestWithoutData = true)]
+    [Theory]
     [MemberData(nameof(Scenarios))]
     public async Task Scenario_holds(string scenario)
     {
+        Assert.SkipUnless(Thorough.IsAsked, Thorough.Reason);
         Assert.SkipWhen(stubs.SkipReason is not null, stubs.SkipReason ?? "");
 
         (int code, string output) = await Run(All[scenario], TestContext.Current.CancellationToken);
