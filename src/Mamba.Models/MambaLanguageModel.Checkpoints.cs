@@ -104,7 +104,9 @@ public sealed partial class MambaLanguageModel
             OriginalConfigWriter.Write(config, json);
         }
 
-        RequireLoadable(json);
+        using NoTensors none = new();
+        json.RequireLoadable(
+            ConfigName, file => ReadConfig(file, none), "The model cannot be saved, because it");
         NamedWeight[] weights = [.. WeightNames.Of(this)];
         Array.ForEach(weights, weight => weight.RequireSet());
         Directory.CreateDirectory(folder);
@@ -136,21 +138,6 @@ public sealed partial class MambaLanguageModel
             Mamba2MixerOptions mamba2 => mamba2 with { LearnableInitialState = learned },
             MixerOptions options => options,
         };
-    }
-
-    /// <summary>Throws if <see cref="Load"/> would refuse a configuration that is to be saved.</summary>
-    private static void RequireLoadable(ConfigJsonWriter json)
-    {
-        try
-        {
-            using NoTensors none = new();
-            ReadConfig(json.ReadBack(ConfigName), none);
-        }
-        catch (InvalidDataException exception)
-        {
-            throw new NotSupportedException(
-                $"The model cannot be saved, because it could not be loaded again: {exception.Message}", exception);
-        }
     }
 
     private static LanguageModelConfig ReadConfig(ConfigJson json, ITensorSource weights) =>

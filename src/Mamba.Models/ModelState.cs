@@ -231,11 +231,7 @@ public sealed class ModelState : IDisposable
     {
         for (int i = 0; i < _layers.Length; i++)
         {
-            if (_layers[i] is MixerState state && blocks[i].Mixer is RecurrentMixer mixer)
-            {
-                state.BeginWith(mixer);
-            }
-
+            _layers[i].BeginWith(blocks[i].Mixer);
             _layers[i].PrepareStep();
         }
     }

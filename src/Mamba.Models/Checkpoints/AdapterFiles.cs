@@ -41,7 +41,10 @@ internal static class AdapterFiles
         config.Write(
             json,
             [.. adapted.Select(weight => LastPart(ModuleOf(weight))).Distinct().Order(StringComparer.Ordinal)]);
-        RequireLoadable(json);
+        json.RequireLoadable(
+            AdapterConfig.FileName,
+            file => AdapterConfig.Read(file),
+            "The adapters cannot be saved, because they");
         Directory.CreateDirectory(folder);
         writer.Save(Path.Combine(folder, WeightsName));
         json.Save(Path.Combine(folder, AdapterConfig.FileName));
@@ -71,21 +74,6 @@ internal static class AdapterFiles
         TakeMemory(model.Device, changes);
         Array.ForEach(frozen, parameter => parameter.IsTrainable = false);
         changes.ForEach(change => change.Fill());
-    }
-
-    /// <summary>Throws if <see cref="Load"/> would refuse a configuration that is to be saved.</summary>
-    private static void RequireLoadable(ConfigJsonWriter json)
-    {
-        try
-        {
-            AdapterConfig.Read(json.ReadBack(AdapterConfig.FileName));
-        }
-        catch (InvalidDataException exception)
-        {
-            throw new NotSupportedException(
-                $"The adapters cannot be saved, because they could not be loaded again: {exception.Message}",
-                exception);
-        }
     }
 
     /// <summary>Takes all memory that the changes need, or none.</summary>

@@ -41,9 +41,22 @@ internal sealed class ConfigJsonWriter
         (_indent, _isEmpty) = (indent, false);
     }
 
-    /// <summary>The object as a reader of the file will find it.</summary>
+    /// <summary>Throws if the reader of the file would refuse the object.</summary>
     /// <param name="source">What messages call the file.</param>
-    public ConfigJson ReadBack(string source) => ConfigJson.Parse(Encoding.UTF8.GetBytes(ToString()), source);
+    /// <param name="read">Reads the file.</param>
+    /// <param name="refusal">The beginning of the message: what cannot be saved.</param>
+    /// <exception cref="NotSupportedException">A value is out of the range that the reader takes.</exception>
+    public void RequireLoadable(string source, Action<ConfigJson> read, string refusal)
+    {
+        try
+        {
+            read(ConfigJson.Parse(Encoding.UTF8.GetBytes(ToString()), source));
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new NotSupportedException($"{refusal} could not be loaded again: {exception.Message}", exception);
+        }
+    }
 
     /// <summary>Writes the object to a file, which is whole or not there.</summary>
     public void Save(string path)

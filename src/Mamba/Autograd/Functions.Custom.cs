@@ -103,16 +103,18 @@ public static partial class Functions
 
                 for (int i = 0; i < inputs.Length; i++)
                 {
-                    if (gradients[i].Exists && gradients[i].Shape != inputs[i].Shape)
+                    if (!gradients[i].Exists)
+                    {
+                        continue;
+                    }
+
+                    if (gradients[i].Shape != inputs[i].Shape)
                     {
                         throw new InvalidOperationException(
                             $"Expected a gradient {inputs[i].Shape} of input {i}; found {gradients[i].Shape}.");
                     }
 
-                    if (gradients[i].Exists)
-                    {
-                        AddTo(tape.Wanted(inputs[i]), gradients[i]);
-                    }
+                    AddTo(tape.Wanted(inputs[i]), gradients[i]);
                 }
             });
 }

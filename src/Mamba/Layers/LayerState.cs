@@ -62,6 +62,23 @@ public abstract class LayerState : IDisposable
     /// <summary>Whether the memory may have changed since this was last set to false, as a step does.</summary>
     internal bool IsChanged { get; set; }
 
+    /// <summary>Whether the contents are in the state's own memory, and not in arrays of a tape.</summary>
+    private bool IsOwn
+    {
+        get
+        {
+            for (int i = 0; i < _own.Length; i++)
+            {
+                if (_current[i].Storage != _own[i].Storage)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>Whether a tape that has not gone backward may need the memory as it is.</summary>
     private bool IsRead => _reader is { IsLive: true };
 
@@ -122,14 +139,9 @@ public abstract class LayerState : IDisposable
     public void Detach()
     {
         RequireUsable();
-        for (int i = 0; i < _own.Length; i++)
+        if (!IsOwn)
         {
-            if (_current[i].Storage != _own[i].Storage)
-            {
-                using DeviceScope scope = Device.Scope();
-                Commit(_current, Prepare(_current, canFollow: false), canFollow: false);
-                return;
-            }
+            CopyToOwn();
         }
     }
 
@@ -143,6 +155,11 @@ public abstract class LayerState : IDisposable
         }
 
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Is told which mixer reads next.</summary>
+    internal virtual void BeginWith(SequenceMixer mixer)
+    {
     }
 
     /// <summary>
@@ -200,7 +217,7 @@ public abstract class LayerState : IDisposable
         {
             for (int i = 0; i < prepared; i++)
             {
-                states[i].ReleaseExcept(targets[i], states[i]._own);
+                ReleaseExcept(targets[i], states[i]._own, states[i].Device.Release);
             }
 
             throw;
@@ -298,12 +315,17 @@ public abstract class LayerState : IDisposable
     /// <summary>Copies the contents to memory of the state's own that no tape needs, unless they are there.</summary>
     private void MakeOwn()
     {
-        Detach();
-        if (IsRead)
+        RequireUsable();
+        if (!IsOwn || IsRead)
         {
-            using DeviceScope scope = Device.Scope();
-            Commit(_current, Prepare(_current, canFollow: false), canFollow: false);
+            CopyToOwn();
         }
+    }
+
+    private void CopyToOwn()
+    {
+        using DeviceScope scope = Device.Scope();
+        Commit(_current, Prepare(_current, canFollow: false), canFollow: false);
     }
 
     /// <summary>Takes new values: copies of them, or, under a tape that follows them, themselves.</summary>
@@ -351,7 +373,7 @@ public abstract class LayerState : IDisposable
         }
         catch
         {
-            ReleaseExcept(targets, _own);
+            ReleaseExcept(targets, _own, Device.Release);
             throw;
         }
     }
@@ -377,14 +399,7 @@ public abstract class LayerState : IDisposable
             }
         }
 
-        for (int i = 0; i < _own.Length; i++)
-        {
-            if (_own[i].Storage != targets[i].Storage)
-            {
-                Release(_own[i]);
-            }
-        }
-
+        ReleaseExcept(_own, targets, Release);
         (_own, _current, IsChanged) = (targets, current, true);
         _reader = isTaken ? _reader : null; // no tape has read new memory
     }
@@ -406,13 +421,13 @@ public abstract class LayerState : IDisposable
     private bool IsTaken(DeviceArray value, bool canFollow) =>
         canFollow && Device.Tape is not null && value.RequiresGradient;
 
-    private void ReleaseExcept(DeviceArray[] arrays, DeviceArray[] kept)
+    private static void ReleaseExcept(DeviceArray[] arrays, DeviceArray[] kept, Action<DeviceArray> release)
     {
         for (int i = 0; i < arrays.Length; i++)
         {
             if (arrays[i].Storage != kept[i].Storage)
             {
-                Device.Release(arrays[i]);
+                release(arrays[i]);
             }
         }
     }

@@ -53,17 +53,14 @@ public sealed class MixerState : LayerState
     /// Makes this the state of the mixer that reads next, from whose initial state fresh rows begin: of another model
     /// of the same kind, perhaps.
     /// </summary>
-    internal void BeginWith(RecurrentMixer mixer)
+    internal override void BeginWith(SequenceMixer mixer)
     {
-        if (_mixer != mixer)
+        bool hadInitial = _mixer.InitialState is not null;
+        _mixer = (RecurrentMixer)mixer;
+        if (hadInitial && _mixer.InitialState is null)
         {
-            bool hadInitial = _mixer.InitialState is not null;
-            _mixer = mixer;
-            if (hadInitial && mixer.InitialState is null)
-            {
-                using DeviceScope scope = Device.Scope();
-                WriteFreshRows(Device.Zeros(mixer.HiddenShape));
-            }
+            using DeviceScope scope = Device.Scope();
+            WriteFreshRows(Device.Zeros(_mixer.HiddenShape));
         }
     }
 

@@ -68,16 +68,7 @@ public abstract class RecurrentMixer : SequenceMixer
         }
     }
 
-    private protected override bool Fits(LayerState state)
-    {
-        if (state is not MixerState own || !own.Fits(this))
-        {
-            return false;
-        }
-
-        own.BeginWith(this);
-        return true;
-    }
+    private protected override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);
 
     /// <summary>Convolves the next piece of every sequence.</summary>
     /// <returns>The piece, and the window after it.</returns>

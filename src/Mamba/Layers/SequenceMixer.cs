@@ -85,5 +85,7 @@ public abstract class SequenceMixer : Module
             throw new ArgumentException(
                 $"The state holds {state.Batch} sequences; the input has {sequences}.", nameof(state));
         }
+
+        state.BeginWith(this);
     }
 }
