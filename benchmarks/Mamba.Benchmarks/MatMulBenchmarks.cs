@@ -44,7 +44,7 @@ public class MatMulBenchmarks : IDisposable
 
     /// <summary><c>y = x·Wᵀ</c></summary>
     [Benchmark]
-    public void Linear() => _device.Linear(_x, _weight, default, _y);
+    public void Linear() => _device.Linear(new() { X = _x, Weight = _weight, Y = _y });
 
     /// <summary><c>gx += gy·W</c></summary>
     [Benchmark]

@@ -2,36 +2,36 @@ using ILGPU;
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
 using Mamba.Gpu.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    internal override void Attention(in AttentionInputs inputs, Segments? segments, DeviceArray y)
+    internal override void Attention(in AttentionOperation attention)
     {
-        Sequences sequences = new(inputs.Queries.Shape, segments);
-        inputs.Validate(sequences);
-        RequireSameShape(inputs.Queries, y);
+        AttentionInputs inputs = attention.Inputs;
         using DeviceScope scope = Scope();
-        (AttentionParts parts, long columnTiles, (int, int) threads) = PartsOf(inputs, sequences, segments);
-        int tiles = (sequences.LongestLength + 3) / 4;
+        (AttentionParts parts, long columnTiles, (int, int) threads) = PartsOf(attention);
+        int tiles = (attention.Sequences.LongestLength + 3) / 4;
         Launch(
-            new AttentionKernel(parts, inputs.Heads, tiles, RowsOf(y).CutAt(inputs.HeadDim)),
-            ((long)sequences.Count * tiles * inputs.Heads * columnTiles, 1),
+            new AttentionKernel(parts, inputs.Heads, tiles, RowsOf(attention.Y).CutAt(inputs.HeadDim)),
+            ((long)attention.Sequences.Count * tiles * inputs.Heads * columnTiles, 1),
             threads);
     }
 
-    internal override void AttentionBackward(
-        in AttentionInputs inputs, Segments? segments, DeviceArray gy, in AttentionGradients gradients)
+    internal override void AttentionBackward(in AttentionOperation attention, in AttentionOperation gradients)
     {
-        Sequences sequences = new(inputs.Queries.Shape, segments);
+        (AttentionInputs inputs, AttentionInputs ofInputs) = (attention.Inputs, gradients.Inputs);
+        Sequences sequences = attention.Sequences;
         using DeviceScope scope = Scope();
-        (AttentionParts parts, long columnTiles, (int, int) threads) = PartsOf(inputs, sequences, segments);
+        (AttentionParts parts, long columnTiles, (int, int) threads) = PartsOf(attention);
         int dim = inputs.HeadDim, longest = sequences.LongestLength, tiles = (longest + 3) / 4;
+        GpuRows gy = RowsOf(gradients.Y).CutAt(dim);
         GpuRows statistics = RowsOf(Allocate([sequences.Tokens, 4 * inputs.Heads]));
         Launch(
             new AttentionQueryGradientKernel(
-                parts, inputs.Heads, tiles, RowsOf(gy).CutAt(dim), RowsOf(gradients.Queries).CutAt(dim), statistics),
+                parts, inputs.Heads, tiles, gy, RowsOf(ofInputs.Queries).CutAt(dim), statistics),
             ((long)sequences.Count * tiles * inputs.Heads * columnTiles, 1),
             threads);
 
@@ -41,22 +41,19 @@ public sealed partial class GpuDevice
                 parts,
                 inputs.KeyValueHeads,
                 keyTiles,
-                RowsOf(gy).CutAt(dim),
+                gy,
                 statistics,
-                PastRowsOf(gradients.PastKeys, inputs.Past, gradients.Keys, dim),
-                PastRowsOf(gradients.PastValues, inputs.Past, gradients.Values, dim)),
+                PastRowsOf(ofInputs.PastKeys, inputs.Past, ofInputs.Keys, dim),
+                PastRowsOf(ofInputs.PastValues, inputs.Past, ofInputs.Values, dim)),
             ((long)sequences.Count * keyTiles * inputs.KeyValueHeads * columnTiles, 1),
             threads);
     }
 
-    internal override void Rotary(
-        DeviceArray x, RotaryOptions options, Segments? segments, bool inverse, DeviceArray y)
+    internal override void Rotary(in RotaryOperation rotary)
     {
-        RequireSameShape(x, y);
-        options.Validate(x.Shape);
-        Sequences sequences = new(x.Shape, segments);
+        (RotaryOptions options, Shape shape) = (rotary.Options, rotary.X.Shape);
         using DeviceScope scope = Scope();
-        int pairs = options.RotaryDim / 2, heads = x.Shape.Width / options.HeadDim;
+        int pairs = options.RotaryDim / 2, heads = shape.Width / options.HeadDim;
         Span<int> turns = pairs <= 256 ? stackalloc int[2 * pairs] : new int[2 * pairs];
         for (int i = 0; i < pairs; i++)
         {
@@ -64,27 +61,28 @@ public sealed partial class GpuDevice
             (turns[2 * i], turns[(2 * i) + 1]) = ((int)fraction, (int)(fraction >> 32));
         }
 
-        long items = (long)sequences.Tokens * heads * (options.HeadDim - pairs);
+        long items = (long)rotary.Sequences.Tokens * heads * (options.HeadDim - pairs);
         Launch(
             new RotaryKernel(
-                SequencesOf(sequences, x.Shape, segments),
-                sequences.Tokens,
+                SequencesOf(rotary.Sequences, shape, rotary.Segments),
+                rotary.Sequences.Tokens,
                 UploadScratch(turns).Cast<ulong>(),
                 options.Offset,
                 heads,
                 options.HeadDim,
                 pairs,
                 options.Interleaved ? 1 : 0,
-                inverse ? -1f : 1f,
-                RowsOf(x),
-                RowsOf(y)),
+                rotary.Inverse ? -1f : 1f,
+                RowsOf(rotary.X),
+                RowsOf(rotary.Y)),
             Groups(items, GroupSize),
             GroupSize);
     }
 
     private (AttentionParts Parts, long ColumnTiles, (int X, int Y) Threads) PartsOf(
-        in AttentionInputs inputs, in Sequences sequences, Segments? segments)
+        in AttentionOperation attention)
     {
+        AttentionInputs inputs = attention.Inputs;
         int dim = inputs.HeadDim;
         if (dim > AttentionParts.MaxDim)
         {
@@ -94,7 +92,7 @@ public sealed partial class GpuDevice
         (int X, int Y) threads = ThreadsOf(dim);
         long columnTiles = Math.Max(Groups(dim, 4 * threads.X), 1);
         AttentionParts parts = new(
-            SequencesOf(sequences, inputs.Queries.Shape, segments),
+            SequencesOf(attention.Sequences, inputs.Queries.Shape, attention.Segments),
             RowsOf(inputs.Queries).CutAt(dim),
             PastRowsOf(inputs.PastKeys, inputs.Past, inputs.Keys, dim),
             PastRowsOf(inputs.PastValues, inputs.Past, inputs.Values, dim),

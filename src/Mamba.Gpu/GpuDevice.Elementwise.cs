@@ -59,8 +59,8 @@ public sealed partial class GpuDevice
     {
         RequireSameShape(a, b);
         RequireSameShape(a, gy);
-        RequireGradientOf(a, ga);
-        RequireGradientOf(b, gb);
+        DeviceArray.RequireOptional("the gradient of a", ga, a.Shape);
+        DeviceArray.RequireOptional("the gradient of b", gb, b.Shape);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(a.Shape, AreContiguous(a, b, gy, ga, gb));
         Launch(
             new ZipBackwardKernel<TOp>(plane, RowsOf(a), RowsOf(b), RowsOf(gy), RowsOf(ga), RowsOf(gb)),

@@ -1,79 +1,48 @@
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    internal override void GatedRmsNorm(
-        DeviceArray x,
-        DeviceArray z,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        int groupSize,
-        bool normBeforeGate,
-        DeviceArray y)
+    internal override void GatedRmsNorm(in GatedNormOperation norm)
     {
-        RequireNorm(x, weight, bias, z, y);
-        RequireGroups(x, groupSize);
-        (NormRows rows, long blocks, (int, int) threads) = NormRowsOf(x.Shape, groupSize, withSums: false);
+        (NormRows rows, long blocks, (int, int) threads) = NormRowsOf(norm.X.Shape, norm.GroupSize, withSums: false);
         Launch(
-            new GatedNormKernel(
-                rows,
-                InputsOf(x, z, weight, bias, epsilon, groupSize, normBeforeGate),
-                RowsOf(y).CutAt(groupSize)),
-            (blocks * (x.Shape.Width / groupSize), 1),
+            new GatedNormKernel(rows, InputsOf(norm), RowsOf(norm.Y).CutAt(norm.GroupSize)),
+            (blocks * (norm.X.Shape.Width / norm.GroupSize), 1),
             threads);
     }
 
-    internal override void GatedRmsNormBackward(
-        DeviceArray x,
-        DeviceArray z,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        int groupSize,
-        bool normBeforeGate,
-        DeviceArray gy,
-        DeviceArray gx,
-        DeviceArray gz,
-        DeviceArray gweight,
-        DeviceArray gbias)
+    internal override void GatedRmsNormBackward(in GatedNormOperation norm, in GatedNormOperation gradients)
     {
-        RequireNorm(x, weight, bias, z, gy, gx, gz);
-        RequireGroups(x, groupSize);
         using DeviceScope scope = Scope();
-        bool withSums = gweight.Exists || gbias.Exists;
-        (NormRows rows, long blocks, (int, int) threads) = NormRowsOf(x.Shape, groupSize, withSums);
-        DeviceArray weightParts = AllocateParts(gweight, blocks), biasParts = AllocateParts(gbias, blocks);
+        int groupSize = norm.GroupSize;
+        bool withSums = gradients.Weight.Exists || gradients.Bias.Exists;
+        (NormRows rows, long blocks, (int, int) threads) = NormRowsOf(norm.X.Shape, groupSize, withSums);
+        DeviceArray weightParts = AllocateParts(gradients.Weight, blocks);
+        DeviceArray biasParts = AllocateParts(gradients.Bias, blocks);
         Launch(
             new GatedNormBackwardKernel(
                 rows,
-                InputsOf(x, z, weight, bias, epsilon, groupSize, normBeforeGate),
-                RowsOf(gy).CutAt(groupSize),
-                RowsOf(gx).CutAt(groupSize),
-                RowsOf(gz).CutAt(groupSize),
+                InputsOf(norm),
+                RowsOf(gradients.Y).CutAt(groupSize),
+                RowsOf(gradients.X).CutAt(groupSize),
+                RowsOf(gradients.Z).CutAt(groupSize),
                 new(RowsOf(weightParts).CutAt(groupSize), RowsOf(biasParts).CutAt(groupSize))),
-            (blocks * (x.Shape.Width / groupSize), 1),
+            (blocks * (norm.X.Shape.Width / groupSize), 1),
             threads);
-        AddPartsIfWanted(weightParts, gweight);
-        AddPartsIfWanted(biasParts, gbias);
+        AddPartsIfWanted(weightParts, gradients.Weight);
+        AddPartsIfWanted(biasParts, gradients.Bias);
     }
 
-    private GatedNormInputs InputsOf(
-        DeviceArray x,
-        DeviceArray z,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        int groupSize,
-        bool normBeforeGate) =>
+    private GatedNormInputs InputsOf(in GatedNormOperation norm) =>
         new(
-            RowsOf(x).CutAt(groupSize),
-            RowsOf(z).CutAt(groupSize),
-            VectorOf(weight).CutAt(groupSize),
-            VectorOf(bias).CutAt(groupSize),
-            epsilon,
-            normBeforeGate ? 1 : 0);
+            RowsOf(norm.X).CutAt(norm.GroupSize),
+            RowsOf(norm.Z).CutAt(norm.GroupSize),
+            VectorOf(norm.Weight).CutAt(norm.GroupSize),
+            VectorOf(norm.Bias).CutAt(norm.GroupSize),
+            norm.Epsilon,
+            norm.NormBeforeGate ? 1 : 0);
 }

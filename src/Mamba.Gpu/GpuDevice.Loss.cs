@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
@@ -20,47 +21,40 @@ public sealed partial class GpuDevice
         Launch(new SoftmaxBackwardKernel(rows, RowsOf(y), RowsOf(gy), RowsOf(gx)), groups, threads);
     }
 
-    internal override void CrossEntropy(
-        DeviceArray logits, IndexArray targets, int ignoreIndex, DeviceArray statistics, DeviceArray loss)
+    internal override void CrossEntropy(in CrossEntropyOperation loss)
     {
-        RequireTargets(logits, targets, statistics);
-        RequireScalar(loss);
-        int counted = CountTargets(StorageOf(targets).OnHost, ignoreIndex, logits.Shape.Width);
+        int counted = loss.CountTargets(StorageOf(loss.Targets).OnHost);
         using DeviceScope scope = Scope();
-        DeviceArray losses = Allocate([targets.Length]);
+        DeviceArray losses = Allocate([loss.Targets.Length]);
         (NormRows rows, long groups, (int, int) threads) =
-            NormRowsOf(logits.Shape, logits.Shape.Width, withSums: false);
+            NormRowsOf(loss.Logits.Shape, loss.Classes, withSums: false);
         Launch(
             new CrossEntropyKernel(
-                rows, RowsOf(logits), IntegersOf(targets), ignoreIndex, RowsOf(statistics), RowsOf(losses)),
+                rows,
+                RowsOf(loss.Logits),
+                IntegersOf(loss.Targets),
+                loss.IgnoreIndex,
+                RowsOf(loss.Statistics),
+                RowsOf(losses)),
             groups,
             threads);
-        Sum(losses, 1.0 / Math.Max(counted, 1), loss);
+        Sum(losses, 1.0 / Math.Max(counted, 1), loss.Loss);
     }
 
-    internal override void CrossEntropyBackward(
-        DeviceArray logits,
-        IndexArray targets,
-        int ignoreIndex,
-        DeviceArray statistics,
-        DeviceArray gLoss,
-        DeviceArray gLogits)
+    internal override void CrossEntropyBackward(in CrossEntropyOperation loss, in CrossEntropyOperation gradients)
     {
-        RequireTargets(logits, targets, statistics);
-        RequireScalar(gLoss);
-        RequireSameShape(logits, gLogits);
-        int counted = CountTargets(StorageOf(targets).OnHost, ignoreIndex, logits.Shape.Width);
-        (Plane plane, long groups, (int, int) threads) = PlaneOf(logits.Shape, flat: false);
+        int counted = loss.CountTargets(StorageOf(loss.Targets).OnHost);
+        (Plane plane, long groups, (int, int) threads) = PlaneOf(loss.Logits.Shape, flat: false);
         Launch(
             new CrossEntropyBackwardKernel(
                 plane,
-                RowsOf(logits),
-                IntegersOf(targets),
-                ignoreIndex,
-                RowsOf(statistics),
+                RowsOf(loss.Logits),
+                IntegersOf(loss.Targets),
+                loss.IgnoreIndex,
+                RowsOf(loss.Statistics),
                 (float)(1.0 / Math.Max(counted, 1)),
-                RowsOf(gLoss),
-                RowsOf(gLogits)),
+                RowsOf(gradients.Loss),
+                RowsOf(gradients.Logits)),
             groups,
             threads);
     }

@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
@@ -29,9 +30,10 @@ public sealed partial class GpuDevice
     /// <remarks>
     /// With cuBLAS, which chooses its method by the number of rows, a row's last bits may depend on how many there are.
     /// </remarks>
-    internal override void Linear(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
+    internal override void Linear(in LinearOperation linear)
     {
-        RequireLinearShapes(x, weight, bias, y);
+        (DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y) =
+            (linear.X, linear.Weight, linear.Bias, linear.Y);
         Shape shape = x.Shape;
         (int depth, int width) = (shape.Width, weight.Shape[0]);
         nint routed = _blas is null && shape.Rank > 1 ? shape[^2] : shape.Rows;
@@ -40,11 +42,11 @@ public sealed partial class GpuDevice
             GpuRows inputs = RowsOf(x), weights = RowsOf(weight);
             if (inputs.AreAligned && weights.AreAligned && depth % FewRows.Step == 0)
             {
-                LinearOfFew<WholeWords>(inputs, (int)shape.Rows, weights, depth, width, bias, y);
+                LinearOfFew<WholeWords>(linear, inputs, weights);
             }
             else
             {
-                LinearOfFew<WordsUpTo>(inputs, (int)shape.Rows, weights, depth, width, bias, y);
+                LinearOfFew<WordsUpTo>(linear, inputs, weights);
             }
 
             return;
@@ -61,16 +63,18 @@ public sealed partial class GpuDevice
             Narrows(x, weight));
     }
 
-    private void LinearOfFew<TWords>(
-        GpuRows x, int rows, GpuRows weight, int depth, int width, DeviceArray bias, DeviceArray y)
+    private void LinearOfFew<TWords>(in LinearOperation linear, GpuRows x, GpuRows weight)
         where TWords : struct, IRowWords
     {
+        (int rows, int depth, int width) =
+            ((int)linear.X.Shape.Rows, linear.X.Shape.Width, linear.Weight.Shape[0]);
+
         // Enough threads to fill the device; as many loads on their way at once as that leaves.
         int perRow = Math.Max(_runtime.Accelerator.MaxNumThreads / Math.Max(width, 1), GroupSize / 8);
         int threads = PowerOfTwo(Math.Min(Groups(depth, FewRows.Step), perRow), GroupSize);
         int rowsOfWeights = GroupSize / threads;
         Launch(
-            new FewRowsKernel<TWords>(x, rows, weight, depth, width, VectorOf(bias), RowsOf(y)),
+            new FewRowsKernel<TWords>(x, rows, weight, depth, width, VectorOf(linear.Bias), RowsOf(linear.Y)),
             (Groups(width, rowsOfWeights), (int)Groups(rows, FewRows.Rows)),
             (threads, rowsOfWeights));
     }

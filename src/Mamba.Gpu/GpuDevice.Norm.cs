@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
@@ -8,66 +9,48 @@ public sealed partial class GpuDevice
     /// <summary>Groups that keep a large device busy.</summary>
     private const int ManyGroups = 1024;
 
-    internal override void Norm(
-        DeviceArray x,
-        DeviceArray residual,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        bool centered,
-        DeviceArray y,
-        DeviceArray sum)
+    internal override void Norm(in NormOperation norm)
     {
-        RequireNorm(x, weight, bias, y, residual, sum);
-        (NormRows rows, long blocks, (int, int) threads) = NormRowsOf(x.Shape, x.Shape.Width, withSums: false);
+        (NormRows rows, long blocks, (int, int) threads) =
+            NormRowsOf(norm.X.Shape, norm.X.Shape.Width, withSums: false);
         Launch(
             new NormKernel(
                 rows,
-                RowsOf(x),
-                RowsOf(residual),
-                VectorOf(weight),
-                VectorOf(bias),
-                epsilon,
-                centered ? 1 : 0,
-                RowsOf(y),
-                RowsOf(sum)),
+                RowsOf(norm.X),
+                RowsOf(norm.Residual),
+                VectorOf(norm.Weight),
+                VectorOf(norm.Bias),
+                norm.Epsilon,
+                norm.Centered ? 1 : 0,
+                RowsOf(norm.Y),
+                RowsOf(norm.Sum)),
             (blocks, 1),
             threads);
     }
 
-    internal override void NormBackward(
-        DeviceArray s,
-        DeviceArray weight,
-        float epsilon,
-        bool centered,
-        DeviceArray gy,
-        DeviceArray gsum,
-        DeviceArray gx,
-        DeviceArray gresidual,
-        DeviceArray gweight,
-        DeviceArray gbias)
+    internal override void NormBackward(in NormOperation norm, in NormOperation gradients)
     {
-        RequireNorm(s, weight, gbias, gy, gsum, gx, gresidual);
         using DeviceScope scope = Scope();
-        bool withSums = gweight.Exists || gbias.Exists;
-        (NormRows rows, long blocks, (int, int) threads) = NormRowsOf(s.Shape, s.Shape.Width, withSums);
-        DeviceArray weightParts = AllocateParts(gweight, blocks), biasParts = AllocateParts(gbias, blocks);
+        bool withSums = gradients.Weight.Exists || gradients.Bias.Exists;
+        (NormRows rows, long blocks, (int, int) threads) = NormRowsOf(norm.X.Shape, norm.X.Shape.Width, withSums);
+        DeviceArray weightParts = AllocateParts(gradients.Weight, blocks);
+        DeviceArray biasParts = AllocateParts(gradients.Bias, blocks);
         Launch(
             new NormBackwardKernel(
                 rows,
-                RowsOf(s),
-                VectorOf(weight),
-                epsilon,
-                centered ? 1 : 0,
-                RowsOf(gy),
-                RowsOf(gsum),
-                RowsOf(gx),
-                RowsOf(gresidual),
+                RowsOf(norm.Normalized),
+                VectorOf(norm.Weight),
+                norm.Epsilon,
+                norm.Centered ? 1 : 0,
+                RowsOf(gradients.Y),
+                RowsOf(gradients.Sum),
+                RowsOf(gradients.X),
+                RowsOf(gradients.Residual),
                 new(RowsOf(weightParts), RowsOf(biasParts))),
             (blocks, 1),
             threads);
-        AddPartsIfWanted(weightParts, gweight);
-        AddPartsIfWanted(biasParts, gbias);
+        AddPartsIfWanted(weightParts, gradients.Weight);
+        AddPartsIfWanted(biasParts, gradients.Bias);
     }
 
     /// <summary>Rows, or parts of rows, for their norms: blocks of rows that one group has, and its threads.</summary>

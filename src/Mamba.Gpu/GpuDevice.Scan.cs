@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
@@ -15,20 +16,16 @@ public sealed partial class GpuDevice
 
     internal override int ScanChunkLength => ScanConstants.ChunkLength;
 
-    internal override void SelectiveScan(
-        in ScanInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
+    internal override void SelectiveScan(in ScanOperation operation)
     {
-        ScanSizes sizes = new(inputs, segments);
-        DeviceArray.Require("y", y, inputs.X.Shape);
-        DeviceArray.RequireOptional("the final state", finalState, sizes.StateShape);
-        DeviceArray.RequireOptional("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
+        (ScanInputs inputs, ScanSizes sizes) = (operation.Inputs, operation.Sizes);
         using DeviceScope scope = Scope();
         (int Lanes, int Slots) threads = ScanThreads(sizes);
-        ScanArrays scan = ArraysOf(inputs, sizes, segments, threads.Lanes);
-        GpuRows output = RowsOf(y), kept = RowsOf(checkpoints);
-        (GpuRows initial, GpuRows final) = checkpoints.Exists || !FillsTooLittle(scan, sizes)
-            ? (RowsOf(inputs.InitialState), RowsOf(finalState))
-            : CutIntoSpans(ref scan, inputs, sizes, threads, finalState);
+        ScanArrays scan = ArraysOf(operation, threads.Lanes);
+        GpuRows output = RowsOf(operation.Y), kept = RowsOf(operation.Checkpoints);
+        (GpuRows initial, GpuRows final) = operation.Checkpoints.Exists || !FillsTooLittle(scan, sizes)
+            ? (RowsOf(inputs.InitialState), RowsOf(operation.FinalState))
+            : CutIntoSpans(ref scan, inputs, sizes, threads, operation.FinalState);
         switch (sizes.IsComplex, inputs.HasConstantB || inputs.HasConstantC)
         {
             case (false, false):
@@ -103,26 +100,30 @@ public sealed partial class GpuDevice
         return (RowsOf(before), RowsOf(after));
     }
 
-    private ScanArrays ArraysOf(in ScanInputs inputs, in ScanSizes sizes, Segments? segments, int lanes) => new()
+    private ScanArrays ArraysOf(in ScanOperation scan, int lanes)
     {
-        X = RowsOf(inputs.X),
-        Delta = RowsOf(inputs.Delta),
-        A = RowsOf(inputs.A),
-        B = RowsOf(inputs.B),
-        C = RowsOf(inputs.C),
-        D = RowsOf(inputs.D),
-        Z = RowsOf(inputs.Z),
-        DeltaBias = RowsOf(inputs.DeltaBias),
-        Sequences = SequencesOf(sizes.Sequences, inputs.X.Shape, segments),
-        HasConstantB = inputs.HasConstantB ? 1 : 0,
-        HasConstantC = inputs.HasConstantC ? 1 : 0,
-        Softplus = inputs.Softplus ? 1 : 0,
-        States = sizes.States,
-        Numbers = sizes.StateRows,
-        Groups = sizes.Groups,
-        GroupChannels = sizes.Channels / sizes.Groups,
-        Tiles = (int)Groups(sizes.Channels / sizes.Groups, lanes),
-    };
+        (ScanInputs inputs, ScanSizes sizes) = (scan.Inputs, scan.Sizes);
+        return new()
+        {
+            X = RowsOf(inputs.X),
+            Delta = RowsOf(inputs.Delta),
+            A = RowsOf(inputs.A),
+            B = RowsOf(inputs.B),
+            C = RowsOf(inputs.C),
+            D = RowsOf(inputs.D),
+            Z = RowsOf(inputs.Z),
+            DeltaBias = RowsOf(inputs.DeltaBias),
+            Sequences = SequencesOf(sizes.Sequences, inputs.X.Shape, scan.Segments),
+            HasConstantB = inputs.HasConstantB ? 1 : 0,
+            HasConstantC = inputs.HasConstantC ? 1 : 0,
+            Softplus = inputs.Softplus ? 1 : 0,
+            States = sizes.States,
+            Numbers = sizes.StateRows,
+            Groups = sizes.Groups,
+            GroupChannels = sizes.Channels / sizes.Groups,
+            Tiles = (int)Groups(sizes.Channels / sizes.Groups, lanes),
+        };
+    }
 
     /// <summary>Threads along channels and along a channel's states; of the device and the states alone.</summary>
     private (int Lanes, int Slots) ScanThreads(in ScanSizes sizes)

@@ -1,6 +1,7 @@
 using ILGPU;
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
@@ -19,29 +20,21 @@ public sealed partial class GpuDevice
     /// <summary>Elements of the largest matrices that are computed at once: all heads' [chunk, chunk].</summary>
     private const long SsdPartSize = 1L << 26;
 
-    internal override Shape SsdCheckpointShape(in SsdInputs inputs, Segments? segments)
+    internal override Shape SsdCheckpointShape(in SsdOperation ssd)
     {
-        SsdSizes sizes = new(inputs, segments);
-        int chunks = CountChunks(sizes, ChunkLengthOf(inputs), shorter: true);
+        SsdSizes sizes = ssd.Sizes;
+        int chunks = CountChunks(sizes, ChunkLengthOf(ssd.Inputs), shorter: true);
         return [chunks + sizes.Sequences.Count, sizes.Heads * sizes.HeadDim, sizes.States];
     }
 
-    internal override void Ssd(
-        in SsdInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
+    internal override void Ssd(in SsdOperation ssd)
     {
-        SsdSizes sizes = new(inputs, segments);
-        DeviceArray.Require("y", y, inputs.X.Shape);
-        DeviceArray.RequireOptional("the final state", finalState, sizes.StateShape);
-        if (checkpoints.Exists)
-        {
-            DeviceArray.RequireOptional("checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
-        }
-
+        (SsdInputs inputs, SsdSizes sizes, DeviceArray checkpoints) = (ssd.Inputs, ssd.Sizes, ssd.Checkpoints);
         using DeviceScope scope = Scope();
         bool allInChunks = checkpoints.Exists || inputs.ChunkLength > 0;
         if (!allInChunks)
         {
-            SsdTokens(inputs, sizes, segments, y, finalState);
+            SsdTokens(ssd);
             if (sizes.Sequences.LongestLength <= ShortLength)
             {
                 return;
@@ -55,12 +48,12 @@ public sealed partial class GpuDevice
         {
             using DeviceScope part = Scope();
             SsdPart whole = SsdForward(
-                inputs, plan, first, Math.Min(plan.Count, first + plan.PartLength), states, finalState);
+                inputs, plan, first, Math.Min(plan.Count, first + plan.PartLength), states, ssd.FinalState);
             (Plane plane, long groups, (int, int) threads) = PlaneOf(whole.Inside.Shape, flat: false);
             Launch(
                 new SsdOutputKernel(
                     plane, plan.Chunks, first, plan.Shape, plan.Sums, RowsOf(whole.Inside), RowsOf(whole.Across),
-                    plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(y)),
+                    plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(ssd.Y)),
                 groups,
                 threads);
         }
@@ -129,19 +122,18 @@ public sealed partial class GpuDevice
         return part;
     }
 
-    private void SsdTokens(
-        in SsdInputs inputs, in SsdSizes sizes, Segments? segments, DeviceArray y, DeviceArray finalState)
+    private void SsdTokens(in SsdOperation ssd)
     {
+        (SsdInputs inputs, SsdSizes sizes) = (ssd.Inputs, ssd.Sizes);
         SsdShape shape = ShapeOf(sizes);
-        DeviceArray states = finalState.Exists ? finalState : Allocate(sizes.StateShape);
         int along = PowerOfTwo((sizes.States + 3) / 4, Math.Max(GroupSize / 8, 1));
         int channels = PowerOfTwo(sizes.HeadDim, GroupSize / along);
         Launch(
             new SsdTokenKernel(
-                SequencesOf(sizes.Sequences, inputs.X.Shape, segments), ShortLength, shape, StepOf(inputs),
+                SequencesOf(sizes.Sequences, inputs.X.Shape, ssd.Segments), ShortLength, shape, StepOf(inputs),
                 VectorOf(inputs.A), RowsOf(inputs.X), RowsOf(inputs.B), RowsOf(inputs.C), SkipOf(inputs, sizes),
-                RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States), VectorOfRows(states, sizes.States),
-                RowsOf(y)),
+                RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States), VectorOfRows(ssd.FinalState, sizes.States),
+                RowsOf(ssd.Y)),
             (Groups(sizes.HeadDim, channels) * sizes.Heads * sizes.Sequences.Count, 1),
             (along, channels));
     }

@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
@@ -9,64 +10,53 @@ namespace Mamba.Gpu;
 /// </content>
 public sealed partial class GpuDevice
 {
-    internal override void SsdBackward(
-        in SsdInputs inputs,
-        Segments? segments,
-        DeviceArray checkpoints,
-        DeviceArray gy,
-        DeviceArray gFinalState,
-        in SsdGradients gradients)
+    internal override void SsdBackward(in SsdOperation ssd, in SsdOperation gradients)
     {
-        SsdSizes sizes = new(inputs, segments);
-        DeviceArray.RequireOptional("the gradient of y", gy, inputs.X.Shape);
-        DeviceArray.RequireOptional("the gradient of the final state", gFinalState, sizes.StateShape);
-        DeviceArray.Require("checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
+        (SsdSizes sizes, DeviceArray gD) = (ssd.Sizes, gradients.Inputs.D);
         using DeviceScope scope = Scope();
-        SsdPlan plan = PlanOf(inputs, sizes, shorter: true);
+        SsdPlan plan = PlanOf(ssd.Inputs, sizes, shorter: true);
         DeviceArray carry = Allocate([sizes.Sequences.Count * plan.Shape.Channels, sizes.States]);
         DeviceArray ofD = Zeros([plan.Shape.Channels]);
         for (int last = plan.Count; last > 0; last -= plan.PartLength)
         {
             using DeviceScope part = Scope();
             int first = Math.Max(0, last - plan.PartLength);
-            SsdPartBackward(inputs, plan, first, last, checkpoints, gy, gFinalState, carry, ofD, gradients);
+            SsdPartBackward(ssd, gradients, plan, first, last, carry, ofD);
         }
 
-        if (gradients.D.Exists && sizes.HasChannelD)
+        if (gD.Exists && sizes.HasChannelD)
         {
-            AddScaled(ofD, 1f, gradients.D);
+            AddScaled(ofD, 1f, gD);
         }
-        else if (gradients.D.Exists)
+        else if (gD.Exists)
         {
             Launch(
-                new SsdHeadSumKernel(plan.Shape, VectorOf(ofD), VectorOf(gradients.D)),
+                new SsdHeadSumKernel(plan.Shape, VectorOf(ofD), VectorOf(gD)),
                 Groups(sizes.Heads, GroupSize),
                 GroupSize);
         }
     }
 
     private void SsdPartBackward(
-        in SsdInputs inputs,
+        in SsdOperation ssd,
+        in SsdOperation gradients,
         SsdPlan plan,
         int first,
         int last,
-        DeviceArray checkpoints,
-        DeviceArray gy,
-        DeviceArray gFinalState,
         DeviceArray carry,
-        DeviceArray ofD,
-        in SsdGradients gradients)
+        DeviceArray ofD)
     {
+        (SsdInputs inputs, SsdInputs ofInputs) = (ssd.Inputs, gradients.Inputs);
         (SsdShape shape, int length, int count) = (plan.Shape, plan.Chunks.Length, last - first);
         (int groups, int channels, int n) = (shape.Groups, shape.Channels, shape.States);
         Precision precision = inputs.X.Precision;
-        SsdPart part = SsdForward(inputs, plan, first, last, checkpoints, default);
+        SsdPart part = SsdForward(inputs, plan, first, last, ssd.Checkpoints, default);
 
         DeviceArray g = Allocate([count * length, channels], precision), gAcross = Allocate(g.Shape, precision);
         DeviceArray outputDots = Allocate([count * length, shape.Heads]), pairDots = Allocate(outputDots.Shape);
         LaunchHeads(plan, count, new SsdOutputBackwardKernel(
             (long)count * length * shape.Heads, plan.Chunks, first, shape, plan.Sums, RowsOf(part.Inside),
-            RowsOf(part.Across), plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(gy), RowsOf(gradients.Z),
+            RowsOf(part.Across), plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(gradients.Y), RowsOf(ofInputs.Z),
             RowsOf(g), RowsOf(gAcross), RowsOf(outputDots)));
 
         // Within the chunks.
@@ -106,7 +96,7 @@ public sealed partial class GpuDevice
         Multiply(
             part.Groups(gAcross, shape), false, SsdPart.States(part.Before, shape), false, part.Coupling(gC, shape),
             new(length, n, channels / groups, count, groups), true);
-        SsdPassBack(inputs, plan, first, last, gFinalState, gStates, carry, gradients.InitialState);
+        SsdPassBack(gradients, plan, first, last, gStates, carry);
         using (DeviceScope products = Scope())
         {
             DeviceArray toEnd = InChunks<ByStepToEnd>(plan, first, count, inputs.X, precision);
@@ -122,13 +112,13 @@ public sealed partial class GpuDevice
         DeviceArray inputDots = Allocate(outputDots.Shape), deltaDots = Allocate(outputDots.Shape);
         LaunchHeads(plan, count, new SsdInputBackwardKernel(
             (long)count * length * shape.Heads, plan.Chunks, first, shape, plan.Sums, plan.Delta, plan.Skip,
-            RowsOf(inputs.X), RowsOf(g), RowsOf(gInside), RowsOf(gToEnd), RowsOf(gradients.X),
+            RowsOf(inputs.X), RowsOf(g), RowsOf(gInside), RowsOf(gToEnd), RowsOf(ofInputs.X),
             RowsOf(inputDots), RowsOf(deltaDots)));
         SsdDecaysBackward(
-            inputs, plan, first, count, checkpoints, gStates, pairDots, outputDots, inputDots, deltaDots, gradients);
-        Scatter(plan, first, gB, gradients.B);
-        Scatter(plan, first, gC, gradients.C);
-        if (gradients.D.Exists)
+            ssd, gradients, plan, first, count, gStates, pairDots, outputDots, inputDots, deltaDots);
+        Scatter(plan, first, gB, ofInputs.B);
+        Scatter(plan, first, gC, ofInputs.C);
+        if (ofInputs.D.Exists)
         {
             DeviceArray parts = Allocate([count, channels]);
             (Plane plane, long launch, (int, int) threads) = PlaneOf(parts.Shape, flat: false);
@@ -141,57 +131,49 @@ public sealed partial class GpuDevice
     }
 
     private void SsdPassBack(
-        in SsdInputs inputs,
-        SsdPlan plan,
-        int first,
-        int last,
-        DeviceArray gFinalState,
-        DeviceArray gStates,
-        DeviceArray carry,
-        DeviceArray gInitialState)
+        in SsdOperation gradients, SsdPlan plan, int first, int last, DeviceArray gStates, DeviceArray carry)
     {
         int n = plan.Shape.States;
         (Plane plane, long groups, (int, int) threads) =
             PlaneOf([plan.Sequences * plan.Shape.Channels, n], flat: false);
         Launch(
             new SsdPassBackwardKernel(
-                plane, plan.Chunks, first, last, plan.FirstOf, plan.Shape, plan.Sums, VectorOfRows(gFinalState, n),
-                RowsOf(gStates), RowsOf(carry), VectorOfRows(gInitialState, n)),
+                plane, plan.Chunks, first, last, plan.FirstOf, plan.Shape, plan.Sums, VectorOfRows(gradients.FinalState, n),
+                RowsOf(gStates), RowsOf(carry), VectorOfRows(gradients.Inputs.InitialState, n)),
             groups,
             threads);
     }
 
     private void SsdDecaysBackward(
-        in SsdInputs inputs,
+        in SsdOperation ssd,
+        in SsdOperation gradients,
         SsdPlan plan,
         int first,
         int count,
-        DeviceArray checkpoints,
         DeviceArray gStates,
         DeviceArray pairDots,
         DeviceArray outputDots,
         DeviceArray inputDots,
-        DeviceArray deltaDots,
-        in SsdGradients gradients)
+        DeviceArray deltaDots)
     {
         SsdShape shape = plan.Shape;
         DeviceArray stateDots = Allocate([count, shape.Heads]);
         Launch(
             new SsdStateDotKernel(
-                plan.Chunks, first, shape, plan.Sums, VectorOfRows(checkpoints, shape.States), RowsOf(gStates),
+                plan.Chunks, first, shape, plan.Sums, VectorOfRows(ssd.Checkpoints, shape.States), RowsOf(gStates),
                 RowsOf(stateDots)),
             (long)count * shape.Heads,
             GroupSize);
         DeviceArray aParts = Allocate([count, shape.Heads]), biasParts = Allocate(aParts.Shape);
         Launch(
             new SsdDecayBackwardKernel(
-                plan.Chunks, first, count, shape, plan.Step, VectorOf(inputs.A), plan.Delta, RowsOf(pairDots),
-                RowsOf(outputDots), RowsOf(inputDots), RowsOf(deltaDots), RowsOf(stateDots), RowsOf(gradients.Delta),
+                plan.Chunks, first, count, shape, plan.Step, VectorOf(ssd.Inputs.A), plan.Delta, RowsOf(pairDots),
+                RowsOf(outputDots), RowsOf(inputDots), RowsOf(deltaDots), RowsOf(stateDots), RowsOf(gradients.Inputs.Delta),
                 RowsOf(aParts), RowsOf(biasParts)),
             Groups((long)count * shape.Heads, GroupSize),
             GroupSize);
-        AddPartsIfWanted(aParts, gradients.A);
-        AddPartsIfWanted(biasParts, gradients.DeltaBias);
+        AddPartsIfWanted(aParts, gradients.Inputs.A);
+        AddPartsIfWanted(biasParts, gradients.Inputs.DeltaBias);
     }
 
     /// <summary>What the decay of every token has of the pairs of tokens that it stands between; uses up gM.</summary>

@@ -26,6 +26,6 @@ internal static class MatMulRows
         using DeviceScope scope = device.Scope();
         DeviceArray x = device.Zeros([rows, depth]), weight = device.Zeros([columns, depth]);
         DeviceArray y = device.Zeros([rows, columns]);
-        return Timing.Seconds(() => device.Linear(x, weight, default, y));
+        return Timing.Seconds(() => device.Linear(new() { X = x, Weight = weight, Y = y }));
     }
 }

@@ -3,6 +3,7 @@ using Mamba.Benchmarks.Onnx;
 using Mamba.Benchmarks.Plain;
 using Mamba.Benchmarks.Problems;
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Quick;
 
@@ -38,24 +39,15 @@ internal static class ScanRows
         using CpuDevice device = new();
         using DeviceScope scope = device.Scope();
         ScanInputs inputs = ScanProblem.Whole(device, length);
-        ScanSizes sizes = new(inputs, segments: null);
-        DeviceArray y = device.Zeros(inputs.X.Shape), finalState = device.Zeros(sizes.StateShape);
-        DeviceArray checkpoints = device.Zeros(sizes.CheckpointShape(device.ScanChunkLength));
-        device.SelectiveScan(inputs, segments: null, y, finalState, checkpoints);
-        ScanGradients gradients = new()
+        ScanOperation scan = new ScanOperation { Inputs = inputs }.Prepare(device, keep: true);
+        scan.Forward(device);
+        ZerosMap zeros = default;
+        ScanOperation gradients = scan.Map(ref zeros) with
         {
-            X = device.Zeros(inputs.X.Shape),
-            Delta = device.Zeros(inputs.Delta.Shape),
-            A = device.Zeros(inputs.A.Shape),
-            B = device.Zeros(inputs.B.Shape),
-            C = device.Zeros(inputs.C.Shape),
-            D = device.Zeros(inputs.D.Shape),
-            Z = device.Zeros(inputs.Z.Shape),
-            DeltaBias = device.Zeros(inputs.DeltaBias.Shape),
+            Y = Seeded.Array(device, inputs.X.Shape, -1, 1, seed: 8),
+            FinalState = default,
         };
-        DeviceArray gy = Seeded.Array(device, y.Shape, -1, 1, seed: 8);
-        return PerSecond(length) * Timing.Seconds(
-            () => device.SelectiveScanBackward(inputs, segments: null, checkpoints, gy, default, gradients));
+        return PerSecond(length) * Timing.Seconds(() => scan.Backward(device, gradients));
     }
 
     private static double PlainForward(int length)

@@ -3,6 +3,7 @@ using Mamba.Benchmarks.Onnx;
 using Mamba.Benchmarks.Plain;
 using Mamba.Benchmarks.Problems;
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Quick;
 
@@ -41,22 +42,15 @@ internal static class SsdRows
         using CpuDevice device = new();
         using DeviceScope scope = device.Scope();
         SsdInputs inputs = SsdProblem.Whole(device, length);
-        DeviceArray y = device.Zeros(inputs.X.Shape);
-        DeviceArray checkpoints = device.Zeros(device.SsdCheckpointShape(inputs, segments: null));
-        device.Ssd(inputs, segments: null, y, finalState: default, checkpoints);
-        SsdGradients gradients = new()
+        SsdOperation ssd = new SsdOperation { Inputs = inputs }.Prepare(device, keep: true);
+        ssd.Forward(device);
+        ZerosMap zeros = default;
+        SsdOperation gradients = ssd.Map(ref zeros) with
         {
-            X = device.Zeros(inputs.X.Shape),
-            Delta = device.Zeros(inputs.Delta.Shape),
-            A = device.Zeros(inputs.A.Shape),
-            B = device.Zeros(inputs.B.Shape),
-            C = device.Zeros(inputs.C.Shape),
-            D = device.Zeros(inputs.D.Shape),
-            DeltaBias = device.Zeros(inputs.DeltaBias.Shape),
+            Y = Seeded.Array(device, inputs.X.Shape, -1, 1, seed: 7),
+            FinalState = default,
         };
-        DeviceArray gy = Seeded.Array(device, y.Shape, -1, 1, seed: 7);
-        return PerSecond(length) * Timing.Seconds(
-            () => device.SsdBackward(inputs, segments: null, checkpoints, gy, default, gradients));
+        return PerSecond(length) * Timing.Seconds(() => ssd.Backward(device, gradients));
     }
 
     private static double PlainForward(int length)

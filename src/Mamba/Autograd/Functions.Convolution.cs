@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -31,18 +32,19 @@ public static partial class Functions
     {
         Device device = Require(x);
         Require(weight);
-        bool follows = Tape.Follows(x, weight, bias, initialWindow);
-        Sequences sequences = new(x.Shape, segments);
-        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
-        DeviceArray finalWindow = device.AllocateOutput([sequences.Count, WindowLength(weight), x.Shape.Width]);
-        device.CausalConvolution(x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
-        if (follows)
-        {
-            RecordCausalConvolution(
-                device.Tape!, x, weight, bias, silu, initialWindow, sequences, y, finalWindow);
-        }
-
-        return (y, finalWindow);
+        ConvolutionOperation convolution = Run(
+            device,
+            new ConvolutionOperation
+            {
+                X = x,
+                Weight = weight,
+                Bias = bias,
+                Silu = silu,
+                IsCausal = true,
+                InitialWindow = initialWindow,
+                Segments = segments,
+            });
+        return (convolution.Y, convolution.FinalWindow);
     }
 
     /// <summary>
@@ -64,15 +66,23 @@ public static partial class Functions
         Device device = Require(x);
         Require(weight);
         Require(window);
-        if (Tape.Follows(x, weight, bias, window))
+        ConvolutionOperation step = new()
+        {
+            X = x,
+            Weight = weight,
+            Bias = bias,
+            Silu = silu,
+            IsCausal = true,
+            InitialWindow = window,
+            FinalWindow = window,
+        };
+        if (Tape.Follows(step))
         {
             throw new InvalidOperationException(
                 "A step overwrites its window and has no gradient; use the sequence form.");
         }
 
-        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
-        device.CausalConvolution(x, weight, bias, silu, window, new(x.Shape, null), y, window);
-        return y;
+        return Run(device, step).Y;
     }
 
     /// <summary>
@@ -91,64 +101,16 @@ public static partial class Functions
     {
         Device device = Require(x);
         Require(weight);
-        bool follows = Tape.Follows(x, weight, bias);
-        Sequences sequences = new(x.Shape, segments);
-        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
-        device.SameConvolution(x, weight, bias, silu, sequences, y);
-        if (follows)
-        {
-            RecordSameConvolution(device.Tape!, x, weight, bias, silu, sequences, y);
-        }
-
-        return y;
+        return Run(
+            device,
+            new ConvolutionOperation
+            {
+                X = x,
+                Weight = weight,
+                Bias = bias,
+                Silu = silu,
+                IsCausal = false,
+                Segments = segments,
+            }).Y;
     }
-
-    private static int WindowLength(DeviceArray weight) => Math.Max(weight.Shape[0] - 1, 0);
-
-    private static void RecordCausalConvolution(
-        Tape tape,
-        DeviceArray x,
-        DeviceArray weight,
-        DeviceArray bias,
-        bool silu,
-        DeviceArray initialWindow,
-        Sequences sequences,
-        DeviceArray y,
-        DeviceArray finalWindow) =>
-        tape.Record(
-            [y, finalWindow],
-            () => x.Device.CausalConvolutionBackward(
-                x,
-                weight,
-                bias,
-                silu,
-                initialWindow,
-                sequences,
-                tape.GradientOf(y),
-                finalWindow.Gradient,
-                tape.Wanted(x),
-                tape.Wanted(weight),
-                tape.Wanted(bias),
-                tape.Wanted(initialWindow)));
-
-    private static void RecordSameConvolution(
-        Tape tape,
-        DeviceArray x,
-        DeviceArray weight,
-        DeviceArray bias,
-        bool silu,
-        Sequences sequences,
-        DeviceArray y) =>
-        tape.Record(
-            [y],
-            () => x.Device.SameConvolutionBackward(
-                x,
-                weight,
-                bias,
-                silu,
-                sequences,
-                tape.GradientOf(y),
-                tape.Wanted(x),
-                tape.Wanted(weight),
-                tape.Wanted(bias)));
 }

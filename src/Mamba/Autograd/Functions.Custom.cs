@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -61,7 +62,7 @@ public static partial class Functions
         RequireNew(y, inputs, device);
         if (follows)
         {
-            RecordCustom(device.Tape!, inputs.ToArray(), y, backward);
+            device.Tape!.Record(new CustomOperation(inputs.ToArray(), y, backward));
         }
 
         return y;
@@ -85,36 +86,52 @@ public static partial class Functions
         }
     }
 
-    private static void RecordCustom(
-        Tape tape, DeviceArray[] inputs, DeviceArray y, Func<DeviceArray, DeviceArray[]> backward) =>
-        tape.Record(
-            [y],
-            () =>
+    /// <summary>A function whose backward pass is the caller's.</summary>
+    private readonly record struct CustomOperation(
+        DeviceArray[] Inputs, DeviceArray Y, Func<DeviceArray, DeviceArray[]> Compute) : IDifferentiable<CustomOperation>
+    {
+        public CustomOperation Map<TMap>(ref TMap map)
+            where TMap : struct, IArrayMap => this with { Inputs = MapAll(Inputs, ref map), Y = map.Output(Y) };
+
+        public void Backward(Device device, in CustomOperation gradients)
+        {
+            using DeviceScope scope = device.Scope();
+            using Tape.Suspension suspension = Tape.Suspend(device);
+            DeviceArray[] terms = Compute(gradients.Y);
+            if (terms?.Length != Inputs.Length)
             {
-                using DeviceScope scope = y.Device.Scope();
-                using Tape.Suspension suspension = Tape.Suspend(y.Device);
-                DeviceArray[] gradients = backward(y.Gradient);
-                if (gradients?.Length != inputs.Length)
+                throw new InvalidOperationException(
+                    $"Expected a gradient, or default, of each of {Inputs.Length} inputs; found " +
+                    $"{terms?.Length ?? 0}.");
+            }
+
+            for (int i = 0; i < Inputs.Length; i++)
+            {
+                if (!terms[i].Exists)
+                {
+                    continue;
+                }
+
+                if (terms[i].Shape != Inputs[i].Shape)
                 {
                     throw new InvalidOperationException(
-                        $"Expected a gradient, or default, of each of {inputs.Length} inputs; found " +
-                        $"{gradients?.Length ?? 0}.");
+                        $"Expected a gradient {Inputs[i].Shape} of input {i}; found {terms[i].Shape}.");
                 }
 
-                for (int i = 0; i < inputs.Length; i++)
-                {
-                    if (!gradients[i].Exists)
-                    {
-                        continue;
-                    }
+                device.AddIfWanted(terms[i], gradients.Inputs[i]);
+            }
+        }
+    }
 
-                    if (gradients[i].Shape != inputs[i].Shape)
-                    {
-                        throw new InvalidOperationException(
-                            $"Expected a gradient {inputs[i].Shape} of input {i}; found {gradients[i].Shape}.");
-                    }
+    private static DeviceArray[] MapAll<TMap>(DeviceArray[] operands, ref TMap map)
+        where TMap : struct, IArrayMap
+    {
+        DeviceArray[] mapped = new DeviceArray[operands.Length];
+        for (int i = 0; i < operands.Length; i++)
+        {
+            mapped[i] = map.Operand(operands[i]);
+        }
 
-                    AddTo(tape.Wanted(inputs[i]), gradients[i]);
-                }
-            });
+        return mapped;
+    }
 }

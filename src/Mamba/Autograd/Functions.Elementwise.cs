@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Autograd;
@@ -61,46 +62,13 @@ public static partial class Functions
     internal static DeviceArray NegatedExp(DeviceArray x) => Map<Elementwise.NegatedExp>(x);
 
     private static DeviceArray Map<TOp>(DeviceArray x)
-        where TOp : struct, IMap
-    {
-        Device device = Require(x);
-        bool follows = Tape.Follows(x);
-        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
-        device.Map<TOp>(x, y);
-        if (follows)
-        {
-            RecordMap<TOp>(device.Tape!, x, y);
-        }
-
-        return y;
-    }
+        where TOp : struct, IMap => Run(Require(x), new MapOperation<TOp> { X = x }).Y;
 
     private static DeviceArray Zip<TOp>(DeviceArray a, DeviceArray b)
         where TOp : struct, IZip
     {
         Device device = Require(a);
         Require(b);
-        bool follows = Tape.Follows(a, b);
-
-        // The residual stream, which is float32, stays so when a layer's output is added.
-        DeviceArray y = device.AllocateOutput(
-            a.Shape, a.Precision == Precision.Float32 ? Precision.Float32 : b.Precision);
-        device.Zip<TOp>(a, b, y);
-        if (follows)
-        {
-            RecordZip<TOp>(device.Tape!, a, b, y);
-        }
-
-        return y;
+        return Run(device, new ZipOperation<TOp> { A = a, B = b }).Y;
     }
-
-    // Recording stands in methods of its own: a closure is allocated where its variables are declared, and a step
-    // without a tape allocates nothing.
-    private static void RecordMap<TOp>(Tape tape, DeviceArray x, DeviceArray y)
-        where TOp : struct, IMap =>
-        tape.Record([y], () => x.Device.MapBackward<TOp>(x, tape.GradientOf(y), tape.GradientOf(x)));
-
-    private static void RecordZip<TOp>(Tape tape, DeviceArray a, DeviceArray b, DeviceArray y)
-        where TOp : struct, IZip =>
-        tape.Record([y], () => a.Device.ZipBackward<TOp>(a, b, tape.GradientOf(y), tape.Wanted(a), tape.Wanted(b)));
 }

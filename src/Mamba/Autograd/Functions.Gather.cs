@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -53,31 +54,6 @@ public static partial class Functions
         return GatherRows(x, order, x.Shape[0], [x.Shape[0], order.Length, x.Shape.Width]);
     }
 
-    private static DeviceArray GatherRows(DeviceArray x, IndexArray indices, int parts, Shape shape)
-    {
-        bool follows = Tape.Follows(x);
-        DeviceArray y = x.Device.AllocateOutput(shape);
-        if (parts > 0)
-        {
-            x.Device.GatherRows(x, indices, parts, y);
-        }
-
-        if (follows)
-        {
-            RecordGather(x.Device.Tape!, x, indices, parts, y);
-        }
-
-        return y;
-    }
-
-    private static void RecordGather(Tape tape, DeviceArray x, IndexArray indices, int parts, DeviceArray y) =>
-        tape.Record(
-            [y],
-            () =>
-            {
-                if (parts > 0)
-                {
-                    x.Device.GatherRowsBackward(indices, parts, tape.GradientOf(y), tape.GradientOf(x));
-                }
-            });
+    private static DeviceArray GatherRows(DeviceArray x, IndexArray indices, int parts, Shape shape) =>
+        Run(x.Device, new GatherOperation { X = x, Indices = indices, Parts = parts, Shape = shape }).Y;
 }

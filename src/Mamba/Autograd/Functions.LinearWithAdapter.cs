@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -24,67 +25,14 @@ public static partial class Functions
         Require(weight);
         Require(adapterA);
         Require(adapterB);
-        bool follows = Tape.Follows(x, weight, bias, adapterA, adapterB);
-        DeviceArray y = device.AllocateActivation(x.Shape.WithWidth(weight.Shape[0]));
-        DeviceArray low = device.AllocateActivation(x.Shape.WithWidth(adapterA.Shape[0]));
-        device.Linear(x, weight, bias, y);
-        device.Linear(x, adapterA, default, low);
-        device.Scale(low, scale, low);
-        device.MatMul(low, false, adapterB, true, y, accumulate: true);
-        if (follows)
-        {
-            RecordLinearWithAdapter(device.Tape!, x, weight, bias, adapterA, adapterB, scale, low, y);
-        }
-
-        return y;
-    }
-
-    private static void RecordLinearWithAdapter(
-        Tape tape,
-        DeviceArray x,
-        DeviceArray weight,
-        DeviceArray bias,
-        DeviceArray a,
-        DeviceArray b,
-        float scale,
-        DeviceArray low,
-        DeviceArray y) =>
-        tape.Record(
-            [y],
-            () =>
+        return Run(
+            device,
+            new AdapterOperation
             {
-                DeviceArray gy = tape.GradientOf(y);
-                LinearBackward(tape, x, weight, bias, gy);
-                AdapterBackward(tape, x, a, b, scale, low, gy);
-            });
-
-    private static void AdapterBackward(
-        Tape tape, DeviceArray x, DeviceArray a, DeviceArray b, float scale, DeviceArray low, DeviceArray gy)
-    {
-        Device device = x.Device;
-        DeviceArray gx = tape.Wanted(x), ga = tape.Wanted(a), gb = tape.Wanted(b);
-        if (gb.Exists)
-        {
-            device.MatMul(gy, true, low, false, gb, accumulate: true); // gB += gyᵀ·(scale·x·Aᵀ)
-        }
-
-        if (!gx.Exists && !ga.Exists)
-        {
-            return;
-        }
-
-        using DeviceScope scope = device.Scope();
-        DeviceArray glow = device.Allocate(low.Shape);
-        device.MatMul(gy, false, b, false, glow, accumulate: false);
-        device.Scale(glow, scale, glow);
-        if (gx.Exists)
-        {
-            device.MatMul(glow, false, a, false, gx, accumulate: true); // gx += (scale·gy·B)·A
-        }
-
-        if (ga.Exists)
-        {
-            device.MatMul(glow, true, x, false, ga, accumulate: true); // gA += (scale·gy·B)ᵀ·x
-        }
+                Linear = new() { X = x, Weight = weight, Bias = bias },
+                A = adapterA,
+                B = adapterB,
+                Scale = scale,
+            }).Linear.Y;
     }
 }

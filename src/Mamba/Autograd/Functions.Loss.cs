@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -10,19 +11,7 @@ public static partial class Functions
     /// <summary>Computes <c>e^x[j] / Σ_k e^x[k]</c> over the last axis.</summary>
     /// <param name="x">The logits.</param>
     /// <returns>An array of the same shape, whose rows add up to 1.</returns>
-    public static DeviceArray Softmax(DeviceArray x)
-    {
-        Device device = Require(x);
-        bool follows = Tape.Follows(x);
-        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
-        device.Softmax(x, y);
-        if (follows)
-        {
-            RecordSoftmax(device.Tape!, x, y);
-        }
-
-        return y;
-    }
+    public static DeviceArray Softmax(DeviceArray x) => Run(Require(x), new SoftmaxOperation { X = x }).Y;
 
     /// <summary>Computes the mean of <c>-log softmax(logits)[target]</c> over the rows that count.</summary>
     /// <param name="logits">One logit per class in the last axis, such as [batch, length, vocabulary].</param>
@@ -35,28 +24,8 @@ public static partial class Functions
     /// Between the passes two numbers per row are kept, not the probabilities: the backward pass makes them anew. Where
     /// no row counts PyTorch gives NaN, which a batch of nothing but padding would spread to every parameter.
     /// </remarks>
-    public static DeviceArray CrossEntropy(DeviceArray logits, IndexArray targets, int ignoreIndex = IgnoredTarget)
-    {
-        Device device = Require(logits);
-        bool follows = Tape.Follows(logits);
-        DeviceArray statistics = device.AllocateOutput([checked((int)logits.Shape.Rows), 2]);
-        DeviceArray loss = device.AllocateOutput([1]);
-        device.CrossEntropy(logits, targets, ignoreIndex, statistics, loss);
-        if (follows)
-        {
-            RecordCrossEntropy(device.Tape!, logits, targets, ignoreIndex, statistics, loss);
-        }
-
-        return loss;
-    }
-
-    private static void RecordSoftmax(Tape tape, DeviceArray x, DeviceArray y) =>
-        tape.Record([y], () => x.Device.SoftmaxBackward(y, tape.GradientOf(y), tape.GradientOf(x)));
-
-    private static void RecordCrossEntropy(
-        Tape tape, DeviceArray logits, IndexArray targets, int ignoreIndex, DeviceArray statistics, DeviceArray loss) =>
-        tape.Record(
-            [loss],
-            () => logits.Device.CrossEntropyBackward(
-                logits, targets, ignoreIndex, statistics, tape.GradientOf(loss), tape.GradientOf(logits)));
+    public static DeviceArray CrossEntropy(DeviceArray logits, IndexArray targets, int ignoreIndex = IgnoredTarget) =>
+        Run(
+            Require(logits),
+            new CrossEntropyOperation { Logits = logits, Targets = targets, IgnoreIndex = ignoreIndex }).Loss;
 }

@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -85,82 +86,35 @@ public static partial class Functions
         Setting.RequireFloat(epsilon, nameof(epsilon));
         Device device = Require(x);
         Require(z);
-        bool follows = Tape.Follows(x, z, weight, bias);
-        int size = groupSize ?? x.Shape.Width;
-        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
-        device.GatedRmsNorm(x, z, weight, bias, epsilon, size, normBeforeGate, y);
-        if (follows)
-        {
-            RecordGatedRmsNorm(device.Tape!, x, z, weight, bias, epsilon, size, normBeforeGate, y);
-        }
-
-        return y;
+        return Run(
+            device,
+            new GatedNormOperation
+            {
+                X = x,
+                Z = z,
+                Weight = weight,
+                Bias = bias,
+                Epsilon = epsilon,
+                GroupSize = groupSize ?? x.Shape.Width,
+                NormBeforeGate = normBeforeGate,
+            }).Y;
     }
 
     private static (DeviceArray Y, DeviceArray Sum) Norm(
         DeviceArray x, DeviceArray residual, DeviceArray weight, DeviceArray bias, float epsilon, bool centered)
     {
         Setting.RequireFloat(epsilon, nameof(epsilon));
-        Device device = Require(x);
-        bool follows = Tape.Follows(x, residual, weight, bias);
-        DeviceArray y = device.AllocateActivation(x.Shape);
-        DeviceArray sum = residual.Exists ? device.AllocateOutput(x.Shape) : default;
-        device.Norm(x, residual, weight, bias, epsilon, centered, y, sum);
-        if (follows)
-        {
-            RecordNorm(device.Tape!, x, residual, weight, bias, epsilon, centered, y, sum);
-        }
-
-        return (y, sum);
+        NormOperation norm = Run(
+            Require(x),
+            new NormOperation
+            {
+                X = x,
+                Residual = residual,
+                Weight = weight,
+                Bias = bias,
+                Epsilon = epsilon,
+                Centered = centered,
+            });
+        return (norm.Y, norm.Sum);
     }
-
-    private static void RecordNorm(
-        Tape tape,
-        DeviceArray x,
-        DeviceArray residual,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        bool centered,
-        DeviceArray y,
-        DeviceArray sum) =>
-        tape.Record(
-            [y, sum],
-            () => x.Device.NormBackward(
-                sum.Exists ? sum : x,
-                weight,
-                epsilon,
-                centered,
-                tape.GradientOf(y),
-                sum.Exists ? sum.Gradient : default,
-                tape.Wanted(x),
-                tape.Wanted(residual),
-                tape.Wanted(weight),
-                tape.Wanted(bias)));
-
-    private static void RecordGatedRmsNorm(
-        Tape tape,
-        DeviceArray x,
-        DeviceArray z,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        int groupSize,
-        bool normBeforeGate,
-        DeviceArray y) =>
-        tape.Record(
-            [y],
-            () => x.Device.GatedRmsNormBackward(
-                x,
-                z,
-                weight,
-                bias,
-                epsilon,
-                groupSize,
-                normBeforeGate,
-                tape.GradientOf(y),
-                tape.Wanted(x),
-                tape.Wanted(z),
-                tape.Wanted(weight),
-                tape.Wanted(bias)));
 }

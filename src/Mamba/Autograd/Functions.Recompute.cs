@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -32,45 +33,29 @@ public static partial class Functions
         }
 
         // Under a tape of its own, though that is thrown away: a device may take another route where nothing is kept.
-        int[] followed = [];
+        RecomputeOperation operation = new() { Function = forward, Inputs = inputs };
         DeviceArray[] outputs = UnderInnerTape(
             device,
-            (scope, _) =>
+            (scope, inner) =>
             {
                 DeviceArray[] results = forward(inputs);
-                followed =
-                [
-                    .. Enumerable.Range(0, results.Length).Where(i =>
-                        results[i].RequiresGradient && device.IsInInnermostScope(results[i].Storage)),
-                ];
+                operation = operation with
+                {
+                    Operands = inner.OperandsOf(tape),
+                    Followed =
+                    [
+                        .. Enumerable.Range(0, results.Length).Where(i =>
+                            results[i].RequiresGradient && device.IsInInnermostScope(results[i].Storage)),
+                    ],
+                };
                 return Array.ConvertAll(results, scope.Keep);
             });
-        if (followed.Length > 0)
+        if (operation.Followed.Length > 0)
         {
-            tape.Record(
-                Array.ConvertAll(followed, i => outputs[i]),
-                () => RecomputeBackward(tape, forward, inputs, outputs, followed));
+            tape.Record(operation with { Outputs = Array.ConvertAll(operation.Followed, i => outputs[i]) });
         }
 
         return outputs;
-    }
-
-    private static void RecomputeBackward(
-        Tape tape,
-        Func<DeviceArray[], DeviceArray[]> forward,
-        DeviceArray[] inputs,
-        DeviceArray[] outputs,
-        int[] followed)
-    {
-        int[] arrived = Array.FindAll(followed, i => outputs[i].Gradient.Exists);
-        UnderInnerTape(
-            inputs[0].Device,
-            (_, inner) =>
-            {
-                DeviceArray[] again = forward(inputs);
-                inner.Backward(Array.ConvertAll(arrived, i => (again[i], tape.GradientOf(outputs[i]))));
-                return again;
-            });
     }
 
     /// <summary>Suspends the device's tape while something runs in a scope and under a tape of its own.</summary>
@@ -87,6 +72,52 @@ public static partial class Functions
         finally
         {
             device.Tape = suspended;
+        }
+    }
+
+    /// <summary>Computes a function again, and goes back through it.</summary>
+    private readonly record struct RecomputeOperation : IDifferentiable<RecomputeOperation>
+    {
+        public required Func<DeviceArray[], DeviceArray[]> Function { get; init; }
+
+        public required DeviceArray[] Inputs { get; init; }
+
+        /// <summary>Parameters and other arrays of the enclosing tape that the function uses.</summary>
+        public DeviceArray[] Operands { get; init; }
+
+        /// <summary>The results of the function that depend on the operands, by their numbers.</summary>
+        public int[] Followed { get; init; }
+
+        /// <summary>The results that <see cref="Followed"/> names.</summary>
+        public DeviceArray[] Outputs { get; init; }
+
+        public RecomputeOperation Map<TMap>(ref TMap map)
+            where TMap : struct, IArrayMap
+        {
+            DeviceArray[] outputs = new DeviceArray[Outputs.Length];
+            for (int i = 0; i < outputs.Length; i++)
+            {
+                outputs[i] = map.Output(Outputs[i]);
+            }
+
+            return this with { Operands = MapAll(Operands, ref map), Outputs = outputs };
+        }
+
+        public void Backward(Device device, in RecomputeOperation gradients)
+        {
+            (RecomputeOperation self, DeviceArray[] arrived) = (this, gradients.Outputs);
+            UnderInnerTape(
+                device,
+                (_, inner) =>
+                {
+                    DeviceArray[] again = self.Function(self.Inputs);
+                    inner.Backward(
+                    [
+                        .. Enumerable.Range(0, arrived.Length).Where(i => arrived[i].Exists)
+                            .Select(i => (again[self.Followed[i]], arrived[i])),
+                    ]);
+                    return again;
+                });
         }
     }
 }

@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -18,37 +19,9 @@ public static partial class Functions
     /// <param name="x">The input.</param>
     /// <param name="factor">The factor.</param>
     /// <returns>An array of the same shape.</returns>
-    public static DeviceArray Scale(DeviceArray x, float factor)
-    {
-        Device device = Require(x);
-        bool follows = Tape.Follows(x);
-        DeviceArray y = device.AllocateOutput(x.Shape, x.Precision);
-        device.Scale(x, factor, y);
-        if (follows)
-        {
-            RecordScale(device.Tape!, x, factor, y);
-        }
+    public static DeviceArray Scale(DeviceArray x, float factor) =>
+        Run(Require(x), new ScaleOperation { X = x, Factor = factor }).Y;
 
-        return y;
-    }
-
-    private static DeviceArray ScaledSum(DeviceArray x, double scale)
-    {
-        Device device = Require(x);
-        bool follows = Tape.Follows(x);
-        DeviceArray y = device.AllocateOutput([1]);
-        device.Sum(x, scale, y);
-        if (follows)
-        {
-            RecordSum(device.Tape!, x, scale, y);
-        }
-
-        return y;
-    }
-
-    private static void RecordSum(Tape tape, DeviceArray x, double scale, DeviceArray y) =>
-        tape.Record([y], () => x.Device.SumBackward(scale, tape.GradientOf(y), tape.GradientOf(x)));
-
-    private static void RecordScale(Tape tape, DeviceArray x, float factor, DeviceArray y) =>
-        tape.Record([y], () => x.Device.AddScaled(tape.GradientOf(y), factor, tape.GradientOf(x)));
+    private static DeviceArray ScaledSum(DeviceArray x, double scale) =>
+        Run(Require(x), new SumOperation { X = x, Scale = scale }).Y;
 }

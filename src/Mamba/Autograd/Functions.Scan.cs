@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -18,22 +19,8 @@ public static partial class Functions
     /// </remarks>
     public static (DeviceArray Y, DeviceArray FinalState) SelectiveScan(in ScanInputs inputs, Segments? segments = null)
     {
-        Device device = Require(inputs.X);
-        ScanSizes sizes = new(inputs, segments);
-        bool follows = Tape.Follows(
-            inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C,
-            inputs.D, inputs.Z, inputs.DeltaBias, inputs.InitialState);
-        DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
-        DeviceArray finalState = device.AllocateOutput(sizes.StateShape);
-        DeviceArray checkpoints =
-            follows ? device.AllocateOutput(sizes.CheckpointShape(device.ScanChunkLength)) : default;
-        device.SelectiveScan(inputs, segments, y, finalState, checkpoints);
-        if (follows)
-        {
-            RecordSelectiveScan(device.Tape!, inputs, segments, y, finalState, checkpoints);
-        }
-
-        return (y, finalState);
+        ScanOperation scan = Run(Require(inputs.X), new ScanOperation { Inputs = inputs, Segments = segments });
+        return (scan.Y, scan.FinalState);
     }
 
     /// <summary>Computes one token of the selective scan and advances the state in place.</summary>
@@ -55,42 +42,12 @@ public static partial class Functions
             throw new ArgumentException($"A step starts from its state {state.Shape}; found an initial state, too.");
         }
 
-        if (Tape.Follows(
-            inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.Z, inputs.DeltaBias, state))
+        ScanOperation step = new() { Inputs = inputs.AsToken(state), FinalState = state };
+        if (Tape.Follows(step))
         {
             throw new InvalidOperationException("A step has no backward pass; scan a sequence of length 1 instead.");
         }
 
-        DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
-        device.SelectiveScanStep(inputs, state, y);
-        return y;
+        return Run(device, step).Y.Reshape(inputs.X.Shape);
     }
-
-    private static void RecordSelectiveScan(
-        Tape tape,
-        ScanInputs inputs,
-        Segments? segments,
-        DeviceArray y,
-        DeviceArray finalState,
-        DeviceArray checkpoints) =>
-        tape.Record(
-            [y, finalState],
-            () => y.Device.SelectiveScanBackward(
-                inputs,
-                segments,
-                checkpoints,
-                y.Gradient,
-                finalState.Gradient,
-                new()
-                {
-                    X = tape.Wanted(inputs.X),
-                    Delta = tape.Wanted(inputs.Delta),
-                    A = tape.Wanted(inputs.A),
-                    B = tape.Wanted(inputs.B),
-                    C = tape.Wanted(inputs.C),
-                    D = tape.Wanted(inputs.D),
-                    Z = tape.Wanted(inputs.Z),
-                    DeltaBias = tape.Wanted(inputs.DeltaBias),
-                    InitialState = tape.Wanted(inputs.InitialState),
-                }));
 }

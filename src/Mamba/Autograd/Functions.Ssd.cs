@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -14,21 +15,8 @@ public static partial class Functions
     /// <remarks>Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 6.</remarks>
     public static (DeviceArray Y, DeviceArray FinalState) Ssd(in SsdInputs inputs, Segments? segments = null)
     {
-        Device device = Require(inputs.X);
-        SsdSizes sizes = new(inputs, segments);
-        bool follows = Follows(inputs);
-        DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
-        DeviceArray finalState = device.AllocateOutput(sizes.StateShape);
-        if (!follows)
-        {
-            device.Ssd(inputs, segments, y, finalState, checkpoints: default);
-            return (y, finalState);
-        }
-
-        DeviceArray checkpoints = device.AllocateOutput(device.SsdCheckpointShape(inputs, segments));
-        device.Ssd(inputs, segments, y, finalState, checkpoints);
-        RecordSsd(device.Tape!, inputs, segments, checkpoints, y, finalState);
-        return (y, finalState);
+        SsdOperation ssd = Run(Require(inputs.X), new SsdOperation { Inputs = inputs, Segments = segments });
+        return (ssd.Y, ssd.FinalState);
     }
 
     /// <summary>
@@ -50,54 +38,13 @@ public static partial class Functions
             throw new ArgumentException($"A step starts from its state {state.Shape}; found an initial state, too.");
         }
 
-        if (Follows(inputs with { InitialState = state }))
+        SsdOperation step = new() { Inputs = inputs.AsToken(state), FinalState = state };
+        if (Tape.Follows(step))
         {
             throw new InvalidOperationException(
                 "A step has no backward pass; use Ssd for a sequence of length 1 instead.");
         }
 
-        DeviceArray y = device.AllocateOutput(inputs.X.Shape, inputs.X.Precision);
-        device.SsdStep(inputs, state, y);
-        return y;
+        return Run(device, step).Y.Reshape(inputs.X.Shape);
     }
-
-    private static bool Follows(in SsdInputs inputs) =>
-        Tape.Follows(
-            inputs.X,
-            inputs.Delta,
-            inputs.A,
-            inputs.B,
-            inputs.C,
-            inputs.D,
-            inputs.Z,
-            inputs.DeltaBias,
-            inputs.InitialState);
-
-    private static void RecordSsd(
-        Tape tape,
-        SsdInputs inputs,
-        Segments? segments,
-        DeviceArray checkpoints,
-        DeviceArray y,
-        DeviceArray finalState) =>
-        tape.Record(
-            [y, finalState],
-            () => inputs.X.Device.SsdBackward(
-                inputs,
-                segments,
-                checkpoints,
-                y.Gradient,
-                finalState.Gradient,
-                new SsdGradients
-                {
-                    X = tape.Wanted(inputs.X),
-                    Delta = tape.Wanted(inputs.Delta),
-                    A = tape.Wanted(inputs.A),
-                    B = tape.Wanted(inputs.B),
-                    C = tape.Wanted(inputs.C),
-                    D = tape.Wanted(inputs.D),
-                    Z = tape.Wanted(inputs.Z),
-                    DeltaBias = tape.Wanted(inputs.DeltaBias),
-                    InitialState = tape.Wanted(inputs.InitialState),
-                }));
 }

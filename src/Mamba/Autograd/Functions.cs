@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -12,6 +13,24 @@ namespace Mamba.Autograd;
 /// </remarks>
 public static partial class Functions
 {
+    /// <summary>Checks an operation, allocates its outputs, computes them, and records it if a tape follows it.</summary>
+    /// <param name="device">The device of the operands.</param>
+    /// <param name="operation">The operation without outputs.</param>
+    /// <returns>The operation with its outputs.</returns>
+    private static TOperation Run<TOperation>(Device device, in TOperation operation)
+        where TOperation : struct, IOperation<TOperation>
+    {
+        bool follows = Tape.Follows(operation);
+        TOperation prepared = operation.Prepare(device, follows);
+        prepared.Forward(device);
+        if (follows)
+        {
+            device.Tape!.Record(prepared);
+        }
+
+        return prepared;
+    }
+
     /// <summary>The device of a required operand.</summary>
     /// <exception cref="ArgumentException">The operand is absent.</exception>
     private static Device Require(

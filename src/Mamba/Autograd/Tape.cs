@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -23,7 +24,8 @@ namespace Mamba.Autograd;
 /// </example>
 public sealed class Tape : IDisposable
 {
-    private readonly List<Entry> _entries = [];
+    private readonly List<Recorded> _entries = [];
+    private readonly Dictionary<Storage, Action> _completions = [];
     private readonly List<DeviceArray> _watched = [];
     private readonly List<DeviceArray> _released = [];
     private readonly Device _device;
@@ -158,6 +160,31 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>
+    /// Calls an action in the middle of <c>Backward</c>, as soon as the gradient of an array is complete: no operation
+    /// that is left adds to it. Data-parallel training exchanges gradients there, while the rest is computed.
+    /// </summary>
+    /// <param name="array">A parameter's value or a watched array, whole or a view of it.</param>
+    /// <param name="action">
+    /// What is called once, on the thread that called <c>Backward</c>; at its beginning if nothing was computed from
+    /// the array. Another action for the same array takes its place.
+    /// </param>
+    /// <exception cref="ArgumentException">The array is on another device.</exception>
+    /// <exception cref="InvalidOperationException">The tape has gone backward already.</exception>
+    /// <example>
+    /// <code>
+    /// tape.WhenComplete(parameter.Value, () => exchange.Begin(tape.GradientOf(parameter.Value)));
+    /// tape.Backward(loss);
+    /// </code>
+    /// </example>
+    public void WhenComplete(DeviceArray array, Action action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        RequireRecording();
+        RequireOnDevice(array);
+        _completions[array.Storage] = action;
+    }
+
+    /// <summary>
     /// Stops recording until the result is disposed: what is computed meanwhile has no gradients, such as samples of a
     /// model in the middle of a training step.
     /// </summary>
@@ -185,30 +212,27 @@ public sealed class Tape : IDisposable
         }
     }
 
+    /// <summary>Whether a tape follows an operand of an operation, which is then to be recorded.</summary>
+    /// <exception cref="InvalidOperationException">Weights among the operands were never set.</exception>
+    internal static bool Follows<TOperation>(in TOperation operation)
+        where TOperation : struct, IDifferentiable<TOperation>
+    {
+        FollowedMap map = default;
+        _ = operation.Map(ref map);
+        return map.IsFollowed;
+    }
+
     /// <summary>Whether a tape records on the arrays' device and follows any of them.</summary>
     /// <exception cref="InvalidOperationException">Weights among them were never set.</exception>
     internal static bool Follows(params ReadOnlySpan<DeviceArray> inputs)
     {
-        bool follows = false;
+        FollowedMap map = default;
         foreach (DeviceArray input in inputs)
         {
-            if (!input.Exists)
-            {
-                continue;
-            }
-
-            Storage storage = input.Storage;
-            if (storage.IsUnset)
-            {
-                throw new InvalidOperationException(
-                    $"Weights {input.Shape} were never set: their layer was made with random: null, for a loader to " +
-                    "fill. Load it, or pass a Random.");
-            }
-
-            follows |= storage.Device.Tape is { } tape && (storage.IsTrainable || tape.Follows(storage));
+            map.Operand(input);
         }
 
-        return follows;
+        return map.IsFollowed;
     }
 
     /// <summary>Whether the tape of a storage's device watches it or computed it.</summary>
@@ -221,22 +245,25 @@ public sealed class Tape : IDisposable
     internal DeviceArray Wanted(DeviceArray input) =>
         input.Exists && IsWanted(input.Storage) ? GradientOf(input) : default;
 
-    /// <summary>Records an operation.</summary>
-    /// <param name="outputs">What it made.</param>
-    /// <param name="backward">
-    /// Adds to the gradients of its operands; called if a gradient has reached any of the outputs.
-    /// </param>
-    internal void Record(ReadOnlySpan<DeviceArray> outputs, Action backward)
+    /// <summary>Records an operation that has been computed.</summary>
+    internal void Record<TOperation>(in TOperation operation)
+        where TOperation : struct, IDifferentiable<TOperation>
     {
-        foreach (DeviceArray output in outputs)
+        OutputMap map = new(this);
+        _ = operation.Map(ref map);
+        _entries.Add(new Recorded<TOperation>(operation));
+    }
+
+    /// <summary>The operands of the recorded operations that another tape follows.</summary>
+    internal DeviceArray[] OperandsOf(Tape other)
+    {
+        OperandMap map = new([]);
+        foreach (Recorded entry in _entries)
         {
-            if (output.Exists)
-            {
-                output.Storage.Tape = this;
-            }
+            entry.Map(ref map);
         }
 
-        _entries.Add(new(backward, outputs.ToArray()));
+        return [.. map.Operands.Values.Where(array => other.IsWanted(array.Storage))];
     }
 
     /// <summary>
@@ -254,9 +281,12 @@ public sealed class Tape : IDisposable
         int kept = first;
         for (int i = first; i < _entries.Count; i++)
         {
-            if (Array.Exists(_entries[i].Outputs, output => output.IsAlive && output.Storage.Depth < depth))
+            DepthMap map = new(depth);
+            _entries[i].Map(ref map);
+            if (map.IsOutside)
             {
-                _entries[kept++] = _entries[i] with { IsBroken = true };
+                _entries[i].IsBroken = true;
+                _entries[kept++] = _entries[i];
             }
         }
 
@@ -283,28 +313,19 @@ public sealed class Tape : IDisposable
         return false;
     }
 
-    private bool IsWanted(Storage storage) => storage.IsTrainable || Follows(storage);
+    /// <summary>Whether the tape follows a storage.</summary>
+    internal bool IsWanted(Storage storage) => storage.IsTrainable || Follows(storage);
 
     private void Backward()
     {
         try
         {
+            Dictionary<int, List<Action>> completions = CompletionsByEntry();
+            Complete(completions, _entries.Count);
             for (int i = _entries.Count - 1; i >= 0; i--)
             {
-                Entry entry = _entries[i];
-                if (!Array.Exists(entry.Outputs, output => output.IsAlive && output.Gradient.Exists))
-                {
-                    continue; // nothing that Backward began with depends on it
-                }
-
-                if (entry.IsBroken)
-                {
-                    throw new InvalidOperationException(
-                        "A scope that was opened under this tape has ended, and with it arrays that the way back " +
-                        "needs. End such a scope after Backward, or compute in it nothing that Backward depends on.");
-                }
-
-                entry.Backward();
+                Backward(_entries[i]);
+                Complete(completions, i);
             }
         }
         finally
@@ -313,10 +334,78 @@ public sealed class Tape : IDisposable
         }
     }
 
+    private void Backward(Recorded entry)
+    {
+        ReachedMap map = default;
+        entry.Map(ref map);
+        if (!map.IsReached)
+        {
+            return; // nothing that Backward began with depends on it
+        }
+
+        if (entry.IsBroken)
+        {
+            throw new InvalidOperationException(
+                "A scope that was opened under this tape has ended, and with it arrays that the way back needs. End " +
+                "such a scope after Backward, or compute in it nothing that Backward depends on.");
+        }
+
+        entry.Backward(this, _device);
+    }
+
+    /// <summary>
+    /// The actions of <see cref="WhenComplete"/>, by the first operation that uses the array: nothing before it adds to
+    /// the gradient. Those of arrays that no operation uses stand behind the last operation.
+    /// </summary>
+    private Dictionary<int, List<Action>> CompletionsByEntry()
+    {
+        Dictionary<int, List<Action>> byEntry = [];
+        Dictionary<Storage, Action> left = new(_completions);
+        for (int i = 0; i < _entries.Count && left.Count > 0; i++)
+        {
+            OperandMap map = new([]);
+            _entries[i].Map(ref map);
+            foreach (Storage storage in map.Operands.Keys)
+            {
+                if (left.Remove(storage, out Action? action))
+                {
+                    Add(i, action);
+                }
+            }
+        }
+
+        foreach (Action action in left.Values)
+        {
+            Add(_entries.Count, action);
+        }
+
+        return byEntry;
+
+        void Add(int entry, Action action)
+        {
+            if (!byEntry.TryGetValue(entry, out List<Action>? actions))
+            {
+                byEntry[entry] = actions = [];
+            }
+
+            actions.Add(action);
+        }
+    }
+
+    private void Complete(Dictionary<int, List<Action>> completions, int entry)
+    {
+        if (completions.TryGetValue(entry, out List<Action>? actions))
+        {
+            using Suspension suspension = new(_device); // what an action computes is not recorded
+            actions.ForEach(action => action());
+        }
+    }
+
     private void Stop()
     {
         _isDone = true;
         _entries.Clear();
+        _completions.Clear();
         _released.ForEach(_device.Release);
         _released.Clear();
         if (_device.Tape == this)
@@ -387,12 +476,5 @@ public sealed class Tape : IDisposable
                 _device!.Tape = _tape;
             }
         }
-    }
-
-    /// <summary>An operation: how to go back through it, and what it made.</summary>
-    private readonly record struct Entry(Action Backward, DeviceArray[] Outputs)
-    {
-        /// <summary>Whether a scope has taken away what the way back needs.</summary>
-        public bool IsBroken { get; init; }
     }
 }

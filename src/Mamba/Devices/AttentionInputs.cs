@@ -1,3 +1,5 @@
+using Mamba.Operations;
+
 namespace Mamba.Devices;
 
 /// <summary>What attention is computed from.</summary>
@@ -57,4 +59,15 @@ public readonly record struct AttentionInputs
         DeviceArray.RequireOptional("past keys", PastKeys, past);
         DeviceArray.RequireOptional("past values", PastValues, past);
     }
+
+    /// <summary>Puts other arrays in place of the operands.</summary>
+    internal AttentionInputs Map<TMap>(ref TMap map)
+        where TMap : struct, IArrayMap => this with
+        {
+            Queries = map.Operand(Queries),
+            Keys = map.Operand(Keys),
+            Values = map.Operand(Values),
+            PastKeys = map.Operand(PastKeys),
+            PastValues = map.Operand(PastValues),
+        };
 }

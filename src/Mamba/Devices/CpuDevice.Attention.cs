@@ -1,75 +1,68 @@
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Devices;
 
 public sealed unsafe partial class CpuDevice
 {
-    internal override void Attention(in AttentionInputs inputs, Segments? segments, DeviceArray y)
+    internal override void Attention(in AttentionOperation attention)
     {
-        Sequences sequences = new(inputs.Queries.Shape, segments);
-        inputs.Validate(sequences);
-        RequireSameShape(inputs.Queries, y);
         using DeviceScope scope = Scope();
-        AttentionParts parts = new(this, inputs, sequences);
-        int items = sequences.Count * inputs.Heads;
-        Rows scratch = RowsOf(Allocate([items, inputs.Past + sequences.LongestLength]));
-        Run(new AttentionJob(parts, RowsOf(y), scratch), items);
+        AttentionParts parts = new(this, attention);
+        int items = attention.Sequences.Count * parts.Heads;
+        Rows scratch = RowsOf(Allocate([items, parts.Past + attention.Sequences.LongestLength]));
+        Run(new AttentionJob(parts, RowsOf(attention.Y), scratch), items);
     }
 
-    internal override void AttentionBackward(
-        in AttentionInputs inputs, Segments? segments, DeviceArray gy, in AttentionGradients gradients)
+    internal override void AttentionBackward(in AttentionOperation attention, in AttentionOperation gradients)
     {
-        Sequences sequences = new(inputs.Queries.Shape, segments);
         using DeviceScope scope = Scope();
-        AttentionParts parts = new(this, inputs, sequences);
+        AttentionParts parts = new(this, attention);
 
         // Heads that share keys add to the same gradients: they are one item.
-        int items = sequences.Count * inputs.KeyValueHeads;
-        int scratch = 2 * (inputs.Past + sequences.LongestLength);
+        int items = attention.Sequences.Count * parts.KeyValueHeads;
+        int scratch = 2 * (parts.Past + attention.Sequences.LongestLength);
         Run(
             new AttentionBackwardJob(
                 parts,
-                RowsOf(gy),
-                RowsOf(gradients.Queries),
-                RowsOf(gradients.Keys),
-                RowsOf(gradients.Values),
-                RowsOf(gradients.PastKeys),
-                RowsOf(gradients.PastValues),
+                RowsOf(gradients.Y),
+                RowsOf(gradients.Inputs.Queries),
+                RowsOf(gradients.Inputs.Keys),
+                RowsOf(gradients.Inputs.Values),
+                RowsOf(gradients.Inputs.PastKeys),
+                RowsOf(gradients.Inputs.PastValues),
                 RowsOf(Allocate([items, scratch]))),
             items);
     }
 
-    internal override void Rotary(
-        DeviceArray x, RotaryOptions options, Segments? segments, bool inverse, DeviceArray y)
+    internal override void Rotary(in RotaryOperation rotary)
     {
-        RequireSameShape(x, y);
-        options.Validate(x.Shape);
-        Sequences sequences = new(x.Shape, segments);
         using DeviceScope scope = Scope();
-        Rows angles = RowsOf(Allocate([sequences.Count, Math.Max(options.RotaryDim, 1)]));
+        Rows angles = RowsOf(Allocate([rotary.Sequences.Count, Math.Max(rotary.Options.RotaryDim, 1)]));
         Run(
-            new RotaryJob(sequences, RowsOf(x), RowsOf(y), angles, x.Shape.Width, options, inverse),
-            sequences.Count);
+            new RotaryJob(rotary, RowsOf(rotary.X), RowsOf(rotary.Y), angles),
+            rotary.Sequences.Count);
     }
 
     /// <summary>The memory of attention's inputs, cut by sequence and head.</summary>
-    private readonly struct AttentionParts(CpuDevice device, AttentionInputs inputs, Sequences sequences)
+    private readonly struct AttentionParts(CpuDevice device, in AttentionOperation attention)
     {
-        private readonly Rows _q = device.RowsOf(inputs.Queries);
-        private readonly Rows _k = device.RowsOf(inputs.Keys);
-        private readonly Rows _v = device.RowsOf(inputs.Values);
-        private readonly Rows _pastK = device.RowsOf(inputs.PastKeys);
-        private readonly Rows _pastV = device.RowsOf(inputs.PastValues);
-        private readonly int _dim = inputs.HeadDim;
+        private readonly Rows _q = device.RowsOf(attention.Inputs.Queries);
+        private readonly Rows _k = device.RowsOf(attention.Inputs.Keys);
+        private readonly Rows _v = device.RowsOf(attention.Inputs.Values);
+        private readonly Rows _pastK = device.RowsOf(attention.Inputs.PastKeys);
+        private readonly Rows _pastV = device.RowsOf(attention.Inputs.PastValues);
+        private readonly Sequences _sequences = attention.Sequences;
+        private readonly int _dim = attention.Inputs.HeadDim;
 
-        public int Heads { get; } = inputs.Heads;
+        public int Heads { get; } = attention.Inputs.Heads;
 
-        public int KeyValueHeads { get; } = inputs.KeyValueHeads;
+        public int KeyValueHeads { get; } = attention.Inputs.KeyValueHeads;
 
-        public int Past { get; } = inputs.Past;
+        public int Past { get; } = attention.Inputs.Past;
 
-        public AttentionSizes Sizes(int sequence) => new(Past, sequences.Length(sequence), _dim);
+        public AttentionSizes Sizes(int sequence) => new(Past, _sequences.Length(sequence), _dim);
 
         public Rows Q(int sequence, int head) => OfHead(_q, sequence, head);
 
@@ -78,7 +71,7 @@ public sealed unsafe partial class CpuDevice
         public PastRows V(int sequence, int head) => OfHead(_pastV, _v, sequence, head);
 
         public Rows OfHead(Rows rows, int sequence, int head) =>
-            rows.IsNull ? rows : new Rows(rows[sequences.Start(sequence)], rows.Pitch).From(head * _dim);
+            rows.IsNull ? rows : new Rows(rows[_sequences.Start(sequence)], rows.Pitch).From(head * _dim);
 
         public PastRows OfHead(Rows past, Rows present, int sequence, int head) => new(
             past.IsNull ? past : new Rows(past[(nint)sequence * Past], past.Pitch).From(head * _dim),
@@ -125,24 +118,28 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct RotaryJob(
-        Sequences sequences, Rows x, Rows y, Rows angles, int width, RotaryOptions options, bool inverse) : IJob
+    private readonly struct RotaryJob(in RotaryOperation rotary, Rows x, Rows y, Rows angles) : IJob
     {
+        private readonly Sequences _sequences = rotary.Sequences;
+        private readonly RotaryOptions _options = rotary.Options;
+        private readonly int _width = rotary.X.Shape.Width;
+        private readonly bool _inverse = rotary.Inverse;
+
         public void Run(int item)
         {
-            int start = sequences.Start(item);
-            for (int t = 0; t < sequences.Length(item); t++)
+            int start = _sequences.Start(item);
+            for (int t = 0; t < _sequences.Length(item); t++)
             {
                 Kernels.Rotary.Angles(
-                    (long)options.Offset + t, options.RotaryDim, options.Base, inverse, angles[item]);
+                    (long)_options.Offset + t, _options.RotaryDim, _options.Base, _inverse, angles[item]);
                 Kernels.Rotary.Token(
                     x[start + t],
                     y[start + t],
-                    width,
-                    options.HeadDim,
+                    _width,
+                    _options.HeadDim,
                     angles[item],
-                    options.RotaryDim,
-                    options.Interleaved);
+                    _options.RotaryDim,
+                    _options.Interleaved);
             }
         }
     }

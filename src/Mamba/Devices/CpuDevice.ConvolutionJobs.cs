@@ -50,25 +50,20 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
+    /// <summary>What the way back reads and adds to; null where it is absent.</summary>
+    private readonly record struct ConvolutionBackwardRows(
+        Rows X, Rows Window, Rows Gy, Rows Gx, Rows Gwindow, Rows Sums, Rows Scratch);
+
     private readonly struct ConvolutionBackwardJob<TActivation>(
-        TokenBlocks blocks,
-        Filter filter,
-        Rows x,
-        Rows window,
-        Rows gy,
-        Rows gx,
-        Rows gwindow,
-        Rows sums,
-        Rows scratch)
-        : IJob
+        TokenBlocks blocks, Filter filter, ConvolutionBackwardRows rows) : IJob
         where TActivation : struct, IMap
     {
         public void Run(int item)
         {
-            Rows blockSums = sums.IsNull ? default : new(sums[item], filter.Channels);
+            Rows sums = rows.Sums.IsNull ? default : new(rows.Sums[item], filter.Channels);
             if (!sums.IsNull)
             {
-                new Span<float>(sums[item], (filter.Width + 1) * filter.Channels).Clear();
+                new Span<float>(rows.Sums[item], (filter.Width + 1) * filter.Channels).Clear();
             }
 
             (int token, int end) = blocks[item];
@@ -77,13 +72,13 @@ public sealed unsafe partial class CpuDevice
                 (int sequence, int start, int count) = blocks.Piece(token, end);
                 DepthwiseConvolution.Backward<TActivation>(
                     filter,
-                    RowsOfSequence(blocks.Sequences, sequence, filter, x, window),
+                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.X, rows.Window),
                     start,
                     count,
-                    gy.At(blocks.Sequences.Start(sequence), 0),
-                    RowsOfSequence(blocks.Sequences, sequence, filter, gx, gwindow),
-                    blockSums,
-                    scratch[item]);
+                    rows.Gy.At(blocks.Sequences.Start(sequence), 0),
+                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.Gx, rows.Gwindow),
+                    sums,
+                    rows.Scratch[item]);
                 token += count;
             }
         }

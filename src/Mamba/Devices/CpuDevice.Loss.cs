@@ -1,4 +1,5 @@
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Devices;
@@ -20,50 +21,38 @@ public sealed unsafe partial class CpuDevice
         Run(job, job.Items);
     }
 
-    internal override void CrossEntropy(
-        DeviceArray logits, IndexArray targets, int ignoreIndex, DeviceArray statistics, DeviceArray loss)
+    internal override void CrossEntropy(in CrossEntropyOperation loss)
     {
-        RequireTargets(logits, targets, statistics);
-        RequireScalar(loss);
-        int counted = CountTargets(ValuesOf(targets), ignoreIndex, logits.Shape.Width);
-        Rows x = RowsOf(logits), rows = RowsOf(statistics);
-        int* target = StartOf(targets);
-        StatisticsJob job = new(x, logits.Shape.Rows, logits.Shape.Width, target, ignoreIndex, rows);
+        int counted = loss.CountTargets(ValuesOf(loss.Targets)), ignoreIndex = loss.IgnoreIndex;
+        Rows x = RowsOf(loss.Logits), statistics = RowsOf(loss.Statistics);
+        int* target = StartOf(loss.Targets);
+        StatisticsJob job = new(x, loss.Logits.Shape.Rows, loss.Classes, target, ignoreIndex, statistics);
         Run(job, job.Items);
 
         double sum = 0;
-        for (nint row = 0; row < targets.Length; row++)
+        for (nint row = 0; row < loss.Targets.Length; row++)
         {
             if (target[row] != ignoreIndex)
             {
-                sum += Math.Log(rows[row][1]) + ((double)rows[row][0] - x[row][target[row]]);
+                sum += Math.Log(statistics[row][1]) + ((double)statistics[row][0] - x[row][target[row]]);
             }
         }
 
-        *RowsOf(loss).Origin = counted == 0 ? 0f : (float)(sum / counted);
+        *RowsOf(loss.Loss).Origin = counted == 0 ? 0f : (float)(sum / counted);
     }
 
-    internal override void CrossEntropyBackward(
-        DeviceArray logits,
-        IndexArray targets,
-        int ignoreIndex,
-        DeviceArray statistics,
-        DeviceArray gLoss,
-        DeviceArray gLogits)
+    internal override void CrossEntropyBackward(in CrossEntropyOperation loss, in CrossEntropyOperation gradients)
     {
-        RequireTargets(logits, targets, statistics);
-        RequireScalar(gLoss);
-        RequireSameShape(logits, gLogits);
-        int counted = CountTargets(ValuesOf(targets), ignoreIndex, logits.Shape.Width);
+        int counted = loss.CountTargets(ValuesOf(loss.Targets));
         CrossEntropyBackwardJob job = new(
-            RowsOf(logits),
-            logits.Shape.Rows,
-            logits.Shape.Width,
-            StartOf(targets),
-            ignoreIndex,
-            RowsOf(statistics),
-            *RowsOf(gLoss).Origin / (double)Math.Max(counted, 1),
-            RowsOf(gLogits));
+            RowsOf(loss.Logits),
+            loss.Logits.Shape.Rows,
+            loss.Classes,
+            StartOf(loss.Targets),
+            loss.IgnoreIndex,
+            RowsOf(loss.Statistics),
+            *RowsOf(gradients.Loss).Origin / (double)Math.Max(counted, 1),
+            RowsOf(gradients.Logits));
         Run(job, job.Items);
     }
 

@@ -1,4 +1,5 @@
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Devices;
@@ -22,11 +23,11 @@ public sealed unsafe partial class CpuDevice
             target);
     }
 
-    internal override void Linear(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
+    internal override void Linear(in LinearOperation linear)
     {
-        RequireLinearShapes(x, weight, bias, y);
-        Rows input = RowsOf(x), output = RowsOf(y);
-        float* b = StartOf(bias);
+        (DeviceArray x, DeviceArray weight) = (linear.X, linear.Weight);
+        Rows input = RowsOf(x), output = RowsOf(linear.Y);
+        float* b = StartOf(linear.Bias);
         nint rows = x.Shape.Rows;
         int columns = weight.Shape[0];
 

@@ -1,66 +1,51 @@
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Devices;
 
 public sealed unsafe partial class CpuDevice
 {
-    internal override void Norm(
-        DeviceArray x,
-        DeviceArray residual,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        bool centered,
-        DeviceArray y,
-        DeviceArray sum)
+    internal override void Norm(in NormOperation norm)
     {
-        RequireNorm(x, weight, bias, y, residual, sum);
-        NormRows rows = new(x.Shape);
+        NormRows rows = new(norm.X.Shape);
         Run(
-            new NormJob(
-                rows,
-                RowsOf(x),
-                RowsOf(residual),
-                StartOf(weight),
-                StartOf(bias),
-                epsilon,
-                centered,
-                RowsOf(y),
-                RowsOf(sum)),
+            new NormJob
+            {
+                Blocks = rows,
+                X = RowsOf(norm.X),
+                Residual = RowsOf(norm.Residual),
+                Weight = StartOf(norm.Weight),
+                Bias = StartOf(norm.Bias),
+                Epsilon = norm.Epsilon,
+                Centered = norm.Centered,
+                Y = RowsOf(norm.Y),
+                Sum = RowsOf(norm.Sum),
+            },
             rows.Blocks);
     }
 
-    internal override void NormBackward(
-        DeviceArray s,
-        DeviceArray weight,
-        float epsilon,
-        bool centered,
-        DeviceArray gy,
-        DeviceArray gsum,
-        DeviceArray gx,
-        DeviceArray gresidual,
-        DeviceArray gweight,
-        DeviceArray gbias)
+    internal override void NormBackward(in NormOperation norm, in NormOperation gradients)
     {
-        RequireNorm(s, weight, gbias, gy, gsum, gx, gresidual);
         using DeviceScope scope = Scope();
-        NormRows rows = new(s.Shape);
-        DeviceArray sums = AllocateNormSums(rows, gweight, gbias);
+        NormRows rows = new(norm.X.Shape);
+        DeviceArray sums = AllocateNormSums(rows, gradients.Weight, gradients.Bias);
         Run(
-            new NormBackwardJob(
-                rows,
-                RowsOf(s),
-                StartOf(weight),
-                epsilon,
-                centered,
-                RowsOf(gy),
-                RowsOf(gsum),
-                RowsOf(gx),
-                RowsOf(gresidual),
-                RowsOf(sums)),
+            new NormBackwardJob
+            {
+                Blocks = rows,
+                S = RowsOf(norm.Normalized),
+                Weight = StartOf(norm.Weight),
+                Epsilon = norm.Epsilon,
+                Centered = norm.Centered,
+                Gy = RowsOf(gradients.Y),
+                Gsum = RowsOf(gradients.Sum),
+                Gx = RowsOf(gradients.X),
+                Gresidual = RowsOf(gradients.Residual),
+                Sums = RowsOf(sums),
+            },
             rows.Blocks);
-        AddNormSums(rows, sums, gweight, gbias);
+        AddNormSums(rows, sums, gradients.Weight, gradients.Bias);
     }
 
     /// <summary>For each block of rows the gradients of weight and bias, from these rows alone.</summary>
@@ -107,66 +92,83 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct NormJob(
-        NormRows rows,
-        Rows x,
-        Rows residual,
-        float* weight,
-        float* bias,
-        float epsilon,
-        bool centered,
-        Rows y,
-        Rows sum)
-        : IJob
+    private readonly struct NormJob : IJob
     {
+        public required NormRows Blocks { get; init; }
+
+        public required Rows X { get; init; }
+
+        public required Rows Residual { get; init; }
+
+        public required float* Weight { get; init; }
+
+        public required float* Bias { get; init; }
+
+        public required float Epsilon { get; init; }
+
+        public required bool Centered { get; init; }
+
+        public required Rows Y { get; init; }
+
+        public required Rows Sum { get; init; }
+
         public void Run(int item)
         {
-            (nint row, nint end) = rows[item];
+            (nint row, nint end) = Blocks[item];
             for (; row < end; row++)
             {
-                float* s = x[row];
-                if (!residual.IsNull)
+                float* s = X[row];
+                if (!Residual.IsNull)
                 {
-                    s = sum[row];
-                    Simd.Zip.Run<Elementwise.Add>(x[row], residual[row], s, rows.Width);
+                    s = Sum[row];
+                    Simd.Zip.Run<Elementwise.Add>(X[row], Residual[row], s, Blocks.Width);
                 }
 
-                Kernels.Norm.Forward(s, weight, bias, epsilon, centered, y[row], rows.Width);
+                Kernels.Norm.Forward(s, Weight, Bias, Epsilon, Centered, Y[row], Blocks.Width);
             }
         }
     }
 
-    private readonly struct NormBackwardJob(
-        NormRows rows,
-        Rows s,
-        float* weight,
-        float epsilon,
-        bool centered,
-        Rows gy,
-        Rows gsum,
-        Rows gx,
-        Rows gresidual,
-        Rows sums)
-        : IJob
+    private readonly struct NormBackwardJob : IJob
     {
+        public required NormRows Blocks { get; init; }
+
+        public required Rows S { get; init; }
+
+        public required float* Weight { get; init; }
+
+        public required float Epsilon { get; init; }
+
+        public required bool Centered { get; init; }
+
+        public required Rows Gy { get; init; }
+
+        public required Rows Gsum { get; init; }
+
+        public required Rows Gx { get; init; }
+
+        public required Rows Gresidual { get; init; }
+
+        public required Rows Sums { get; init; }
+
         public void Run(int item)
         {
-            Rows blockSums = rows.ClearedSums(sums, item);
-            (nint row, nint end) = rows[item];
+            Rows sums = Blocks.ClearedSums(Sums, item);
+            (nint row, nint end) = Blocks[item];
             for (; row < end; row++)
             {
                 Kernels.Norm.Backward(
-                    s[row],
-                    weight,
-                    epsilon,
-                    centered,
-                    gy[row],
-                    gsum.At(row, 0).Origin,
-                    gx.At(row, 0).Origin,
-                    gresidual.At(row, 0).Origin,
-                    blockSums.At(0, 0).Origin,
-                    blockSums.At(1, 0).Origin,
-                    rows.Width);
+                    S[row],
+                    Weight,
+                    Epsilon,
+                    Centered,
+                    Gy[row],
+                    Gsum.At(row, 0).Origin,
+                    Gx.At(row, 0).Origin,
+                    Gresidual.At(row, 0).Origin,
+                    sums.At(0, 0).Origin,
+                    sums.At(1, 0).Origin,
+                    Blocks.Width);
             }
         }
     }

@@ -1,4 +1,5 @@
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Devices;
@@ -20,23 +21,19 @@ public sealed unsafe partial class CpuDevice
 
     internal override int ScanChunkLength => Kernels.SelectiveScan.ChunkLength;
 
-    internal override void SelectiveScan(
-        in ScanInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
+    internal override void SelectiveScan(in ScanOperation scan)
     {
-        ScanSizes sizes = new(inputs, segments);
-        DeviceArray.Require("y", y, inputs.X.Shape);
-        DeviceArray.RequireOptional("the final state", finalState, sizes.StateShape);
-        DeviceArray.RequireOptional("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
+        (ScanInputs inputs, ScanSizes sizes) = (scan.Inputs, scan.Sizes);
         ScanTiles tiles = new(sizes, inputs.X.Shape[1] == 1 ? StepChannels : ScanChannels);
         RunScan(
             new ForwardScan(
                 sizes,
                 tiles,
                 TileOf(inputs, sizes),
-                RowsOf(y),
+                RowsOf(scan.Y),
                 StatesOf(inputs.InitialState, sizes),
-                StatesOf(finalState, sizes),
-                StatesOf(checkpoints, sizes)),
+                StatesOf(scan.FinalState, sizes),
+                StatesOf(scan.Checkpoints, sizes)),
             tiles.Count,
             inputs,
             sizes);

@@ -1,23 +1,14 @@
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Devices;
 
 public sealed unsafe partial class CpuDevice
 {
-    internal override void SelectiveScanBackward(
-        in ScanInputs inputs,
-        Segments? segments,
-        DeviceArray checkpoints,
-        DeviceArray gy,
-        DeviceArray gFinalState,
-        in ScanGradients gradients)
+    internal override void SelectiveScanBackward(in ScanOperation scan, in ScanOperation gradients)
     {
-        ScanSizes sizes = new(inputs, segments);
-        DeviceArray.Require("checkpoints", checkpoints, sizes.CheckpointShape(ScanChunkLength));
-        DeviceArray.RequireOptional("the gradient of y", gy, inputs.X.Shape);
-        DeviceArray.RequireOptional("the gradient of the final state", gFinalState, sizes.StateShape);
-        RequireShapes(inputs, gradients);
+        (ScanInputs inputs, ScanSizes sizes, ScanInputs ofInputs) = (scan.Inputs, scan.Sizes, gradients.Inputs);
         using DeviceScope scope = Scope();
         ScanTiles tiles = new(sizes, ScanChannels);
 
@@ -30,10 +21,10 @@ public sealed unsafe partial class CpuDevice
         DeviceArray c = AllocatePartial(inputs.C, inputs.HasConstantC, sizes, tiles);
         ScanGradientTile whole = new()
         {
-            Y = RowsOf(gy),
-            X = RowsOf(gradients.X),
-            Delta = RowsOf(gradients.Delta),
-            Z = RowsOf(gradients.Z),
+            Y = RowsOf(gradients.Y),
+            X = RowsOf(ofInputs.X),
+            Delta = RowsOf(ofInputs.Delta),
+            Z = RowsOf(ofInputs.Z),
             A = StatesOf(a, sizes),
             B = CouplingOf(b, inputs.HasConstantB, sizes),
             C = CouplingOf(c, inputs.HasConstantC, sizes),
@@ -46,36 +37,22 @@ public sealed unsafe partial class CpuDevice
                 tiles,
                 TileOf(inputs, sizes),
                 whole,
-                StatesOf(checkpoints, sizes),
-                StatesOf(gFinalState, sizes),
+                StatesOf(scan.Checkpoints, sizes),
+                StatesOf(gradients.FinalState, sizes),
                 StatesOf(carry, sizes)),
             tiles.Count,
             inputs,
             sizes);
 
-        AddSums(a, gradients.A);
-        AddSums(d, gradients.D);
-        AddSums(deltaBias, gradients.DeltaBias);
-        AddPartial(b, inputs.HasConstantB, gradients.B);
-        AddPartial(c, inputs.HasConstantC, gradients.C);
-        if (gradients.InitialState.Exists)
+        AddSums(a, ofInputs.A);
+        AddSums(d, ofInputs.D);
+        AddSums(deltaBias, ofInputs.DeltaBias);
+        AddPartial(b, inputs.HasConstantB, ofInputs.B);
+        AddPartial(c, inputs.HasConstantC, ofInputs.C);
+        if (ofInputs.InitialState.Exists)
         {
-            AddScaled(carry.Reshape(gradients.InitialState.Shape), 1f, gradients.InitialState);
+            AddScaled(carry.Reshape(ofInputs.InitialState.Shape), 1f, ofInputs.InitialState);
         }
-    }
-
-    private static void RequireShapes(in ScanInputs inputs, in ScanGradients gradients)
-    {
-        DeviceArray.RequireOptional("the gradient of x", gradients.X, inputs.X.Shape);
-        DeviceArray.RequireOptional("the gradient of Δ", gradients.Delta, inputs.Delta.Shape);
-        DeviceArray.RequireOptional("the gradient of A", gradients.A, inputs.A.Shape);
-        DeviceArray.RequireOptional("the gradient of B", gradients.B, inputs.B.Shape);
-        DeviceArray.RequireOptional("the gradient of C", gradients.C, inputs.C.Shape);
-        DeviceArray.RequireOptional("the gradient of D", gradients.D, inputs.D.Shape);
-        DeviceArray.RequireOptional("the gradient of z", gradients.Z, inputs.Z.Shape);
-        DeviceArray.RequireOptional("the gradient of the bias of Δ", gradients.DeltaBias, inputs.DeltaBias.Shape);
-        DeviceArray.RequireOptional(
-            "the gradient of the initial state", gradients.InitialState, inputs.InitialState.Shape);
     }
 
     /// <summary>Where the gradient of B or C is gathered: for every sequence, or for every tile of a group.</summary>

@@ -1,4 +1,5 @@
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Devices;
@@ -29,10 +30,10 @@ public sealed unsafe partial class CpuDevice
     /// <summary>Called by every item that uses scratch memory: tests throw here.</summary>
     internal Action? ScratchUsed { get; set; }
 
-    internal override Shape SsdCheckpointShape(in SsdInputs inputs, Segments? segments)
+    internal override Shape SsdCheckpointShape(in SsdOperation ssd)
     {
-        SsdSizes sizes = new(inputs, segments);
-        int length = SsdChunkLengthOf(inputs), count = 0;
+        SsdSizes sizes = ssd.Sizes;
+        int length = SsdChunkLengthOf(ssd.Inputs), count = 0;
         for (int sequence = 0; sequence < sizes.Sequences.Count; sequence++)
         {
             count += SsdChunks.CountOf(sizes.Sequences.Length(sequence), length) - 1;
@@ -41,21 +42,18 @@ public sealed unsafe partial class CpuDevice
         return [count, sizes.Heads, sizes.States, sizes.HeadDim];
     }
 
-    internal override void Ssd(
-        in SsdInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
+    internal override void Ssd(in SsdOperation ssd)
     {
-        SsdSizes sizes = new(inputs, segments);
-        DeviceArray.Require("y", y, inputs.X.Shape);
-        DeviceArray.RequireOptional("the final state", finalState, sizes.StateShape);
+        (SsdInputs inputs, SsdSizes sizes) = (ssd.Inputs, ssd.Sizes);
         using DeviceScope scope = Scope();
         SsdForward forward = new()
         {
             Sizes = sizes,
             Operands = OperandsOf(inputs, sizes),
             SequentialLength = inputs.ChunkLength == 0 ? SsdSequentialLength : 0,
-            Y = RowsOf(y),
-            FinalState = StartOf(finalState.Exists ? finalState : Allocate(sizes.StateShape)),
-            Checkpoints = StartOf(checkpoints),
+            Y = RowsOf(ssd.Y),
+            FinalState = StartOf(ssd.FinalState),
+            Checkpoints = StartOf(ssd.Checkpoints),
         };
         (int shortest, int longest) = LengthsOf(sizes.Sequences);
         if (shortest <= forward.SequentialLength)

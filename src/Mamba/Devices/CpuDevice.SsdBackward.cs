@@ -1,4 +1,5 @@
 using Mamba.Kernels;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Devices;
@@ -11,18 +12,9 @@ public sealed unsafe partial class CpuDevice
     /// </summary>
     private const int SsdHeadsOfShare = 4;
 
-    internal override void SsdBackward(
-        in SsdInputs inputs,
-        Segments? segments,
-        DeviceArray checkpoints,
-        DeviceArray gy,
-        DeviceArray gFinalState,
-        in SsdGradients gradients)
+    internal override void SsdBackward(in SsdOperation ssd, in SsdOperation gradients)
     {
-        SsdSizes sizes = new(inputs, segments);
-        DeviceArray.RequireOptional("the gradient of y", gy, inputs.X.Shape);
-        DeviceArray.RequireOptional("the gradient of the final state", gFinalState, sizes.StateShape);
-        DeviceArray.Require("the checkpoints", checkpoints, SsdCheckpointShape(inputs, segments));
+        (SsdInputs inputs, SsdSizes sizes, SsdInputs ofInputs) = (ssd.Inputs, ssd.Sizes, gradients.Inputs);
         if (sizes.Sequences.Count == 0)
         {
             return;
@@ -32,7 +24,7 @@ public sealed unsafe partial class CpuDevice
         using DeviceScope scope = Scope();
         int sequences = sizes.Sequences.Count;
         DeviceArray ofA = Zeros([sequences, sizes.Heads]), ofBias = Zeros([sequences, sizes.Heads]);
-        DeviceArray ofD = gradients.D.Exists ? Zeros([sequences, inputs.D.Shape.Width]) : default;
+        DeviceArray ofD = ofInputs.D.Exists ? Zeros([sequences, inputs.D.Shape.Width]) : default;
         DeviceArray ofState = Allocate(sizes.StateShape);
         SsdBackwardPass pass = new()
         {
@@ -40,11 +32,11 @@ public sealed unsafe partial class CpuDevice
             Operands = OperandsOf(inputs, sizes),
             Gradients = new SsdOperands
             {
-                X = RowsOf(gradients.X),
-                Delta = RowsOf(gradients.Delta),
-                B = RowsOf(gradients.B),
-                C = RowsOf(gradients.C),
-                Z = RowsOf(gradients.Z),
+                X = RowsOf(ofInputs.X),
+                Delta = RowsOf(ofInputs.Delta),
+                B = RowsOf(ofInputs.B),
+                C = RowsOf(ofInputs.C),
+                Z = RowsOf(ofInputs.Z),
                 A = StartOf(ofA),
                 D = StartOf(ofD),
                 DeltaBias = StartOf(ofBias),
@@ -54,18 +46,18 @@ public sealed unsafe partial class CpuDevice
                 HeadsPerGroup = sizes.Heads / sizes.Groups,
             },
             WidthOfD = ofD.Exists ? ofD.Shape.Width : 0,
-            Gy = RowsOf(gy),
-            OfFinalState = StartOf(gFinalState),
+            Gy = RowsOf(gradients.Y),
+            OfFinalState = StartOf(gradients.FinalState),
             OfState = StartOf(ofState),
-            Checkpoints = StartOf(checkpoints),
+            Checkpoints = StartOf(ssd.Checkpoints),
         };
         RunChunksBackward(pass, Math.Clamp(LengthsOf(sizes.Sequences).Longest, 1, SsdChunkLengthOf(inputs)));
-        AddSums(ofA, gradients.A);
-        AddSums(ofBias, gradients.DeltaBias);
-        AddSums(ofD, gradients.D);
-        if (gradients.InitialState.Exists)
+        AddSums(ofA, ofInputs.A);
+        AddSums(ofBias, ofInputs.DeltaBias);
+        AddSums(ofD, ofInputs.D);
+        if (ofInputs.InitialState.Exists)
         {
-            AddScaled(ofState, 1f, gradients.InitialState);
+            AddScaled(ofState, 1f, ofInputs.InitialState);
         }
     }
 

@@ -13,6 +13,15 @@ public abstract partial class Device
     /// <summary>Computes <c>y += scale·x</c>, of equal shapes.</summary>
     internal abstract void AddScaled(DeviceArray x, float scale, DeviceArray y);
 
+    /// <summary>Computes <c>gradient += term</c>, if the gradient is wanted.</summary>
+    internal void AddIfWanted(DeviceArray term, DeviceArray gradient)
+    {
+        if (gradient.Exists)
+        {
+            AddScaled(term, 1f, gradient);
+        }
+    }
+
     /// <summary>Computes <c>y = f(x)</c>, of equal shapes; y may be x.</summary>
     internal abstract void Map<TOp>(DeviceArray x, DeviceArray y)
         where TOp : struct, IMap;

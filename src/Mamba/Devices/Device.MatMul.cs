@@ -15,16 +15,6 @@ public abstract partial class Device
     internal abstract void MatMul(
         DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate);
 
-    /// <summary>
-    /// Computes <c>y = x·Wᵀ + b</c> for every row of x. A row's bits do not depend on how many sequences there are;
-    /// they may on the length of a sequence.
-    /// </summary>
-    /// <param name="x">The input, [K], [length, K] or [.., length, K].</param>
-    /// <param name="weight">W, [N, K].</param>
-    /// <param name="bias">b, [N], or absent.</param>
-    /// <param name="y">The output, as x with N for K.</param>
-    internal abstract void Linear(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y);
-
     /// <summary>The sizes of a matrix product.</summary>
     /// <exception cref="ArgumentException">The matrices do not fit together.</exception>
     private protected static (nint M, nint N, nint K) MatMulSizes(
@@ -46,25 +36,5 @@ public abstract partial class Device
         }
 
         return (m, n, k);
-    }
-
-    /// <summary>Throws unless the arrays of a linear map fit together.</summary>
-    private protected static void RequireLinearShapes(
-        DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
-    {
-        if (weight.Shape.Rank != 2 || weight.Shape.Width != x.Shape.Width)
-        {
-            throw new ArgumentException($"Expected weights [N, {x.Shape.Width}] for {x.Shape}; found {weight.Shape}.");
-        }
-
-        if (bias.Exists && bias.Shape.Count != weight.Shape[0])
-        {
-            throw new ArgumentException($"Expected a bias [{weight.Shape[0]}]; found {bias.Shape}.");
-        }
-
-        if (y.Shape != x.Shape.WithWidth(weight.Shape[0]))
-        {
-            throw new ArgumentException($"Expected {x.Shape.WithWidth(weight.Shape[0])}; found {y.Shape}.");
-        }
     }
 }

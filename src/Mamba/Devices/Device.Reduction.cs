@@ -14,6 +14,12 @@ public abstract partial class Device
     /// <summary>Computes <c>y = factor·x</c>, of equal shapes; y may be x.</summary>
     internal abstract void Scale(DeviceArray x, float factor, DeviceArray y);
 
+    /// <summary>Computes the softmax of every row; y may be x.</summary>
+    internal abstract void Softmax(DeviceArray x, DeviceArray y);
+
+    /// <summary>Computes <c>gx += y·(gy - Σ gy·y)</c>, row by row; y is the softmax.</summary>
+    internal abstract void SoftmaxBackward(DeviceArray y, DeviceArray gy, DeviceArray gx);
+
     /// <summary>Throws unless an array has one element.</summary>
     private protected static void RequireScalar(DeviceArray array)
     {

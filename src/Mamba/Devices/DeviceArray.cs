@@ -234,6 +234,10 @@ public readonly struct DeviceArray
     internal DeviceArray RowRange(nint start, int count) =>
         new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
 
+    /// <summary>Rows [batch, channels] as sequences of one token, [batch, 1, channels]; others as they are.</summary>
+    internal DeviceArray AsToken() =>
+        Exists && Shape.Rank == 2 ? Reshape([Shape[0], 1, Shape.Width]) : this;
+
     private void RequireExists()
     {
         if (!Exists)

@@ -1,3 +1,5 @@
+using Mamba.Operations;
+
 namespace Mamba.Devices;
 
 /// <summary>What a selective scan is computed from (Mamba-1).</summary>
@@ -55,4 +57,30 @@ public readonly record struct ScanInputs
 
     /// <summary>Whether Δ passes through <c>log(1 + e^Δ)</c>.</summary>
     public bool Softplus { get; init; }
+
+    /// <summary>Puts other arrays in place of the operands.</summary>
+    internal ScanInputs Map<TMap>(ref TMap map)
+        where TMap : struct, IArrayMap => this with
+        {
+            X = map.Operand(X),
+            Delta = map.Operand(Delta),
+            A = map.Operand(A),
+            B = map.Operand(B),
+            C = map.Operand(C),
+            D = map.Operand(D),
+            Z = map.Operand(Z),
+            DeltaBias = map.Operand(DeltaBias),
+            InitialState = map.Operand(InitialState),
+        };
+
+    /// <summary>These inputs as sequences of one token, which start from a state.</summary>
+    internal ScanInputs AsToken(DeviceArray state) => this with
+    {
+        X = X.AsToken(),
+        Delta = Delta.AsToken(),
+        B = HasConstantB ? B : B.AsToken(),
+        C = HasConstantC ? C : C.AsToken(),
+        Z = Z.AsToken(),
+        InitialState = state,
+    };
 }

@@ -1,3 +1,5 @@
+using Mamba.Operations;
+
 namespace Mamba.Devices;
 
 /// <summary>What a state-space dual is computed from (Mamba-2).</summary>
@@ -65,4 +67,31 @@ public readonly record struct SsdInputs
     /// Tokens that are computed with at once; 0 leaves the choice to the device. It changes nothing but the rounding.
     /// </summary>
     public int ChunkLength { get; init; }
+
+    /// <summary>Puts other arrays in place of the operands.</summary>
+    internal SsdInputs Map<TMap>(ref TMap map)
+        where TMap : struct, IArrayMap => this with
+        {
+            X = map.Operand(X),
+            Delta = map.Operand(Delta),
+            A = map.Operand(A),
+            B = map.Operand(B),
+            C = map.Operand(C),
+            D = map.Operand(D),
+            Z = map.Operand(Z),
+            DeltaBias = map.Operand(DeltaBias),
+            InitialState = map.Operand(InitialState),
+        };
+
+    /// <summary>These inputs as sequences of one token, which start from a state.</summary>
+    internal SsdInputs AsToken(DeviceArray state) => this with
+    {
+        X = X.AsToken(),
+        Delta = Delta.AsToken(),
+        B = B.AsToken(),
+        C = C.AsToken(),
+        Z = Z.AsToken(),
+        InitialState = state,
+        ChunkLength = 0,
+    };
 }

@@ -276,4 +276,61 @@ public sealed class TapeTests
             twice.Should().Throw<ArgumentException>().WithMessage("*starts from its state*initial state*");
         }
     }
+
+    [Fact]
+    public void A_gradient_is_told_to_be_complete_when_no_operation_is_left_that_adds_to_it()
+    {
+        using Device device = TestDevice.Open();
+        using Tape tape = new(device);
+        DeviceArray early = device.Array([2], [1, 2]), late = device.Array([2], [3, 4]), unused = device.Array([1], [5]);
+        List<string> order = [];
+        foreach ((string name, DeviceArray array) in new[] { ("early", early), ("late", late), ("unused", unused) })
+        {
+            tape.Watch(array);
+            tape.WhenComplete(
+                array, () => order.Add($"{name}: {string.Join(' ', tape.GradientOf(array).ToArray())}"));
+        }
+
+        DeviceArray first = Functions.Multiply(early, early);
+        DeviceArray second = Functions.Multiply(Functions.Multiply(first, late), late);
+        tape.Backward(Functions.Sum(Functions.Add(second, early)));
+
+        // Σ early²·late² + early: 2·early·late² + 1, and 2·early²·late.
+        order.Should().Equal("unused: 0", "late: 6 32", "early: 19 65");
+    }
+
+    [Fact]
+    public void A_parameter_inside_a_recomputed_function_is_complete_after_the_last_of_its_uses()
+    {
+        using Device device = TestDevice.Open();
+        using Linear linear = new(device, 3, 3, false, new Random(1));
+        DeviceArray x = device.Array([2, 3], Samples.Normal(2, 6)), weight = linear.Weight.Value;
+        using Tape tape = new(device);
+        List<float[]> gradients = [];
+        tape.WhenComplete(weight, () => gradients.Add(tape.GradientOf(weight).ToArray()));
+
+        DeviceArray y = Functions.Recompute(linear.Forward, Functions.Recompute(linear.Forward, x));
+        tape.Backward(Functions.Sum(Functions.Silu(y)));
+
+        gradients.Should().ContainSingle().Which.ShouldHaveTheBitsOf(tape.GradientOf(weight).ToArray());
+        gradients[0].Should().Contain(value => value != 0);
+    }
+
+    [Fact]
+    public void What_is_computed_when_a_gradient_is_complete_is_not_recorded()
+    {
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([1], [3]);
+        using Tape tape = new(device);
+        tape.Watch(x);
+        bool? follows = null;
+        tape.WhenComplete(x, () => follows = Functions.Scale(x, 2).RequiresGradient);
+
+        tape.Backward(Functions.Multiply(x, x));
+
+        follows.Should().BeFalse();
+        tape.GradientOf(x).ToArray().Should().Equal(6);
+        tape.Invoking(t => t.WhenComplete(x, () => { })).Should().Throw<InvalidOperationException>()
+            .WithMessage("*has gone backward*");
+    }
 }

@@ -1,5 +1,6 @@
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Operations;
 using Mamba.Tests.Kernels;
 
 namespace Mamba.Tests.Devices;
@@ -38,12 +39,11 @@ public sealed class ScratchSlotsTests
             using CpuDevice device = new(threads);
             using DeviceScope scope = device.Scope();
             SsdInputs inputs = Case.On(device, Case.Values());
-            DeviceArray checkpoints = device.Zeros(device.SsdCheckpointShape(inputs, null));
-            DeviceArray y = device.Zeros(inputs.X.Shape), finalState = device.Zeros(inputs.InitialState.Shape);
-            device.Ssd(inputs, null, y, finalState, checkpoints);
-            SsdGradients gradients = new() { X = device.Zeros(inputs.X.Shape) };
+            SsdOperation ssd = new SsdOperation { Inputs = inputs }.Prepare(device, keep: true);
+            ssd.Forward(device);
+            SsdOperation gradients = ssd with { Inputs = default(SsdInputs) with { X = device.Zeros(inputs.X.Shape) } };
 
-            ShouldThrow(device, onlyOne, () => device.SsdBackward(inputs, null, checkpoints, y, finalState, gradients));
+            ShouldThrow(device, onlyOne, () => ssd.Backward(device, gradients));
             ShouldBeRight(device);
         });
 

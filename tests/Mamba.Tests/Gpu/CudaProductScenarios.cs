@@ -71,7 +71,7 @@ public sealed class CudaProductScenarios
         (float[] x, float[] weight) = (Integers(M * K, 1), Integers(N * K, 2));
         DeviceArray y = device.Allocate([1, M, N]);
 
-        device.Linear(device.Array([1, M, K], x), device.Array([N, K], weight), default, y);
+        device.Linear(new() { X = device.Array([1, M, K], x), Weight = device.Array([N, K], weight), Y = y });
 
         y.ToArray().Should().Equal(Expected(x, false, weight, true, new float[M * N], false));
     }
@@ -109,7 +109,7 @@ public sealed class CudaProductScenarios
         using DeviceScope scope = device.Scope();
         DeviceArray weight = device.Array([N, K], Integers(N * K, 2)), y = device.AllocateActivation([M, N]);
 
-        device.Linear(Narrow(device, [M, K], Integers(M * K, 1)), weight, default, y);
+        device.Linear(new() { X = Narrow(device, [M, K], Integers(M * K, 1)), Weight = weight, Y = y });
 
         StubLog.Lines("launch").Should().ContainSingle("the weights are copied once");
         StubLog.Lines("gemm").Should().Equal($"gemm TN {N} {M} {K} types 14 14 14 compute 68 batch 1");

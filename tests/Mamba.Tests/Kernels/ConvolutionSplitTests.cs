@@ -181,4 +181,20 @@ public sealed class ConvolutionSplitTests
             ([batch, Length, Channels], values),
             ([4, Channels], weight)).Run(device, gradientsOfOne: true);
     }
+
+    [Fact]
+    public void A_gradient_of_the_last_window_alone_reaches_the_inputs_that_it_holds()
+    {
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([1, 5, 1], [1, 2, 3, 4, 5]), weight = device.Array([3, 1], [0.5f, 0.25f, 1]);
+        using Tape tape = new(device);
+        tape.Watch(x);
+        tape.Watch(weight);
+
+        DeviceArray window = Functions.CausalConvolution(x, weight, silu: true).FinalWindow;
+        tape.Backward((window, device.Array([1, 2, 1], [10, 20])));
+
+        tape.GradientOf(x).ToArray().Should().Equal(0, 0, 0, 10, 20);
+        tape.GradientOf(weight).ToArray().Should().OnlyContain(value => value == 0);
+    }
 }

@@ -228,6 +228,24 @@ public sealed class NormTests
     }
 
     [Fact]
+    public void A_gradient_of_the_sum_alone_reaches_both_terms()
+    {
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([2, 6], Samples.Normal(1, 12)), residual = device.Array([2, 6], Samples.Normal(2, 12));
+        DeviceArray weight = device.Array([6], Samples.Normal(3, 6)), gradient = device.Array([2, 6], Samples.Normal(4, 12));
+        using Tape tape = new(device);
+        tape.Watch(x);
+        tape.Watch(residual);
+        tape.Watch(weight);
+
+        tape.Backward((Functions.AddRmsNorm(x, residual, weight, Epsilon).Sum, gradient));
+
+        tape.GradientOf(x).ToArray().Should().Equal(gradient.ToArray());
+        tape.GradientOf(residual).ToArray().Should().Equal(gradient.ToArray());
+        tape.GradientOf(weight).ToArray().Should().OnlyContain(value => value == 0);
+    }
+
+    [Fact]
     public void Wrong_shapes_are_refused()
     {
         using Device device = TestDevice.Open();
@@ -239,10 +257,10 @@ public sealed class NormTests
         Action wrongGate = () => Functions.GatedRmsNorm(x, device.Zeros([2, 5]), default, default, Epsilon);
         Action wrongGroup = () => Functions.GatedRmsNorm(x, x, default, default, Epsilon, 4);
 
-        wrongWeight.Should().Throw<ArgumentException>().WithMessage("*weight [6] for [2, 6]; found [5]*");
-        wrongBias.Should().Throw<ArgumentException>().WithMessage("*bias [6] for [2, 6]; found [2, 3]*");
-        wrongResidual.Should().Throw<ArgumentException>().WithMessage("*[2, 6] and [3, 6]*");
-        wrongGate.Should().Throw<ArgumentException>().WithMessage("*[2, 6] and [2, 5]*");
+        wrongWeight.Should().Throw<ArgumentException>().WithMessage("*the weight of shape [6]; found [5]*");
+        wrongBias.Should().Throw<ArgumentException>().WithMessage("*the bias of shape [6]; found [2, 3]*");
+        wrongResidual.Should().Throw<ArgumentException>().WithMessage("*the residual of shape [2, 6]; found [3, 6]*");
+        wrongGate.Should().Throw<ArgumentException>().WithMessage("*z of shape [2, 6]; found [2, 5]*");
         wrongGroup.Should().Throw<ArgumentException>().WithMessage("*divides 6; found 4*");
     }
 

@@ -1,5 +1,6 @@
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Operations;
 using Mamba.Tests.Reference;
 
 namespace Mamba.Tests.Kernels;
@@ -60,18 +61,17 @@ public sealed class SsdLimitTests
         using Device device = TestDevice.Open();
         Dictionary<string, DeviceArray> expected = c.Run(device);
         SsdInputs inputs = c.On(device, c.Values());
-        DeviceArray checkpoints = device.Zeros(device.SsdCheckpointShape(inputs, null));
-        DeviceArray y = device.Zeros(inputs.X.Shape), finalState = device.Zeros(inputs.InitialState.Shape);
-        device.Ssd(inputs, null, y, finalState, checkpoints);
-        DeviceArray gy = c.GradientOfY(device, y.Shape), gState = c.GradientOfState(device, finalState.Shape);
+        SsdOperation ssd = new SsdOperation { Inputs = inputs }.Prepare(device, keep: true);
+        ssd.Forward(device);
+        DeviceArray gy = c.GradientOfY(device, ssd.Y.Shape), gState = c.GradientOfState(device, ssd.FinalState.Shape);
 
         foreach (string name in new[] { "X", "Delta", "A", "B", "C", "D", "Z", "DeltaBias", "InitialState" })
         {
             DeviceArray gradient = device.Zeros(expected[name].Shape);
-            object gradients = default(SsdGradients);
-            typeof(SsdGradients).GetProperty(name)!.SetValue(gradients, gradient);
+            object gradients = default(SsdInputs);
+            typeof(SsdInputs).GetProperty(name)!.SetValue(gradients, gradient);
 
-            device.SsdBackward(inputs, null, checkpoints, gy, gState, (SsdGradients)gradients);
+            ssd.Backward(device, new() { Inputs = (SsdInputs)gradients, Y = gy, FinalState = gState });
 
             gradient.ToArray().ShouldHaveTheBitsOf(expected[name].ToArray(), name);
         }
@@ -106,19 +106,6 @@ public sealed class SsdLimitTests
 
         results[1].Should().Contain(value => value != 0);
         results[1].ShouldBeClose(results[0], 0);
-    }
-
-    [Fact]
-    public void A_state_need_not_be_returned()
-    {
-        SsdCase c = new() { Length = 90 };
-        using Device device = TestDevice.Open();
-        SsdInputs inputs = c.On(device, c.Values());
-        DeviceArray y = device.Zeros(inputs.X.Shape);
-
-        device.Ssd(inputs, null, y, finalState: default, checkpoints: default);
-
-        y.ToArray().ShouldHaveTheBitsOf(c.Forward(device).Y.ToArray());
     }
 
     [Theory]

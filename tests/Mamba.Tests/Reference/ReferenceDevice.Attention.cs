@@ -1,13 +1,14 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Reference;
 
 internal sealed partial class ReferenceDevice
 {
-    internal override void Attention(in AttentionInputs inputs, Segments? segments, DeviceArray y)
+    internal override void Attention(in AttentionOperation attention)
     {
-        Sequences sequences = new(inputs.Queries.Shape, segments);
-        View v = ViewOf(inputs.Values), pastV = ViewOf(inputs.PastValues), target = ViewOf(y);
+        (AttentionInputs inputs, Sequences sequences) = (attention.Inputs, attention.Sequences);
+        View v = ViewOf(inputs.Values), pastV = ViewOf(inputs.PastValues), target = ViewOf(attention.Y);
         (int dim, int past) = (inputs.HeadDim, inputs.Past);
         for (int s = 0; s < sequences.Count; s++)
         {
@@ -32,14 +33,14 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    internal override void AttentionBackward(
-        in AttentionInputs inputs, Segments? segments, DeviceArray gy, in AttentionGradients gradients)
+    internal override void AttentionBackward(in AttentionOperation attention, in AttentionOperation gradients)
     {
-        Sequences sequences = new(inputs.Queries.Shape, segments);
+        (AttentionInputs inputs, Sequences sequences) = (attention.Inputs, attention.Sequences);
+        AttentionInputs ofInputs = gradients.Inputs;
         View q = ViewOf(inputs.Queries), k = ViewOf(inputs.Keys), v = ViewOf(inputs.Values);
-        View pastK = ViewOf(inputs.PastKeys), pastV = ViewOf(inputs.PastValues), from = ViewOf(gy);
-        View gq = ViewOf(gradients.Queries), gk = ViewOf(gradients.Keys), gv = ViewOf(gradients.Values);
-        View gPastK = ViewOf(gradients.PastKeys), gPastV = ViewOf(gradients.PastValues);
+        View pastK = ViewOf(inputs.PastKeys), pastV = ViewOf(inputs.PastValues), from = ViewOf(gradients.Y);
+        View gq = ViewOf(ofInputs.Queries), gk = ViewOf(ofInputs.Keys), gv = ViewOf(ofInputs.Values);
+        View gPastK = ViewOf(ofInputs.PastKeys), gPastV = ViewOf(ofInputs.PastValues);
         (int dim, int past) = (inputs.HeadDim, inputs.Past);
         double scale = 1 / Math.Sqrt(dim);
         for (int s = 0; s < sequences.Count; s++)
@@ -80,18 +81,17 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    internal override void Rotary(
-        DeviceArray x, RotaryOptions options, Segments? segments, bool inverse, DeviceArray y)
+    internal override void Rotary(in RotaryOperation rotary)
     {
-        Sequences sequences = new(x.Shape, segments);
-        View source = ViewOf(x), target = ViewOf(y);
+        (RotaryOptions options, Sequences sequences) = (rotary.Options, rotary.Sequences);
+        View source = ViewOf(rotary.X), target = ViewOf(rotary.Y);
         int half = options.RotaryDim / 2;
         for (int s = 0; s < sequences.Count; s++)
         {
             for (int t = 0; t < sequences.Length(s); t++)
             {
                 int row = sequences.Start(s) + t;
-                for (int column = 0; column < x.Shape.Width; column++)
+                for (int column = 0; column < rotary.X.Shape.Width; column++)
                 {
                     int i = column % options.HeadDim;
                     if (i >= options.RotaryDim)
@@ -105,7 +105,7 @@ internal sealed partial class ReferenceDevice
                     bool first = options.Interleaved ? i % 2 == 0 : i < half;
                     int apart = options.Interleaved ? 1 : half;
                     double angle = (options.Offset + t) * Math.Pow(options.Base, -2.0 * pair / options.RotaryDim);
-                    double sin = inverse ? -Math.Sin(angle) : Math.Sin(angle);
+                    double sin = rotary.Inverse ? -Math.Sin(angle) : Math.Sin(angle);
                     target[row, column] = (source[row, column] * Math.Cos(angle))
                         + (first ? -sin * source[row, column + apart] : sin * source[row, column - apart]);
                 }

@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Reference;
 
@@ -36,41 +37,33 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    internal override void CrossEntropy(
-        DeviceArray logits, IndexArray targets, int ignoreIndex, DeviceArray statistics, DeviceArray loss)
+    internal override void CrossEntropy(in CrossEntropyOperation loss)
     {
-        RequireTargets(logits, targets, statistics);
-        RequireScalar(loss);
-        View x = ViewOf(logits), kept = ViewOf(statistics), result = ViewOf(loss);
+        int counted = loss.CountTargets(ValuesOf(loss.Targets));
+        View x = ViewOf(loss.Logits), kept = ViewOf(loss.Statistics), result = ViewOf(loss.Loss);
         double total = 0;
-        for (int row = 0; row < targets.Length; row++)
+        for (int row = 0; row < loss.Targets.Length; row++)
         {
-            int target = IndexAt(targets, row);
-            if (target != ignoreIndex)
+            int target = IndexAt(loss.Targets, row);
+            if (target != loss.IgnoreIndex)
             {
-                RequireTarget(target, row, logits.Shape.Width);
-                (kept[row, 0], kept[row, 1]) = ExponentialsOf(x, row, logits.Shape.Width);
+                (kept[row, 0], kept[row, 1]) = ExponentialsOf(x, row, loss.Classes);
                 total += Math.Log(kept[row, 1]) + kept[row, 0] - x[row, target];
             }
         }
 
-        result[0] = total / Math.Max(CountedOf(targets, ignoreIndex), 1);
+        result[0] = total / Math.Max(counted, 1);
     }
 
-    internal override void CrossEntropyBackward(
-        DeviceArray logits,
-        IndexArray targets,
-        int ignoreIndex,
-        DeviceArray statistics,
-        DeviceArray gLoss,
-        DeviceArray gLogits)
+    internal override void CrossEntropyBackward(in CrossEntropyOperation loss, in CrossEntropyOperation gradients)
     {
-        View x = ViewOf(logits), kept = ViewOf(statistics), from = ViewOf(gLoss), to = ViewOf(gLogits);
-        double g = from[0] / Math.Max(CountedOf(targets, ignoreIndex), 1);
-        for (int row = 0; row < targets.Length; row++)
+        View x = ViewOf(loss.Logits), kept = ViewOf(loss.Statistics);
+        View from = ViewOf(gradients.Loss), to = ViewOf(gradients.Logits);
+        double g = from[0] / Math.Max(loss.CountTargets(ValuesOf(loss.Targets)), 1);
+        for (int row = 0; row < loss.Targets.Length; row++)
         {
-            int target = IndexAt(targets, row);
-            for (int j = 0; target != ignoreIndex && j < logits.Shape.Width; j++)
+            int target = IndexAt(loss.Targets, row);
+            for (int j = 0; target != loss.IgnoreIndex && j < loss.Classes; j++)
             {
                 to[row, j] += g * ((Math.Exp(x[row, j] - kept[row, 0]) / kept[row, 1]) - (j == target ? 1 : 0));
             }
@@ -94,6 +87,6 @@ internal sealed partial class ReferenceDevice
         return (maximum, sum);
     }
 
-    private static int CountedOf(IndexArray targets, int ignoreIndex) =>
-        Enumerable.Range(0, targets.Length).Count(row => IndexAt(targets, row) != ignoreIndex);
+    private static int[] ValuesOf(IndexArray indices) =>
+        [.. Enumerable.Range(0, indices.Length).Select(i => IndexAt(indices, i))];
 }

@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Reference;
 
@@ -24,10 +25,10 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    internal override void Linear(DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y)
+    internal override void Linear(in LinearOperation linear)
     {
-        RequireLinearShapes(x, weight, bias, y);
-        View input = ViewOf(x), w = ViewOf(weight), b = ViewOf(bias), target = ViewOf(y);
+        (DeviceArray x, DeviceArray weight) = (linear.X, linear.Weight);
+        View input = ViewOf(x), w = ViewOf(weight), b = ViewOf(linear.Bias), target = ViewOf(linear.Y);
         for (int row = 0; row < x.Shape.Rows; row++)
         {
             for (int n = 0; n < weight.Shape[0]; n++)

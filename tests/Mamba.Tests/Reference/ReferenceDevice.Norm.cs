@@ -1,21 +1,14 @@
 using Mamba.Devices;
+using Mamba.Operations;
 using static Mamba.Tests.Reference.DoubleMath;
 
 namespace Mamba.Tests.Reference;
 
 internal sealed partial class ReferenceDevice
 {
-    internal override void Norm(
-        DeviceArray x,
-        DeviceArray residual,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        bool centered,
-        DeviceArray y,
-        DeviceArray sum)
+    internal override void Norm(in NormOperation norm)
     {
-        RequireNorm(x, weight, bias, y, residual, sum);
+        (DeviceArray x, DeviceArray residual, DeviceArray sum) = (norm.X, norm.Residual, norm.Sum);
         int width = x.Shape.Width;
         double[] s = new double[width];
         for (int row = 0; row < x.Shape.Rows; row++)
@@ -29,58 +22,43 @@ internal sealed partial class ReferenceDevice
                 }
             }
 
-            double[] n = Normalised(s, epsilon, centered).Values;
+            double[] n = Normalised(s, norm.Epsilon, norm.Centered).Values;
             for (int i = 0; i < width; i++)
             {
-                ViewOf(y)[row, i] = (n[i] * At(weight, i, 1)) + At(bias, i, 0);
+                ViewOf(norm.Y)[row, i] = (n[i] * At(norm.Weight, i, 1)) + At(norm.Bias, i, 0);
             }
         }
     }
 
-    internal override void NormBackward(
-        DeviceArray s,
-        DeviceArray weight,
-        float epsilon,
-        bool centered,
-        DeviceArray gy,
-        DeviceArray gsum,
-        DeviceArray gx,
-        DeviceArray gresidual,
-        DeviceArray gweight,
-        DeviceArray gbias)
+    internal override void NormBackward(in NormOperation norm, in NormOperation gradients)
     {
+        DeviceArray s = norm.Normalized;
         int width = s.Shape.Width;
         double[] values = new double[width], g = new double[width];
+        NormWeights weights = new(norm.Weight, gradients.Weight, gradients.Bias);
         for (int row = 0; row < s.Shape.Rows; row++)
         {
             for (int i = 0; i < width; i++)
             {
                 values[i] = ViewOf(s)[row, i];
-                g[i] = ViewOf(gy)[row, i];
+                g[i] = ViewOf(gradients.Y)[row, i];
             }
 
-            double[] gs = ThroughNorm(values, g, weight, 0, epsilon, centered, gweight, gbias);
+            double[] gs = ThroughNorm(values, g, weights, 0, norm.Epsilon, norm.Centered);
             for (int i = 0; i < width; i++)
             {
-                double total = gs[i] + (gsum.Exists ? ViewOf(gsum)[row, i] : 0);
-                Add(gx, row, i, total);
-                Add(gresidual, row, i, total);
+                double total = gs[i] + (gradients.Sum.Exists ? ViewOf(gradients.Sum)[row, i] : 0);
+                Add(gradients.X, row, i, total);
+                Add(gradients.Residual, row, i, total);
             }
         }
     }
 
-    internal override void GatedRmsNorm(
-        DeviceArray x,
-        DeviceArray z,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        int groupSize,
-        bool normBeforeGate,
-        DeviceArray y)
+    internal override void GatedRmsNorm(in GatedNormOperation norm)
     {
-        RequireNorm(x, weight, bias, z, y);
-        RequireGroups(x, groupSize);
+        (DeviceArray x, DeviceArray z, DeviceArray weight, DeviceArray bias) =
+            (norm.X, norm.Z, norm.Weight, norm.Bias);
+        (int groupSize, bool normBeforeGate, double epsilon) = (norm.GroupSize, norm.NormBeforeGate, norm.Epsilon);
         for (int row = 0; row < x.Shape.Rows; row++)
         {
             for (int start = 0; start < x.Shape.Width; start += groupSize)
@@ -95,26 +73,17 @@ internal sealed partial class ReferenceDevice
                 for (int i = 0; i < groupSize; i++)
                 {
                     double value = (n[i] * At(weight, start + i, 1)) + At(bias, start + i, 0);
-                    ViewOf(y)[row, start + i] = value * (normBeforeGate ? Silu(ViewOf(z)[row, start + i]) : 1);
+                    ViewOf(norm.Y)[row, start + i] = value * (normBeforeGate ? Silu(ViewOf(z)[row, start + i]) : 1);
                 }
             }
         }
     }
 
-    internal override void GatedRmsNormBackward(
-        DeviceArray x,
-        DeviceArray z,
-        DeviceArray weight,
-        DeviceArray bias,
-        float epsilon,
-        int groupSize,
-        bool normBeforeGate,
-        DeviceArray gy,
-        DeviceArray gx,
-        DeviceArray gz,
-        DeviceArray gweight,
-        DeviceArray gbias)
+    internal override void GatedRmsNormBackward(in GatedNormOperation norm, in GatedNormOperation gradients)
     {
+        (DeviceArray x, DeviceArray z, DeviceArray gy) = (norm.X, norm.Z, gradients.Y);
+        (int groupSize, bool normBeforeGate, double epsilon) = (norm.GroupSize, norm.NormBeforeGate, norm.Epsilon);
+        NormWeights weights = new(norm.Weight, gradients.Weight, gradients.Bias);
         for (int row = 0; row < x.Shape.Rows; row++)
         {
             for (int start = 0; start < x.Shape.Width; start += groupSize)
@@ -128,14 +97,14 @@ internal sealed partial class ReferenceDevice
                 }
 
                 double[] n = Normalised(u, epsilon, false).Values;
-                double[] gu = ThroughNorm(u, g, weight, start, epsilon, false, gweight, gbias);
+                double[] gu = ThroughNorm(u, g, weights, start, epsilon, false);
                 for (int i = 0; i < groupSize; i++)
                 {
                     double xi = ViewOf(x)[row, start + i], zi = ViewOf(z)[row, start + i];
-                    double value = (n[i] * At(weight, start + i, 1)) + At(bias, start + i, 0);
+                    double value = (n[i] * At(norm.Weight, start + i, 1)) + At(norm.Bias, start + i, 0);
                     double ggate = normBeforeGate ? ViewOf(gy)[row, start + i] * value : gu[i] * xi;
-                    Add(gx, row, start + i, gu[i] * (normBeforeGate ? 1 : Silu(zi)));
-                    Add(gz, row, start + i, ggate * Sigmoid(zi) * (1 + (zi * (1 - Sigmoid(zi)))));
+                    Add(gradients.X, row, start + i, gu[i] * (normBeforeGate ? 1 : Silu(zi)));
+                    Add(gradients.Z, row, start + i, ggate * Sigmoid(zi) * (1 + (zi * (1 - Sigmoid(zi)))));
                 }
             }
         }
@@ -150,22 +119,15 @@ internal sealed partial class ReferenceDevice
 
     /// <summary>The gradient of a normalised row, from the Jacobian: r·(δ_ij - [centred]/n - n_i·n_j/n).</summary>
     private static double[] ThroughNorm(
-        double[] x,
-        double[] gy,
-        DeviceArray weight,
-        int start,
-        double epsilon,
-        bool centered,
-        DeviceArray gweight,
-        DeviceArray gbias)
+        double[] x, double[] gy, NormWeights weights, int start, double epsilon, bool centered)
     {
         (double[] n, double r) = Normalised(x, epsilon, centered);
         double[] gx = new double[x.Length];
         for (int j = 0; j < x.Length; j++)
         {
-            Add(gweight, 0, start + j, gy[j] * n[j]);
-            Add(gbias, 0, start + j, gy[j]);
-            double g = gy[j] * At(weight, start + j, 1) * r;
+            Add(weights.GradientOfWeight, 0, start + j, gy[j] * n[j]);
+            Add(weights.GradientOfBias, 0, start + j, gy[j]);
+            double g = gy[j] * At(weights.Weight, start + j, 1) * r;
             for (int i = 0; i < x.Length; i++)
             {
                 double same = i == j ? 1 : 0, fromMean = centered ? 1.0 / x.Length : 0;
@@ -188,4 +150,8 @@ internal sealed partial class ReferenceDevice
             ViewOf(gradient)[row, column] += value;
         }
     }
+
+    /// <summary>The weight of a norm, and the gradients to which its backward pass adds.</summary>
+    private readonly record struct NormWeights(
+        DeviceArray Weight, DeviceArray GradientOfWeight, DeviceArray GradientOfBias);
 }

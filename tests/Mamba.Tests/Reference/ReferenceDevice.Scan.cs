@@ -1,5 +1,6 @@
 using System.Numerics;
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Reference;
 
@@ -7,12 +8,12 @@ internal sealed partial class ReferenceDevice
 {
     internal override int ScanChunkLength => 64;
 
-    internal override void SelectiveScan(
-        in ScanInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
+    internal override void SelectiveScan(in ScanOperation scan)
     {
-        ScanSizes sizes = new(inputs, segments);
-        ScanReader reader = new(inputs, sizes);
-        View target = ViewOf(y);
+        ScanSizes sizes = scan.Sizes;
+        ScanReader reader = new(scan.Inputs, sizes);
+        View target = ViewOf(scan.Y);
+        StateView finalState = new(scan.FinalState, sizes);
         ForEachChannel(sizes, (sequence, channel) =>
         {
             Complex[] h = reader.InitialState(sequence, channel);
@@ -23,22 +24,17 @@ internal sealed partial class ReferenceDevice
                 target[token, channel] = reader.Output(token, channel, h) * reader.Gate(token, channel);
             }
 
-            new StateView(finalState, sizes).Set(sequence, channel, h);
+            finalState.Set(sequence, channel, h);
         });
     }
 
-    internal override void SelectiveScanBackward(
-        in ScanInputs inputs,
-        Segments? segments,
-        DeviceArray checkpoints,
-        DeviceArray gy,
-        DeviceArray gFinalState,
-        in ScanGradients gradients)
+    internal override void SelectiveScanBackward(in ScanOperation scan, in ScanOperation gradients)
     {
-        ScanSizes sizes = new(inputs, segments);
-        ScanReader reader = new(inputs, sizes);
-        ScanWriter writer = new(inputs, gradients, sizes);
-        View fromY = ViewOf(gy);
+        ScanSizes sizes = scan.Sizes;
+        ScanReader reader = new(scan.Inputs, sizes);
+        ScanWriter writer = new(scan.Inputs, gradients.Inputs, sizes);
+        View fromY = ViewOf(gradients.Y);
+        DeviceArray gFinalState = gradients.FinalState;
         ForEachChannel(sizes, (sequence, channel) =>
         {
             // The states of all tokens, before[i] that before token i.

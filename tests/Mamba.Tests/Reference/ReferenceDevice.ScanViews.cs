@@ -75,7 +75,7 @@ internal sealed partial class ReferenceDevice
     }
 
     /// <summary>Adds to the gradients of a scan that are wanted.</summary>
-    private sealed class ScanWriter(ScanInputs inputs, ScanGradients gradients, ScanSizes sizes)
+    private sealed class ScanWriter(ScanInputs inputs, ScanInputs gradients, ScanSizes sizes)
     {
         public void X(int token, int channel, double value) => Add(gradients.X, token, channel, value);
 

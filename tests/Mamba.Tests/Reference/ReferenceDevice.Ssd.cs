@@ -1,17 +1,17 @@
 using Mamba.Devices;
+using Mamba.Operations;
 using static Mamba.Tests.Reference.DoubleMath;
 
 namespace Mamba.Tests.Reference;
 
 internal sealed partial class ReferenceDevice
 {
-    internal override Shape SsdCheckpointShape(in SsdInputs inputs, Segments? segments) => [0];
+    internal override Shape SsdCheckpointShape(in SsdOperation ssd) => [0];
 
-    internal override void Ssd(
-        in SsdInputs inputs, Segments? segments, DeviceArray y, DeviceArray finalState, DeviceArray checkpoints)
+    internal override void Ssd(in SsdOperation ssd)
     {
-        SsdSizes sizes = new(inputs, segments);
-        View output = ViewOf(y), final = ViewOf(finalState), z = ViewOf(inputs.Z);
+        (SsdInputs inputs, SsdSizes sizes) = (ssd.Inputs, ssd.Sizes);
+        View output = ViewOf(ssd.Y), final = ViewOf(ssd.FinalState), z = ViewOf(inputs.Z);
         for (int sequence = 0; sequence < sizes.Sequences.Count; sequence++)
         {
             int start = sizes.Sequences.Start(sequence), length = sizes.Sequences.Length(sequence);
@@ -38,20 +38,15 @@ internal sealed partial class ReferenceDevice
     }
 
     /// <summary>The gradients, by going back through the recurrence one token at a time.</summary>
-    internal override void SsdBackward(
-        in SsdInputs inputs,
-        Segments? segments,
-        DeviceArray checkpoints,
-        DeviceArray gy,
-        DeviceArray gFinalState,
-        in SsdGradients gradients)
+    internal override void SsdBackward(in SsdOperation ssd, in SsdOperation gradients)
     {
-        SsdSizes sizes = new(inputs, segments);
+        SsdSizes sizes = ssd.Sizes;
         for (int sequence = 0; sequence < sizes.Sequences.Count; sequence++)
         {
             for (int head = 0; head < sizes.Heads; head++)
             {
-                new SsdHead(inputs, sizes, sequence, head).Backward(gy, gFinalState, gradients);
+                new SsdHead(ssd.Inputs, sizes, sequence, head).Backward(
+                    gradients.Y, gradients.FinalState, gradients.Inputs);
             }
         }
     }
@@ -121,7 +116,7 @@ internal sealed partial class ReferenceDevice
             return y;
         }
 
-        public void Backward(DeviceArray gradientOfY, DeviceArray gradientOfFinalState, in SsdGradients gradients)
+        public void Backward(DeviceArray gradientOfY, DeviceArray gradientOfFinalState, in SsdInputs gradients)
         {
             View gy = ViewOf(gradientOfY), gFinal = ViewOf(gradientOfFinalState);
             View gx = ViewOf(gradients.X), gDelta = ViewOf(gradients.Delta), ga = ViewOf(gradients.A);

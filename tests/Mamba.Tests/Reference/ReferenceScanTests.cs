@@ -1,3 +1,4 @@
+using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Tests.Kernels;
 
@@ -62,9 +63,8 @@ public sealed class ReferenceScanTests
             B = device.Array([1, 3, 1], [1, 1, 1]),
             C = device.Array([1, 3, 1], [1, 1, 1]),
         };
-        DeviceArray y = device.Allocate([1, 3, 1]), state = device.Allocate([1, 1, 1]);
 
-        device.SelectiveScan(inputs, null, y, state, default);
+        DeviceArray y = Functions.SelectiveScan(inputs).Y;
 
         ReferenceDevice.Exact(y).ShouldBeClose([step, 2.5 * step, 4.25 * step], 1e-15);
     }
@@ -72,8 +72,7 @@ public sealed class ReferenceScanTests
     private static double Loss(ReferenceDevice device, ScanCase scan, ScanInputs inputs)
     {
         using DeviceScope scope = device.Scope();
-        DeviceArray y = device.Allocate(inputs.X.Shape), state = device.Allocate(scan.StateShape);
-        device.SelectiveScan(inputs, scan.Segments, y, state, default);
+        (DeviceArray y, DeviceArray state) = Functions.SelectiveScan(inputs, scan.Segments);
         double[] gy = ReferenceDevice.Exact(scan.Normal(device, 10, y.Shape));
         double[] gState = ReferenceDevice.Exact(scan.Normal(device, 11, state.Shape));
         return ReferenceDevice.Exact(y).Zip(gy, (a, b) => a * b).Sum()

@@ -1,0 +1,101 @@
+using Mamba.Devices;
+using Mamba.Operations;
+
+namespace Mamba.Autograd;
+
+/// <summary>Finds out whether a tape follows an operand.</summary>
+internal struct FollowedMap : IArrayMap
+{
+    public bool IsFollowed { get; private set; }
+
+    public DeviceArray Operand(DeviceArray array)
+    {
+        if (!array.Exists)
+        {
+            return array;
+        }
+
+        Storage storage = array.Storage;
+        if (storage.IsUnset)
+        {
+            throw new InvalidOperationException(
+                $"Weights {array.Shape} were never set: their layer was made with random: null, for a loader to " +
+                "fill. Load it, or pass a Random.");
+        }
+
+        IsFollowed |= storage.Device.Tape is { } tape && tape.IsWanted(storage);
+        return array;
+    }
+
+    public readonly DeviceArray Output(DeviceArray array) => array;
+}
+
+/// <summary>Marks the outputs of an operation as computed under a tape.</summary>
+internal readonly struct OutputMap(Tape tape) : IArrayMap
+{
+    public DeviceArray Operand(DeviceArray array) => array;
+
+    public DeviceArray Output(DeviceArray array)
+    {
+        if (array.Exists)
+        {
+            array.Storage.Tape = tape;
+        }
+
+        return array;
+    }
+}
+
+/// <summary>Puts gradients in place of arrays; absent if none has reached an output or none of an operand is wanted.</summary>
+internal readonly struct GradientMap(Tape tape) : IArrayMap
+{
+    public DeviceArray Operand(DeviceArray array) => tape.Wanted(array);
+
+    public DeviceArray Output(DeviceArray array) => array.IsAlive ? array.Gradient : default;
+}
+
+/// <summary>Finds out whether a gradient has reached an output.</summary>
+internal struct ReachedMap : IArrayMap
+{
+    public bool IsReached { get; private set; }
+
+    public readonly DeviceArray Operand(DeviceArray array) => array;
+
+    public DeviceArray Output(DeviceArray array)
+    {
+        IsReached |= array.IsAlive && array.Gradient.Exists;
+        return array;
+    }
+}
+
+/// <summary>Finds out whether an output belongs to a scope outside of some depth, or to an owner.</summary>
+internal struct DepthMap(int depth) : IArrayMap
+{
+    public bool IsOutside { get; private set; }
+
+    public readonly DeviceArray Operand(DeviceArray array) => array;
+
+    public DeviceArray Output(DeviceArray array)
+    {
+        IsOutside |= array.IsAlive && array.Storage.Depth < depth;
+        return array;
+    }
+}
+
+/// <summary>Collects operands by their memory.</summary>
+internal readonly struct OperandMap(Dictionary<Storage, DeviceArray> operands) : IArrayMap
+{
+    public Dictionary<Storage, DeviceArray> Operands { get; } = operands;
+
+    public DeviceArray Operand(DeviceArray array)
+    {
+        if (array.IsAlive)
+        {
+            Operands.TryAdd(array.Storage, array);
+        }
+
+        return array;
+    }
+
+    public DeviceArray Output(DeviceArray array) => array;
+}

@@ -1,0 +1,48 @@
+using Mamba.Operations;
+
+namespace Mamba.Devices;
+
+/// <content>
+/// Operations that have a record. <c>Prepare</c> has checked the record's shapes and allocated its outputs. A backward
+/// pass takes the record and that of its gradients, and adds to those of the operands that exist.
+/// </content>
+public abstract partial class Device
+{
+    /// <summary>Tokens from one state that is kept for the backward pass of a scan to the next.</summary>
+    internal abstract int ScanChunkLength { get; }
+
+    internal abstract void SelectiveScan(in ScanOperation scan);
+
+    internal abstract void SelectiveScanBackward(in ScanOperation scan, in ScanOperation gradients);
+
+    /// <summary>Shape of what <see cref="Ssd"/> keeps for its backward pass.</summary>
+    internal abstract Shape SsdCheckpointShape(in SsdOperation ssd);
+
+    internal abstract void Ssd(in SsdOperation ssd);
+
+    internal abstract void SsdBackward(in SsdOperation ssd, in SsdOperation gradients);
+
+    internal abstract void Convolution(in ConvolutionOperation convolution);
+
+    internal abstract void ConvolutionBackward(in ConvolutionOperation convolution, in ConvolutionOperation gradients);
+
+    internal abstract void Attention(in AttentionOperation attention);
+
+    internal abstract void AttentionBackward(in AttentionOperation attention, in AttentionOperation gradients);
+
+    internal abstract void Rotary(in RotaryOperation rotary);
+
+    internal abstract void Norm(in NormOperation norm);
+
+    internal abstract void NormBackward(in NormOperation norm, in NormOperation gradients);
+
+    internal abstract void GatedRmsNorm(in GatedNormOperation norm);
+
+    internal abstract void GatedRmsNormBackward(in GatedNormOperation norm, in GatedNormOperation gradients);
+
+    internal abstract void Linear(in LinearOperation linear);
+
+    internal abstract void CrossEntropy(in CrossEntropyOperation loss);
+
+    internal abstract void CrossEntropyBackward(in CrossEntropyOperation loss, in CrossEntropyOperation gradients);
+}

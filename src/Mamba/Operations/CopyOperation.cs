@@ -1,0 +1,22 @@
+using Mamba.Devices;
+
+namespace Mamba.Operations;
+
+/// <summary><c>y = x</c>, y contiguous.</summary>
+internal readonly record struct CopyOperation : IOperation<CopyOperation>
+{
+    public required DeviceArray X { get; init; }
+
+    public DeviceArray Y { get; init; }
+
+    public CopyOperation Map<TMap>(ref TMap map)
+        where TMap : struct, IArrayMap => this with { X = map.Operand(X), Y = map.Output(Y) };
+
+    public CopyOperation Prepare(Device device, bool keep) =>
+        this with { Y = device.AllocateOutput(X.Shape, X.Precision) };
+
+    public void Forward(Device device) => device.Copy(X, Y);
+
+    public void Backward(Device device, in CopyOperation gradients) =>
+        device.AddScaled(gradients.Y, 1f, gradients.X);
+}

@@ -1,0 +1,45 @@
+using Mamba.Devices;
+
+namespace Mamba.Operations;
+
+/// <summary>Turns pairs of entries of every head by their token's position.</summary>
+internal readonly record struct RotaryOperation : IOperation<RotaryOperation>
+{
+    /// <summary>x, [batch, length, heads·headDim].</summary>
+    public required DeviceArray X { get; init; }
+
+    public required RotaryOptions Options { get; init; }
+
+    public Segments? Segments { get; init; }
+
+    /// <summary>Whether it turns backward.</summary>
+    public bool Inverse { get; init; }
+
+    /// <summary>y, in the shape of x.</summary>
+    public DeviceArray Y { get; init; }
+
+    public Sequences Sequences { get; private init; }
+
+    public RotaryOperation Map<TMap>(ref TMap map)
+        where TMap : struct, IArrayMap => this with { X = map.Operand(X), Y = map.Output(Y) };
+
+    public RotaryOperation Prepare(Device device, bool keep)
+    {
+        Options.Validate(X.Shape);
+        return this with
+        {
+            Sequences = new(X.Shape, Segments),
+            Y = device.AllocateOutput(X.Shape, X.Precision),
+        };
+    }
+
+    public void Forward(Device device) => device.Rotary(this);
+
+    public void Backward(Device device, in RotaryOperation gradients)
+    {
+        using DeviceScope scope = device.Scope();
+        DeviceArray turned = device.Allocate(X.Shape);
+        device.Rotary(this with { X = gradients.Y, Inverse = !Inverse, Y = turned });
+        device.AddScaled(turned, 1f, gradients.X);
+    }
+}
