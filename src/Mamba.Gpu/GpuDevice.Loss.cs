@@ -21,41 +21,53 @@ public sealed partial class GpuDevice
         Launch(new SoftmaxBackwardKernel(rows, RowsOf(y), RowsOf(gy), RowsOf(gx)), groups, threads);
     }
 
-    internal override void CrossEntropy(in CrossEntropyOperation loss)
+    internal override void LogitStatistics(in LogitSlice slice)
     {
-        int counted = loss.CountTargets(StorageOf(loss.Targets).OnHost);
-        using DeviceScope scope = Scope();
-        DeviceArray losses = Allocate([loss.Targets.Length]);
         (NormRows rows, long groups, (int, int) threads) =
-            NormRowsOf(loss.Logits.Shape, loss.Classes, withSums: false);
+            NormRowsOf(slice.Logits.Shape, slice.Logits.Shape.Width, withSums: false);
         Launch(
-            new CrossEntropyKernel(
+            new LogitStatisticsKernel(
                 rows,
-                RowsOf(loss.Logits),
-                IntegersOf(loss.Targets),
-                loss.IgnoreIndex,
-                RowsOf(loss.Statistics),
-                RowsOf(losses)),
+                RowsOf(slice.Logits),
+                slice.FirstClass,
+                IntegersOf(slice.Targets),
+                slice.IgnoreIndex,
+                RowsOf(slice.Statistics)),
             groups,
             threads);
-        Sum(losses, 1.0 / Math.Max(counted, 1), loss.Loss);
     }
 
-    internal override void CrossEntropyBackward(in CrossEntropyOperation loss, in CrossEntropyOperation gradients)
+    internal override void MeanLoss(
+        IndexArray targets, int ignoreIndex, int counted, DeviceArray statistics, DeviceArray loss)
     {
-        int counted = loss.CountTargets(StorageOf(loss.Targets).OnHost);
-        (Plane plane, long groups, (int, int) threads) = PlaneOf(loss.Logits.Shape, flat: false);
+        using DeviceScope scope = Scope();
+        int rows = targets.Length;
+        DeviceArray losses = Allocate([rows]);
+        Launch(
+            new RowLossKernel(rows, IntegersOf(targets), ignoreIndex, RowsOf(statistics), RowsOf(losses)),
+            Groups(rows, GroupSize),
+            GroupSize);
+        Sum(losses, 1.0 / Math.Max(counted, 1), loss);
+    }
+
+    internal override void CrossEntropyBackward(
+        in LogitSlice slice, int counted, DeviceArray gLoss, DeviceArray gLogits)
+    {
+        (Plane plane, long groups, (int, int) threads) = PlaneOf(slice.Logits.Shape, flat: false);
         Launch(
             new CrossEntropyBackwardKernel(
                 plane,
-                RowsOf(loss.Logits),
-                IntegersOf(loss.Targets),
-                loss.IgnoreIndex,
-                RowsOf(loss.Statistics),
+                RowsOf(slice.Logits),
+                slice.FirstClass,
+                IntegersOf(slice.Targets),
+                slice.IgnoreIndex,
+                RowsOf(slice.Statistics),
                 (float)(1.0 / Math.Max(counted, 1)),
-                RowsOf(gradients.Loss),
-                RowsOf(gradients.Logits)),
+                RowsOf(gLoss),
+                RowsOf(gLogits)),
             groups,
             threads);
     }
+
+    internal override ReadOnlySpan<int> ValuesOf(IndexArray indices) => StorageOf(indices).OnHost;
 }

@@ -253,7 +253,7 @@ public sealed partial class MambaLanguageModel : Module
         }
 
         (DeviceArray h, LayerState[] after) = Read(ids, batch, state, segments, default);
-        DeviceArray loss = Functions.CrossEntropy(Logits(h), Device.Indices(targets));
+        DeviceArray loss = LossOf(h, Device.Indices(targets));
         Advance(state, after, h.Shape[1], segments);
         return loss;
     }
@@ -262,6 +262,11 @@ public sealed partial class MambaLanguageModel : Module
     /// The residual stream after the last layer, shape [batch, length, modelDim], of texts that begin here.
     /// </summary>
     internal DeviceArray Hidden(ReadOnlySpan<int> ids, int batch) => Read(ids, batch, null, null, default).H;
+
+    /// <summary>The loss, without the logits of the whole vocabulary if the head is a plain matrix.</summary>
+    private DeviceArray LossOf(DeviceArray h, IndexArray targets) => Head is { Adapter: not null } or { Bias: not null }
+        ? Functions.CrossEntropy(Logits(h), targets)
+        : Functions.LinearCrossEntropy(FinalNorm.Forward(h), (Head?.Weight ?? Embedding.Weight).Value, targets);
 
     internal DeviceArray Logits(DeviceArray h)
     {

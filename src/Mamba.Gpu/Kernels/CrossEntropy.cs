@@ -4,22 +4,19 @@ using Mamba.Simd;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// A row's maximum m and <c>Σ e^(x - m)</c>, in one pass over the row; and its loss,
-/// <c>log Σ e^(x - m) + m - x[target]</c>.
+/// A row's maximum m, <c>Σ e^(x - m)</c> and the target's logit, in one pass over a slice of the row: added to those of
+/// the slices before it.
 /// </summary>
-/// <param name="rows">Whole rows.</param>
+/// <param name="rows">Whole rows of the slice.</param>
 /// <param name="logits">x.</param>
+/// <param name="firstClass">The class of the first column; 0 begins anew.</param>
 /// <param name="targets">A class for each row.</param>
-/// <param name="ignoreIndex">The target of rows that do not count: they are not read, and their loss is 0.</param>
-/// <param name="statistics">Maximum and sum of each row.</param>
-/// <param name="losses">One row with the loss of each.</param>
-internal readonly struct CrossEntropyKernel(
-    NormRows rows, GpuRows logits, ArrayView<int> targets, int ignoreIndex, GpuRows statistics, GpuRows losses)
+/// <param name="ignoreIndex">The target of rows that do not count, which are not read.</param>
+/// <param name="statistics">Maximum, sum and target's logit of each row.</param>
+internal readonly struct LogitStatisticsKernel(
+    NormRows rows, GpuRows logits, int firstClass, ArrayView<int> targets, int ignoreIndex, GpuRows statistics)
     : IKernel
 {
-    private const float Ln2Upper = 0.693359375f;
-    private const float Ln2Lower = -2.12194440e-4f;
-
     public void Run()
     {
         long row = rows.Row(0), end = rows.End(row);
@@ -36,17 +33,47 @@ internal readonly struct CrossEntropyKernel(
 
         float common = RowSum.Max(largest);
         sum = RowSum.Sum(sum * Exponentials.Of(largest, common));
-        if (Group.IdxX == 0 && end > 0)
+        if (Group.IdxX == 0 && counted > 0)
         {
-            float loss = 0f;
-            if (counted > 0)
+            if (firstClass > 0)
             {
-                statistics.Store(row, 0, common);
-                statistics.Store(row, 1, sum);
-                loss = Log(sum) + (common - logits.Load(row, target));
+                float before = statistics.Load(row, 0), both = Exponentials.Larger(before, common);
+                sum = (statistics.Load(row, 1) * Exponentials.Of(before, both)) + (sum * Exponentials.Of(common, both));
+                common = both;
             }
 
-            losses.Store(0, row, loss);
+            statistics.Store(row, 0, common);
+            statistics.Store(row, 1, sum);
+            long at = target - firstClass;
+            if (at >= 0 && at < end)
+            {
+                statistics.Store(row, 2, logits.Load(row, at));
+            }
+        }
+    }
+}
+
+/// <summary>The loss of each row, <c>log Σ e^(x - m) + m - x[target]</c>; 0 if the row does not count.</summary>
+/// <param name="count">Number of rows.</param>
+/// <param name="targets">A class for each row.</param>
+/// <param name="ignoreIndex">The target of rows that do not count.</param>
+/// <param name="statistics">Maximum, sum and target's logit of each row.</param>
+/// <param name="losses">One row with the loss of each.</param>
+internal readonly struct RowLossKernel(
+    int count, ArrayView<int> targets, int ignoreIndex, GpuRows statistics, GpuRows losses)
+    : IKernel
+{
+    private const float Ln2Upper = 0.693359375f;
+    private const float Ln2Lower = -2.12194440e-4f;
+
+    public void Run()
+    {
+        long row = Grid.GlobalIndex.X;
+        if (row < count)
+        {
+            losses.Store(0, row, targets[row] == ignoreIndex
+                ? 0f
+                : Log(statistics.Load(row, 1)) + (statistics.Load(row, 0) - statistics.Load(row, 2)));
         }
     }
 
@@ -70,6 +97,7 @@ internal readonly struct CrossEntropyKernel(
 internal readonly struct CrossEntropyBackwardKernel(
     Plane plane,
     GpuRows logits,
+    int firstClass,
     ArrayView<int> targets,
     int ignoreIndex,
     GpuRows statistics,
@@ -95,7 +123,7 @@ internal readonly struct CrossEntropyBackwardKernel(
         float g = factor * gLoss.Load(0, 0);
         Quad exponentials = Exponentials.Of(logits.LoadQuad(row, column, plane.Width), statistics.Load(row, 0));
         Quad gradient = gLogits.LoadQuad(row, column, plane.Width) + (exponentials * (g / statistics.Load(row, 1)));
-        long at = target - column;
+        long at = target - firstClass - column;
         gradient -= new Quad(at == 0 ? g : 0f, at == 1 ? g : 0f, at == 2 ? g : 0f, at == 3 ? g : 0f);
         gLogits.StoreQuad(row, column, plane.Width, gradient);
     }

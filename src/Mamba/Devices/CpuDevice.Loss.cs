@@ -21,42 +21,44 @@ public sealed unsafe partial class CpuDevice
         Run(job, job.Items);
     }
 
-    internal override void CrossEntropy(in CrossEntropyOperation loss)
+    internal override void LogitStatistics(in LogitSlice slice)
     {
-        int counted = loss.CountTargets(ValuesOf(loss.Targets)), ignoreIndex = loss.IgnoreIndex;
-        Rows x = RowsOf(loss.Logits), statistics = RowsOf(loss.Statistics);
-        int* target = StartOf(loss.Targets);
-        StatisticsJob job = new(x, loss.Logits.Shape.Rows, loss.Classes, target, ignoreIndex, statistics);
+        StatisticsJob job = new(slice, RowsOf(slice.Logits), StartOf(slice.Targets), RowsOf(slice.Statistics));
         Run(job, job.Items);
+    }
 
+    internal override void MeanLoss(
+        IndexArray targets, int ignoreIndex, int counted, DeviceArray statistics, DeviceArray loss)
+    {
+        Rows rows = RowsOf(statistics);
+        ReadOnlySpan<int> values = ValuesOf(targets);
         double sum = 0;
-        for (nint row = 0; row < loss.Targets.Length; row++)
+        for (int row = 0; row < values.Length; row++)
         {
-            if (target[row] != ignoreIndex)
+            if (values[row] != ignoreIndex)
             {
-                sum += Math.Log(statistics[row][1]) + ((double)statistics[row][0] - x[row][target[row]]);
+                float* ofRow = rows[row];
+                sum += Math.Log(ofRow[1]) + ((double)ofRow[0] - ofRow[2]);
             }
         }
 
-        *RowsOf(loss.Loss).Origin = counted == 0 ? 0f : (float)(sum / counted);
+        *RowsOf(loss).Origin = counted == 0 ? 0f : (float)(sum / counted);
     }
 
-    internal override void CrossEntropyBackward(in CrossEntropyOperation loss, in CrossEntropyOperation gradients)
+    internal override void CrossEntropyBackward(
+        in LogitSlice slice, int counted, DeviceArray gLoss, DeviceArray gLogits)
     {
-        int counted = loss.CountTargets(ValuesOf(loss.Targets));
         CrossEntropyBackwardJob job = new(
-            RowsOf(loss.Logits),
-            loss.Logits.Shape.Rows,
-            loss.Classes,
-            StartOf(loss.Targets),
-            loss.IgnoreIndex,
-            RowsOf(loss.Statistics),
-            *RowsOf(gradients.Loss).Origin / (double)Math.Max(counted, 1),
-            RowsOf(gradients.Logits));
+            slice,
+            RowsOf(slice.Logits),
+            StartOf(slice.Targets),
+            RowsOf(slice.Statistics),
+            *RowsOf(gLoss).Origin / (double)Math.Max(counted, 1),
+            RowsOf(gLogits));
         Run(job, job.Items);
     }
 
-    private ReadOnlySpan<int> ValuesOf(IndexArray indices) => new(StartOf(indices), indices.Length);
+    internal override ReadOnlySpan<int> ValuesOf(IndexArray indices) => new(StartOf(indices), indices.Length);
 
     /// <summary>Rows cut into groups of some thousand elements.</summary>
     private readonly struct RowGroups(nint rows, int width)
@@ -101,10 +103,12 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct StatisticsJob(
-        Rows logits, nint rows, int width, int* targets, int ignoreIndex, Rows statistics) : IJob
+    private readonly struct StatisticsJob(in LogitSlice slice, Rows logits, int* targets, Rows statistics) : IJob
     {
-        private readonly RowGroups _groups = new(rows, width);
+        private readonly RowGroups _groups = new(slice.Logits.Shape.Rows, slice.Logits.Shape.Width);
+        private readonly int _width = slice.Logits.Shape.Width;
+        private readonly int _firstClass = slice.FirstClass;
+        private readonly int _ignoreIndex = slice.IgnoreIndex;
 
         public int Items => _groups.Count;
 
@@ -113,19 +117,32 @@ public sealed unsafe partial class CpuDevice
             (nint row, nint end) = _groups[item];
             for (; row < end; row++)
             {
-                if (targets[row] != ignoreIndex)
+                if (targets[row] == _ignoreIndex)
                 {
-                    (statistics[row][0], statistics[row][1]) = Kernels.Softmax.Statistics(logits[row], width);
+                    continue;
+                }
+
+                float* ofRow = statistics[row];
+                (float maximum, float sum) = Kernels.Softmax.Statistics(logits[row], _width);
+                (ofRow[0], ofRow[1]) = _firstClass == 0
+                    ? (maximum, sum)
+                    : Kernels.Softmax.Combined((ofRow[0], ofRow[1]), (maximum, sum));
+                int column = targets[row] - _firstClass;
+                if ((uint)column < (uint)_width)
+                {
+                    ofRow[2] = logits[row][column];
                 }
             }
         }
     }
 
     private readonly struct CrossEntropyBackwardJob(
-        Rows logits, nint rows, int width, int* targets, int ignoreIndex, Rows statistics, double g, Rows gLogits)
-        : IJob
+        in LogitSlice slice, Rows logits, int* targets, Rows statistics, double g, Rows gLogits) : IJob
     {
-        private readonly RowGroups _groups = new(rows, width);
+        private readonly RowGroups _groups = new(slice.Logits.Shape.Rows, slice.Logits.Shape.Width);
+        private readonly int _width = slice.Logits.Shape.Width;
+        private readonly int _firstClass = slice.FirstClass;
+        private readonly int _ignoreIndex = slice.IgnoreIndex;
 
         public int Items => _groups.Count;
 
@@ -134,11 +151,11 @@ public sealed unsafe partial class CpuDevice
             (nint row, nint end) = _groups[item];
             for (; row < end; row++)
             {
-                if (targets[row] != ignoreIndex)
+                if (targets[row] != _ignoreIndex)
                 {
                     (float maximum, float sum) = (statistics[row][0], statistics[row][1]);
                     Kernels.Softmax.CrossEntropyBackward(
-                        logits[row], width, targets[row], maximum, sum, g, gLogits[row]);
+                        logits[row], _width, targets[row] - _firstClass, maximum, sum, g, gLogits[row]);
                 }
             }
         }

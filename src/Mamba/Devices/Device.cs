@@ -114,5 +114,8 @@ public abstract partial class Device : IDisposable
 
     internal abstract void Download(DeviceArray source, Span<float> target);
 
+    /// <summary>The integers of an index array, on the host.</summary>
+    internal abstract ReadOnlySpan<int> ValuesOf(IndexArray indices);
+
     internal abstract void UploadIndices(ReadOnlySpan<int> source, Storage target);
 }

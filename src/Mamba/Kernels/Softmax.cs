@@ -44,7 +44,28 @@ internal static unsafe class Softmax
         return (maximum, (float)Reduce.Sum(new ShiftedExponentials(x, maximum), width));
     }
 
-    /// <summary>Computes <c>gx[j] += g·(e^(x[j] - m) / sum - [j = target])</c>.</summary>
+    /// <summary>The statistics of two parts of a row, of the whole.</summary>
+    public static (float Maximum, float Sum) Combined((float Maximum, float Sum) a, (float Maximum, float Sum) b)
+    {
+        // A part of nothing but -infinity counts as nothing: its own sum, of e^(-inf + inf), is NaN.
+        if (float.IsNegativeInfinity(b.Maximum))
+        {
+            return a;
+        }
+
+        if (float.IsNegativeInfinity(a.Maximum))
+        {
+            return b;
+        }
+
+        float maximum = Math.Max(a.Maximum, b.Maximum); // NaN where either is
+        double sum = (a.Sum * Math.Exp((double)a.Maximum - maximum)) + (b.Sum * Math.Exp((double)b.Maximum - maximum));
+        return (maximum, (float)sum);
+    }
+
+    /// <summary>
+    /// Computes <c>gx[j] += g·(e^(x[j] - m) / sum - [j = target])</c>; the target may lie outside the row.
+    /// </summary>
     public static void CrossEntropyBackward(
         float* x, int width, int target, float maximum, float sum, double g, float* gx)
     {
@@ -54,7 +75,10 @@ internal static unsafe class Softmax
         if (Width.Has256) { i = AddScaledExp<Lanes256>(x, maximum, factor, gx, i, width); }
         if (Width.Has128) { i = AddScaledExp<Lanes128>(x, maximum, factor, gx, i, width); }
         AddScaledExp<Lane>(x, maximum, factor, gx, i, width);
-        gx[target] -= (float)g;
+        if ((uint)target < (uint)width)
+        {
+            gx[target] -= (float)g;
+        }
     }
 
     // The framework's maximum carries NaN on, as the widths' own would; the order of comparisons cannot matter.

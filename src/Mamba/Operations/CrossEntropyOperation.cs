@@ -20,13 +20,19 @@ internal readonly record struct CrossEntropyOperation : IOperation<CrossEntropyO
     /// <summary>The mean, one element.</summary>
     public DeviceArray Loss { get; init; }
 
-    /// <summary>
-    /// For the backward pass, shape [rows, 2]: the row's maximum m and <c>Σ_j e^(logits[i, j] - m)</c>.
-    /// </summary>
-    public DeviceArray Statistics { get; init; }
+    /// <summary>For the backward pass, see <see cref="LogitSlice.Statistics"/>.</summary>
+    public DeviceArray Statistics { get; private init; }
 
-    /// <summary>Number of classes.</summary>
-    public int Classes => Logits.Shape.Width;
+    /// <summary>Number of rows that count.</summary>
+    public int Counted { get; private init; }
+
+    private LogitSlice Whole => new()
+    {
+        Logits = Logits,
+        Targets = Targets,
+        IgnoreIndex = IgnoreIndex,
+        Statistics = Statistics,
+    };
 
     public CrossEntropyOperation Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap => this with { Logits = map.Operand(Logits), Loss = map.Output(Loss) };
@@ -34,46 +40,20 @@ internal readonly record struct CrossEntropyOperation : IOperation<CrossEntropyO
     public CrossEntropyOperation Prepare(Device device, bool keep)
     {
         nint rows = Logits.Shape.Rows;
-        if (Targets.Length != rows)
-        {
-            throw new ArgumentException($"Expected {rows} targets for logits {Logits.Shape}; found {Targets.Length}.");
-        }
-
         return this with
         {
+            Counted = LogitSlice.CountTargets(device, Targets, IgnoreIndex, rows, Logits.Shape.Width),
             Loss = device.AllocateOutput([1]),
-            Statistics = device.AllocateOutput([checked((int)rows), 2]),
+            Statistics = device.AllocateOutput([checked((int)rows), LogitSlice.StatisticsWidth]),
         };
     }
 
-    public void Forward(Device device) => device.CrossEntropy(this);
+    public void Forward(Device device)
+    {
+        device.LogitStatistics(Whole);
+        device.MeanLoss(Targets, IgnoreIndex, Counted, Statistics, Loss);
+    }
 
     public void Backward(Device device, in CrossEntropyOperation gradients) =>
-        device.CrossEntropyBackward(this, gradients);
-
-    /// <summary>Counts the rows that are not ignored, and refuses targets that are no class.</summary>
-    /// <param name="targets">The targets on the host.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A target that counts is no class.</exception>
-    public int CountTargets(ReadOnlySpan<int> targets)
-    {
-        int counted = 0;
-        for (int row = 0; row < targets.Length; row++)
-        {
-            int target = targets[row];
-            if (target == IgnoreIndex)
-            {
-                continue;
-            }
-
-            if (target < 0 || target >= Classes)
-            {
-                throw new ArgumentOutOfRangeException(
-                    nameof(targets), target, $"Target {target} of row {row} lies outside the {Classes} classes.");
-            }
-
-            counted++;
-        }
-
-        return counted;
-    }
+        device.CrossEntropyBackward(Whole, Counted, gradients.Loss, gradients.Logits);
 }

@@ -167,7 +167,7 @@ public sealed class LossTests
         Action tooFew = () => Functions.CrossEntropy(logits, device.Indices([1, 2]));
         Action otherShape = () => device.Softmax(logits, device.Zeros([6, 5]));
 
-        tooFew.Should().Throw<ArgumentException>().WithMessage("*Expected 6 targets*[2, 3, 5]*found 2*");
+        tooFew.Should().Throw<ArgumentException>().WithMessage("*Expected 6 targets*found 2*");
         otherShape.Should().Throw<ArgumentException>().WithMessage("*[2, 3, 5]*[6, 5]*");
     }
 

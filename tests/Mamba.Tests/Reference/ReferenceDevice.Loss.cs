@@ -37,38 +37,69 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    internal override void CrossEntropy(in CrossEntropyOperation loss)
+    internal override void LogitStatistics(in LogitSlice slice)
     {
-        int counted = loss.CountTargets(ValuesOf(loss.Targets));
-        View x = ViewOf(loss.Logits), kept = ViewOf(loss.Statistics), result = ViewOf(loss.Loss);
+        View x = ViewOf(slice.Logits), statistics = ViewOf(slice.Statistics);
+        int width = slice.Logits.Shape.Width;
+        for (int row = 0; row < slice.Targets.Length; row++)
+        {
+            int target = IndexAt(slice.Targets, row);
+            if (target == slice.IgnoreIndex)
+            {
+                continue;
+            }
+
+            (double maximum, double sum) = ExponentialsOf(x, row, width);
+            if (slice.FirstClass > 0)
+            {
+                double largest = Math.Max(maximum, statistics[row, 0]);
+                sum = (sum * Math.Exp(maximum - largest))
+                    + (statistics[row, 1] * Math.Exp(statistics[row, 0] - largest));
+                maximum = largest;
+            }
+
+            (statistics[row, 0], statistics[row, 1]) = (maximum, sum);
+            if (target >= slice.FirstClass && target < slice.FirstClass + width)
+            {
+                statistics[row, 2] = x[row, target - slice.FirstClass];
+            }
+        }
+    }
+
+    internal override void MeanLoss(
+        IndexArray targets, int ignoreIndex, int counted, DeviceArray statistics, DeviceArray loss)
+    {
+        View ofRows = ViewOf(statistics);
         double total = 0;
-        for (int row = 0; row < loss.Targets.Length; row++)
+        for (int row = 0; row < targets.Length; row++)
         {
-            int target = IndexAt(loss.Targets, row);
-            if (target != loss.IgnoreIndex)
+            if (IndexAt(targets, row) != ignoreIndex)
             {
-                (kept[row, 0], kept[row, 1]) = ExponentialsOf(x, row, loss.Classes);
-                total += Math.Log(kept[row, 1]) + kept[row, 0] - x[row, target];
+                total += Math.Log(ofRows[row, 1]) + ofRows[row, 0] - ofRows[row, 2];
             }
         }
 
-        result[0] = total / Math.Max(counted, 1);
+        ViewOf(loss)[0] = total / Math.Max(counted, 1);
     }
 
-    internal override void CrossEntropyBackward(in CrossEntropyOperation loss, in CrossEntropyOperation gradients)
+    internal override void CrossEntropyBackward(
+        in LogitSlice slice, int counted, DeviceArray gLoss, DeviceArray gLogits)
     {
-        View x = ViewOf(loss.Logits), kept = ViewOf(loss.Statistics);
-        View from = ViewOf(gradients.Loss), to = ViewOf(gradients.Logits);
-        double g = from[0] / Math.Max(loss.CountTargets(ValuesOf(loss.Targets)), 1);
-        for (int row = 0; row < loss.Targets.Length; row++)
+        View x = ViewOf(slice.Logits), statistics = ViewOf(slice.Statistics), to = ViewOf(gLogits);
+        double g = ViewOf(gLoss)[0] / Math.Max(counted, 1);
+        for (int row = 0; row < slice.Targets.Length; row++)
         {
-            int target = IndexAt(loss.Targets, row);
-            for (int j = 0; target != loss.IgnoreIndex && j < loss.Classes; j++)
+            int target = IndexAt(slice.Targets, row);
+            for (int j = 0; target != slice.IgnoreIndex && j < slice.Logits.Shape.Width; j++)
             {
-                to[row, j] += g * ((Math.Exp(x[row, j] - kept[row, 0]) / kept[row, 1]) - (j == target ? 1 : 0));
+                double probability = Math.Exp(x[row, j] - statistics[row, 0]) / statistics[row, 1];
+                to[row, j] += g * (probability - (slice.FirstClass + j == target ? 1 : 0));
             }
         }
     }
+
+    internal override ReadOnlySpan<int> ValuesOf(IndexArray indices) =>
+        Enumerable.Range(0, indices.Length).Select(i => IndexAt(indices, i)).ToArray();
 
     /// <summary>The maximum m of a row, and Σ e^(x - m).</summary>
     private static (double Maximum, double Sum) ExponentialsOf(View x, int row, int width)
@@ -86,7 +117,4 @@ internal sealed partial class ReferenceDevice
 
         return (maximum, sum);
     }
-
-    private static int[] ValuesOf(IndexArray indices) =>
-        [.. Enumerable.Range(0, indices.Length).Select(i => IndexAt(indices, i))];
 }
