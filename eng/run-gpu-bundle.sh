@@ -2,7 +2,7 @@
 # Runs everything that this archive holds on one device, and writes report.md. A step that fails is recorded, and the
 # next one goes on.
 #
-#   ./run.sh [DEVICE [STEP...]]     DEVICE: cuda (if none is given), opencl, emulation or cpu
+#   ./run.sh [DEVICE [STEP...]]     DEVICE: cuda (if none is given), cuda:1, opencl, emulation or cpu
 #                                   STEP: machine devices conformance bfloat16 tests benchmarks; all if none is given
 #
 # OUT    folder for report.md and the whole output of every step (the current one)
@@ -39,15 +39,15 @@ machine() {
 
 devices() { "$bin/Mamba.Conformance" --list; }
 
-conformance() { # PRECISION
+conformance() { # [,PRECISION]
   if [ -d "$here/golden" ]; then
-    "$bin/Mamba.Conformance" "$here/golden" --device "$device" --precision "${1:-float32}"
+    "$bin/Mamba.Conformance" "$here/golden" --device "$device${1:-}"
   else
     echo 'the archive has no reference data'
   fi
 }
 
-bfloat16() { conformance bfloat16; }
+bfloat16() { conformance ,bfloat16; }
 
 # One after the other: they share a device.
 tests() { MAMBA_TEST_DEVICE=$device "$bin/Mamba.Tests" -parallelMode none -noColor -noLogo; }

@@ -5,8 +5,7 @@ using Mamba.Gpu;
 
 // Runs every reference case below a folder and says how far our results are from it.
 const string Usage =
-    "usage: Mamba.Conformance FOLDER [--device NAME] [--precision float32|bfloat16] [--filter TEXT]   (devices: " +
-    DeviceChoice.Names + ")\n" +
+    "usage: Mamba.Conformance FOLDER [--device NAME] [--filter TEXT]   (devices: " + DeviceName.Forms + ")\n" +
     "       Mamba.Conformance --list   (the devices of this machine but for its processor)";
 
 if (args is ["--list"])
@@ -20,7 +19,7 @@ if (args is ["--list"])
 }
 
 string? folder = null;
-Dictionary<string, string> options = new() { ["--device"] = "cpu", ["--precision"] = "float32", ["--filter"] = "" };
+Dictionary<string, string> options = new() { ["--device"] = "cpu", ["--filter"] = "" };
 for (int i = 0; i < args.Length; i++)
 {
     if (options.ContainsKey(args[i]) && i + 1 < args.Length)
@@ -42,12 +41,14 @@ if (folder is null || !Directory.Exists(folder))
     return Fail(folder is null ? "no folder given" : $"there is no folder \"{folder}\"");
 }
 
+DeviceName name;
 Device device;
 try
 {
-    device = DeviceChoice.Open(options["--device"], options["--precision"]);
+    name = DeviceName.Parse(options["--device"], "--device");
+    device = name.Open();
 }
-catch (NotSupportedException exception)
+catch (Exception exception) when (exception is FormatException or NotSupportedException)
 {
     return Fail(exception.Message);
 }
@@ -56,7 +57,7 @@ int skipped = 0;
 Dictionary<Verdict, int> counts = new() { [Verdict.Pass] = 0, [Verdict.Wide] = 0, [Verdict.Fail] = 0 };
 using (device)
 {
-    Tolerance tolerance = Tolerance.Of(device, options["--precision"]);
+    Tolerance tolerance = Tolerance.Of(name.Gpu);
     Console.WriteLine($"device: {device}");
     foreach (ConformanceCase item in ConformanceCase.Below(folder))
     {

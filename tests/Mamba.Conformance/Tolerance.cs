@@ -20,8 +20,9 @@ internal sealed record Tolerance(double Outputs, double Gradients, bool Compares
     /// <summary>Nothing but the bounds themselves.</summary>
     public static readonly Tolerance None = new(0, 0);
 
-    public static Tolerance Of(Device device, string precision) => device is not GpuDevice ? None
-        : precision == "bfloat16" ? new(2e-2, 5e-2, ComparesChoices: false)
+    /// <summary>That of a GPU, or of the processor if it is null.</summary>
+    public static Tolerance Of(GpuOptions? gpu) => gpu is null ? None
+        : gpu.Precision == Precision.BFloat16 ? new(2e-2, 5e-2, ComparesChoices: false)
         : new(2e-5, 1e-4);
 
     /// <summary>What is allowed for a tensor, given the processor's bound.</summary>

@@ -6,21 +6,24 @@ namespace Mamba.Tests;
 
 /// <summary>
 /// The device that the tests of operations, layers and models run on: the processor, or what the environment variable
-/// MAMBA_TEST_DEVICE names: <c>emulation</c>, <c>opencl</c> or <c>cuda</c>.
+/// MAMBA_TEST_DEVICE names, in float32: <c>emulation</c>, <c>opencl</c>, <c>cuda:1</c>.
 /// </summary>
 internal static class TestDevice
 {
-    private static readonly string Name = Environment.GetEnvironmentVariable("MAMBA_TEST_DEVICE") ?? "cpu";
+    private const string Variable = "MAMBA_TEST_DEVICE";
+
+    /// <summary>The GPU that is tested; null: the processor.</summary>
+    private static readonly GpuOptions? Named = Read(Environment.GetEnvironmentVariable(Variable) ?? "cpu");
 
     // Kernels are compiled once for all tests.
     private static readonly Lazy<GpuDevice> Gpu = new(
-        () => GpuDevice.Open(new() { Kind = IsCpu ? GpuKind.Emulation : KindOf(Name) }));
+        () => GpuDevice.Open(Named ?? new() { Kind = GpuKind.Emulation }));
 
     /// <summary>Whether the tests run on the processor, so that what only it promises can be tested.</summary>
-    public static bool IsCpu => Name == "cpu";
+    public static bool IsCpu => Named is null;
 
     /// <summary>Whether the tests run kernels on the processor's threads, whose start allocates.</summary>
-    public static bool IsEmulation => Name == "emulation";
+    public static bool IsEmulation => Named?.Kind == GpuKind.Emulation;
 
     /// <summary>Opens the device, with a scope that lasts as long as the device.</summary>
     /// <param name="threads">Threads, if it is the processor.</param>
@@ -55,7 +58,7 @@ internal static class TestDevice
     /// </summary>
     public static void ShouldBeAsAlone(this float[] batched, float[] alone, string what = "array")
     {
-        if (Name == "cuda")
+        if (Named?.Kind == GpuKind.Cuda)
         {
             batched.ShouldBeClose(alone, 1e-5, what);
         }
@@ -65,11 +68,12 @@ internal static class TestDevice
         }
     }
 
-    private static GpuKind KindOf(string name) => name switch
+    private static GpuOptions? Read(string name)
     {
-        "emulation" => GpuKind.Emulation,
-        "opencl" => GpuKind.OpenCL,
-        "cuda" => GpuKind.Cuda,
-        _ => throw new InvalidOperationException($"MAMBA_TEST_DEVICE names no device: \"{name}\"."),
-    };
+        DeviceName device = DeviceName.Parse(name, Variable);
+        return device.Threads is null && device.Gpu?.Precision is null or Precision.Float32
+            ? device.Gpu
+            : throw new FormatException(
+                $"{Variable}: expected no threads and no bfloat16, which the tests choose; found \"{name}\".");
+    }
 }

@@ -9,37 +9,44 @@ namespace Mamba.Benchmarks.Gpu;
 internal static class GpuCommand
 {
     private const string Usage =
-        "Usage: gpu [--device cuda|opencl|emulation[:N]] [--filter TEXT] [--divide N]\n" +
-        "  --divide N   divides lengths, batches and layers by N, to try the rows on a slow device";
+        "Usage: gpu [--device NAME] [--filter TEXT] [--divide N]\n" +
+        "  --device NAME  cuda[:INDEX], opencl[:INDEX] or emulation; each row chooses its precision\n" +
+        "  --divide N     divides lengths, batches and layers by N, to try the rows on a slow device";
 
     public static int Run(ReadOnlySpan<string> options)
     {
         GpuOptions device = new();
         string filter = "";
         int scale = 1;
-        while (!options.IsEmpty)
-        {
-            if (options is ["--device", string name, ..] && Parse(name) is { } chosen)
-            {
-                device = chosen;
-            }
-            else if (options is ["--filter", string text, ..])
-            {
-                filter = text;
-            }
-            else if (options is not ["--divide", string number, ..] || !int.TryParse(number, out scale) || scale < 1)
-            {
-                Console.Error.WriteLine($"Not understood: {string.Join(' ', options)}\n{Usage}");
-                return 2;
-            }
-
-            options = options[2..];
-        }
-
         try
         {
+            while (!options.IsEmpty)
+            {
+                if (options is ["--device", string name, ..]
+                    && DeviceName.Parse(name, "--device").Gpu is { Precision: Precision.Float32 } chosen)
+                {
+                    device = chosen;
+                }
+                else if (options is ["--filter", string text, ..])
+                {
+                    filter = text;
+                }
+                else if (options is not ["--divide", string number, ..]
+                    || !int.TryParse(number, out scale) || scale < 1)
+                {
+                    throw new FormatException($"Not understood: {string.Join(' ', options)}");
+                }
+
+                options = options[2..];
+            }
+
             Print(new(device, scale), filter, device);
             return 0;
+        }
+        catch (FormatException exception)
+        {
+            Console.Error.WriteLine($"{exception.Message}\n{Usage}");
+            return 2;
         }
         catch (NotSupportedException exception)
         {
@@ -76,15 +83,6 @@ internal static class GpuCommand
                 $"| {Rate(result.Operations / result.Seconds, 1e12)} " +
                 $"| {Part(result.Operations / result.Seconds, product)} |");
         }
-    }
-
-    private static GpuOptions? Parse(string name)
-    {
-        string[] parts = name.Split(':');
-        int index = 0;
-        bool isDevice = Enum.TryParse(parts[0], ignoreCase: true, out GpuKind kind) && Enum.IsDefined(kind)
-            && (parts.Length == 1 || (parts.Length == 2 && int.TryParse(parts[1], out index) && index >= 0));
-        return isDevice ? new() { Kind = kind, Index = index } : null;
     }
 
     private static string Rate(double perSecond, double unit) => perSecond == 0 ? "" : QuickCommand.Format(perSecond / unit);

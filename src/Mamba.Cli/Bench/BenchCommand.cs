@@ -35,7 +35,7 @@ internal static class BenchCommand
         Option<Precision> weights = Options.Weights();
         Option<string> device = new("--device")
         {
-            Description = "cpu, cuda, opencl, or emulation (of a GPU, slow, for tests).",
+            Description = DeviceSetting.Description,
             HelpName = "name",
             DefaultValueFactory = _ => "cpu",
         };

@@ -33,7 +33,7 @@ internal sealed class BenchRun
     {
         settings.Validate();
         LanguageModelConfig? preset = settings.Preset is { } name ? Presets.Find(name) : null;
-        using Device device = DeviceKinds.Open(settings.Device, settings.Threads);
+        using Device device = DeviceSetting.Read(settings.Device, settings.Threads).Open();
         progress.Report($"loading {settings.Preset ?? settings.Folder}");
         long start = Stopwatch.GetTimestamp();
         using MambaLanguageModel model = preset is null

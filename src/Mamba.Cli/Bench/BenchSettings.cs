@@ -26,7 +26,7 @@ internal sealed record BenchSettings
     /// <summary>How the model's matrices are stored in memory.</summary>
     public required Precision Weights { get; init; }
 
-    /// <summary>A name of <see cref="DeviceKinds"/>.</summary>
+    /// <summary>A name for <see cref="DeviceSetting"/>.</summary>
     public required string Device { get; init; }
 
     /// <summary>Threads of the CPU; 0: as many as the device chooses.</summary>

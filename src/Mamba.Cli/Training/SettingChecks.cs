@@ -63,7 +63,7 @@ internal static class SettingChecks
                 FormattableString.Invariant($"{settings.LoraRank}; found {settings.LoraAlpha}."));
         }
 
-        DeviceKinds.RequireKnown(settings.Device, nameOf("device"));
+        DeviceSetting.Read(settings.Device, settings.Threads, nameOf("device"));
         return settings.TokenBytes > 1 ? settings with { Separator = "" } : settings;
     }
 

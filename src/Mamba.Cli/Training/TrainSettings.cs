@@ -167,7 +167,7 @@ internal sealed record TrainSettings
     [Description("How the weights of the finished model are stored: f32, bf16 or f16.")]
     public StoredAs Store { get; init; } = StoredAs.F32;
 
-    [Description("Where to compute: cpu, cuda, opencl, or emulation.")]
+    [Description("Where to compute: " + DeviceSetting.Description)]
     public string Device { get; init; } = "cpu";
 
     [Description("Threads of the CPU; 0: one per core.")]

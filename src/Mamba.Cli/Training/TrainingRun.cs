@@ -44,7 +44,7 @@ internal sealed partial class TrainingRun : IDisposable
             _corpus = Own(OpenCorpus());
             _batches = Batches();
             cancellation.ThrowIfCancellationRequested();
-            Device device = Own(DeviceKinds.Open(_settings.Device, _settings.Threads));
+            Device device = Own(DeviceSetting.Read(_settings.Device, _settings.Threads).Open());
             _model = Own(ModelMaker.Make(_settings, sources.NameOf, device));
             if (_settings.Batches == BatchKind.Streams)
             {

@@ -55,7 +55,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
     }
 
     /// <summary>Makes z, where there is a gate, x, B, C and Δ of the input.</summary>
-    public Linear InProjection { get; }
+    public override Linear InProjection { get; }
 
     /// <summary>Added to Δ before softplus, shape [heads].</summary>
     public Parameter TimeStepBias { get; }
@@ -69,27 +69,15 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <summary>The weights of the norm, shape [ssmDim]; null where there is no norm.</summary>
     public Parameter? Norm { get; }
 
-    /// <summary>Back to the model's width.</summary>
-    public Linear OutProjection { get; }
-
     /// <inheritdoc/>
-    public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
-    {
-        Require(x, _options.ModelDim, state, segments);
-        Parts parts = new(_options, InProjection.Forward(x));
-        (DeviceArray core, DeviceArray window, DeviceArray hidden) =
-            Dual(parts.XBC, parts.Delta, parts.GateOfCore, (MixerState?)state, segments);
-        DeviceArray y = Finish(parts, core);
-        ((MixerState?)state)?.Advance(window, hidden);
-        return y;
-    }
+    public override Linear OutProjection { get; }
 
     /// <summary>The mixer without projections, gate and norm: convolution and state-space dual.</summary>
     /// <param name="xbc">x, B and C side by side, before the convolution: shape [batch, length, convDim].</param>
     /// <param name="delta">Δ before bias and softplus, shape [batch, length, heads].</param>
     /// <param name="z">A gate, shape [batch, length, ssmDim]; <c>default</c>: the output is not gated.</param>
-    /// <param name="state">As in <see cref="Forward"/>.</param>
-    /// <param name="segments">As in <see cref="Forward"/>.</param>
+    /// <param name="state">As in <see cref="RecurrentMixer.Forward"/>.</param>
+    /// <param name="segments">As in <see cref="RecurrentMixer.Forward"/>.</param>
     /// <returns>Shape [batch, length, ssmDim].</returns>
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
     public DeviceArray Core(
@@ -97,67 +85,27 @@ public sealed class Mamba2Mixer : RecurrentMixer
         DeviceArray delta,
         DeviceArray z = default,
         LayerState? state = null,
-        Segments? segments = null)
+        Segments? segments = null) =>
+        Core(new Operands(xbc, z, delta), state, segments);
+
+    private protected override Operands Split(DeviceArray projected)
     {
-        Require(xbc, _options.ConvDim, state, segments);
-        (DeviceArray y, DeviceArray window, DeviceArray hidden) = Dual(xbc, delta, z, (MixerState?)state, segments);
-        ((MixerState?)state)?.Advance(window, hidden);
-        return y;
+        int start = (2 * MlpDim) + _options.GateDim;
+        return new(
+            projected.Slice(start, _options.ConvDim),
+            _options.Norm ? default : Gate(projected),
+            projected.Slice(start + _options.ConvDim, _options.Heads));
     }
 
-    /// <inheritdoc/>
-    public override DeviceArray Step(DeviceArray x, LayerState state)
-    {
-        if (Device.Tape is not null)
-        {
-            return Forward(x, state);
-        }
+    private protected override (DeviceArray Y, DeviceArray Hidden) Scan(
+        in Operands operands, DeviceArray hidden, Segments? segments) =>
+        Functions.Ssd(Inputs(operands) with { InitialState = hidden }, segments);
 
-        ArgumentNullException.ThrowIfNull(state);
-        Require(x, _options.ModelDim, state, null);
-        MixerState own = (MixerState)state;
-        using StepGuard guard = new(this, own);
-        Parts parts = new(_options, InProjection.Forward(x));
-        DeviceArray convolved = ConvolveStep(parts.XBC, own);
-        DeviceArray y = Functions.SsdStep(
-            Inputs(convolved, parts.Delta, parts.GateOfCore), own.HiddenInPlace());
-        return guard.Done(Finish(parts, y));
-    }
+    private protected override DeviceArray ScanStep(in Operands operands, DeviceArray hidden) =>
+        Functions.SsdStep(Inputs(operands), hidden);
 
-    /// <summary>Convolution and state-space dual, which leave the state as it is.</summary>
-    private (DeviceArray Y, DeviceArray Window, DeviceArray Hidden) Dual(
-        DeviceArray xbc, DeviceArray delta, DeviceArray z, MixerState? state, Segments? segments)
-    {
-        (DeviceArray convolved, DeviceArray window) = Convolve(xbc, state, segments);
-        (DeviceArray y, DeviceArray hidden) = Functions.Ssd(
-            Inputs(convolved, delta, z) with { InitialState = HiddenBefore(state, segments?.Count ?? xbc.Shape[0]) },
-            segments);
-        return (y, window, hidden);
-    }
-
-    private SsdInputs Inputs(DeviceArray xbc, DeviceArray delta, DeviceArray z)
-    {
-        (int ssm, int shared) = (_options.SsmDim, _options.Groups * _options.StateDim);
-        return new()
-        {
-            X = xbc.Slice(0, ssm),
-            B = xbc.Slice(ssm, shared),
-            C = xbc.Slice(ssm + shared, shared),
-            Delta = delta,
-            A = Functions.NegatedExp(ALog.Value),
-            D = D.Value,
-            Z = z,
-            DeltaBias = TimeStepBias.Value,
-            Softplus = true,
-            DeltaMin = _options.DeltaMin,
-            DeltaMax = _options.DeltaMax,
-            Groups = _options.Groups,
-            ChunkLength = _options.ChunkLength,
-        };
-    }
-
-    /// <summary>Gate and norm, the MLP part, and the output projection.</summary>
-    private DeviceArray Finish(Parts parts, DeviceArray y)
+    /// <summary>Gate and norm, and the MLP part, whose z and x are the first columns of what is projected.</summary>
+    private protected override DeviceArray Finish(DeviceArray y, DeviceArray projected)
     {
         if (Norm is not null && !_options.Gate)
         {
@@ -167,15 +115,41 @@ public sealed class Mamba2Mixer : RecurrentMixer
         {
             int? group = _options.UngroupedNorm ? null : _options.SsmDim / _options.Groups;
             y = Functions.GatedRmsNorm(
-                y, parts.Z, Norm.Value, default, _options.NormEpsilon, group, _options.NormBeforeGate);
+                y, Gate(projected), Norm.Value, default, _options.NormEpsilon, group, _options.NormBeforeGate);
         }
 
-        if (parts.Mlp is { } mlp)
+        int mlp = MlpDim;
+        return mlp == 0
+            ? y
+            : Functions.Concat(Functions.Gate(projected.Slice(mlp, mlp), projected.Slice(0, mlp)), y);
+    }
+
+    /// <summary>Channels of the MLP part.</summary>
+    private int MlpDim => _options.InnerDim - _options.SsmDim;
+
+    /// <summary>z, which the norm applies, or the core if there is no norm; <c>default</c>: there is no gate.</summary>
+    private DeviceArray Gate(DeviceArray projected) =>
+        _options.Gate ? projected.Slice(2 * MlpDim, _options.SsmDim) : default;
+
+    private SsdInputs Inputs(in Operands operands)
+    {
+        (int ssm, int shared) = (_options.SsmDim, _options.Groups * _options.StateDim);
+        return new()
         {
-            y = Functions.Concat(Functions.Gate(mlp.X, mlp.Z), y);
-        }
-
-        return OutProjection.Forward(y);
+            X = operands.X.Slice(0, ssm),
+            B = operands.X.Slice(ssm, shared),
+            C = operands.X.Slice(ssm + shared, shared),
+            Delta = operands.Delta,
+            A = Functions.NegatedExp(ALog.Value),
+            D = D.Value,
+            Z = operands.Z,
+            DeltaBias = TimeStepBias.Value,
+            Softplus = true,
+            DeltaMin = _options.DeltaMin,
+            DeltaMax = _options.DeltaMax,
+            Groups = _options.Groups,
+            ChunkLength = _options.ChunkLength,
+        };
     }
 
     /// <summary>A = -U(1, 16) for every head.</summary>
@@ -186,35 +160,5 @@ public sealed class Mamba2Mixer : RecurrentMixer
         {
             value = (float)Math.Log(low + ((high - low) * random.NextDouble()));
         }
-    }
-
-    /// <summary>The columns of the input projection's output.</summary>
-    private readonly struct Parts
-    {
-        public Parts(Mamba2MixerOptions options, DeviceArray projected)
-        {
-            int mlp = options.InnerDim - options.SsmDim;
-            if (mlp > 0)
-            {
-                Mlp = (projected.Slice(mlp, mlp), projected.Slice(0, mlp));
-            }
-
-            (int gate, int start) = (options.GateDim, 2 * mlp);
-            Z = gate > 0 ? projected.Slice(start, gate) : default;
-            GateOfCore = options.Norm ? default : Z;
-            XBC = projected.Slice(start + gate, options.ConvDim);
-            Delta = projected.Slice(start + gate + options.ConvDim, options.Heads);
-        }
-
-        public (DeviceArray X, DeviceArray Z)? Mlp { get; }
-
-        public DeviceArray Z { get; }
-
-        /// <summary>z where the core applies it, not the norm.</summary>
-        public DeviceArray GateOfCore { get; }
-
-        public DeviceArray XBC { get; }
-
-        public DeviceArray Delta { get; }
     }
 }

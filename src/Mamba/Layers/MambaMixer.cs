@@ -53,7 +53,7 @@ public sealed class MambaMixer : RecurrentMixer
     }
 
     /// <summary>Makes x of the input, and z where there is a gate.</summary>
-    public Linear InProjection { get; }
+    public override Linear InProjection { get; }
 
     /// <summary>Makes Δ (of low rank), B and C of x.</summary>
     public Linear XProjection { get; }
@@ -70,75 +70,34 @@ public sealed class MambaMixer : RecurrentMixer
     /// <summary>The skip connection, shape [innerDim].</summary>
     public Parameter D { get; }
 
-    /// <summary>Back to the model's width.</summary>
-    public Linear OutProjection { get; }
-
     /// <inheritdoc/>
-    public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
-    {
-        Require(x, _options.ModelDim, state, segments);
-        (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
-        (DeviceArray core, DeviceArray window, DeviceArray hidden) = Scan(inner, z, (MixerState?)state, segments);
-        DeviceArray y = OutProjection.Forward(core);
-        ((MixerState?)state)?.Advance(window, hidden);
-        return y;
-    }
+    public override Linear OutProjection { get; }
 
     /// <summary>
     /// The mixer without its projections: convolution, selection, scan, and the gate if there is one.
     /// </summary>
     /// <param name="x">Shape [batch, length, innerDim].</param>
     /// <param name="z">The gate, of the same shape; <c>default</c>: the output is not gated.</param>
-    /// <param name="state">As in <see cref="Forward"/>.</param>
-    /// <param name="segments">As in <see cref="Forward"/>.</param>
+    /// <param name="state">As in <see cref="RecurrentMixer.Forward"/>.</param>
+    /// <param name="segments">As in <see cref="RecurrentMixer.Forward"/>.</param>
     /// <returns>Shape [batch, length, innerDim].</returns>
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
-    public DeviceArray Core(DeviceArray x, DeviceArray z = default, LayerState? state = null, Segments? segments = null)
-    {
-        Require(x, _options.InnerDim, state, segments);
-        (DeviceArray y, DeviceArray window, DeviceArray hidden) = Scan(x, z, (MixerState?)state, segments);
-        ((MixerState?)state)?.Advance(window, hidden);
-        return y;
-    }
+    public DeviceArray Core(
+        DeviceArray x, DeviceArray z = default, LayerState? state = null, Segments? segments = null) =>
+        Core(new Operands(x, z), state, segments);
 
-    /// <inheritdoc/>
-    public override DeviceArray Step(DeviceArray x, LayerState state)
-    {
-        if (Device.Tape is not null)
-        {
-            return Forward(x, state);
-        }
+    private protected override (DeviceArray Y, DeviceArray Hidden) Scan(
+        in Operands operands, DeviceArray hidden, Segments? segments) =>
+        Functions.SelectiveScan(Inputs(operands) with { InitialState = hidden }, segments);
 
-        ArgumentNullException.ThrowIfNull(state);
-        Require(x, _options.ModelDim, state, null);
-        MixerState own = (MixerState)state;
-        using StepGuard guard = new(this, own);
-        (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
-        DeviceArray y = Functions.SelectiveScanStep(Inputs(ConvolveStep(inner, own), z), own.HiddenInPlace());
-        return guard.Done(OutProjection.Forward(y));
-    }
-
-    /// <summary>Convolution, selection and scan, which leave the state as it is.</summary>
-    private (DeviceArray Y, DeviceArray Window, DeviceArray Hidden) Scan(
-        DeviceArray x, DeviceArray z, MixerState? state, Segments? segments)
-    {
-        (DeviceArray convolved, DeviceArray window) = Convolve(x, state, segments);
-        (DeviceArray y, DeviceArray hidden) = Functions.SelectiveScan(
-            Inputs(convolved, z) with { InitialState = HiddenBefore(state, segments?.Count ?? x.Shape[0]) }, segments);
-        return (y, window, hidden);
-    }
-
-    private (DeviceArray X, DeviceArray Z) Split(DeviceArray projected)
-    {
-        int inner = _options.InnerDim;
-        return (projected.Slice(0, inner), _options.Gate ? projected.Slice(inner, inner) : default);
-    }
+    private protected override DeviceArray ScanStep(in Operands operands, DeviceArray hidden) =>
+        Functions.SelectiveScanStep(Inputs(operands), hidden);
 
     /// <summary>What the scan takes: Δ, B and C are made of x, which is the selection (section 3.2).</summary>
-    private ScanInputs Inputs(DeviceArray x, DeviceArray z)
+    private ScanInputs Inputs(in Operands operands)
     {
         (int states, int rank) = (_options.StateDim, _options.TimeStepRank);
-        DeviceArray selected = XProjection.Forward(x);
+        DeviceArray selected = XProjection.Forward(operands.X);
         DeviceArray delta = selected.Slice(0, rank), b = selected.Slice(rank, states);
         DeviceArray c = selected.Slice(rank + states, states);
         if (_options.ParameterNormEpsilon is { } epsilon)
@@ -150,13 +109,13 @@ public sealed class MambaMixer : RecurrentMixer
 
         return new()
         {
-            X = x,
+            X = operands.X,
             Delta = Functions.Linear(delta, TimeStepWeight.Value),
             A = Functions.NegatedExp(ALog.Value),
             B = b,
             C = c,
             D = D.Value,
-            Z = z,
+            Z = operands.Z,
             DeltaBias = TimeStepBias.Value,
             Softplus = true,
         };

@@ -4,7 +4,8 @@ using Mamba.Devices;
 namespace Mamba.Layers;
 
 /// <summary>
-/// What the Mamba mixers and S4D have: a causal convolution in front of a state-space core, and their state.
+/// What the Mamba mixers and S4D have: two projections, and between them a causal convolution in front of a state-space
+/// core, with their state. A mixer adds its parameters and the operation over time.
 /// </summary>
 public abstract class RecurrentMixer : SequenceMixer
 {
@@ -20,6 +21,12 @@ public abstract class RecurrentMixer : SequenceMixer
             ? AddParameter("initial_state", hidden, Initial.Constant(random, 0f))
             : null;
     }
+
+    /// <summary>Makes the operands of the core of the input, side by side.</summary>
+    public abstract Linear InProjection { get; }
+
+    /// <summary>Back to the model's width.</summary>
+    public abstract Linear OutProjection { get; }
 
     /// <summary>The causal convolution: over x, in Mamba-2 over x, B and C.</summary>
     public DepthwiseConvolution Convolution { get; }
@@ -68,22 +75,96 @@ public abstract class RecurrentMixer : SequenceMixer
         }
     }
 
+    /// <inheritdoc/>
+    public sealed override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
+    {
+        Require(x, ModelDim, state, segments);
+        DeviceArray projected = InProjection.Forward(x);
+        (DeviceArray mixed, DeviceArray window, DeviceArray hidden) = Mix(Split(projected), state, segments);
+        DeviceArray y = OutProjection.Forward(Finish(mixed, projected));
+        ((MixerState?)state)?.Advance(window, hidden);
+        return y;
+    }
+
+    /// <inheritdoc/>
+    public sealed override DeviceArray Step(DeviceArray x, LayerState state)
+    {
+        if (Device.Tape is not null)
+        {
+            return Forward(x, state);
+        }
+
+        ArgumentNullException.ThrowIfNull(state);
+        Require(x, ModelDim, state, null);
+        MixerState own = (MixerState)state;
+        using StepGuard guard = new(this, own);
+        DeviceArray projected = InProjection.Forward(x);
+        Operands operands = Split(projected);
+        DeviceArray convolved = Functions.CausalConvolutionStep(
+            operands.X, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own.WindowInPlace);
+        DeviceArray mixed = ScanStep(operands with { X = convolved }, own.HiddenInPlace());
+        return guard.Done(OutProjection.Forward(Finish(mixed, projected)));
+    }
+
     private protected override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);
 
-    /// <summary>Convolves the next piece of every sequence.</summary>
-    /// <returns>The piece, and the window after it.</returns>
-    private protected (DeviceArray Y, DeviceArray Window) Convolve(
-        DeviceArray x, MixerState? state, Segments? segments) =>
-        Functions.CausalConvolution(
-            x, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, state?.Window ?? default, segments);
+    /// <summary>Cuts the output of the input projection: x, and z if there is a gate.</summary>
+    private protected virtual Operands Split(DeviceArray projected)
+    {
+        int inner = Convolution.Channels;
+        return new(projected.Slice(0, inner), projected.Shape.Width > inner ? projected.Slice(inner, inner) : default);
+    }
 
-    /// <summary>Convolves the next token of every sequence and moves the state's window on in place.</summary>
-    private protected DeviceArray ConvolveStep(DeviceArray x, MixerState state) => Functions.CausalConvolutionStep(
-        x, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, state.WindowInPlace);
+    /// <summary>The operation over the time of whole sequences.</summary>
+    /// <param name="operands">The operands, x after the convolution.</param>
+    /// <param name="hidden">h before the first token; <c>default</c>: zero.</param>
+    /// <param name="segments">Packed sequences, or null.</param>
+    /// <returns>The output, and h after the last token.</returns>
+    private protected abstract (DeviceArray Y, DeviceArray Hidden) Scan(
+        in Operands operands, DeviceArray hidden, Segments? segments);
 
-    /// <summary>h before the first token of this piece: the state's, or what is learned, or nothing for zero.</summary>
-    private protected DeviceArray HiddenBefore(MixerState? state, int sequences) =>
-        state is not null ? state.HiddenBefore()
-        : InitialState is not null ? Functions.Repeat(InitialState.Value, sequences)
-        : default;
+    /// <summary>The same operation for one token of every sequence.</summary>
+    /// <param name="operands">The operands, x after the convolution.</param>
+    /// <param name="hidden">h before the token, which becomes h after it.</param>
+    private protected abstract DeviceArray ScanStep(in Operands operands, DeviceArray hidden);
+
+    /// <summary>What stands between the core and the output projection.</summary>
+    private protected virtual DeviceArray Finish(DeviceArray y, DeviceArray projected) => y;
+
+    /// <summary>The mixer without its projections.</summary>
+    private protected DeviceArray Core(in Operands operands, LayerState? state, Segments? segments)
+    {
+        Require(operands.X, Convolution.Channels, state, segments);
+        (DeviceArray y, DeviceArray window, DeviceArray hidden) = Mix(operands, state, segments);
+        ((MixerState?)state)?.Advance(window, hidden);
+        return y;
+    }
+
+    private int ModelDim => InProjection.Weight.Value.Shape[1];
+
+    /// <summary>Convolution and core, which leave the state as it is.</summary>
+    private (DeviceArray Y, DeviceArray Window, DeviceArray Hidden) Mix(
+        in Operands operands, LayerState? state, Segments? segments)
+    {
+        MixerState? own = (MixerState?)state;
+        (DeviceArray convolved, DeviceArray window) = Functions.CausalConvolution(
+            operands.X,
+            Convolution.Weight.Value,
+            Optional(Convolution.Bias),
+            silu: true,
+            own?.Window ?? default,
+            segments);
+        DeviceArray before = own is not null ? own.HiddenBefore()
+            : InitialState is not null
+                ? Functions.Repeat(InitialState.Value, segments?.Count ?? operands.X.Shape[0])
+                : default;
+        (DeviceArray y, DeviceArray hidden) = Scan(operands with { X = convolved }, before, segments);
+        return (y, window, hidden);
+    }
+
+    /// <summary>Columns of the input projection's output.</summary>
+    /// <param name="X">The input of the convolution, then its output; in Mamba-2 x, B and C side by side.</param>
+    /// <param name="Z">The gate of the core; <c>default</c>: it has none.</param>
+    /// <param name="Delta">Δ in Mamba-2, before bias and softplus.</param>
+    private protected readonly record struct Operands(DeviceArray X, DeviceArray Z, DeviceArray Delta = default);
 }

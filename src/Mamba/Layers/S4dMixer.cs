@@ -60,7 +60,7 @@ public sealed class S4dMixer : RecurrentMixer
     }
 
     /// <summary>Makes x of the input, and z where there is a gate.</summary>
-    public Linear InProjection { get; }
+    public override Linear InProjection { get; }
 
     /// <summary>Becomes Δ by softplus, shape [innerDim].</summary>
     public Parameter TimeStepBias { get; }
@@ -77,54 +77,17 @@ public sealed class S4dMixer : RecurrentMixer
     /// <summary>The skip connection, shape [innerDim].</summary>
     public Parameter D { get; }
 
-    /// <summary>Back to the model's width.</summary>
-    public Linear OutProjection { get; }
-
     /// <inheritdoc/>
-    public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
-    {
-        Require(x, _options.ModelDim, state, segments);
-        MixerState? own = (MixerState?)state;
-        (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
-        (DeviceArray convolved, DeviceArray window) = Convolve(inner, own, segments);
-        (DeviceArray core, DeviceArray hidden) = Functions.TimeInvariantScan(
-            convolved,
-            TimeStepBias.Value,
-            A(),
-            B(),
-            C.Value,
-            D.Value,
-            z,
-            HiddenBefore(own, segments?.Count ?? x.Shape[0]),
-            segments);
-        DeviceArray y = OutProjection.Forward(core);
-        own?.Advance(window, hidden);
-        return y;
-    }
+    public override Linear OutProjection { get; }
 
-    /// <inheritdoc/>
-    public override DeviceArray Step(DeviceArray x, LayerState state)
-    {
-        if (Device.Tape is not null)
-        {
-            return Forward(x, state);
-        }
+    private protected override (DeviceArray Y, DeviceArray Hidden) Scan(
+        in Operands operands, DeviceArray hidden, Segments? segments) =>
+        Functions.TimeInvariantScan(
+            operands.X, TimeStepBias.Value, A(), B(), C.Value, D.Value, operands.Z, hidden, segments);
 
-        ArgumentNullException.ThrowIfNull(state);
-        Require(x, _options.ModelDim, state, null);
-        MixerState own = (MixerState)state;
-        using StepGuard guard = new(this, own);
-        (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
-        DeviceArray y = Functions.TimeInvariantScanStep(
-            ConvolveStep(inner, own), TimeStepBias.Value, A(), B(), C.Value, D.Value, z, own.HiddenInPlace());
-        return guard.Done(OutProjection.Forward(y));
-    }
-
-    private (DeviceArray X, DeviceArray Z) Split(DeviceArray projected)
-    {
-        int inner = _options.InnerDim;
-        return (projected.Slice(0, inner), _options.Gate ? projected.Slice(inner, inner) : default);
-    }
+    private protected override DeviceArray ScanStep(in Operands operands, DeviceArray hidden) =>
+        Functions.TimeInvariantScanStep(
+            operands.X, TimeStepBias.Value, A(), B(), C.Value, D.Value, operands.Z, hidden);
 
     private DeviceArray A()
     {

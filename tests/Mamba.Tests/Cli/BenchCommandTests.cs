@@ -103,7 +103,12 @@ public sealed class BenchCommandTests : IDisposable
     [InlineData(
         "--threads: expected a whole number from 1 to 1024; found \"100000\".", "folder", "--threads", "100000")]
     [InlineData("--weights: expected float32, bfloat16", "folder", "--weights", "int3")]
-    [InlineData("expected cpu, cuda, opencl or emulation; found \"abacus\"", "folder", "--device", "abacus")]
+    [InlineData(
+        "--device: expected cpu, cuda, opencl or emulation; found \"abacus\".", "folder", "--device", "abacus")]
+    [InlineData("--device: expected cpu:THREADS, with 1 to 1024 threads", "folder", "--device", "cpu:0")]
+    [InlineData(
+        "--device: expected cpu without a number, because the number of threads is set to 2; found \"cpu:2\".",
+        "folder", "--device", "cpu:2", "--threads", "2")]
     [InlineData("missing: there is no such folder. A local folder is expected;", "missing")]
     public async Task Input_that_is_wrong_ends_with_a_line(string message, params string[] arguments)
     {

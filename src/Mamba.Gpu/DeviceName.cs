@@ -1,0 +1,71 @@
+using System.Globalization;
+using Mamba.Devices;
+
+namespace Mamba.Gpu;
+
+/// <summary>
+/// A device as text, for settings: <c>KIND[:NUMBER][,PRECISION]</c>, as in <c>cpu</c>, <c>cpu:4</c>, <c>cuda:1</c> and
+/// <c>cuda,bfloat16</c>.
+/// </summary>
+public sealed record DeviceName
+{
+    /// <summary>All forms of a name, for a line of help.</summary>
+    public const string Forms =
+        "cpu[:THREADS], cuda[:INDEX][,bfloat16], opencl[:INDEX][,bfloat16], emulation[,bfloat16]";
+
+    private DeviceName()
+    {
+    }
+
+    /// <summary>Which GPU, and how it computes; null: the processor.</summary>
+    public GpuOptions? Gpu { get; private init; }
+
+    /// <summary>Threads of the processor; null: one per core. A GPU does not use it.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>Reads a name, in lower case.</summary>
+    /// <param name="name">
+    /// The kind is <c>cpu</c>, <c>cuda</c>, <c>opencl</c> or <c>emulation</c>. The number is optional: threads of the
+    /// processor, or the index of a GPU among those of its kind, from 0. The precision is <c>float32</c>, the default,
+    /// or <c>bfloat16</c>, on a GPU only.
+    /// </param>
+    /// <param name="setting">What the caller calls the setting; messages begin with it.</param>
+    /// <returns>The device; this machine need not have it.</returns>
+    /// <exception cref="FormatException">The name has another form, or a number is out of range.</exception>
+    public static DeviceName Parse(string name, string setting = "device")
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        string[] parts = name.Split(',', 2), place = parts[0].Split(':', 2);
+        GpuKind? kind = place[0] switch
+        {
+            "cpu" => null,
+            "cuda" => GpuKind.Cuda,
+            "opencl" => GpuKind.OpenCL,
+            "emulation" => GpuKind.Emulation,
+            _ => throw Refusal("cpu, cuda, opencl or emulation"),
+        };
+        int? number = place.Length == 1 ? null
+            : kind == GpuKind.Emulation ? throw Refusal("emulation without a number")
+            : int.TryParse(place[1], NumberStyles.None, CultureInfo.InvariantCulture, out int given)
+                && (kind is not null || given is >= 1 and <= CpuDevice.MaxThreads) ? given
+            : kind is not null ? throw Refusal($"{place[0]}:INDEX, with an index from 0")
+            : throw Refusal($"cpu:THREADS, with 1 to {CpuDevice.MaxThreads} threads");
+        Precision precision = parts.Length == 1 ? Precision.Float32 : parts[1] switch
+        {
+            "float32" => Precision.Float32,
+            "bfloat16" when kind is not null => Precision.BFloat16,
+            "bfloat16" => throw Refusal("float32, the only precision of cpu"),
+            _ => throw Refusal("float32 or bfloat16 after the comma"),
+        };
+        return kind is null
+            ? new() { Threads = number }
+            : new() { Gpu = new() { Kind = kind, Index = number ?? 0, Precision = precision } };
+
+        FormatException Refusal(string expected) => new($"{setting}: expected {expected}; found \"{name}\".");
+    }
+
+    /// <summary>Opens the device.</summary>
+    /// <returns>The device; the caller disposes it.</returns>
+    /// <exception cref="NotSupportedException">There is no such GPU; the message says what was looked for.</exception>
+    public Device Open() => Gpu is null ? new CpuDevice(Threads) : GpuDevice.Open(Gpu);
+}
