@@ -92,6 +92,9 @@ internal readonly unsafe struct GpuLane(float value) : ILanes<GpuLane>
         return MathF.Abs(value.Value) < LargestRounded ? new((value.Value + Rounder) - Rounder) : value;
     }
 
+    public static GpuLane Exponent(GpuLane value) =>
+        new((int)((Interop.FloatAsInt(value.Value) >> 23) & 255u) - 127);
+
     public static GpuLane Fraction(GpuLane value) =>
         MathF.Abs(value.Value) < LargestRounded ? new(value.Value - ((value.Value + Rounder) - Rounder))
             : new(float.IsNaN(value.Value) ? value.Value : 0f);

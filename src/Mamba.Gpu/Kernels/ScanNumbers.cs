@@ -57,8 +57,8 @@ internal readonly struct ComplexNumbers : IScanNumbers
     {
         float scaled = delta * ScanConstants.Log2E;
         float first = ScanMath.Decay(scaled * a.X), second = ScanMath.Decay(scaled * a.Z);
-        (GpuLane sin, GpuLane cos) = LaneTrigonometry.SinCos(new GpuLane(delta * a.Y));
-        (GpuLane otherSin, GpuLane otherCos) = LaneTrigonometry.SinCos(new GpuLane(delta * a.W));
+        (GpuLane sin, GpuLane cos) = LaneMath.SinCos(new GpuLane(delta * a.Y));
+        (GpuLane otherSin, GpuLane otherCos) = LaneMath.SinCos(new GpuLane(delta * a.W));
         return new(first * cos.Value, first * sin.Value, second * otherCos.Value, second * otherSin.Value);
     }
 

@@ -58,17 +58,102 @@ public static partial class Functions
     /// <remarks>So et al., <see href="https://arxiv.org/abs/2109.08668"/>.</remarks>
     public static DeviceArray SquaredRelu(DeviceArray x) => Map<Elementwise.SquaredRelu>(x);
 
-    /// <summary>Computes <c>-e^x</c>, which makes A of its logarithm.</summary>
-    internal static DeviceArray NegatedExp(DeviceArray x) => Map<Elementwise.NegatedExp>(x);
+    /// <summary>Computes <c>e^x</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Exp(DeviceArray x) => Map<Elementwise.Exp>(x);
 
-    private static DeviceArray Map<TOp>(DeviceArray x)
+    /// <summary>Computes <c>log x</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    /// <remarks>-infinity at 0, NaN below.</remarks>
+    public static DeviceArray Log(DeviceArray x) => Map<Elementwise.Log>(x);
+
+    /// <summary>Computes <c>√x</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Sqrt(DeviceArray x) => Map<Elementwise.Sqrt>(x);
+
+    /// <summary>Computes <c>x²</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Square(DeviceArray x) => Map<Elementwise.Square>(x);
+
+    /// <summary>Computes <c>|x|</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    /// <remarks>The derivative at 0 is taken to be 0.</remarks>
+    public static DeviceArray Abs(DeviceArray x) => Map<Elementwise.Abs>(x);
+
+    /// <summary>Computes <c>tanh x</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Tanh(DeviceArray x) => Map<Elementwise.Tanh>(x);
+
+    /// <summary>Computes <c>max(x, 0)</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    /// <remarks>The derivative at 0 is taken to be 0.</remarks>
+    public static DeviceArray Relu(DeviceArray x) => Map<Elementwise.Relu>(x);
+
+    /// <summary>Computes <c>sin x</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    /// <remarks>Good to 1e-7 for |x| up to some thousand turns.</remarks>
+    public static DeviceArray Sin(DeviceArray x) => Map<Elementwise.Sin>(x);
+
+    /// <summary>Computes <c>cos x</c>, element by element.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    /// <remarks>Good to 1e-7 for |x| up to some thousand turns.</remarks>
+    public static DeviceArray Cos(DeviceArray x) => Map<Elementwise.Cos>(x);
+
+    /// <summary>Computes <c>a - b</c>, element by element.</summary>
+    /// <param name="a">The first operand.</param>
+    /// <param name="b">The second operand, of the same shape.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Subtract(DeviceArray a, DeviceArray b) => Zip<Elementwise.Subtract>(a, b);
+
+    /// <summary>Computes <c>a / b</c>, element by element.</summary>
+    /// <param name="a">The first operand.</param>
+    /// <param name="b">The second operand, of the same shape.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Divide(DeviceArray a, DeviceArray b) => Zip<Elementwise.Divide>(a, b);
+
+    /// <summary>Computes <c>max(a, b)</c>, element by element.</summary>
+    /// <param name="a">The first operand.</param>
+    /// <param name="b">The second operand, of the same shape.</param>
+    /// <returns>An array of the same shape.</returns>
+    /// <remarks>The gradient of equal values is shared between them.</remarks>
+    public static DeviceArray Maximum(DeviceArray a, DeviceArray b) => Zip<Elementwise.Maximum>(a, b);
+
+    /// <summary>Computes <c>min(a, b)</c>, element by element.</summary>
+    /// <param name="a">The first operand.</param>
+    /// <param name="b">The second operand, of the same shape.</param>
+    /// <returns>An array of the same shape.</returns>
+    /// <remarks>The gradient of equal values is shared between them.</remarks>
+    public static DeviceArray Minimum(DeviceArray a, DeviceArray b) => Zip<Elementwise.Minimum>(a, b);
+
+    /// <summary>Computes a function of the caller's own, <c>y = f(x)</c>, element by element.</summary>
+    /// <typeparam name="TOp">f and its derivative; <see cref="IMap"/> has an example.</typeparam>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Map<TOp>(DeviceArray x)
         where TOp : struct, IMap => Run(Require(x), new MapOperation<TOp> { X = x }).Y;
 
-    private static DeviceArray Zip<TOp>(DeviceArray a, DeviceArray b)
+    /// <summary>Computes a function of the caller's own, <c>y = f(a, b)</c>, element by element.</summary>
+    /// <typeparam name="TOp">f and its partial derivatives.</typeparam>
+    /// <param name="a">The first operand.</param>
+    /// <param name="b">The second operand, of the same shape.</param>
+    /// <returns>An array of the same shape.</returns>
+    public static DeviceArray Zip<TOp>(DeviceArray a, DeviceArray b)
         where TOp : struct, IZip
     {
         Device device = Require(a);
         Require(b);
         return Run(device, new ZipOperation<TOp> { A = a, B = b }).Y;
     }
+
+    /// <summary>Computes <c>-e^x</c>, which makes A of its logarithm.</summary>
+    internal static DeviceArray NegatedExp(DeviceArray x) => Map<Elementwise.NegatedExp>(x);
 }

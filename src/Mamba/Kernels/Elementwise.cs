@@ -3,7 +3,7 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>The functions of one and of two variables that layers are made of.</summary>
-internal static unsafe class Elementwise
+internal static unsafe partial class Elementwise
 {
     /// <summary>Computes <c>y[i] += scale·x[i]</c>.</summary>
     public static void AddScaled(float* x, float scale, float* y, nint length)

@@ -47,7 +47,7 @@ internal static unsafe partial class SelectiveScan
 
                 // exp(Δ·A) = e^(Δ·Re A)·(cos(Δ·Im A) + i·sin(Δ·Im A))
                 TLanes size = LaneMath.Exp(step * ar);
-                (TLanes sin, TLanes cos) = LaneTrigonometry.SinCos(step * ai);
+                (TLanes sin, TLanes cos) = LaneMath.SinCos(step * ai);
                 TLanes er = size * cos, ei = size * sin;
                 if (keep)
                 {

@@ -1,52 +1,70 @@
 namespace Mamba.Simd;
 
 /// <summary>
-/// A few floats that are computed with at once: one register of a certain width, or a single float.
-/// The maths of an operation is written once over <typeparamref name="TSelf"/> and compiled for every width.
+/// A few floats that are computed with at once: one vector register of a certain width, a single float, or the float of
+/// a GPU thread. The mathematics of an operation is written once over <typeparamref name="TSelf"/> and compiled for all
+/// of them; <see cref="LaneMath"/> has the elementary functions.
 /// </summary>
 /// <remarks>
-/// Every member gives the same bits at every width on one machine, so that an element's value does not depend on
-/// where in a register it happened to stand.
+/// Every member gives the same bits at every register width on one machine, so that an element's value does not depend
+/// on where in a register it stands.
 /// </remarks>
-internal unsafe interface ILanes<TSelf>
+/// <typeparam name="TSelf">The lanes themselves.</typeparam>
+public unsafe interface ILanes<TSelf>
     where TSelf : struct, ILanes<TSelf>
 {
     /// <summary>Number of floats.</summary>
     static abstract int Count { get; }
 
+    /// <summary>One value in all lanes.</summary>
     static abstract TSelf Broadcast(float value);
 
+    /// <summary>Reads <see cref="Count"/> floats.</summary>
     static abstract TSelf Load(float* source);
 
+    /// <summary>Writes <see cref="Count"/> floats.</summary>
     static abstract void Store(TSelf value, float* target);
 
+    /// <summary>The sum, lane by lane.</summary>
     static abstract TSelf operator +(TSelf left, TSelf right);
 
+    /// <summary>The difference, lane by lane.</summary>
     static abstract TSelf operator -(TSelf left, TSelf right);
 
+    /// <summary>The product, lane by lane.</summary>
     static abstract TSelf operator *(TSelf left, TSelf right);
 
+    /// <summary>The quotient, lane by lane.</summary>
     static abstract TSelf operator /(TSelf left, TSelf right);
 
+    /// <summary>The negative value, lane by lane.</summary>
     static abstract TSelf operator -(TSelf value);
 
-    /// <summary>Computes <c>a·b + c</c>, with one rounding where the machine can.</summary>
+    /// <summary>Computes <c>a·b + c</c>, with one rounding if the machine can.</summary>
     static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
 
-    /// <summary>The smaller value; NaN where either is NaN.</summary>
+    /// <summary>The smaller value; NaN if either is NaN.</summary>
     static abstract TSelf Min(TSelf left, TSelf right);
 
-    /// <summary>The larger value; NaN where either is NaN.</summary>
+    /// <summary>The larger value; NaN if either is NaN.</summary>
     static abstract TSelf Max(TSelf left, TSelf right);
 
+    /// <summary>The absolute value.</summary>
     static abstract TSelf Abs(TSelf value);
 
+    /// <summary>The square root.</summary>
     static abstract TSelf Sqrt(TSelf value);
 
     /// <summary>Rounds to the nearest integer, ties to even.</summary>
     static abstract TSelf Round(TSelf value);
 
-    /// <summary>What rounding to the nearest integer takes away, <c>value - Round(value)</c>; 0 at infinity.</summary>
+    /// <summary>
+    /// The exponent of a normal number, <c>⌊log₂|value|⌋</c>; -127 of 0 and of subnormal numbers, 128 of infinity and
+    /// NaN.
+    /// </summary>
+    static abstract TSelf Exponent(TSelf value);
+
+    /// <summary>The value less the nearest integer, <c>value - Round(value)</c>; 0 at infinity.</summary>
     static abstract TSelf Fraction(TSelf value);
 
     /// <summary>The value, at least <paramref name="low"/> and at most <paramref name="high"/>; NaN stays NaN.</summary>

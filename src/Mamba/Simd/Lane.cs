@@ -40,6 +40,10 @@ internal readonly unsafe partial struct Lane(float value) : ILanes<Lane>
     public static Lane Round(Lane value) => new(MathF.Round(value.Value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lane Exponent(Lane value) =>
+        new(((BitConverter.SingleToInt32Bits(value.Value) >>> 23) & 255) - 127);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lane Fraction(Lane value)
     {
         float finite = MathF.Max(MathF.Min(value.Value, float.MaxValue), -float.MaxValue);

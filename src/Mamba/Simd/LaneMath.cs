@@ -7,7 +7,7 @@ namespace Mamba.Simd;
 /// Ours because <c>Vector512.Exp</c> is out of line and computes in double; these stay in registers. The polynomials
 /// are minimax fits (Remez) to the relative error that each comment states.
 /// </remarks>
-internal static class LaneMath
+public static partial class LaneMath
 {
     /// <summary>Computes <c>2^x</c>; 0 far below, infinity far above, NaN at NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -56,15 +56,21 @@ internal static class LaneMath
     public static TLanes Log1p<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes>
     {
-        // log(1 + x) = 2·atanh(s), s = x / (2 + x) in [0, 1/3]; atanh(s)/s as a polynomial in s², 4.5e-9.
+        // log(1 + x) = 2·atanh(s), s = x / (2 + x) in [0, 1/3]; atanh(s)/s as a polynomial in s².
         TLanes s = x / (x + TLanes.Broadcast(2f));
-        TLanes t = s * s;
+        return (s + s) * AtanhOverS(s * s);
+    }
+
+    /// <summary>Computes <c>atanh(s)/s</c> of <c>t = s²</c>, <c>|s| ≤ 1/3</c>, to 4.5e-9.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes AtanhOverS<TLanes>(TLanes t)
+        where TLanes : struct, ILanes<TLanes>
+    {
         TLanes p = TLanes.Broadcast(0.14012229f);
         p = TLanes.MultiplyAdd(p, t, TLanes.Broadcast(0.13999571f));
         p = TLanes.MultiplyAdd(p, t, TLanes.Broadcast(0.20010850f));
         p = TLanes.MultiplyAdd(p, t, TLanes.Broadcast(0.33333207f));
-        p = TLanes.MultiplyAdd(p, t, TLanes.Broadcast(1f));
-        return (s + s) * p;
+        return TLanes.MultiplyAdd(p, t, TLanes.Broadcast(1f));
     }
 
     /// <summary>Computes <c>1 / (1 + e^-x)</c>.</summary>

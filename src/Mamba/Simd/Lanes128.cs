@@ -55,6 +55,10 @@ internal readonly unsafe partial struct Lanes128(Vector128<float> value) : ILane
     public static Lanes128 Round(Lanes128 value) => new(Vector128.Round(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Exponent(Lanes128 value) => new(Vector128.ConvertToSingle(
+        ((value._value.AsInt32() >>> 23) & Vector128.Create(255)) - Vector128.Create(127)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Fraction(Lanes128 value)
     {
         if (Avx512DQ.VL.IsSupported)

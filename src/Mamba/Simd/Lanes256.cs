@@ -55,6 +55,10 @@ internal readonly unsafe partial struct Lanes256(Vector256<float> value) : ILane
     public static Lanes256 Round(Lanes256 value) => new(Vector256.Round(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Exponent(Lanes256 value) => new(Vector256.ConvertToSingle(
+        ((value._value.AsInt32() >>> 23) & Vector256.Create(255)) - Vector256.Create(127)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Fraction(Lanes256 value)
     {
         if (Avx512DQ.VL.IsSupported)

@@ -55,6 +55,10 @@ internal readonly unsafe partial struct Lanes512(Vector512<float> value) : ILane
     public static Lanes512 Round(Lanes512 value) => new(Vector512.Round(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Exponent(Lanes512 value) => new(Vector512.ConvertToSingle(
+        ((value._value.AsInt32() >>> 23) & Vector512.Create(255)) - Vector512.Create(127)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Fraction(Lanes512 value)
     {
         if (Avx512DQ.IsSupported)

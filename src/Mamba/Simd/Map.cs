@@ -1,16 +1,5 @@
 namespace Mamba.Simd;
 
-/// <summary>A function of one variable, <c>y = f(x)</c>, and its derivative.</summary>
-internal interface IMap
-{
-    static abstract TLanes Apply<TLanes>(TLanes x)
-        where TLanes : struct, ILanes<TLanes>;
-
-    /// <summary>Computes <c>f'(x)</c>.</summary>
-    static abstract TLanes Derivative<TLanes>(TLanes x)
-        where TLanes : struct, ILanes<TLanes>;
-}
-
 /// <summary>Drives an <see cref="IMap"/> over memory, down the widths.</summary>
 internal static unsafe class Map
 {

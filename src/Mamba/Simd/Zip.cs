@@ -1,20 +1,5 @@
 namespace Mamba.Simd;
 
-/// <summary>A function of two variables, <c>y = f(a, b)</c>, and its partial derivatives.</summary>
-internal interface IZip
-{
-    static abstract TLanes Apply<TLanes>(TLanes a, TLanes b)
-        where TLanes : struct, ILanes<TLanes>;
-
-    /// <summary>Computes <c>∂f/∂a</c>.</summary>
-    static abstract TLanes DerivativeA<TLanes>(TLanes a, TLanes b)
-        where TLanes : struct, ILanes<TLanes>;
-
-    /// <summary>Computes <c>∂f/∂b</c>.</summary>
-    static abstract TLanes DerivativeB<TLanes>(TLanes a, TLanes b)
-        where TLanes : struct, ILanes<TLanes>;
-}
-
 /// <summary>Drives an <see cref="IZip"/> over memory, down the widths.</summary>
 internal static unsafe class Zip
 {

@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Kernels;
+using Mamba.Simd;
 using Mamba.Tests.Reference;
 
 namespace Mamba.Tests.Kernels;
@@ -14,7 +15,10 @@ public sealed class ElementwiseTests
     private const double GradientTolerance = 2e-6;
 
     public static TheoryData<string> Names =>
-        ["Sigmoid", "Silu", "Softplus", "SquaredRelu", "Gelu", "Add", "Multiply", "Gate"];
+    [
+        "Sigmoid", "Silu", "Softplus", "SquaredRelu", "Gelu", "Exp", "Log", "Sqrt", "Square", "Tanh", "Sin", "Cos",
+        "Add", "Subtract", "Multiply", "Divide", "Gate",
+    ];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -85,6 +89,62 @@ public sealed class ElementwiseTests
     }
 
     [Fact]
+    public void Operators_are_the_functions()
+    {
+        using Device tested = TestDevice.Open();
+        DeviceArray a = tested.Array([3], [1, 2, 3]), b = tested.Array([3], [4, 8, -2]);
+
+        (a + b).ToArray().Should().Equal(5, 10, 1);
+        (a - b).ToArray().Should().Equal(-3, -6, 5);
+        (a * b).ToArray().Should().Equal(4, 16, -6);
+        (a / b).ToArray().Should().Equal(0.25f, 0.25f, -1.5f);
+        (a * 2f).ToArray().Should().Equal((2f * a).ToArray()).And.Equal(2, 4, 6);
+        (b / 4f).ToArray().Should().Equal(1, 2, -0.5f);
+        (-a).ToArray().Should().Equal(-1, -2, -3);
+    }
+
+    [Fact]
+    public void Functions_with_a_kink_have_the_derivatives_of_their_sides()
+    {
+        using Device tested = TestDevice.Open();
+        float[] left = [-2, -0f, 0, 3, 5, float.NaN], right = [1, 4, 0, 3, -5, 2];
+
+        Results(x => Functions.Abs(x[0])).Should().Equal([2, 0, 0, 3, 5, float.NaN, -1, 0, 0, 1, 1, float.NaN]);
+        Results(x => Functions.Relu(x[0]))[..11].Should().Equal([0, 0, 0, 3, 5, float.NaN, 0, 0, 0, 1, 1]);
+        Results(x => Functions.Maximum(x[0], x[1]))[..11].Should().Equal(
+            [1, 4, 0, 3, 5, float.NaN, 0, 0, 0.5f, 0.5f, 1]);
+        Results(x => Functions.Minimum(x[0], x[1]))[..11].Should().Equal(
+            [-2, 0, 0, 3, -5, float.NaN, 1, 1, 0.5f, 0.5f, 0]);
+
+        float[] Results(Func<DeviceArray[], DeviceArray> function)
+        {
+            DeviceArray a = tested.Array([left.Length], left), b = tested.Array([right.Length], right);
+            using Tape tape = new(tested);
+            tape.Watch(a);
+            DeviceArray y = function([a, b]);
+            tape.Backward(Functions.Sum(y));
+            return [.. y.ToArray(), .. tape.GradientOf(a).ToArray()];
+        }
+    }
+
+    [Fact]
+    public void A_function_of_ones_own_runs_in_registers_and_has_a_gradient()
+    {
+        float[] values = Samples.Normal(1, 37);
+        using Device tested = TestDevice.Open();
+        DeviceArray x = tested.Array([37], values);
+        using Tape tape = new(tested);
+        tape.Watch(x);
+
+        DeviceArray y = Functions.Map<Cube>(x);
+        tape.Backward(Functions.Sum(Functions.Zip<Average>(y, x)));
+
+        y.ToArray().ShouldBeClose(Array.ConvertAll(values, v => (double)v * v * v), Tolerance);
+        tape.GradientOf(x).ToArray().ShouldBeClose(
+            Array.ConvertAll(values, v => (1.5 * v * v) + 0.5), GradientTolerance);
+    }
+
+    [Fact]
     public void A_slice_gives_what_its_copy_gives()
     {
         using Device tested = TestDevice.Open(2);
@@ -131,6 +191,15 @@ public sealed class ElementwiseTests
             "Softplus" => Functions.Softplus(first),
             "SquaredRelu" => Functions.SquaredRelu(first),
             "Gelu" => Functions.Gelu(first),
+            "Exp" => Functions.Exp(first),
+            "Log" => Functions.Log(Positive(first)),
+            "Sqrt" => Functions.Sqrt(Positive(first)),
+            "Square" => Functions.Square(first),
+            "Tanh" => Functions.Tanh(first),
+            "Sin" => Functions.Sin(first),
+            "Cos" => Functions.Cos(first),
+            "Subtract" => Functions.Subtract(first, second),
+            "Divide" => Functions.Divide(first, Positive(second)),
             "Add" => Functions.Add(first, second),
             "Multiply" => Functions.Multiply(first, second),
             "Gate" => Functions.Gate(first, second),
@@ -138,5 +207,29 @@ public sealed class ElementwiseTests
         };
         tape.Backward((y, device.Array([a.Length], Samples.Normal(7, a.Length))));
         return (y, [tape.GradientOf(first), tape.GradientOf(second)]);
+    }
+
+    /// <summary>√(x² + 1): at least 1, so that quotients and logarithms are well conditioned.</summary>
+    private static DeviceArray Positive(DeviceArray x) => Functions.Sqrt(Functions.Square(x) + Functions.Exp(x * 0f));
+
+    private readonly struct Cube : IMap
+    {
+        public static TLanes Apply<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes> => x * x * x;
+
+        public static TLanes Derivative<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(3) * x * x;
+    }
+
+    private readonly struct Average : IZip
+    {
+        public static TLanes Apply<TLanes>(TLanes a, TLanes b)
+            where TLanes : struct, ILanes<TLanes> => (a + b) * TLanes.Broadcast(0.5f);
+
+        public static TLanes DerivativeA<TLanes>(TLanes a, TLanes b)
+            where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(0.5f);
+
+        public static TLanes DerivativeB<TLanes>(TLanes a, TLanes b)
+            where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(0.5f);
     }
 }

@@ -15,6 +15,15 @@ internal sealed partial class ReferenceDevice
         [typeof(Elementwise.Softplus)] = Softplus,
         [typeof(Elementwise.SquaredRelu)] = x => x > 0 ? x * x : 0,
         [typeof(Elementwise.Gelu)] = x => x * 0.5 * Erfc(-x / Math.Sqrt(2)),
+        [typeof(Elementwise.Exp)] = Math.Exp,
+        [typeof(Elementwise.Log)] = Math.Log,
+        [typeof(Elementwise.Sqrt)] = Math.Sqrt,
+        [typeof(Elementwise.Square)] = x => x * x,
+        [typeof(Elementwise.Abs)] = Math.Abs,
+        [typeof(Elementwise.Tanh)] = Math.Tanh,
+        [typeof(Elementwise.Relu)] = x => Math.Max(x, 0),
+        [typeof(Elementwise.Sin)] = Math.Sin,
+        [typeof(Elementwise.Cos)] = Math.Cos,
         [typeof(Elementwise.Sign)] = x => x > 0 ? 1 : x < 0 ? -1 : x,
     };
 
@@ -22,6 +31,10 @@ internal sealed partial class ReferenceDevice
     {
         [typeof(Elementwise.Add)] = (a, b) => a + b,
         [typeof(Elementwise.Multiply)] = (a, b) => a * b,
+        [typeof(Elementwise.Subtract)] = (a, b) => a - b,
+        [typeof(Elementwise.Divide)] = (a, b) => a / b,
+        [typeof(Elementwise.Maximum)] = Math.Max,
+        [typeof(Elementwise.Minimum)] = Math.Min,
         [typeof(Elementwise.Gate)] = (a, b) => a * b * Sigmoid(b),
     };
 

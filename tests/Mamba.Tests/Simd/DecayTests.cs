@@ -59,7 +59,7 @@ public sealed unsafe class DecayTests
         float[] points = [.. Samples.Uniform(1, 4096, -10, 10), .. Samples.Uniform(2, 1024, -1000, 1000), 0f, -0f];
         foreach (float x in points)
         {
-            (Lane sin, Lane cos) = LaneTrigonometry.SinCos(new Lane(x));
+            (Lane sin, Lane cos) = LaneMath.SinCos(new Lane(x));
 
             ((double)sin.Value).Should().BeApproximately(Math.Sin(x), Tolerance, "x is {0:r}", x);
             ((double)cos.Value).Should().BeApproximately(Math.Cos(x), Tolerance, "x is {0:r}", x);
@@ -138,6 +138,6 @@ public sealed unsafe class DecayTests
     private readonly struct SineFunction : IFunction
     {
         public static TLanes Apply<TLanes>(TLanes x)
-            where TLanes : struct, ILanes<TLanes> => LaneTrigonometry.SinCos(x).Sin;
+            where TLanes : struct, ILanes<TLanes> => LaneMath.SinCos(x).Sin;
     }
 }

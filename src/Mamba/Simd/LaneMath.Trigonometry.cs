@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Mamba.Simd;
 
-/// <summary>Sine and cosine over lanes, for complex decays.</summary>
-internal static class LaneTrigonometry
+public static partial class LaneMath
 {
     /// <summary>Computes sin x and cos x to 1e-7, for |x| up to some thousand turns.</summary>
+    /// <remarks>Beyond, the results lie between -1 and 1 and have no right digit.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (TLanes Sin, TLanes Cos) SinCos<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes>

@@ -1,0 +1,21 @@
+namespace Mamba.Simd;
+
+/// <summary>
+/// A function of two variables, <c>y = f(a, b)</c>, and its partial derivatives: an empty struct that
+/// <see cref="Autograd.Functions.Zip{TOp}"/> runs over arrays, in vector registers and on a GPU. <see cref="IMap"/> has
+/// an example.
+/// </summary>
+public interface IZip
+{
+    /// <summary>Computes <c>f(a, b)</c>.</summary>
+    static abstract TLanes Apply<TLanes>(TLanes a, TLanes b)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>Computes <c>∂f/∂a</c>.</summary>
+    static abstract TLanes DerivativeA<TLanes>(TLanes a, TLanes b)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>Computes <c>∂f/∂b</c>.</summary>
+    static abstract TLanes DerivativeB<TLanes>(TLanes a, TLanes b)
+        where TLanes : struct, ILanes<TLanes>;
+}
