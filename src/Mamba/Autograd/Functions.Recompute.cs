@@ -43,7 +43,12 @@ public static partial class Functions
                     .. Enumerable.Range(0, results.Length).Where(i =>
                         results[i].RequiresGradient && device.IsInInnermostScope(results[i].Storage)),
                 ];
-                return Array.ConvertAll(results, scope.Keep);
+                foreach (DeviceArray result in results)
+                {
+                    scope.Keep(result);
+                }
+
+                return [.. results];
             });
         if (followed.Length > 0)
         {

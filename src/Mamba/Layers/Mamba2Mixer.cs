@@ -75,6 +75,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
+        using StateUse use = new(state);
         Require(x, _options.ModelDim, state, segments);
         Parts parts = new(_options, InProjection.Forward(x));
         (DeviceArray core, DeviceArray window, DeviceArray hidden) =
@@ -99,6 +100,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
         LayerState? state = null,
         Segments? segments = null)
     {
+        using StateUse use = new(state);
         Require(xbc, _options.ConvDim, state, segments);
         (DeviceArray y, DeviceArray window, DeviceArray hidden) = Dual(xbc, delta, z, (MixerState?)state, segments);
         ((MixerState?)state)?.Advance(window, hidden);
@@ -114,6 +116,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
         }
 
         ArgumentNullException.ThrowIfNull(state);
+        using StateUse use = new(state);
         Require(x, _options.ModelDim, state, null);
         MixerState own = (MixerState)state;
         using StepGuard guard = new(this, own);

@@ -76,6 +76,7 @@ public sealed class MambaMixer : RecurrentMixer
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
+        using StateUse use = new(state);
         Require(x, _options.ModelDim, state, segments);
         (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
         (DeviceArray core, DeviceArray window, DeviceArray hidden) = Scan(inner, z, (MixerState?)state, segments);
@@ -95,6 +96,7 @@ public sealed class MambaMixer : RecurrentMixer
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
     public DeviceArray Core(DeviceArray x, DeviceArray z = default, LayerState? state = null, Segments? segments = null)
     {
+        using StateUse use = new(state);
         Require(x, _options.InnerDim, state, segments);
         (DeviceArray y, DeviceArray window, DeviceArray hidden) = Scan(x, z, (MixerState?)state, segments);
         ((MixerState?)state)?.Advance(window, hidden);
@@ -110,6 +112,7 @@ public sealed class MambaMixer : RecurrentMixer
         }
 
         ArgumentNullException.ThrowIfNull(state);
+        using StateUse use = new(state);
         Require(x, _options.ModelDim, state, null);
         MixerState own = (MixerState)state;
         using StepGuard guard = new(this, own);

@@ -83,6 +83,7 @@ public sealed class S4dMixer : RecurrentMixer
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
+        using StateUse use = new(state);
         Require(x, _options.ModelDim, state, segments);
         MixerState? own = (MixerState?)state;
         (DeviceArray inner, DeviceArray z) = Split(InProjection.Forward(x));
@@ -111,6 +112,7 @@ public sealed class S4dMixer : RecurrentMixer
         }
 
         ArgumentNullException.ThrowIfNull(state);
+        using StateUse use = new(state);
         Require(x, _options.ModelDim, state, null);
         MixerState own = (MixerState)state;
         using StepGuard guard = new(this, own);

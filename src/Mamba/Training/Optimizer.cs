@@ -109,6 +109,11 @@ public abstract class Optimizer : IDisposable
             throw new InvalidOperationException(obstacle);
         }
 
+        foreach ((_, Parameter parameter, _, _) in _parameters)
+        {
+            parameter.Value.Storage.RequireUnclaimed();
+        }
+
         using DeviceScope scope = _device.Scope();
         Steps = Math.Max(Steps, Math.Min(Steps, MostSteps - 1) + 1);
         foreach ((_, Parameter parameter, ParameterGroup group, DeviceArray[] moments) in _parameters)

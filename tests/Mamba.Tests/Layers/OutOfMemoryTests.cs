@@ -48,7 +48,7 @@ public sealed class OutOfMemoryTests
         int failures = 0;
         for (; failures < Most; failures++)
         {
-            device.Trim();
+            device.TrimPool();
             device.AllocationsLeft = failures;
             Exception? failure = Record.Exception(() => Call(state, logits));
             device.AllocationsLeft = null;
@@ -104,7 +104,7 @@ public sealed class OutOfMemoryTests
             int failures = 0;
             for (; failures < Most; failures++)
             {
-                device.Trim();
+                device.TrimPool();
                 device.AllocationsLeft = failures;
                 Exception? failure = Record.Exception(Call);
                 device.AllocationsLeft = null;
@@ -141,7 +141,7 @@ public sealed class OutOfMemoryTests
         }
 
         using ModelState clone = state.Clone();
-        device.Trim();
+        device.TrimPool();
         device.AllocationsLeft = 5;
         Action step = () => model.Step([3], state, logits);
         step.Should().Throw<InsufficientMemoryException>();
@@ -198,7 +198,7 @@ public sealed class OutOfMemoryTests
         int failures = 0;
         for (; failures < Most; failures++)
         {
-            device.Trim();
+            device.TrimPool();
             device.AllocationsLeft = failures;
             Exception? failure = Record.Exception(() => LowRank.Adapt(model, new(), new Random(2)));
             device.AllocationsLeft = null;
@@ -229,7 +229,7 @@ public sealed class OutOfMemoryTests
         }
 
         float[] before = Weights();
-        device.Trim();
+        device.TrimPool();
         device.AllocationsLeft = 0;
 
         average.Invoking(a => a.Swap()).Should().Throw<InsufficientMemoryException>();
