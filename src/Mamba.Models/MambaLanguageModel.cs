@@ -313,7 +313,10 @@ public sealed partial class MambaLanguageModel : Module
         }
     }
 
-    /// <summary>Computes a layer; without a tape, which needs it, what stands between is freed at once.</summary>
+    /// <summary>
+    /// Computes a layer. Without a tape, which needs them, its input and what stands between are freed at once: nobody
+    /// else has the input.
+    /// </summary>
     private DeviceArray InScope(ResidualBlock block, DeviceArray h, LayerState? state, Segments? segments)
     {
         if (Device.Tape is not null)
@@ -323,13 +326,17 @@ public sealed partial class MambaLanguageModel : Module
                 : block.Forward(h, state, segments);
         }
 
-        using DeviceScope scope = Device.Scope();
-        DeviceArray next = scope.Keep(block.Forward(h, state, segments));
-        foreach (DeviceArray array in state?.Arrays ?? [])
+        DeviceArray next;
+        using (DeviceScope scope = Device.Scope())
         {
-            scope.Keep(array);
+            next = scope.Keep(block.Forward(h, state, segments));
+            foreach (DeviceArray array in state?.Arrays ?? [])
+            {
+                scope.Keep(array);
+            }
         }
 
+        Device.EndEarly(h);
         return next;
     }
 
