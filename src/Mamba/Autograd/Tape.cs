@@ -363,6 +363,11 @@ public sealed class Tape : IDisposable
 
     private void Stop()
     {
+        if (_context.Tape == this)
+        {
+            _context.Tape = null;
+        }
+
         if (_isDone)
         {
             return;
@@ -379,10 +384,7 @@ public sealed class Tape : IDisposable
         _entries.Clear();
         Array.ForEach(released, _device.Release);
         _claim.EndTape();
-        if (_context.Tape == this)
-        {
-            _context.Tape = null;
-        }
+        _device.CountTapes(-1);
     }
 
     private void RequireBackward(DeviceArray output)

@@ -16,8 +16,8 @@ public abstract partial class Device
     /// What would exceed it is freed.
     /// </summary>
     /// <remarks>
-    /// A limit below what one step needs makes every step allocate. Lowering it frees what the pools keep beyond it, in
-    /// a pool of another thread with a scope open when that ends.
+    /// A limit below what one step needs makes every step allocate. If the pools keep more than a new limit they are
+    /// emptied, as by <see cref="TrimPool"/>. On a GPU, what is freed stays reserved until <see cref="TrimPool"/>.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">The limit is negative.</exception>
     public long PoolLimit

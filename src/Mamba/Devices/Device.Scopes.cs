@@ -17,6 +17,7 @@ public abstract partial class Device
     private readonly Stack<DeviceContext> _idle = new();
     private volatile DeviceContext[] _contexts = [];
     private long _stamp;
+    private int _tapes;
     private volatile bool _isDisposed;
     private bool _isClosed;
 
@@ -28,9 +29,10 @@ public abstract partial class Device
     public Action<string>? Warning { get; set; } = Console.Error.WriteLine;
 
     /// <summary>The calling thread's tape that records, if any.</summary>
+    /// <remarks>Every operand asks for it; if no thread has a tape, nothing is looked up.</remarks>
     internal Tape? Tape
     {
-        get => DeviceContext.Of(this)?.Tape;
+        get => _tapes == 0 ? null : DeviceContext.Of(this)?.Tape;
         set
         {
             if (DeviceContext.Of(this) is { } context)
@@ -110,6 +112,9 @@ public abstract partial class Device
             CloseIfUnused();
         }
     }
+
+    /// <summary>Counts tapes of all threads that begin or end.</summary>
+    internal void CountTapes(int more) => Interlocked.Add(ref _tapes, more);
 
     /// <summary>Throws unless the calling thread has a scope open on this device.</summary>
     internal void RequireHeld() => RequireContext();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Mamba.Autograd;
 
 namespace Mamba.Devices;
@@ -51,15 +52,12 @@ internal sealed partial class DeviceContext(Device device)
     public HashSet<Storage>? Recorded { get; set; }
 
     /// <summary>The context of a device that the calling thread has open; null if it has none.</summary>
+    /// <remarks>Every operand asks for it; nearly always it is the first.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DeviceContext? Of(Device device)
     {
-        DeviceContext? context = _first;
-        while (context is not null && context.Device != device)
-        {
-            context = context._next;
-        }
-
-        return context;
+        DeviceContext? first = _first;
+        return first is null || first.Device == device ? first : Behind(first, device);
     }
 
     /// <summary>Makes this the calling thread's context. The device's gate is held.</summary>
@@ -210,12 +208,24 @@ internal sealed partial class DeviceContext(Device device)
         }
 
         Claim.Begin();
+        Device.CountTapes(1);
         return (Depth, frame.Id);
     }
 
     /// <summary>Whether a scope has begun and not ended.</summary>
     public bool IsOpen(int depth, long id) =>
         depth <= Depth && depth <= _frames.Count && _frames[depth - 1].Id == id;
+
+    private static DeviceContext? Behind(DeviceContext first, Device device)
+    {
+        DeviceContext? context = first._next;
+        while (context is not null && context.Device != device)
+        {
+            context = context._next;
+        }
+
+        return context;
+    }
 
     private void RequireOpen(int depth, long id)
     {

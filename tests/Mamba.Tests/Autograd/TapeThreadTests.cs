@@ -51,6 +51,8 @@ public sealed class TapeThreadTests
                 .Should().Throw<InvalidOperationException>().WithMessage(Followed);
             FluentActions.Invoking(() => linear.Bias!.Value.CopyFrom([1, 2, 3, 4]))
                 .Should().Throw<InvalidOperationException>().WithMessage(Followed);
+            FluentActions.Invoking(() => linear.Narrow(Precision.Float16))
+                .Should().Throw<InvalidOperationException>().WithMessage(Followed);
             using Tape other = new(device);
             FluentActions.Invoking(() => linear.Forward(x))
                 .Should().Throw<InvalidOperationException>().WithMessage(Followed);

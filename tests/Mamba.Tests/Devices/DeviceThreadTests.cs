@@ -199,15 +199,16 @@ public sealed class DeviceThreadTests
             Overlap(pong, ping);
         });
 
-        most.Should().BeLessThan(before + (6 << 20), "each of 200 layers has 1 MB");
+        most.Should().BeLessThan(before + (8 << 20), "each of 100 layers has 1 MB");
 
         void Overlap(SemaphoreSlim own, SemaphoreSlim others)
         {
-            for (int i = 0; i < 100; i++)
+            for (int i = 0; i < 50; i++)
             {
                 using DeviceScope scope = device.Scope();
                 others.Release();
-                new Linear(device, 512, 512, false, new Random(1)).Dispose();
+                Linear linear = new(device, 512, 512, false, new Random(1));
+                Threads.Run(linear.Dispose); // a third thread, which is outside
                 InterlockedMax(ref most, device.AllocatedBytes);
                 own.Wait();
             }
