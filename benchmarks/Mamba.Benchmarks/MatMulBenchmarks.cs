@@ -8,7 +8,6 @@ namespace Mamba.Benchmarks;
 public class MatMulBenchmarks : IDisposable
 {
     private CpuDevice _device = null!;
-    private DeviceScope _scope;
     private DeviceArray _x;
     private DeviceArray _weight;
     private DeviceArray _y;
@@ -27,7 +26,7 @@ public class MatMulBenchmarks : IDisposable
     {
         int[] sizes = Array.ConvertAll(Sizes.Split('x'), int.Parse);
         _device = new CpuDevice();
-        _scope = _device.Scope();
+        _device.Scope(); // ends with the device
         _x = _device.Zeros([Length, sizes[0]]);
         _weight = _device.Zeros([sizes[1], sizes[0]]);
         _y = _device.Zeros([Length, sizes[1]]);
@@ -37,7 +36,6 @@ public class MatMulBenchmarks : IDisposable
     [GlobalCleanup]
     public void Dispose()
     {
-        _scope.Dispose();
         _device.Dispose();
         GC.SuppressFinalize(this);
     }

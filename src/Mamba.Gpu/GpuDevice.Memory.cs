@@ -116,6 +116,12 @@ public sealed partial class GpuDevice
     private static ArrayView<byte> BytesOf(DeviceArray contiguous) =>
         ((GpuStorage)contiguous.Storage).Words.SubView(contiguous.Offset, contiguous.Shape.Count).Cast<byte>();
 
+    private protected override void Trimmed()
+    {
+        _runtime.Accelerator.Bind(); // any thread may trim
+        _arena.Trim();
+    }
+
     /// <summary>Takes memory; where there is none, gives back what is kept for later and tries again.</summary>
     private GpuArena.Piece Rent(long bytes)
     {
@@ -126,7 +132,6 @@ public sealed partial class GpuDevice
         catch (Exception first) when (IsOutOfMemory(first))
         {
             TrimPool();
-            _arena.Trim();
             ForgetFailures();
             try
             {

@@ -108,6 +108,9 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     internal void Launch<TKernel>(in TKernel kernel, long groups, int threads)
         where TKernel : struct, IKernel => Launch(kernel, groups, (threads, 1));
 
+    /// <summary>The stream, the graphs and cuBLAS's handle are of one thread at a time.</summary>
+    internal override bool AllowsManyThreads => false;
+
     internal override bool CanRecord => _stream is CudaStream;
 
     private protected override Recording.IReplay? Record(Action work) =>

@@ -28,8 +28,9 @@ public sealed partial class MambaLanguageModel
     /// time. The text cannot be continued; the state stays as that change has left it.
     /// </exception>
     /// <remarks>
-    /// The work is done on the calling thread, while the caller waits for the next token. Between two tokens other work
-    /// may use the device, but not the state. It has no gradients: a tape does not record it.
+    /// The work is done on the calling thread, while the caller waits for the next token. Other work may use the model
+    /// between two tokens, and on the CPU other threads at the same time, but not the state. It has no gradients: a tape
+    /// does not record it.
     /// </remarks>
     public IAsyncEnumerable<int> GenerateAsync(
         ReadOnlyMemory<int> prompt,

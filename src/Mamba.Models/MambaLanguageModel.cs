@@ -10,7 +10,7 @@ public sealed partial class MambaLanguageModel : Module
 {
     private readonly ResidualBlock[] _blocks;
     private readonly string _stateKind;
-    private int _warmBatch = -1;
+    private readonly WarmBatches _warm = new();
 
     /// <summary>Makes a model.</summary>
     /// <param name="device">Where it lives.</param>
@@ -29,7 +29,7 @@ public sealed partial class MambaLanguageModel : Module
         _stateKind = StateKind.Of(config);
         _blocks = new ResidualBlock[config.Layers.Count];
         using DeviceScope scope = device.Scope();
-        HashSet<Storage> before = device.OwnedStorages();
+        using OwnedMemoryGuard made = new(device);
         try
         {
             // The original models scale the output projections by the number of layers (GPT-2's rule), MLP or not.
@@ -53,7 +53,7 @@ public sealed partial class MambaLanguageModel : Module
         }
         catch
         {
-            device.ReleaseOwnedExcept(before); // also of the layer that was half made
+            made.Release(); // also of the layer that was half made
             throw;
         }
     }
@@ -100,6 +100,7 @@ public sealed partial class MambaLanguageModel : Module
     public DeviceArray Forward(
         ReadOnlySpan<int> ids, int batch = 1, ModelState? state = null, Segments? segments = null)
     {
+        using ModelStateUse use = new(state);
         (DeviceArray h, LayerState[] after) = Read(ids, batch, state, segments, default);
         DeviceArray logits = Logits(h);
         Advance(state, after, h.Shape[1], segments);
@@ -123,6 +124,7 @@ public sealed partial class MambaLanguageModel : Module
         RequireOwn(state);
         RequireRows(ids, state.Batch, least: 1);
         RequireRoom(logits, state.Batch);
+        using ModelStateUse use = new(state);
         using DeviceScope scope = Device.Scope();
         using Tape.Suspension pause = Tape.Suspend(Device);
         (DeviceArray h, LayerState[] after) = Read(ids, state.Batch, state, null, cancellation);
@@ -159,6 +161,7 @@ public sealed partial class MambaLanguageModel : Module
 
         RequireIds(ids, nameof(ids));
         RequireRoom(logits, state.Batch);
+        using ModelStateUse use = new(state);
         using DeviceScope scope = Device.Scope();
         using Tape.Suspension pause = Tape.Suspend(Device);
         state.RequireUsable();
@@ -177,24 +180,26 @@ public sealed partial class MambaLanguageModel : Module
     private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
     {
         state.PrepareStep(_blocks); // memory of its own, which the recording knows, and nothing left to write there
-        if (state.Recorded?.Model != this)
+        RecordedStep? recorded = state.Recorded;
+        if (recorded?.Model != this)
         {
-            state.Recorded?.Dispose();
-            state.Recorded = RecordedStepOf(state);
+            recorded?.Dispose();
+            state.Recorded = recorded = RecordedStepOf(state);
         }
 
-        state.Recorded.Run(ids, logits);
+        recorded.Run(ids, logits);
     }
 
     private RecordedStep RecordedStepOf(ModelState state) => new(this, state, tokens => StepLogits(tokens, state));
 
     private void StepInPlace(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
     {
-        // Once a step has found all its memory in the device's pool, the next one will.
-        using ModelStepGuard guard = new(state, isSafe: _warmBatch == state.Batch);
-        long allocations = Device.Allocations;
+        // Once a step has found all its memory in the pool of its thread's context, the next one will.
+        WarmBatches.Entry warm = _warm.Of(Device.RequireContext());
+        using ModelStepGuard guard = new(state, isSafe: warm.Covers(state.Batch));
+        long allocations = warm.Context.Allocations;
         StepLogits(Device.Indices(ids), state).CopyTo(logits);
-        _warmBatch = Device.Allocations == allocations ? state.Batch : -1;
+        warm.Note(state.Batch, allocations);
         guard.Done();
     }
 
@@ -252,6 +257,7 @@ public sealed partial class MambaLanguageModel : Module
                 $"Expected {ids.Length} targets, one a token; found {targets.Length}.", nameof(targets));
         }
 
+        using ModelStateUse use = new(state);
         (DeviceArray h, LayerState[] after) = Read(ids, batch, state, segments, default);
         DeviceArray loss = LossOf(h, Device.Indices(targets));
         Advance(state, after, h.Shape[1], segments);
@@ -312,7 +318,10 @@ public sealed partial class MambaLanguageModel : Module
         }
     }
 
-    /// <summary>Computes a layer; without a tape, which needs it, what stands between is freed at once.</summary>
+    /// <summary>
+    /// Computes a layer. Without a tape, which needs them, its input and what stands between are freed at once: nobody
+    /// else has the input.
+    /// </summary>
     private DeviceArray InScope(ResidualBlock block, DeviceArray h, LayerState? state, Segments? segments)
     {
         if (Device.Tape is not null)
@@ -322,13 +331,17 @@ public sealed partial class MambaLanguageModel : Module
                 : block.Forward(h, state, segments);
         }
 
-        using DeviceScope scope = Device.Scope();
-        DeviceArray next = scope.Keep(block.Forward(h, state, segments));
-        foreach (DeviceArray array in state?.Arrays ?? [])
+        DeviceArray next;
+        using (DeviceScope scope = Device.Scope())
         {
-            scope.Keep(array);
+            next = scope.Keep(block.Forward(h, state, segments));
+            foreach (DeviceArray array in state?.Arrays ?? [])
+            {
+                scope.Keep(array);
+            }
         }
 
+        Device.EndEarly(h);
         return next;
     }
 

@@ -7,11 +7,16 @@ namespace Mamba.Models;
 /// What a model remembers of the texts that it has read: a value, of the same size however long they are, that can be
 /// cloned, forked, saved and loaded.
 /// </summary>
-/// <remarks>A call that fails, for whatever reason, leaves the state as it was.</remarks>
+/// <remarks>
+/// A call that fails, for whatever reason, leaves the state as it was. One thread at a time uses a state; another one is
+/// refused meanwhile. Several may clone it at once.
+/// </remarks>
 public sealed class ModelState : IDisposable
 {
     private readonly LayerState[] _layers;
     private readonly long[] _positions;
+    private RecordedStep? _recorded;
+    private volatile bool _isDisposed;
 
     internal ModelState(LayerState[] layers, int batch, string kind)
     {
@@ -37,7 +42,11 @@ public sealed class ModelState : IDisposable
     internal long Version { get; private set; }
 
     /// <summary>The step over this state, on a device that records.</summary>
-    internal RecordedStep? Recorded { get; set; }
+    internal RecordedStep? Recorded
+    {
+        get => _recorded;
+        set => _recorded = value;
+    }
 
     /// <summary>Whether every layer's memory is of one size for any number of tokens.</summary>
     internal bool IsOfFixedSize { get; }
@@ -65,6 +74,7 @@ public sealed class ModelState : IDisposable
     /// <exception cref="ArgumentException">The other state is of another model, device or number of texts.</exception>
     public void CopyFrom(ModelState other)
     {
+        using ModelStateUse use = new(this), reading = new(other, isRead: true);
         RequireSameModel(other);
         for (int i = 0; i < _layers.Length; i++)
         {
@@ -86,6 +96,7 @@ public sealed class ModelState : IDisposable
     /// <exception cref="InvalidOperationException">A tape follows one of the states.</exception>
     public void CopySlot(int slot, ModelState other, int otherSlot)
     {
+        using ModelStateUse use = new(this), reading = new(other, isRead: true);
         RequireSameModel(other);
         for (int i = 0; i < _layers.Length; i++)
         {
@@ -104,6 +115,7 @@ public sealed class ModelState : IDisposable
     /// <summary>Lets gradients no longer flow to what came before, as truncated back-propagation does.</summary>
     public void Detach()
     {
+        using ModelStateUse use = new(this);
         foreach (LayerState layer in _layers)
         {
             layer.Detach();
@@ -118,6 +130,7 @@ public sealed class ModelState : IDisposable
     public void Save(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        using ModelStateUse use = new(this);
         StateFile.Write(this, stream);
     }
 
@@ -129,17 +142,49 @@ public sealed class ModelState : IDisposable
     public void Load(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        using ModelStateUse use = new(this);
         StateFile.Read(this, stream);
     }
 
-    /// <summary>Frees the memory.</summary>
+    /// <summary>Frees the memory; if another thread uses the state, when that is done.</summary>
     public void Dispose()
     {
-        Recorded?.Dispose();
-        Recorded = null;
+        _isDisposed = true;
+        FreeRecorded();
         foreach (LayerState layer in _layers)
         {
             layer.Dispose();
+        }
+    }
+
+    /// <summary>Begins a use of the calling thread, of all layers or, if one is in use, of none.</summary>
+    /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
+    internal void Enter(bool isRead)
+    {
+        int entered = 0;
+        try
+        {
+            for (; entered < _layers.Length; entered++)
+            {
+                _layers[entered].Enter(isRead);
+            }
+        }
+        finally
+        {
+            if (entered < _layers.Length)
+            {
+                Exit(entered, isRead);
+            }
+        }
+    }
+
+    /// <summary>Ends a use.</summary>
+    internal void Exit(bool isRead)
+    {
+        Exit(_layers.Length, isRead);
+        if (_isDisposed)
+        {
+            FreeRecorded(); // a step has made it while another thread disposed the state
         }
     }
 
@@ -251,6 +296,16 @@ public sealed class ModelState : IDisposable
             _layers[i].Restore(before?._layers[i]);
         }
     }
+
+    private void Exit(int count, bool isRead)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            _layers[i].Exit(isRead);
+        }
+    }
+
+    private void FreeRecorded() => Interlocked.Exchange(ref _recorded, null)?.Dispose();
 
     private void RequireSameModel(ModelState other)
     {

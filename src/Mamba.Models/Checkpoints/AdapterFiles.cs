@@ -79,8 +79,8 @@ internal static class AdapterFiles
     /// <summary>Takes all memory that the changes need, or none.</summary>
     private static void TakeMemory(Device device, List<Change> changes)
     {
-        using DeviceScope scope = device.Scope(); // no other thread owns new arrays meanwhile
-        HashSet<Storage> before = device.OwnedStorages();
+        using DeviceScope scope = device.Scope();
+        using OwnedMemoryGuard made = new(device);
         try
         {
             changes.ForEach(change => change.Make());
@@ -88,7 +88,7 @@ internal static class AdapterFiles
         catch
         {
             changes.ForEach(change => change.Undo());
-            device.ReleaseOwnedExcept(before); // an adapter that was half made
+            made.Release(); // an adapter that was half made
             throw;
         }
     }

@@ -23,7 +23,12 @@ internal struct FollowedMap : IArrayMap
                 "fill. Load it, or pass a Random.");
         }
 
-        IsFollowed |= storage.Device.Tape is { } tape && tape.IsWanted(storage);
+        if (storage.Device.Tape is { } tape)
+        {
+            tape.Claim(storage);
+            IsFollowed |= tape.IsWanted(storage);
+        }
+
         return array;
     }
 

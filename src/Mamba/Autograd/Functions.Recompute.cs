@@ -48,7 +48,12 @@ public static partial class Functions
                             results[i].RequiresGradient && device.IsInInnermostScope(results[i].Storage)),
                     ],
                 };
-                return Array.ConvertAll(results, scope.Keep);
+                foreach (DeviceArray result in results)
+                {
+                    scope.Keep(result);
+                }
+
+                return [.. results];
             });
         if (operation.Followed.Length > 0)
         {

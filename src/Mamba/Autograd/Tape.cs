@@ -12,6 +12,11 @@ namespace Mamba.Autograd;
 /// ends after it. A gradient belongs to the memory of an array: a slice's gradient is a slice of the whole's. A tape
 /// goes backward once, and then records no more. Gradients of parameters add up from tape to tape until they are
 /// cleared; those of watched arrays begin at zero with every tape that watches them.
+/// <para>
+/// A tape belongs to the thread that began it, and records what this thread computes. Tapes of several threads may live
+/// at once on one device if they follow different parameters: a parameter that a tape of another thread follows is
+/// refused.
+/// </para>
 /// </remarks>
 /// <example>
 /// <code>
@@ -29,14 +34,18 @@ public sealed class Tape : IDisposable
     private readonly List<DeviceArray> _watched = [];
     private readonly List<DeviceArray> _released = [];
     private readonly Device _device;
+    private readonly DeviceContext _context;
     private readonly Tape? _parent;
+    private readonly TapeClaim _claim;
     private readonly (int Depth, long Id) _scope;
-    private bool _isDone;
+    private volatile bool _isDone;
     private bool _isDisposed;
 
     /// <summary>Begins to record on a device.</summary>
-    /// <param name="device">The device; it has no other tape, and the calling thread has a scope open on it.</param>
-    /// <exception cref="InvalidOperationException">Another tape records on the device, or no scope is open.</exception>
+    /// <param name="device">The device; the calling thread has a scope open on it, and no other tape.</param>
+    /// <exception cref="InvalidOperationException">
+    /// Another tape of this thread records on the device, or no scope is open.
+    /// </exception>
     public Tape(Device device)
         : this(device, parent: null)
     {
@@ -52,13 +61,15 @@ public sealed class Tape : IDisposable
         }
 
         _device = device;
+        _context = device.RequireContext();
         _parent = parent;
-        _scope = device.BeginTape();
-        _device.Tape = this;
+        _scope = _context.BeginTape();
+        _claim = _context.Claim!;
+        _context.Tape = this;
     }
 
     /// <summary>Whether the tape records, or is suspended, and has not gone backward.</summary>
-    internal bool IsLive => !_isDone && !_isDisposed && _device.IsOpen(_scope.Depth, _scope.Id);
+    internal bool IsLive => !_isDone && !_isDisposed && _context.IsOpen(_scope.Depth, _scope.Id);
 
     /// <summary>Number of operations that are recorded.</summary>
     internal int Count => _entries.Count;
@@ -77,6 +88,12 @@ public sealed class Tape : IDisposable
         if (storage.IsTrainable || Follows(storage))
         {
             return;
+        }
+
+        _context.Require(storage);
+        if (storage.IsOwned)
+        {
+            storage.ClaimFor(_claim);
         }
 
         storage.Tape = this;
@@ -155,6 +172,7 @@ public sealed class Tape : IDisposable
                 "watched, and it was not computed from one under this tape. Call Watch before computing with it.");
         }
 
+        Claim(storage);
         storage.Gradient ??= _device.AllocateGradient(storage);
         return array.Gradient;
     }
@@ -197,11 +215,17 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>Ends the recording.</summary>
+    /// <exception cref="InvalidOperationException">The tape records, and another thread began it.</exception>
     public void Dispose()
     {
         if (_isDisposed)
         {
             return;
+        }
+
+        if (IsLive)
+        {
+            RequireOwnThread();
         }
 
         _isDisposed = true;
@@ -294,10 +318,30 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>Frees owned memory when this tape, which may have recorded it, has gone backward or ends.</summary>
+    /// <remarks>Any thread may call it: of a state that the tape has read.</remarks>
     internal void ReleaseAtEnd(DeviceArray array)
     {
-        _released.Add(array);
         _device.VoidRecordings();
+        lock (_released)
+        {
+            if (!_isDone)
+            {
+                _released.Add(array);
+                return;
+            }
+        }
+
+        _device.Release(array);
+    }
+
+    /// <summary>Holds an operand that is a trainable weight for this thread, while any of its tapes lives.</summary>
+    /// <exception cref="InvalidOperationException">A tape of another thread follows the weight.</exception>
+    internal void Claim(Storage operand)
+    {
+        if (operand.IsTrainable)
+        {
+            operand.ClaimFor(_claim);
+        }
     }
 
     private bool Follows(Storage storage)
@@ -403,15 +447,29 @@ public sealed class Tape : IDisposable
 
     private void Stop()
     {
-        _isDone = true;
+        if (_context.Tape == this)
+        {
+            _context.Tape = null;
+        }
+
+        if (_isDone)
+        {
+            return;
+        }
+
+        DeviceArray[] released;
+        lock (_released)
+        {
+            _isDone = true;
+            released = [.. _released];
+            _released.Clear();
+        }
+
         _entries.Clear();
         _completions.Clear();
-        _released.ForEach(_device.Release);
-        _released.Clear();
-        if (_device.Tape == this)
-        {
-            _device.Tape = null;
-        }
+        Array.ForEach(released, _device.Release);
+        _claim.EndTape();
+        _device.CountTapes(-1);
     }
 
     private void RequireBackward(DeviceArray output)
@@ -436,7 +494,17 @@ public sealed class Tape : IDisposable
                 "one call, Backward((a, ga), (b, gb)), or begin a new tape.");
         }
 
-        _device.RequireHeld();
+        RequireOwnThread();
+    }
+
+    private void RequireOwnThread()
+    {
+        if (_device.RequireContext() != _context)
+        {
+            throw new InvalidOperationException(
+                $"This tape was begun by thread {_claim.Thread}; this is thread {Environment.CurrentManagedThreadId}. " +
+                "A tape records what its own thread computes, and goes backward there: begin one on each thread.");
+        }
     }
 
     private void RequireNotDisposed()

@@ -46,9 +46,6 @@ public sealed unsafe partial class CpuDevice : Device
     private protected override Storage CreateStorage(nint length, Precision precision) =>
         new CpuStorage(this, length, precision);
 
-    /// <summary>Gives the memory of the pool back to the system.</summary>
-    internal void Trim() => TrimPool();
-
     private protected override void Close() => _workers.Dispose();
 
     internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)

@@ -13,16 +13,26 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
 
     private const int AdviseHugePages = 14; // MADV_HUGEPAGE
 
-    private float* _pointer;
+    private nint _address;
 
     /// <summary>The elements; of another type if they are not float32.</summary>
     /// <exception cref="InsufficientMemoryException">The system gives no memory.</exception>
-    public float* Pointer => _pointer != null ? _pointer : _pointer = Allocate();
+    public float* Pointer => _address != 0 ? (float*)_address : Take();
 
-    public override void Free()
+    public override void Free() => NativeMemory.AlignedFree((void*)Interlocked.Exchange(ref _address, 0));
+
+    /// <summary>Takes memory, unless another thread has done so meanwhile.</summary>
+    private float* Take()
     {
-        NativeMemory.AlignedFree(_pointer);
-        _pointer = null;
+        float* taken = Allocate();
+        nint before = Interlocked.CompareExchange(ref _address, (nint)taken, 0);
+        if (before == 0)
+        {
+            return taken;
+        }
+
+        NativeMemory.AlignedFree(taken);
+        return (float*)before;
     }
 
     /// <summary>Takes memory; if there is none, gives back what the pool keeps and tries again.</summary>
@@ -35,7 +45,7 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
         }
         catch (OutOfMemoryException)
         {
-            ((CpuDevice)Device).Trim();
+            Device.TrimPool();
         }
 
         try

@@ -3,14 +3,71 @@ namespace Mamba.Devices;
 /// <content>Memory: what lives in scopes, what is owned, and the pool that scopes give back to.</content>
 public abstract partial class Device
 {
-    private readonly Dictionary<(nint Size, Precision Precision), Stack<Storage>> _pool = [];
     private readonly HashSet<Storage> _owned = [];
+    private long _allocatedBytes;
+    private long _allocations;
+    private long _poolLimit = long.MaxValue;
 
     /// <summary>Memory of all arrays that live, and of those that are kept for the next scope.</summary>
-    public long AllocatedBytes { get; private set; }
+    public long AllocatedBytes => Interlocked.Read(ref _allocatedBytes);
+
+    /// <summary>
+    /// The most bytes that ended scopes may leave in the pools of all threads for the next ones; by default unlimited.
+    /// What would exceed it is freed.
+    /// </summary>
+    /// <remarks>
+    /// A limit below what one step needs makes every step allocate. If the pools keep more than a new limit they are
+    /// emptied, as by <see cref="TrimPool"/>. On a GPU, what is freed stays reserved until <see cref="TrimPool"/>.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is negative.</exception>
+    public long PoolLimit
+    {
+        get => Volatile.Read(ref _poolLimit);
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            Volatile.Write(ref _poolLimit, value);
+            if (PooledBytes() > value)
+            {
+                TrimPool();
+            }
+        }
+    }
 
     /// <summary>Counts how often memory was taken that the pool did not have.</summary>
-    internal long Allocations { get; private set; }
+    internal long Allocations => Interlocked.Read(ref _allocations);
+
+    /// <summary>Frees the memory that ended scopes have left for the next ones.</summary>
+    /// <remarks>A pool of another thread with a scope open is emptied when its outermost scope ends.</remarks>
+    public void TrimPool()
+    {
+        lock (_gate)
+        {
+            ReclaimDead();
+            DeviceContext? own = DeviceContext.Of(this);
+            bool isShared = false;
+            foreach (DeviceContext context in _inside)
+            {
+                if (context != own)
+                {
+                    context.IsTrimWanted = isShared = true;
+                }
+            }
+
+            own?.Trim();
+            if (isShared && !AllowsManyThreads)
+            {
+                return; // the thread inside frees what there is when it leaves
+            }
+
+            foreach (DeviceContext context in _idle)
+            {
+                context.Trim();
+            }
+
+            Trimmed();
+        }
+    }
 
     /// <summary>
     /// Allocates an array whose elements are not set: in the innermost scope, or for the caller to free.
@@ -22,19 +79,11 @@ public abstract partial class Device
     /// <exception cref="InsufficientMemoryException">
     /// The device's memory does not suffice. A CPU takes memory when an array is first used, so it may be thrown there.
     /// </exception>
-    /// <exception cref="InvalidOperationException">Another thread uses the device.</exception>
-    public DeviceArray Allocate(Shape shape, Precision precision = Precision.Float32)
-    {
-        if (!IsHeld)
-        {
-            return AllocateOwned(shape, precision);
-        }
-
-        RequireUsable();
-        RequireRowsOf(shape, precision);
-        Storage storage = Rent(shape.Count, precision, _depth);
-        return new(storage, 0, shape, shape.Width);
-    }
+    /// <exception cref="InvalidOperationException">Another thread uses the device, a GPU.</exception>
+    public DeviceArray Allocate(Shape shape, Precision precision = Precision.Float32) =>
+        DeviceContext.Of(this) is { } context
+            ? Allocate(context, shape, precision)
+            : AllocateOwned(shape, precision);
 
     /// <summary>Frees an array that was allocated outside of any scope.</summary>
     /// <param name="array">The array.</param>
@@ -69,7 +118,7 @@ public abstract partial class Device
     /// <summary>Allocates the output of a function, which a scope must free.</summary>
     /// <exception cref="InvalidOperationException">There is no scope.</exception>
     internal DeviceArray AllocateOutput(Shape shape, Precision precision = Precision.Float32) =>
-        IsHeld ? Allocate(shape, precision) : throw NotHeld(_holder);
+        Allocate(RequireContext(), shape, precision);
 
     /// <summary>Allocates the output of a layer, stored as activations are on this device.</summary>
     internal DeviceArray AllocateActivation(Shape shape) => AllocateOutput(shape, ActivationPrecision);
@@ -77,9 +126,11 @@ public abstract partial class Device
     /// <summary>Allocates a gradient, of zeros, that lives as long as what it is the gradient of.</summary>
     internal Storage AllocateGradient(Storage storage)
     {
+        DeviceContext context = RequireContext();
+        context.Require(storage);
         Storage gradient = storage.IsOwned
             ? CreateOwned(storage.Length, Precision.Float32)
-            : Rent(storage.Length, Precision.Float32, storage.Depth);
+            : context.Rent(storage.Length, Precision.Float32, storage.Depth);
         Clear(gradient);
         return gradient;
     }
@@ -96,7 +147,11 @@ public abstract partial class Device
     }
 
     /// <summary>Whether memory belongs to the scope that ends next.</summary>
-    internal bool IsInInnermostScope(Storage storage) => _depth > 0 && storage.Depth == _depth;
+    internal bool IsInInnermostScope(Storage storage) =>
+        DeviceContext.Of(this) is { } context && storage.Context == context && storage.Depth == context.Depth;
+
+    /// <summary>Frees an array of the innermost scope before that ends; nothing may refer to it.</summary>
+    internal void EndEarly(DeviceArray array) => RequireContext().EndEarly(array.Storage);
 
     /// <summary>Sets all elements to zero, of which there may be more than one axis can count.</summary>
     internal void Clear(Storage storage)
@@ -107,27 +162,62 @@ public abstract partial class Device
         Fill(new(storage, rows * Width, [(int)rest], rest), 0f);
     }
 
-    /// <summary>Frees what is kept for the next scope.</summary>
-    private protected void TrimPool()
+    /// <summary>Is told that the pools have given back memory, which a backend may keep, too.</summary>
+    private protected virtual void Trimmed()
     {
-        foreach (Storage storage in _pool.Values.SelectMany(free => free))
-        {
-            Discard(storage);
-        }
-
-        _pool.Clear();
     }
 
-    /// <summary>The storages of layers, states and others that are owned, in no order.</summary>
-    internal HashSet<Storage> OwnedStorages() => [.. _owned];
-
-    /// <summary>Frees all owned memory but some: what a construction that failed has left behind.</summary>
-    internal void ReleaseOwnedExcept(HashSet<Storage> kept)
+    /// <summary>Notes that memory has left all scopes, and is freed by its owner.</summary>
+    internal void Own(Storage storage)
     {
-        foreach (Storage storage in _owned.Where(storage => !kept.Contains(storage)).ToArray())
+        lock (_gate)
         {
-            Release(storage);
+            _owned.Add(storage);
         }
+
+        DeviceContext.Of(this)?.NoteOwned(storage);
+    }
+
+    /// <summary>Takes memory that no pool has.</summary>
+    internal Storage Create(nint length, Precision precision)
+    {
+        Storage storage = CreateStorage(length, precision);
+        Interlocked.Add(ref _allocatedBytes, storage.Bytes);
+        Interlocked.Increment(ref _allocations);
+        return storage;
+    }
+
+    /// <summary>Frees memory that no scope and nobody else uses.</summary>
+    internal void Discard(Storage storage)
+    {
+        Interlocked.Add(ref _allocatedBytes, -storage.Bytes);
+        storage.Retire();
+        storage.Free();
+    }
+
+    /// <summary>Whether a pool may keep some more bytes.</summary>
+    internal bool HasRoomInPools(long bytes)
+    {
+        long limit = PoolLimit;
+        return limit == long.MaxValue || PooledBytes() <= limit - bytes;
+    }
+
+    private long PooledBytes()
+    {
+        long sum = 0;
+        foreach (DeviceContext context in _contexts)
+        {
+            sum += context.PooledBytes;
+        }
+
+        return sum;
+    }
+
+    private static DeviceArray Allocate(DeviceContext context, Shape shape, Precision precision)
+    {
+        context.Device.RequireUsable();
+        RequireRowsOf(shape, precision);
+        return new(context.Rent(shape.Count, precision, context.Depth), 0, shape, shape.Width);
     }
 
     private static void RequireRowsOf(Shape shape, Precision precision)
@@ -159,25 +249,42 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Frees owned memory and its gradient, now or when the thread that uses the device is done.</summary>
-    private void Release(Storage storage)
+    /// <summary>Frees owned memory and its gradient, now or when no other thread uses them any more.</summary>
+    internal void Release(Storage storage)
     {
         Storage? gradient = storage is { SharesGradient: false, Gradient: { } own } ? own : null;
-        storage.Retire();
-        FreeWhenUnused(storage);
-        if (gradient is not null)
+        lock (_gate)
         {
-            gradient.Retire();
-            FreeWhenUnused(gradient);
+            storage.Retire();
+            gradient?.Retire();
+            long stamp = ++_stamp;
+            DeviceContext? context = DeviceContext.Of(this);
+            if (FindUser(stamp, context) is { } user)
+            {
+                user.Waiting.Add(new(() => FreeOwned(storage, gradient), stamp, context));
+            }
+            else
+            {
+                FreeOwned(storage, gradient);
+            }
         }
     }
 
-    /// <summary>Frees owned memory that is retired.</summary>
+    /// <summary>Frees owned memory that is retired. The gate is held.</summary>
+    private void FreeOwned(Storage storage, Storage? gradient)
+    {
+        FreeOwned(storage);
+        if (gradient is not null)
+        {
+            FreeOwned(gradient);
+        }
+    }
+
     private void FreeOwned(Storage storage)
     {
         if (_owned.Remove(storage))
         {
-            AllocatedBytes -= storage.Bytes;
+            Interlocked.Add(ref _allocatedBytes, -storage.Bytes);
             storage.Free();
             VoidRecordings();
         }
@@ -186,75 +293,23 @@ public abstract partial class Device
     private Storage CreateOwned(nint length, Precision precision)
     {
         Storage storage = Create(length, precision);
-        storage.Depth = 0;
-        _owned.Add(storage);
+        Own(storage);
         return storage;
     }
 
-    private Storage Rent(nint length, Precision precision, int depth)
-    {
-        nint size = SizeClass(length);
-        Stack<Storage> free = Pool(size, precision);
-        Storage storage = free.Count > 0 ? free.Pop() : Create(size, precision);
-        _recorded?.Add(storage);
-        storage.Depth = depth;
-        Add(storage, _frames[depth - 1]);
-        return storage;
-    }
-
-    private void GiveBack(Storage storage)
-    {
-        storage.Retire();
-        Pool(storage.Length, storage.Precision).Push(storage);
-    }
-
-    private Stack<Storage> Pool(nint size, Precision precision)
-    {
-        if (!_pool.TryGetValue((size, precision), out Stack<Storage>? free))
-        {
-            _pool.Add((size, precision), free = new());
-        }
-
-        return free;
-    }
-
-    private Storage Create(nint length, Precision precision)
-    {
-        Storage storage = CreateStorage(length, precision);
-        AllocatedBytes += storage.Bytes;
-        Allocations++;
-        return storage;
-    }
-
-    private void Discard(Storage storage)
-    {
-        AllocatedBytes -= storage.Bytes;
-        storage.Retire();
-        storage.Free();
-    }
-
-    /// <summary>Frees all memory, of scopes, owners and the pool.</summary>
+    /// <summary>Frees all memory, of owners and pools; no scope is open. The gate is held.</summary>
     private void DiscardAll()
     {
-        TrimPool();
-        foreach (Storage storage in _frames.SelectMany(frame => frame.Storages).Concat(_owned))
+        foreach (DeviceContext context in _idle)
+        {
+            context.Trim();
+        }
+
+        foreach (Storage storage in _owned)
         {
             Discard(storage);
         }
 
-        _frames.Clear();
         _owned.Clear();
-    }
-
-    /// <summary>Rounds up to a quarter of a power of two, so that lengths that differ a little share memory.</summary>
-    private static nint SizeClass(nint length)
-    {
-        nint step = 64;
-        while (step * 8 < length)
-        {
-            step *= 2;
-        }
-
-        return Math.Max((length + step - 1) / step, 1) * step;
     }
 }

@@ -7,7 +7,7 @@ namespace Mamba.Devices;
 public abstract partial class Device
 {
     private readonly HashSet<Recording> _recordings = [];
-    private HashSet<Storage>? _recorded;
+    private long _voidedCount;
 
     /// <summary>Whether this device can record.</summary>
     internal virtual bool CanRecord => false;
@@ -16,10 +16,10 @@ public abstract partial class Device
     /// Counts what makes earlier recordings void: memory outside of scopes, to which one may refer, was freed, or a
     /// model that was recorded was given another part.
     /// </summary>
-    internal long VoidedCount { get; private set; }
+    internal long VoidedCount => Interlocked.Read(ref _voidedCount);
 
     /// <summary>Notes that recordings made so far are void.</summary>
-    internal void VoidRecordings() => VoidedCount++;
+    internal void VoidRecordings() => Interlocked.Increment(ref _voidedCount);
 
     /// <summary>
     /// Captures work as a graph without running it. Precondition: the same work ran just before, so that every buffer
@@ -28,8 +28,8 @@ public abstract partial class Device
     /// <returns>The recording; null if it failed, and nothing has happened.</returns>
     internal Recording? TryRecord(Action work)
     {
-        RequireHeld();
-        HashSet<Storage> memory = _recorded = [];
+        DeviceContext context = RequireContext();
+        HashSet<Storage> memory = context.Recorded = [];
         Recording.IReplay? replay;
         try
         {
@@ -37,7 +37,7 @@ public abstract partial class Device
         }
         finally
         {
-            _recorded = null;
+            context.Recorded = null;
         }
 
         if (replay is null)
@@ -45,28 +45,34 @@ public abstract partial class Device
             return null;
         }
 
-        foreach (Stack<Storage> free in _pool.Values)
+        context.Withdraw(memory);
+        Recording recording = new(this, replay, memory);
+        lock (_gate)
         {
-            Storage[] left = [.. free.Where(storage => !memory.Contains(storage)).Reverse()];
-            free.Clear();
-            System.Array.ForEach(left, free.Push);
+            _recordings.Add(recording);
         }
 
-        Recording recording = new(this, replay, memory);
-        _recordings.Add(recording);
         return recording;
     }
 
     /// <summary>
-    /// Ends a recording and takes its memory back, now or when the thread that uses the device is done.
+    /// Ends a recording and takes its memory back, now or when no other thread uses it any more.
     /// </summary>
     internal void Forget(Recording recording, Action end, HashSet<Storage> memory) => WhenUnused(() =>
     {
         if (_recordings.Remove(recording))
         {
+            DeviceContext? context = DeviceContext.Of(this) ?? (_idle.TryPeek(out DeviceContext? idle) ? idle : null);
             foreach (Storage storage in memory)
             {
-                Pool(storage.Length, storage.Precision).Push(storage);
+                if (context is not null)
+                {
+                    context.Put(storage);
+                }
+                else
+                {
+                    Discard(storage);
+                }
             }
 
             end();
@@ -79,7 +85,7 @@ public abstract partial class Device
     /// </summary>
     private protected void RequireNotRecording()
     {
-        if (_recorded is not null)
+        if (DeviceContext.Of(this) is { Recorded: not null })
         {
             throw new InvalidOperationException("Work that copies to or from the device cannot be captured.");
         }

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using Mamba.Autograd;
 
 namespace Mamba.Devices;
 
@@ -7,8 +6,10 @@ namespace Mamba.Devices;
 /// A place that holds arrays and computes with them: memory, and the closed set of operations that layers are made of.
 /// </summary>
 /// <remarks>
-/// A device is used by one thread at a time: the one that has a <see cref="Scope"/> open. Another thread that tries is
-/// refused. The device may split its work over threads of its own.
+/// Many threads may use a device at once, a GPU one at a time. Each has its own scopes, tape and memory pool. Owned
+/// arrays (weights, states, what is allocated without a scope) are shared: any thread may read them, and who writes
+/// them, as optimisers and loaders do, sees to it that no other thread uses them meanwhile. An array of a scope is for
+/// the thread that has the scope open; another one is refused. The device may split its work over threads of its own.
 /// <para>
 /// The operations come in families, one file each; what a backend must provide is abstract. Operations named
 /// <c>…Backward</c> add to the gradients that they are given, and skip those that are absent (<c>default</c>).
@@ -22,9 +23,6 @@ public abstract partial class Device : IDisposable
 
     /// <summary>What computes, in words.</summary>
     public abstract string Description { get; }
-
-    /// <summary>The tape that records, if any.</summary>
-    internal Tape? Tape { get; set; }
 
     /// <summary>Allocates an array of zeros.</summary>
     /// <param name="shape">The sizes.</param>
@@ -92,7 +90,7 @@ public abstract partial class Device : IDisposable
     internal IndexArray Update(IndexArray indices, ReadOnlySpan<int> values)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, indices.Length, nameof(values));
-        RequireHeld();
+        RequireContext().Require(indices.Storage);
         UploadIndices(values, indices.Storage);
         return new(indices.Storage, values);
     }

@@ -135,6 +135,7 @@ public readonly struct DeviceArray
         }
 
         using DeviceScope scope = Device.Scope();
+        Device.RequireContext().Require(Storage);
         Device.Download(this, target[..(int)Shape.Count]);
     }
 
@@ -252,7 +253,9 @@ public readonly struct DeviceArray
     private static void Write(ReadOnlySpan<float> source, DeviceArray target)
     {
         Storage storage = target.Storage;
+        storage.RequireUnclaimed();
         using DeviceScope scope = storage.Device.Scope();
+        storage.Device.RequireContext().Require(storage);
         storage.Device.Upload(source, target);
         storage.IsUnset = false;
         storage.Uploads++;

@@ -1,6 +1,10 @@
 namespace Mamba.Devices;
 
 /// <summary>Frees what was allocated since <see cref="Device.Scope"/>, when disposed.</summary>
+/// <remarks>
+/// It belongs to the thread that began it, and cannot leave it: as a <c>ref struct</c> it cannot be captured, stored in
+/// an object, or live across an <c>await</c> or <c>yield</c>.
+/// </remarks>
 /// <example>
 /// A scope for every round of a loop keeps memory constant:
 /// <code>
@@ -12,30 +16,23 @@ namespace Mamba.Devices;
 /// }
 /// </code>
 /// </example>
-public readonly struct DeviceScope : IDisposable
+public readonly ref struct DeviceScope : IDisposable
 {
-    private readonly Device? _device;
-    private readonly int _depth;
-    private readonly long _id;
+    internal DeviceScope(ScopeHandle handle) => Handle = handle;
 
-    internal DeviceScope(Device device, int depth, long id)
-    {
-        _device = device;
-        _depth = depth;
-        _id = id;
-    }
-
-    private Device Device => _device
-        ?? throw new InvalidOperationException("This scope is empty (default); Device.Scope() begins one.");
+    /// <summary>What the scope is, to be stored.</summary>
+    internal ScopeHandle Handle { get; }
 
     /// <summary>Lets an array outlive this scope: it then belongs to the enclosing scope, or to the caller.</summary>
     /// <param name="array">An array that was allocated in this scope, or in one inside it.</param>
     /// <returns>The array.</returns>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
-    /// <exception cref="InvalidOperationException">The scope has ended, or another thread opened it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The scope has ended, or the array belongs to a scope of another thread.
+    /// </exception>
     public DeviceArray Keep(DeviceArray array)
     {
-        Device.KeepBeyond(_depth, _id, array.Storage);
+        Handle.Keep(array.Storage);
         return array;
     }
 
@@ -43,16 +40,18 @@ public readonly struct DeviceScope : IDisposable
     /// <param name="indices">Indices that were allocated in this scope, or in one inside it.</param>
     /// <returns>The indices.</returns>
     /// <exception cref="ArgumentException">The indices are on another device.</exception>
-    /// <exception cref="InvalidOperationException">The scope has ended, or another thread opened it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The scope has ended, or the indices belong to a scope of another thread.
+    /// </exception>
     public IndexArray Keep(IndexArray indices)
     {
-        Device.KeepBeyond(_depth, _id, indices.Storage);
+        Handle.Keep(indices.Storage);
         return indices;
     }
 
     /// <summary>Frees the scope's arrays.</summary>
     /// <exception cref="InvalidOperationException">
-    /// An inner scope has not been disposed, this one has been disposed already, or another thread opened it.
+    /// An inner scope has not been disposed, or this one has been disposed already.
     /// </exception>
-    public void Dispose() => Device.EndScope(_depth, _id);
+    public void Dispose() => Handle.End();
 }

@@ -10,6 +10,7 @@ internal abstract class Storage(Device device, nint length, Precision precision 
 {
     private Storage? _gradient;
     private int _gradientGeneration;
+    private TapeClaim? _claim;
 
     public Device Device { get; } = device;
 
@@ -27,6 +28,9 @@ internal abstract class Storage(Device device, nint length, Precision precision 
 
     /// <summary>The scope that frees this storage, counted from 1, the outermost; 0 if it is owned.</summary>
     public int Depth { get; set; }
+
+    /// <summary>The context whose scope or pool has this storage; null if it is owned, and shared by all threads.</summary>
+    public DeviceContext? Context { get; set; }
 
     /// <summary>
     /// Whether this storage is freed by the object that owns it; false if a scope gives it back to the pool.
@@ -67,6 +71,32 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     /// <summary>Whether the gradient is a part of memory that belongs to others, too.</summary>
     public bool SharesGradient { get; private set; }
 
+    /// <summary>Holds these weights for the tapes of a thread, whose gradients add up in one array.</summary>
+    /// <exception cref="InvalidOperationException">A tape of another thread follows them.</exception>
+    public void ClaimFor(TapeClaim claim)
+    {
+        TapeClaim? found = Volatile.Read(ref _claim);
+        while (found != claim)
+        {
+            if (found is { IsOver: false })
+            {
+                throw Claimed(found);
+            }
+
+            TapeClaim? before = Interlocked.CompareExchange(ref _claim, claim, found);
+            found = before == found ? claim : before;
+        }
+    }
+
+    /// <summary>Throws if a tape of another thread follows these weights, which are to be written.</summary>
+    public void RequireUnclaimed()
+    {
+        if (Volatile.Read(ref _claim) is { IsOver: false } claim && claim.Thread != Environment.CurrentManagedThreadId)
+        {
+            throw Claimed(claim);
+        }
+    }
+
     /// <summary>Makes a part of other memory the gradient.</summary>
     public void ShareGradient(Storage whole, nint start)
     {
@@ -94,6 +124,11 @@ internal abstract class Storage(Device device, nint length, Precision precision 
             : "The scope of this array has ended. Use the array inside its scope, copy it with ToArray, or let it " +
                 "outlive the scope with DeviceScope.Keep. A state that a tape computed must be detached before the " +
                 "scope ends.");
+
+    private static InvalidOperationException Claimed(TapeClaim claim) => new(
+        $"A tape of thread {claim.Thread} follows these trainable weights; this is thread " +
+        $"{Environment.CurrentManagedThreadId}. One thread at a time trains a model: their gradients would add up in " +
+        "the same memory. Dispose the other tape first, or give each thread a model of its own.");
 
     /// <summary>Gives the memory back to the system.</summary>
     public abstract void Free();

@@ -60,6 +60,7 @@ public sealed class AttentionMixer : SequenceMixer
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
+        using StateUse use = new(state);
         Require(x, _options.ModelDim, state, segments);
         AttentionState? own = (AttentionState?)state;
         if (own is not null && segments is not null)

@@ -10,13 +10,17 @@ namespace Mamba.Layers;
 /// Under a tape the arrays are those of the tape, so that gradients flow from piece to piece; <see cref="Detach"/> ends
 /// that, before the tape's scope ends. What a tape has read stays as it was until the tape has gone backward, whatever
 /// becomes of the state meanwhile. A layer that fails half way, for lack of memory, leaves the state as it was.
+/// <para>
+/// One thread at a time uses a state, whichever it is; another one is refused meanwhile. Several may clone it at once.
+/// </para>
 /// </remarks>
 public abstract class LayerState : IDisposable
 {
     private DeviceArray[] _own = [];
     private DeviceArray[] _current = [];
     private Tape? _reader;
-    private bool _isDisposed;
+    private UseLock _use = new();
+    private volatile bool _isDisposed;
     private bool _isVoid;
 
     private protected LayerState(Device device, int batch)
@@ -105,6 +109,7 @@ public abstract class LayerState : IDisposable
     /// <exception cref="ArgumentException">The other state has other shapes; this one is unchanged.</exception>
     public void CopyFrom(LayerState other)
     {
+        using StateUse use = new(this), reading = new(other, isRead: true);
         RequireCopyable(other, other?.Batch == Batch);
         using DeviceScope scope = Device.Scope();
         TakeFrom(other!);
@@ -121,6 +126,7 @@ public abstract class LayerState : IDisposable
     /// </exception>
     public void CopySlot(int slot, LayerState other, int otherSlot)
     {
+        using StateUse use = new(this), reading = new(other, isRead: true);
         RequireCopySlot(slot, other, otherSlot);
         using DeviceScope scope = Device.Scope();
         MakeOwn();
@@ -138,6 +144,7 @@ public abstract class LayerState : IDisposable
     /// </exception>
     public void Detach()
     {
+        using StateUse use = new(this);
         RequireUsable();
         if (!IsOwn)
         {
@@ -145,16 +152,41 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Frees the memory.</summary>
+    /// <summary>Frees the memory; if another thread uses the state, when that is done.</summary>
     public void Dispose()
     {
         _isDisposed = true;
-        foreach (DeviceArray array in _own)
+        Interlocked.MemoryBarrier(); // the thread that uses the state sees it, or this one sees that it is done
+        FreeIfUnused();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Begins a use of the calling thread, which ends with <see cref="Exit"/>; may be nested.</summary>
+    /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
+    internal void Enter(bool isRead)
+    {
+        if (isRead ? !_use.TryEnterRead() : !_use.TryEnter())
         {
-            Release(array);
+            throw _isDisposed ? Disposed() : InUse(); // the other thread may be freeing the memory
+        }
+    }
+
+    /// <summary>Ends a use.</summary>
+    internal void Exit(bool isRead)
+    {
+        if (isRead)
+        {
+            _use.ExitRead();
+        }
+        else
+        {
+            _use.Exit();
         }
 
-        GC.SuppressFinalize(this);
+        if (_isDisposed)
+        {
+            FreeIfUnused();
+        }
     }
 
     /// <summary>Is told which mixer reads next.</summary>
@@ -191,6 +223,7 @@ public abstract class LayerState : IDisposable
     {
         RequireUsable();
         LayerState view = (LayerState)MemberwiseClone();
+        view._use = new();
         view._own = [];
         view._reader = null;
         view._current = arrays.ToArray();
@@ -212,22 +245,22 @@ public abstract class LayerState : IDisposable
             {
                 targets[prepared] = states[prepared].Prepare(others[prepared]._current, canFollow: true);
             }
+
+            for (int i = 0; i < states.Length; i++)
+            {
+                states[i].Commit(others[i]._current, targets[i], canFollow: true);
+                states[i]._isVoid = false;
+                states[i].Copied(others[i]);
+            }
         }
         catch
         {
             for (int i = 0; i < prepared; i++)
             {
-                ReleaseExcept(targets[i], states[i]._own, states[i].Device.Release);
+                ReleaseExcept(targets[i], states[i]._own, states[i].Device.Release); // nothing of those committed
             }
 
             throw;
-        }
-
-        for (int i = 0; i < states.Length; i++)
-        {
-            states[i].Commit(others[i]._current, targets[i], canFollow: true);
-            states[i]._isVoid = false;
-            states[i].Copied(others[i]);
         }
     }
 
@@ -267,12 +300,17 @@ public abstract class LayerState : IDisposable
         Exchanged(before);
     }
 
-    /// <summary>Throws unless the state lives, and on a device.</summary>
+    /// <summary>Throws unless the state lives, has its contents, and no other thread changes it.</summary>
     internal void RequireUsable()
     {
         if (_isDisposed)
         {
-            throw new ObjectDisposedException(GetType().Name, $"This {GetType().Name} has been disposed.");
+            throw Disposed();
+        }
+
+        if (_use.OtherThread > 0)
+        {
+            throw InUse();
         }
 
         if (_isVoid)
@@ -280,6 +318,35 @@ public abstract class LayerState : IDisposable
             throw new InvalidOperationException(
                 "A step over this state failed half way, and what it remembers is lost. Copy a clone of it here, or " +
                 "begin anew.");
+        }
+    }
+
+    private ObjectDisposedException Disposed() =>
+        new(GetType().Name, $"This {GetType().Name} has been disposed.");
+
+    private InvalidOperationException InUse()
+    {
+        string user = _use.OtherThread switch
+        {
+            > 0 and int thread => $"in use by thread {thread}",
+            < 0 => "being copied by another thread",
+            _ => "in use by another thread", // which has done meanwhile
+        };
+        return new(
+            $"This {GetType().Name} is {user}; this is thread {Environment.CurrentManagedThreadId}. One thread at a " +
+            "time uses a state: give each thread a state of its own, or a clone.");
+    }
+
+    private void FreeIfUnused()
+    {
+        if (_use.TryEnter())
+        {
+            foreach (DeviceArray array in _own)
+            {
+                Release(array);
+            }
+
+            _use.Exit();
         }
     }
 
@@ -325,12 +392,25 @@ public abstract class LayerState : IDisposable
     private void CopyToOwn()
     {
         using DeviceScope scope = Device.Scope();
-        Commit(_current, Prepare(_current, canFollow: false), canFollow: false);
+        Take(_current, canFollow: false);
+    }
+
+    private void Take(ReadOnlySpan<DeviceArray> values, bool canFollow)
+    {
+        DeviceArray[] targets = Prepare(values, canFollow);
+        try
+        {
+            Commit(values, targets, canFollow);
+        }
+        catch
+        {
+            ReleaseExcept(targets, _own, Device.Release); // another thread has disposed what is copied
+            throw;
+        }
     }
 
     /// <summary>Takes new values: copies of them, or, under a tape that follows them, themselves.</summary>
-    private protected void Take(params ReadOnlySpan<DeviceArray> values) =>
-        Commit(values, Prepare(values, canFollow: true), canFollow: true);
+    private protected void Take(params ReadOnlySpan<DeviceArray> values) => Take(values, canFollow: true);
 
     /// <summary>Is told that another state's arrays were taken over.</summary>
     private protected virtual void Copied(LayerState other)
@@ -407,7 +487,7 @@ public abstract class LayerState : IDisposable
     /// <summary>Frees memory of this state, now or when the tape that has read it ends.</summary>
     private void Release(DeviceArray array)
     {
-        if (IsRead && Device.IsHeld)
+        if (IsRead)
         {
             _reader!.ReleaseAtEnd(array);
         }

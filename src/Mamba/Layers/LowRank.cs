@@ -36,8 +36,8 @@ public static class LowRank
                 .Select(named => named.Linear),
         ];
         Parameter[] frozen = [.. module.Parameters.Select(named => named.Parameter)];
-        using DeviceScope scope = module.Device.Scope(); // no other thread owns new arrays meanwhile
-        HashSet<Storage> before = module.Device.OwnedStorages();
+        using DeviceScope scope = module.Device.Scope();
+        using OwnedMemoryGuard made = new(module.Device);
         try
         {
             foreach (Linear linear in targets)
@@ -48,7 +48,7 @@ public static class LowRank
         catch
         {
             Array.ForEach(targets, linear => linear.RemoveAdapter());
-            module.Device.ReleaseOwnedExcept(before); // an adapter that was half made
+            made.Release(); // an adapter that was half made
             throw;
         }
 

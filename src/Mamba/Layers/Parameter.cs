@@ -53,6 +53,7 @@ public sealed class Parameter
     {
         if (Gradient is { Exists: true } gradient)
         {
+            Value.Storage.RequireUnclaimed();
             using DeviceScope scope = gradient.Device.Scope();
             gradient.Device.Fill(gradient, 0f);
         }
@@ -129,6 +130,7 @@ public sealed class Parameter
                 $"Weights {Value.Shape} were never set, and cannot be stored as {precision}.");
         }
 
+        Value.Storage.RequireUnclaimed();
         Device device = Value.Device;
         using DeviceScope scope = device.Scope();
         DeviceArray wide = precision == Precision.Float32 ? Value : Wide();

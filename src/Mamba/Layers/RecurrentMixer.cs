@@ -78,6 +78,7 @@ public abstract class RecurrentMixer : SequenceMixer
     /// <inheritdoc/>
     public sealed override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
+        using StateUse use = new(state);
         Require(x, ModelDim, state, segments);
         DeviceArray projected = InProjection.Forward(x);
         (DeviceArray mixed, DeviceArray window, DeviceArray hidden) = Mix(Split(projected), state, segments);
@@ -95,6 +96,7 @@ public abstract class RecurrentMixer : SequenceMixer
         }
 
         ArgumentNullException.ThrowIfNull(state);
+        using StateUse use = new(state);
         Require(x, ModelDim, state, null);
         MixerState own = (MixerState)state;
         using StepGuard guard = new(this, own);
@@ -134,6 +136,7 @@ public abstract class RecurrentMixer : SequenceMixer
     /// <summary>The mixer without its projections.</summary>
     private protected DeviceArray Core(in Operands operands, LayerState? state, Segments? segments)
     {
+        using StateUse use = new(state);
         Require(operands.X, Convolution.Channels, state, segments);
         (DeviceArray y, DeviceArray window, DeviceArray hidden) = Mix(operands, state, segments);
         ((MixerState?)state)?.Advance(window, hidden);

@@ -56,6 +56,7 @@ public sealed class ResidualBlock : Module
             return Functions.Recompute(x => Forward(x, null, segments), h);
         }
 
+        using StateUse use = new(state);
         LayerState before = state.Over([.. state.Arrays]), after = before;
         DeviceArray[] outputs = Functions.Recompute(
             inputs =>

@@ -13,10 +13,8 @@ public abstract class SequenceMixer : Module
     {
     }
 
-    /// <summary>
-    /// Number of sequences of the last step, if it found all its memory in the device's pool; else -1.
-    /// </summary>
-    internal int WarmBatch { get; set; } = -1;
+    /// <summary>Which steps find all their memory in the pool.</summary>
+    internal WarmBatches Warm { get; } = new();
 
     /// <summary>Makes the state of sequences that have not begun.</summary>
     /// <param name="batch">Number of sequences.</param>

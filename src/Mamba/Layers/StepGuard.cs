@@ -4,12 +4,12 @@ namespace Mamba.Layers;
 
 /// <summary>Puts a state back if a step, which changes it in place, fails half way.</summary>
 /// <remarks>
-/// A step can fail half way only for lack of memory. Once a step has found all its memory in the pool of the device,
-/// the next one will; until then the state is cloned first, so that later steps cost nothing more.
+/// A step can fail half way only for lack of memory. Once a step has found all its memory in the pool of its thread's
+/// context, the next one will; until then the state is cloned first, so that later steps cost nothing more.
 /// </remarks>
 internal readonly ref struct StepGuard
 {
-    private readonly SequenceMixer _mixer;
+    private readonly WarmBatches.Entry _warm;
     private readonly LayerState _state;
     private readonly LayerState? _before;
     private readonly long _allocations;
@@ -17,9 +17,9 @@ internal readonly ref struct StepGuard
     /// <summary>Begins a step.</summary>
     public StepGuard(SequenceMixer mixer, LayerState state)
     {
-        (_mixer, _state) = (mixer, state);
-        _before = state.IsGuarded || mixer.WarmBatch == state.Batch ? null : state.Clone();
-        _allocations = state.Device.Allocations;
+        (_warm, _state) = (mixer.Warm.Of(state.Device.RequireContext()), state);
+        _before = state.IsGuarded || _warm.Covers(state.Batch) ? null : state.Clone();
+        _allocations = _warm.Context.Allocations;
         state.IsStepping = !state.IsGuarded;
         state.IsChanged &= state.IsGuarded;
     }
@@ -29,7 +29,7 @@ internal readonly ref struct StepGuard
     public DeviceArray Done(DeviceArray y)
     {
         _state.IsStepping = false;
-        _mixer.WarmBatch = _state.Device.Allocations == _allocations ? _state.Batch : -1;
+        _warm.Note(_state.Batch, _allocations);
         return y;
     }
 

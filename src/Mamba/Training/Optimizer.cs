@@ -7,6 +7,10 @@ namespace Mamba.Training;
 /// <remarks>
 /// A run is resumed by a new optimiser of the same settings whose <see cref="Steps"/> are set and whose
 /// <see cref="State"/> is written: what follows has the bits of a run that never stopped.
+/// <para>
+/// A step writes weights. No other thread may compute with the module meanwhile; one whose tape follows its weights is
+/// refused.
+/// </para>
 /// </remarks>
 public abstract class Optimizer : IDisposable
 {
@@ -107,6 +111,11 @@ public abstract class Optimizer : IDisposable
         if (Obstacle() is { } obstacle)
         {
             throw new InvalidOperationException(obstacle);
+        }
+
+        foreach ((_, Parameter parameter, _, _) in _parameters)
+        {
+            parameter.Value.Storage.RequireUnclaimed();
         }
 
         using DeviceScope scope = _device.Scope();

@@ -21,6 +21,8 @@ public sealed class AbsentOperandTests
         ["Mean x"] = _ => Functions.Mean(default),
         ["Softmax x"] = _ => Functions.Softmax(default),
         ["CrossEntropy logits"] = d => Functions.CrossEntropy(default, d.Indices([0])),
+        ["LinearCrossEntropy x"] = d => Functions.LinearCrossEntropy(default, d.Zeros([2, 2]), d.Indices([0])),
+        ["LinearCrossEntropy weight"] = d => Functions.LinearCrossEntropy(d.Zeros([1, 2]), default, d.Indices([0])),
         ["Concat a"] = d => Functions.Concat(default, d.Zeros([1, 2])),
         ["Concat b"] = d => Functions.Concat(d.Zeros([1, 2]), default),
         ["Contiguous x"] = _ => Functions.Contiguous(default),
@@ -109,7 +111,11 @@ public sealed class AbsentOperandTests
     public void Every_function_is_tried()
     {
         string[] tried = [.. Calls.Keys.Select(name => name[..name.IndexOf(' ', StringComparison.Ordinal)])];
-        string[] maps = ["Sigmoid", "Softplus", "Gelu", "SquaredRelu", "Multiply"]; // as Silu and Add
+        string[] maps = // as Silu and Add
+        [
+            "Sigmoid", "Softplus", "Gelu", "SquaredRelu", "Exp", "Log", "Sqrt", "Square", "Abs", "Tanh", "Relu", "Sin",
+            "Cos", "Map", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "Zip",
+        ];
         string[] others =
         [
             "Recompute", "TimeInvariantScan", "TimeInvariantScanStep", "LinearWithAdapter", "SelectiveScan",

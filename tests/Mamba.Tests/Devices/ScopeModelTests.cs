@@ -33,9 +33,9 @@ public sealed class ScopeModelTests
     /// </summary>
     private sealed class Model(Device device)
     {
-        private readonly List<(DeviceScope Scope, List<Item> Items)> _scopes = [(default, [])];
+        private readonly List<(ScopeHandle Scope, List<Item> Items)> _scopes = [(default, [])];
         private readonly List<Item> _dead = [];
-        private readonly List<DeviceScope> _ended = [];
+        private readonly List<ScopeHandle> _ended = [];
         private int _next;
 
         public void Do(What what, int choice)
@@ -46,19 +46,19 @@ public sealed class ScopeModelTests
             switch (what)
             {
                 case What.Open:
-                    _scopes.Add((device.Scope(), []));
+                    _scopes.Add((device.Scope().Handle, []));
                     break;
                 case What.End when depth > 0:
-                    _scopes[depth].Scope.Dispose();
+                    _scopes[depth].Scope.End();
                     _dead.AddRange(_scopes[depth].Items);
                     _ended.Add(_scopes[depth].Scope);
                     _scopes.RemoveAt(depth);
                     break;
                 case What.EndOuter when depth > 1:
-                    Refused(_scopes[1 + (choice % (depth - 1))].Scope.Dispose);
+                    Refused(_scopes[1 + (choice % (depth - 1))].Scope.End);
                     break;
                 case What.EndAgain when _ended.Count > 0:
-                    Refused(_ended[choice % _ended.Count].Dispose);
+                    Refused(_ended[choice % _ended.Count].End);
                     break;
                 case What.Allocate:
                     _scopes[depth].Items.Add(
@@ -133,15 +133,15 @@ public sealed class ScopeModelTests
 
         public static Item Of(IndexArray indices, int value) => new() { _indices = indices, _value = value };
 
-        public void Keep(DeviceScope scope)
+        public void Keep(ScopeHandle scope)
         {
             if (_array.Exists)
             {
-                scope.Keep(_array);
+                scope.Keep(_array.Storage);
             }
             else
             {
-                scope.Keep(_indices);
+                scope.Keep(_indices.Storage);
             }
         }
 

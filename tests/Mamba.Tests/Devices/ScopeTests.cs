@@ -79,7 +79,7 @@ public sealed class ScopeTests
         DeviceScope outer = tested.Scope();
         DeviceScope inner = tested.Scope();
 
-        outer.Invoking(scope => scope.Dispose()).Should().Throw<InvalidOperationException>();
+        outer.Handle.Invoking(scope => scope.End()).Should().Throw<InvalidOperationException>();
         inner.Dispose();
         outer.Dispose();
     }
@@ -89,15 +89,16 @@ public sealed class ScopeTests
     {
         using Device tested = TestDevice.OpenBare();
         DeviceScope first = tested.Scope();
+        ScopeHandle ended = first.Handle; // a scope cannot be captured
         first.Dispose();
 
-        first.Invoking(scope => scope.Dispose())
+        ended.Invoking(scope => scope.End())
             .Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
         using DeviceScope second = tested.Scope(); // of the same depth
         DeviceArray array = tested.Zeros([2]);
-        first.Invoking(scope => scope.Dispose())
+        ended.Invoking(scope => scope.End())
             .Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
-        first.Invoking(scope => scope.Keep(array))
+        ended.Invoking(scope => scope.Keep(array.Storage))
             .Should().Throw<InvalidOperationException>().WithMessage("*ended already*");
         array.ToArray().Should().Equal(0, 0);
     }
@@ -105,10 +106,9 @@ public sealed class ScopeTests
     [Fact]
     public void An_empty_scope_is_refused_by_name()
     {
-        DeviceScope none = default;
+        Action end = () => default(DeviceScope).Dispose();
 
-        none.Invoking(scope => scope.Dispose())
-            .Should().Throw<InvalidOperationException>().WithMessage("*empty (default)*");
+        end.Should().Throw<InvalidOperationException>().WithMessage("*empty (default)*");
     }
 
     [Fact]

@@ -185,6 +185,28 @@ public sealed class WorkersTests
     }
 
     [Fact]
+    public void An_exception_reaches_the_caller_whose_job_has_thrown_it()
+    {
+        using Workers workers = new(3);
+        Threads.RunAll([.. Enumerable.Range(0, 3).Select(caller => (Action)(() =>
+        {
+            for (int job = 0; job < 300; job++)
+            {
+                string expected = $"{caller}, {job}";
+                Exception? found = Record.Exception(() => Run(workers, 5, item =>
+                {
+                    if (item == job % 5 && job % 3 != caller)
+                    {
+                        throw new FormatException(expected);
+                    }
+                }));
+                found?.Message.Should().Be(expected);
+                (found is null).Should().Be(job % 3 == caller);
+            }
+        }))]);
+    }
+
+    [Fact]
     public void Disposing_ends_the_threads_and_may_be_repeated()
     {
         Workers workers = new(4);

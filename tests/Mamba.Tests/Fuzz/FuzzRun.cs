@@ -148,7 +148,7 @@ internal sealed class FuzzRun : IDisposable
         }
 
         (TimeSpan Time, long Memory) measured = (watch.Elapsed, GC.GetAllocatedBytesForCurrentThread() - before);
-        device.Trim(); // what is kept for the next scope is not lost
+        device.TrimPool(); // what is kept for the next scope is not lost
         if (device.AllocatedBytes != 0)
         {
             throw new InvalidOperationException($"{device.AllocatedBytes} bytes are left on the device.");

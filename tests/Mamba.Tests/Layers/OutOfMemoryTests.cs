@@ -48,7 +48,7 @@ public sealed class OutOfMemoryTests
         int failures = 0;
         for (; failures < Most; failures++)
         {
-            device.Trim();
+            device.TrimPool();
             device.AllocationsLeft = failures;
             Exception? failure = Record.Exception(() => Call(state, logits));
             device.AllocationsLeft = null;
@@ -104,7 +104,7 @@ public sealed class OutOfMemoryTests
             int failures = 0;
             for (; failures < Most; failures++)
             {
-                device.Trim();
+                device.TrimPool();
                 device.AllocationsLeft = failures;
                 Exception? failure = Record.Exception(Call);
                 device.AllocationsLeft = null;
@@ -141,7 +141,12 @@ public sealed class OutOfMemoryTests
         }
 
         using ModelState clone = state.Clone();
-        device.Trim();
+        using DeviceScope scope = device.Scope();
+        for (int i = 0; i < 100 * 32; i++)
+        {
+            device.Allocate([64 * (1 + (i % 32))]); // what the step found in the pool, and more
+        }
+
         device.AllocationsLeft = 5;
         Action step = () => model.Step([3], state, logits);
         step.Should().Throw<InsufficientMemoryException>();
@@ -152,6 +157,29 @@ public sealed class OutOfMemoryTests
         state.Invoking(s => s.Clone()).Should().Throw<InvalidOperationException>().WithMessage("*failed half way*");
         state.CopyFrom(clone);
         step.Should().NotThrow();
+    }
+
+    [Fact]
+    public void A_step_after_the_pool_was_emptied_leaves_the_state_as_it_was_if_it_fails()
+    {
+        using ReferenceDevice device = new();
+        using MambaLanguageModel model = new(device, Config with { Layers = [Config.Layers[0]] }, new Random(1));
+        using ModelState state = model.CreateState();
+        float[] logits = new float[12], expected = new float[12];
+        for (int i = 0; i < 3; i++)
+        {
+            model.Step([i], state, logits);
+        }
+
+        using ModelState clone = state.Clone();
+        device.TrimPool();
+        device.AllocationsLeft = 12; // enough for the clone that guards the state, and for a part of the step
+        FluentActions.Invoking(() => model.Step([3], state, logits)).Should().Throw<InsufficientMemoryException>();
+        device.AllocationsLeft = null;
+
+        model.Step([3], state, logits);
+        model.Step([3], clone, expected);
+        logits.ShouldHaveTheBitsOf(expected);
     }
 
     [Fact]
@@ -198,7 +226,7 @@ public sealed class OutOfMemoryTests
         int failures = 0;
         for (; failures < Most; failures++)
         {
-            device.Trim();
+            device.TrimPool();
             device.AllocationsLeft = failures;
             Exception? failure = Record.Exception(() => LowRank.Adapt(model, new(), new Random(2)));
             device.AllocationsLeft = null;
@@ -229,7 +257,7 @@ public sealed class OutOfMemoryTests
         }
 
         float[] before = Weights();
-        device.Trim();
+        device.TrimPool();
         device.AllocationsLeft = 0;
 
         average.Invoking(a => a.Swap()).Should().Throw<InsufficientMemoryException>();

@@ -57,7 +57,7 @@ public sealed class AdapterTensorTests : IDisposable
         using MambaLanguageModel model = TunedModels.Base(device);
         string[] names = TunedModels.TrainableOf(model);
         float[] embedding = model.Embedding.Weight.Value.ToArray();
-        device.Trim();
+        device.TrimPool();
         long before = device.AllocatedBytes;
         int failures = 0;
 
@@ -66,7 +66,7 @@ public sealed class AdapterTensorTests : IDisposable
             device.AllocationsLeft = failures;
             Exception? failure = Record.Exception(() => model.LoadAdapters(_folder.Path));
             device.AllocationsLeft = null;
-            device.Trim();
+            device.TrimPool();
             loads = failure is null;
             if (!loads)
             {

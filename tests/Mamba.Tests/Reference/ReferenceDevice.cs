@@ -54,10 +54,12 @@ internal sealed partial class ReferenceDevice : Device
     /// <summary>Whether the device records, as CUDA does: what is captured is done again at every replay.</summary>
     public bool Records { get; init; }
 
-    internal override bool CanRecord => Records;
+    /// <summary>Whether one thread at a time uses the device, as on a GPU.</summary>
+    public bool IsForOneThread { get; init; }
 
-    /// <summary>Empties the pool.</summary>
-    public void Trim() => TrimPool();
+    internal override bool AllowsManyThreads => !IsForOneThread;
+
+    internal override bool CanRecord => Records;
 
     private protected override Storage CreateStorage(nint length, Precision precision)
     {

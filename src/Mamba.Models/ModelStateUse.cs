@@ -1,0 +1,22 @@
+namespace Mamba.Models;
+
+/// <summary>
+/// The use of a model's state by the calling thread, until it is disposed; other threads are refused meanwhile.
+/// </summary>
+internal readonly ref struct ModelStateUse : IDisposable
+{
+    private readonly ModelState? _state;
+    private readonly bool _isRead;
+
+    /// <summary>Begins to use a state.</summary>
+    /// <param name="state">The state; null: there is nothing to use.</param>
+    /// <param name="isRead">Whether it is only copied, as several threads may do at once.</param>
+    /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
+    public ModelStateUse(ModelState? state, bool isRead = false)
+    {
+        state?.Enter(isRead);
+        (_state, _isRead) = (state, isRead);
+    }
+
+    public void Dispose() => _state?.Exit(_isRead);
+}
