@@ -118,7 +118,7 @@ public abstract partial class Device
     /// <summary>Allocates the output of a function, which a scope must free.</summary>
     /// <exception cref="InvalidOperationException">There is no scope.</exception>
     internal DeviceArray AllocateOutput(Shape shape, Precision precision = Precision.Float32) =>
-        Allocate(RequireContext(), shape, precision);
+        Allocate(DeviceContext.Of(this) ?? throw NotHeld(), shape, precision);
 
     /// <summary>Allocates the output of a layer, stored as activations are on this device.</summary>
     internal DeviceArray AllocateActivation(Shape shape) => AllocateOutput(shape, ActivationPrecision);

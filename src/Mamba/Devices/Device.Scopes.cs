@@ -108,7 +108,11 @@ public abstract partial class Device
                 RunOrPassOn(work);
             }
 
-            RunDeferred();
+            if (!_deferred.IsEmpty)
+            {
+                RunDeferred();
+            }
+
             CloseIfUnused();
         }
     }

@@ -21,7 +21,7 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     public Precision Precision { get; } = precision;
 
     /// <summary>Bytes of all elements.</summary>
-    public long Bytes => Precision.Bytes(Length);
+    public long Bytes { get; } = precision.Bytes(length);
 
     /// <summary>Counts how often this storage has been given back.</summary>
     public int Generation { get; private set; }
