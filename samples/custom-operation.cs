@@ -1,9 +1,10 @@
 #:project ../src/Mamba/Mamba.csproj
 #:property PublishAot=false
 using Mamba.Autograd;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
-using Mamba.Training;
+using Mamba.Memory;
+using Mamba.Optimization;
 
 // A function with a backward pass of your own: the sign of x, whose gradient is taken to be that of x (straight-through
 // estimator, Bengio et al., https://arxiv.org/abs/1308.3432). It trains a layer of which only the signs are used.

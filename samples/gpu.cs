@@ -2,6 +2,7 @@
 #:project ../src/Mamba.Models/Mamba.Models.csproj
 #:property PublishAot=false
 using System.Diagnostics;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Gpu;
 using Mamba.Models;

@@ -2,7 +2,7 @@
 #:property PublishAot=false
 using System.Diagnostics;
 using System.Text;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Models;
 using Mamba.Models.Generation;
 

@@ -1,6 +1,7 @@
 #:project ../src/Mamba/Mamba.csproj
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
+using Mamba.Memory;
 
 // A layer on its own: a sequence at once gives what its tokens give one by one.
 using CpuDevice device = new();

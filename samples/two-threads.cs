@@ -1,5 +1,5 @@
 #:project ../src/Mamba.Models/Mamba.Models.csproj
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
 using Mamba.Models;
 

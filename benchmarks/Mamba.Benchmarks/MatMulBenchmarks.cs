@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
-using Mamba.Devices;
+using Mamba.Cpu;
+using Mamba.Memory;
 
 namespace Mamba.Benchmarks;
 

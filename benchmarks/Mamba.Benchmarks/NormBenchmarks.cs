@@ -2,7 +2,8 @@ using BenchmarkDotNet.Attributes;
 using Mamba.Autograd;
 using Mamba.Benchmarks.Plain;
 using Mamba.Benchmarks.Problems;
-using Mamba.Devices;
+using Mamba.Cpu;
+using Mamba.Memory;
 
 namespace Mamba.Benchmarks;
 

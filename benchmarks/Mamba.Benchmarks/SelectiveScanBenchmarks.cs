@@ -3,7 +3,9 @@ using Mamba.Autograd;
 using Mamba.Benchmarks.Onnx;
 using Mamba.Benchmarks.Plain;
 using Mamba.Benchmarks.Problems;
-using Mamba.Devices;
+using Mamba.Cpu;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Benchmarks;
 

@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using Mamba.Benchmarks.Plain;
 using Mamba.Benchmarks.Quick;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
 
 namespace Mamba.Benchmarks;

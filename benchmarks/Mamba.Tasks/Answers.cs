@@ -1,6 +1,6 @@
 using System.Numerics.Tensors;
 using Mamba.Autograd;
-using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Models;
 
 namespace Mamba.Tasks;

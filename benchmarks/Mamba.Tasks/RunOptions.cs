@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Mamba.Devices;
+using Mamba.Cpu;
 
 namespace Mamba.Tasks;
 

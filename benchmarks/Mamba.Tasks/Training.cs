@@ -1,8 +1,8 @@
 using System.Globalization;
-using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models.Training;
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Tasks;
 

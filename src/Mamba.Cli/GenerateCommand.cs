@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
-using Mamba.Devices;
+using Mamba.Cpu;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Generation;
 

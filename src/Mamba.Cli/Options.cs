@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Cli;
 

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 using Mamba.Cli.Bench;
-using Mamba.Cli.Training;
+using Mamba.Cli.Train;
 
 namespace Mamba.Cli;
 

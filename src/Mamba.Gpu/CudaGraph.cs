@@ -1,6 +1,6 @@
 using ILGPU.Runtime.Cuda;
-using Mamba.Devices;
 using Mamba.Gpu.Native;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

@@ -1,5 +1,7 @@
 using System.Globalization;
+using Mamba.Cpu;
 using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Reflection;
 using ILGPU;
-using ILGPU.Algorithms;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;

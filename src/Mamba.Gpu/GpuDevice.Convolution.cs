@@ -1,5 +1,5 @@
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Memory;
 using Mamba.Operations;
 
 namespace Mamba.Gpu;

@@ -1,6 +1,5 @@
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
-using Mamba.Simd;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

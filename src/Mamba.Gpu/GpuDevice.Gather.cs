@@ -1,7 +1,7 @@
 using ILGPU;
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
 using Mamba.Gpu.Memory;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

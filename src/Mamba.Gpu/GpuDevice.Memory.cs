@@ -1,11 +1,11 @@
 using ILGPU;
-using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
 using Mamba.Gpu.Memory;
 using Mamba.Gpu.Native;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 

@@ -1,6 +1,6 @@
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
 using Mamba.Kernels;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

@@ -1,9 +1,9 @@
 using ILGPU;
 using ILGPU.Runtime;
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
 using Mamba.Gpu.Memory;
 using Mamba.Gpu.Native;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

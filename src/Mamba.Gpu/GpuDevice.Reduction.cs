@@ -1,6 +1,6 @@
 using System.Buffers;
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

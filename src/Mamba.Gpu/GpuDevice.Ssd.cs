@@ -1,6 +1,5 @@
-using ILGPU;
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Memory;
 using Mamba.Operations;
 
 namespace Mamba.Gpu;

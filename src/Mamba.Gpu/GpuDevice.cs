@@ -2,10 +2,10 @@ using System.Globalization;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
 using Mamba.Gpu.Memory;
 using Mamba.Gpu.Native;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

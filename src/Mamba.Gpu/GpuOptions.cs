@@ -1,5 +1,5 @@
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

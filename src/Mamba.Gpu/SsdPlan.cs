@@ -1,6 +1,6 @@
 using ILGPU;
-using Mamba.Devices;
 using Mamba.Gpu.Kernels;
+using Mamba.Memory;
 
 namespace Mamba.Gpu;
 

@@ -1,6 +1,8 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Models;
 

@@ -1,5 +1,3 @@
-using Mamba.Layers;
-
 namespace Mamba.Models;
 
 /// <summary>

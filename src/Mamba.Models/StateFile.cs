@@ -2,8 +2,8 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
-using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 
 namespace Mamba.Models;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Mamba.Devices;
 using Mamba.Models.Checkpoints;
+using Mamba.Operations;
 
 namespace Mamba.Conformance;
 
@@ -92,7 +92,7 @@ internal sealed class Golden : IDisposable
             lengths[^1]++;
         }
 
-        return Devices.Segments.FromLengths(lengths.ToArray());
+        return Mamba.Operations.Segments.FromLengths(lengths.ToArray());
     }
 
     public void Dispose()

@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Conformance;
 
@@ -60,6 +61,6 @@ internal sealed record Nd(int[] Shape, double[] Values)
     public DeviceArray To(Device device)
     {
         int[] shape = Shape.Length == 0 ? [1] : Shape;
-        return device.Array(Devices.Shape.Create(shape), Array.ConvertAll(Values, value => (float)value));
+        return device.Array(Mamba.Memory.Shape.Create(shape), Array.ConvertAll(Values, value => (float)value));
     }
 }

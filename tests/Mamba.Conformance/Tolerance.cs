@@ -1,5 +1,5 @@
-using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
 
 namespace Mamba.Conformance;
 

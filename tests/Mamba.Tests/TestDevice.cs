@@ -1,5 +1,7 @@
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
 using Mamba.Tests.Reference;
 
 namespace Mamba.Tests;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using Mamba.Devices;
 using Mamba.Gpu;
 using Mamba.Layers;
+using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Gpu;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Mamba.Benchmarks.Quick;
-using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Gpu;
 

@@ -1,8 +1,7 @@
-using Mamba.Devices;
 using Mamba.Gpu;
-using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Benchmarks.Gpu;
 

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Mamba.Autograd;
-using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Gpu;
 

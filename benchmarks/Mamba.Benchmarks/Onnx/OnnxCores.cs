@@ -1,5 +1,6 @@
 using Mamba.Benchmarks.Problems;
-using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Onnx;
 

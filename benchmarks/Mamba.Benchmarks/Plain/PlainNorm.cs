@@ -1,5 +1,5 @@
 using Mamba.Benchmarks.Problems;
-using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Plain;
 

@@ -1,5 +1,5 @@
 using Mamba.Benchmarks.Problems;
-using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Plain;
 

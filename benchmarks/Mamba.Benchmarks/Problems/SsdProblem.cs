@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Problems;
 

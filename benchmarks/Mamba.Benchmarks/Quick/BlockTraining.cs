@@ -1,7 +1,8 @@
 using Mamba.Autograd;
 using Mamba.Benchmarks.Problems;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
+using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Quick;
 

@@ -1,7 +1,8 @@
 using Mamba.Autograd;
 using Mamba.Benchmarks.Onnx;
 using Mamba.Benchmarks.Problems;
-using Mamba.Devices;
+using Mamba.Cpu;
+using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Quick;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;

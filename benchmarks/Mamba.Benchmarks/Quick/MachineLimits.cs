@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Simd;
 
 namespace Mamba.Benchmarks.Quick;

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Mamba.Devices;
+using Mamba.Cpu;
 
 namespace Mamba.Benchmarks.Quick;
 

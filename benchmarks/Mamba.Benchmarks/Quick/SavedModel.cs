@@ -1,4 +1,4 @@
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;

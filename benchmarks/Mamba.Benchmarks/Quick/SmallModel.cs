@@ -1,6 +1,7 @@
 using Mamba.Benchmarks.Problems;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Quick;
 

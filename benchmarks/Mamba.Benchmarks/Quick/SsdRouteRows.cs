@@ -1,7 +1,9 @@
 using Mamba.Autograd;
 using Mamba.Benchmarks.Problems;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Kernels;
+using Mamba.Memory;
+using Mamba.Operations;
 using Mamba.Simd;
 
 namespace Mamba.Benchmarks.Quick;

@@ -1,5 +1,5 @@
 using Mamba.Benchmarks.Plain;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
 
 namespace Mamba.Benchmarks.Quick;

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Mamba.Models;
 
 namespace Mamba.Tasks.Induction;
 

@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 
 namespace Mamba.Tasks.Pixels;
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using Mamba.Autograd;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
+using Mamba.Memory;
 
 namespace Mamba.Tasks.Pixels;
 

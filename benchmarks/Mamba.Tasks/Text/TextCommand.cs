@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Models;
 using Mamba.Models.Data;
 

@@ -1,7 +1,8 @@
 using System.CommandLine;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Mamba.Devices;
+using Mamba.Cpu;
+using Mamba.Memory;
 using Spectre.Console;
 
 namespace Mamba.Cli.Bench;

@@ -1,4 +1,3 @@
-using ILGPU;
 using Mamba.Kernels;
 
 namespace Mamba.Gpu.Kernels;

@@ -1,5 +1,4 @@
 using Mamba.Kernels;
-using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
 

@@ -1,6 +1,5 @@
 using ILGPU;
 using Mamba.Kernels;
-using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
 

@@ -1,5 +1,4 @@
 using ILGPU;
-using Mamba.Kernels;
 
 namespace Mamba.Gpu.Kernels;
 

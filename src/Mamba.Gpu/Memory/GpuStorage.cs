@@ -1,5 +1,6 @@
 using ILGPU;
 using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Gpu.Memory;
 

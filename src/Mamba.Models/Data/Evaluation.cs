@@ -1,5 +1,5 @@
 using Mamba.Autograd;
-using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Models.Data;
 

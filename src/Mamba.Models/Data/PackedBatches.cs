@@ -1,6 +1,6 @@
 using Mamba.Autograd;
-using Mamba.Devices;
 using Mamba.Models.Generation;
+using Mamba.Operations;
 
 namespace Mamba.Models.Data;
 

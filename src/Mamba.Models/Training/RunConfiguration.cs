@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using Mamba.Devices;
 using Mamba.Layers;
-using Mamba.Training;
+using Mamba.Memory;
+using Mamba.Optimization;
 
 namespace Mamba.Models.Training;
 

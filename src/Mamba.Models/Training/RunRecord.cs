@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mamba.Models.Checkpoints;
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Models.Training;
 

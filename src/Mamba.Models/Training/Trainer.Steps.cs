@@ -1,7 +1,8 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
-using Mamba.Training;
+using Mamba.Memory;
+using Mamba.Optimization;
 
 namespace Mamba.Models.Training;
 

@@ -1,4 +1,4 @@
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Models.Training;
 

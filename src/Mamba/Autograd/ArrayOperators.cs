@@ -1,4 +1,4 @@
-using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Autograd;
 

@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Kernels;
+using Mamba.Memory;
 using Mamba.Operations;
 using Mamba.Simd;
 

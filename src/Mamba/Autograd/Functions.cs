@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Operations;
 
 namespace Mamba.Autograd;

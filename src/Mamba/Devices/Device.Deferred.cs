@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Mamba.Memory;
 
 namespace Mamba.Devices;
 

@@ -1,3 +1,5 @@
+using Mamba.Memory;
+
 namespace Mamba.Devices;
 
 public abstract partial class Device

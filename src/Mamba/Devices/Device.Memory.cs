@@ -1,3 +1,5 @@
+using Mamba.Memory;
+
 namespace Mamba.Devices;
 
 /// <content>Memory: what lives in scopes, what is owned, and the pool that scopes give back to.</content>

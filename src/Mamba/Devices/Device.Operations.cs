@@ -1,3 +1,4 @@
+using Mamba.Memory;
 using Mamba.Operations;
 
 namespace Mamba.Devices;

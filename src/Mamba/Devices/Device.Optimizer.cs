@@ -1,4 +1,5 @@
 using Mamba.Kernels;
+using Mamba.Memory;
 
 namespace Mamba.Devices;
 

@@ -1,3 +1,5 @@
+using Mamba.Memory;
+
 namespace Mamba.Devices;
 
 /// <content>

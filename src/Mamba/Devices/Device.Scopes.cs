@@ -1,4 +1,5 @@
 using Mamba.Autograd;
+using Mamba.Memory;
 
 namespace Mamba.Devices;
 

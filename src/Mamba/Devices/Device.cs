@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Mamba.Memory;
 
 namespace Mamba.Devices;
 

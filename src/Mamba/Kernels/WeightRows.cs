@@ -1,5 +1,3 @@
-using Mamba.Simd;
-
 namespace Mamba.Kernels;
 
 /// <summary>The rows of a matrix of weights in some format, one behind the other.</summary>

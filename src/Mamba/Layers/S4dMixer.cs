@@ -1,6 +1,8 @@
 using System.Numerics;
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 using Mamba.StateSpace;
 
 namespace Mamba.Layers;

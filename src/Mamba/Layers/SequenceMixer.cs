@@ -1,4 +1,6 @@
 using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Layers;
 

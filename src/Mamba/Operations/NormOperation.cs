@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Operations;
 

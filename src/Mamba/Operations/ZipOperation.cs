@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Simd;
 
 namespace Mamba.Operations;

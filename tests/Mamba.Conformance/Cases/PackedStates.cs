@@ -1,4 +1,4 @@
-using Mamba.Devices;
+using Mamba.Operations;
 
 namespace Mamba.Conformance.Cases;
 

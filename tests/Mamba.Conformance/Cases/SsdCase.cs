@@ -1,5 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Conformance.Cases;
 

@@ -1,9 +1,10 @@
 using System.Text.Json;
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Conformance.Cases;
 

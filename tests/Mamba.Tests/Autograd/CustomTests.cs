@@ -1,5 +1,6 @@
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Tests.Autograd;
 

@@ -1,6 +1,9 @@
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Autograd;
 

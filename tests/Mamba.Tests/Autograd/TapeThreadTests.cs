@@ -1,7 +1,9 @@
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
-using Mamba.Training;
+using Mamba.Memory;
+using Mamba.Optimization;
 
 namespace Mamba.Tests.Autograd;
 

@@ -1,4 +1,3 @@
-using System.Text;
 using CsCheck;
 using Mamba.Models.Checkpoints;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;

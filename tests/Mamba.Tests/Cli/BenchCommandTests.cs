@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Mamba.Cli.Bench;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Models;
 using Mamba.Tests.Checkpoints;
 using Spectre.Console;

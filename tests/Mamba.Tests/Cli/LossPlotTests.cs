@@ -1,5 +1,5 @@
 using System.Xml.Linq;
-using Mamba.Cli.Training;
+using Mamba.Cli.Train;
 
 namespace Mamba.Tests.Cli;
 

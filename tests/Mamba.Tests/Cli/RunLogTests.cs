@@ -1,5 +1,5 @@
 using System.Globalization;
-using Mamba.Cli.Training;
+using Mamba.Cli.Train;
 using Mamba.Models.Training;
 using Mamba.Tests.Checkpoints;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Mamba.Cli.Training;
+using Mamba.Cli.Train;
 using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Cli;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Mamba.Cli;
-using Mamba.Cli.Training;
+using Mamba.Cli.Train;
 using Mamba.Models.Training;
 using Spectre.Console;
 

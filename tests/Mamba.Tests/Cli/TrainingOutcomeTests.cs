@@ -1,5 +1,5 @@
 using System.Text;
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Models;
 using Mamba.Tests.Checkpoints;
 

@@ -1,6 +1,6 @@
-using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Data;
 using Mamba.Tests.Checkpoints;

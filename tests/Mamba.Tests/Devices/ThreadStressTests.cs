@@ -1,6 +1,8 @@
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 
 namespace Mamba.Tests.Devices;
 

@@ -1,5 +1,6 @@
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Tests.Reference;
 

@@ -1,5 +1,4 @@
 using Mamba.Devices;
-using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
 using Mamba.Tests.Models;

@@ -1,4 +1,4 @@
-using Mamba.Devices;
+using Mamba.Cpu;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;

@@ -2,7 +2,7 @@ using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Training;
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Tests.Fuzz;
 

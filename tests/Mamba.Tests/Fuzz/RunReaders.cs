@@ -1,4 +1,4 @@
-using Mamba.Cli.Training;
+using Mamba.Cli.Train;
 
 namespace Mamba.Tests.Fuzz;
 

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Mamba.Cli.Training;
+using Mamba.Cli.Train;
 using Mamba.Models.Data;
-using Mamba.Models.Training;
 using Mamba.Tests.Checkpoints;
 using Mamba.Tests.Reference;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Mamba.Cli.Training;
+using Mamba.Cli.Train;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models.Data;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;

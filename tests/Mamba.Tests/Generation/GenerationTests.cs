@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;

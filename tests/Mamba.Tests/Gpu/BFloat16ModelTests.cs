@@ -1,9 +1,11 @@
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Gpu;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Tests.Gpu;
 

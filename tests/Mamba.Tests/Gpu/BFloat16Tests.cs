@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
 
 namespace Mamba.Tests.Gpu;
 

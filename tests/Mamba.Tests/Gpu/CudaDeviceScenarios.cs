@@ -1,6 +1,6 @@
-using Mamba.Devices;
 using Mamba.Gpu;
 using Mamba.Gpu.Native;
+using Mamba.Memory;
 using Mamba.Tests.Gpu.Stub;
 
 namespace Mamba.Tests.Gpu;

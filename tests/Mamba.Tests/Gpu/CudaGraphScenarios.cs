@@ -1,10 +1,10 @@
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
-using Mamba.Devices;
 using Mamba.Gpu;
 using Mamba.Gpu.Native;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Tests.Gpu.Stub;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
 using Mamba.Tests.Gpu.Stub;
 
 namespace Mamba.Tests.Gpu;

@@ -1,5 +1,5 @@
-using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
 using Mamba.Tests.Gpu.Stub;
 
 namespace Mamba.Tests.Gpu;

@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
 using Mamba.Tests.Kernels;
 using Mamba.Tests.Reference;
 

@@ -1,5 +1,5 @@
-using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
 using Mamba.Tests.Kernels;
 using Mamba.Tests.Reference;
 

@@ -1,6 +1,8 @@
 using CsCheck;
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 using Mamba.Tests.Reference;
 using static Mamba.Tests.Reference.DifferentiableFunction;
 

@@ -1,6 +1,8 @@
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Kernels;
+using Mamba.Memory;
 using Mamba.Simd;
 using Mamba.Tests.Reference;
 

@@ -1,5 +1,7 @@
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Tests.Reference;
 
 namespace Mamba.Tests.Kernels;

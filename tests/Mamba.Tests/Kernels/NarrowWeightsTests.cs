@@ -1,5 +1,6 @@
 using Mamba.Autograd;
-using Mamba.Devices;
+using Mamba.Cpu;
+using Mamba.Memory;
 
 namespace Mamba.Tests.Kernels;
 

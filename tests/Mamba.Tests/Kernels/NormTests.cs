@@ -1,6 +1,8 @@
 using CsCheck;
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Tests.Reference;
 using static Mamba.Tests.Reference.DifferentiableFunction;
 

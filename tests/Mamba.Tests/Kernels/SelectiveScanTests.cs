@@ -1,5 +1,8 @@
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 using Mamba.Tests.Reference;
 
 namespace Mamba.Tests.Kernels;

@@ -1,6 +1,8 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Gpu;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Kernels;
 
@@ -82,7 +84,7 @@ internal sealed record SsdCase
     public Precision Precision { get; init; }
 
     public Segments? SegmentsOrNull() =>
-        Segments is null ? null : Mamba.Devices.Segments.FromLengths(Segments);
+        Segments is null ? null : Mamba.Operations.Segments.FromLengths(Segments);
 
     /// <summary>The inputs on a device.</summary>
     public SsdInputs On(Device device, Dictionary<string, float[]> values) => new()

@@ -1,6 +1,9 @@
 using CsCheck;
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Kernels;
 

@@ -1,6 +1,7 @@
 using System.Numerics;
 using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Tests.Reference;
 
 namespace Mamba.Tests.Kernels;

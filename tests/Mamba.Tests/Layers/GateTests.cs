@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 
 namespace Mamba.Tests.Layers;
 

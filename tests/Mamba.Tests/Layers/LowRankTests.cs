@@ -1,7 +1,9 @@
 using Mamba.Autograd;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Gpu;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Tests.Reference;
 

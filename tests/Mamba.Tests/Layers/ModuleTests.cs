@@ -1,8 +1,10 @@
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Training;
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Tests.Layers;
 

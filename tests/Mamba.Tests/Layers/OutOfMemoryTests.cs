@@ -1,8 +1,8 @@
-using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
+using Mamba.Optimization;
 using Mamba.Tests.Reference;
-using Mamba.Training;
 
 namespace Mamba.Tests.Layers;
 

@@ -1,4 +1,3 @@
-using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;
 

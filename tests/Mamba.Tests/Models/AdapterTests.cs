@@ -1,9 +1,10 @@
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
+using Mamba.Optimization;
 using Mamba.Tests.Checkpoints;
-using Mamba.Training;
 
 namespace Mamba.Tests.Models;
 

@@ -3,7 +3,6 @@ using System.Text.RegularExpressions;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
-using Mamba.Models.Generation;
 
 namespace Mamba.Tests.Models;
 

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
 using Mamba.Tests.Checkpoints;

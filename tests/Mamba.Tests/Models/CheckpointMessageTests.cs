@@ -1,5 +1,5 @@
-using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 
 namespace Mamba.Tests.Models;

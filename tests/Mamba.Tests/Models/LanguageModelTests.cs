@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Generation;
 using Mamba.Tests.Reference;

@@ -1,9 +1,11 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Data;
 using Mamba.Models.Generation;
+using Mamba.Operations;
 using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Models;

@@ -1,10 +1,12 @@
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
 using Mamba.Models.Training;
+using Mamba.Optimization;
 using Mamba.Tests.Checkpoints;
-using Mamba.Training;
 
 namespace Mamba.Tests.Models;
 

@@ -1,7 +1,9 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Models;
 

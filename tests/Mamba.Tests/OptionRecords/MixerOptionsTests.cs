@@ -1,4 +1,3 @@
-using Mamba.Devices;
 using Mamba.Layers;
 
 namespace Mamba.Tests.OptionRecords;

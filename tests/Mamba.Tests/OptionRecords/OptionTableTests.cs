@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using Mamba.Gpu;
 using Mamba.Layers;
 using Mamba.Models.Generation;
-using Mamba.Training;
+using Mamba.Optimization;
 
 namespace Mamba.Tests.OptionRecords;
 

@@ -1,7 +1,7 @@
 using Mamba.Devices;
 using Mamba.Models.Training;
-using Mamba.Tests.Training;
-using Mamba.Training;
+using Mamba.Optimization;
+using Mamba.Tests.Optimization;
 
 namespace Mamba.Tests.OptionRecords;
 

@@ -1,4 +1,3 @@
-using Mamba.Devices;
 using Mamba.Operations;
 
 namespace Mamba.Tests.Reference;

@@ -1,4 +1,3 @@
-using Mamba.Devices;
 using Mamba.Operations;
 using static Mamba.Tests.Reference.DoubleMath;
 

@@ -1,5 +1,5 @@
-using Mamba.Devices;
 using Mamba.Kernels;
+using Mamba.Memory;
 using static Mamba.Tests.Reference.DoubleMath;
 
 namespace Mamba.Tests.Reference;

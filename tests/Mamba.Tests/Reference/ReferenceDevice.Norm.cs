@@ -1,4 +1,4 @@
-using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Operations;
 using static Mamba.Tests.Reference.DoubleMath;
 

@@ -1,5 +1,5 @@
-using Mamba.Devices;
 using Mamba.Kernels;
+using Mamba.Memory;
 
 namespace Mamba.Tests.Reference;
 

@@ -1,5 +1,5 @@
 using System.Numerics;
-using Mamba.Devices;
+using Mamba.Memory;
 using Mamba.Operations;
 
 namespace Mamba.Tests.Reference;

@@ -1,5 +1,6 @@
 using System.Numerics;
-using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 using static Mamba.Tests.Reference.DoubleMath;
 
 namespace Mamba.Tests.Reference;

@@ -1,5 +1,6 @@
 using Mamba.Autograd;
-using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
 using Mamba.Tests.Kernels;
 
 namespace Mamba.Tests.Reference;

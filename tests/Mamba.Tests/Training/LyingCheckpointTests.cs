@@ -5,8 +5,8 @@ using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;
 using Mamba.Models.Training;
+using Mamba.Optimization;
 using Mamba.Tests.Checkpoints;
-using Mamba.Training;
 
 namespace Mamba.Tests.Training;
 

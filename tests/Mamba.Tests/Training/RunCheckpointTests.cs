@@ -1,9 +1,10 @@
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Training;
+using Mamba.Optimization;
 using Mamba.Tests.Checkpoints;
-using Mamba.Training;
 
 namespace Mamba.Tests.Training;
 

@@ -1,10 +1,11 @@
 using System.Globalization;
 using Mamba.Devices;
 using Mamba.Layers;
+using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Training;
+using Mamba.Optimization;
 using Mamba.Tests.Checkpoints;
-using Mamba.Training;
 
 namespace Mamba.Tests.Training;
 

@@ -1,10 +1,9 @@
-using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
-using Mamba.Models;
+using Mamba.Memory;
 using Mamba.Models.Training;
+using Mamba.Optimization;
 using Mamba.Tests.Checkpoints;
-using Mamba.Training;
 
 namespace Mamba.Tests.Training;
 

@@ -1,0 +1,147 @@
+using Mamba.Kernels;
+using Mamba.Memory;
+using Mamba.Operations;
+using Mamba.Simd;
+
+namespace Mamba.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    internal override void Attention(in AttentionOperation attention)
+    {
+        using DeviceScope scope = Scope();
+        AttentionParts parts = new(this, attention);
+        int items = attention.Sequences.Count * parts.Heads;
+        Rows scratch = RowsOf(Allocate([items, parts.Past + attention.Sequences.LongestLength]));
+        Run(new AttentionJob(parts, RowsOf(attention.Y), scratch), items);
+    }
+
+    internal override void AttentionBackward(in AttentionOperation attention, in AttentionOperation gradients)
+    {
+        using DeviceScope scope = Scope();
+        AttentionParts parts = new(this, attention);
+
+        // Heads that share keys add to the same gradients: they are one item.
+        int items = attention.Sequences.Count * parts.KeyValueHeads;
+        int scratch = 2 * (parts.Past + attention.Sequences.LongestLength);
+        Run(
+            new AttentionBackwardJob(
+                parts,
+                RowsOf(gradients.Y),
+                RowsOf(gradients.Inputs.Queries),
+                RowsOf(gradients.Inputs.Keys),
+                RowsOf(gradients.Inputs.Values),
+                RowsOf(gradients.Inputs.PastKeys),
+                RowsOf(gradients.Inputs.PastValues),
+                RowsOf(Allocate([items, scratch]))),
+            items);
+    }
+
+    internal override void Rotary(in RotaryOperation rotary)
+    {
+        using DeviceScope scope = Scope();
+        Rows angles = RowsOf(Allocate([rotary.Sequences.Count, Math.Max(rotary.Options.RotaryDim, 1)]));
+        Run(
+            new RotaryJob(rotary, RowsOf(rotary.X), RowsOf(rotary.Y), angles),
+            rotary.Sequences.Count);
+    }
+
+    /// <summary>The memory of attention's inputs, cut by sequence and head.</summary>
+    private readonly struct AttentionParts(CpuDevice device, in AttentionOperation attention)
+    {
+        private readonly Rows _q = device.RowsOf(attention.Inputs.Queries);
+        private readonly Rows _k = device.RowsOf(attention.Inputs.Keys);
+        private readonly Rows _v = device.RowsOf(attention.Inputs.Values);
+        private readonly Rows _pastK = device.RowsOf(attention.Inputs.PastKeys);
+        private readonly Rows _pastV = device.RowsOf(attention.Inputs.PastValues);
+        private readonly Sequences _sequences = attention.Sequences;
+        private readonly int _dim = attention.Inputs.HeadDim;
+
+        public int Heads { get; } = attention.Inputs.Heads;
+
+        public int KeyValueHeads { get; } = attention.Inputs.KeyValueHeads;
+
+        public int Past { get; } = attention.Inputs.Past;
+
+        public AttentionSizes Sizes(int sequence) => new(Past, _sequences.Length(sequence), _dim);
+
+        public Rows Q(int sequence, int head) => OfHead(_q, sequence, head);
+
+        public PastRows K(int sequence, int head) => OfHead(_pastK, _k, sequence, head);
+
+        public PastRows V(int sequence, int head) => OfHead(_pastV, _v, sequence, head);
+
+        public Rows OfHead(Rows rows, int sequence, int head) =>
+            rows.IsNull ? rows : new Rows(rows[_sequences.Start(sequence)], rows.Pitch).From(head * _dim);
+
+        public PastRows OfHead(Rows past, Rows present, int sequence, int head) => new(
+            past.IsNull ? past : new Rows(past[(nint)sequence * Past], past.Pitch).From(head * _dim),
+            Past,
+            OfHead(present, sequence, head));
+    }
+
+    private readonly struct AttentionJob(AttentionParts parts, Rows y, Rows scratch) : IJob
+    {
+        public void Run(int item)
+        {
+            (int sequence, int head) = Math.DivRem(item, parts.Heads);
+            int shared = head * parts.KeyValueHeads / parts.Heads;
+            Kernels.Attention.Forward(
+                parts.Sizes(sequence),
+                parts.Q(sequence, head),
+                parts.K(sequence, shared),
+                parts.V(sequence, shared),
+                parts.OfHead(y, sequence, head),
+                scratch[item]);
+        }
+    }
+
+    private readonly struct AttentionBackwardJob(
+        AttentionParts parts, Rows gy, Rows gq, Rows gk, Rows gv, Rows gPastK, Rows gPastV, Rows scratch) : IJob
+    {
+        public void Run(int item)
+        {
+            (int sequence, int shared) = Math.DivRem(item, parts.KeyValueHeads);
+            int group = parts.Heads / parts.KeyValueHeads;
+            for (int head = shared * group; head < (shared + 1) * group; head++)
+            {
+                Kernels.Attention.Backward(
+                    parts.Sizes(sequence),
+                    parts.Q(sequence, head),
+                    parts.K(sequence, shared),
+                    parts.V(sequence, shared),
+                    parts.OfHead(gy, sequence, head),
+                    parts.OfHead(gq, sequence, head),
+                    parts.OfHead(gPastK, gk, sequence, shared),
+                    parts.OfHead(gPastV, gv, sequence, shared),
+                    scratch[item]);
+            }
+        }
+    }
+
+    private readonly struct RotaryJob(in RotaryOperation rotary, Rows x, Rows y, Rows angles) : IJob
+    {
+        private readonly Sequences _sequences = rotary.Sequences;
+        private readonly RotaryOptions _options = rotary.Options;
+        private readonly int _width = rotary.X.Shape.Width;
+        private readonly bool _inverse = rotary.Inverse;
+
+        public void Run(int item)
+        {
+            int start = _sequences.Start(item);
+            for (int t = 0; t < _sequences.Length(item); t++)
+            {
+                Kernels.Rotary.Angles(
+                    (long)_options.Offset + t, _options.RotaryDim, _options.Base, _inverse, angles[item]);
+                Kernels.Rotary.Token(
+                    x[start + t],
+                    y[start + t],
+                    _width,
+                    _options.HeadDim,
+                    angles[item],
+                    _options.RotaryDim,
+                    _options.Interleaved);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Mamba.Kernels;
+using Mamba.Memory;
+using Mamba.Operations;
+using Mamba.Simd;
+
+namespace Mamba.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    internal override void Convolution(in ConvolutionOperation convolution)
+    {
+        Filter filter = FilterOf(convolution);
+        TokenBlocks blocks = new(convolution.Sequences, filter.Channels, 16);
+        Rows x = RowsOf(convolution.X), window = RowsOf(convolution.InitialWindow);
+        if (convolution.Silu)
+        {
+            Run(new ConvolutionJob<Elementwise.Silu>(blocks, filter, x, window, RowsOf(convolution.Y)), blocks.Count);
+        }
+        else
+        {
+            Run(new ConvolutionJob<Elementwise.Identity>(blocks, filter, x, window, RowsOf(convolution.Y)), blocks.Count);
+        }
+
+        if (convolution.FinalWindow.Exists)
+        {
+            // Only now: the window may be updated in place.
+            Run(
+                new WindowJob(convolution.Sequences, filter, x, window, RowsOf(convolution.FinalWindow)), convolution.Sequences.Count);
+        }
+    }
+
+    internal override void ConvolutionBackward(
+        in ConvolutionOperation convolution, in ConvolutionOperation gradients)
+    {
+        using DeviceScope scope = Scope();
+        Filter filter = FilterOf(convolution);
+        TokenBlocks blocks = new(convolution.Sequences, filter.Channels, 32);
+        int weights = filter.Width * filter.Channels;
+        DeviceArray sums = gradients.Weight.Exists || gradients.Bias.Exists
+            ? Allocate([blocks.Count, weights + filter.Channels])
+            : default;
+        ConvolutionBackwardRows rows = new(
+            RowsOf(convolution.X),
+            RowsOf(convolution.InitialWindow),
+            RowsOf(gradients.Y),
+            RowsOf(gradients.X),
+            RowsOf(gradients.InitialWindow),
+            RowsOf(sums),
+            RowsOf(Allocate([blocks.Count, DepthwiseConvolution.ScratchLength(filter)])));
+        if (convolution.Silu)
+        {
+            Run(new ConvolutionBackwardJob<Elementwise.Silu>(blocks, filter, rows), blocks.Count);
+        }
+        else
+        {
+            Run(new ConvolutionBackwardJob<Elementwise.Identity>(blocks, filter, rows), blocks.Count);
+        }
+
+        if (gradients.FinalWindow.Exists)
+        {
+            Run(
+                new WindowBackwardJob(convolution.Sequences, filter, RowsOf(gradients.FinalWindow), rows.Gx, rows.Gwindow),
+                convolution.Sequences.Count);
+        }
+
+        if (gradients.Weight.Exists)
+        {
+            AddColumnSums(sums.Slice(0, weights), gradients.Weight);
+        }
+
+        if (gradients.Bias.Exists)
+        {
+            AddColumnSums(sums.Slice(weights, filter.Channels), gradients.Bias);
+        }
+    }
+
+    private Filter FilterOf(in ConvolutionOperation convolution) =>
+        new(StartOf(convolution.Weight), StartOf(convolution.Bias), convolution.Width, convolution.Left, convolution.Channels);
+}

@@ -1,0 +1,114 @@
+using Mamba.Kernels;
+using Mamba.Operations;
+using Mamba.Simd;
+
+namespace Mamba.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    /// <summary>All tokens of a batch cut into blocks, and each block into pieces of one sequence.</summary>
+    private readonly struct TokenBlocks(Sequences sequences, int channels, int leastTokens)
+    {
+        private readonly int _tokens = Math.Max(leastTokens, 2 * ElementsPerItem / Math.Max(channels, 1));
+
+        public Sequences Sequences => sequences;
+
+        public int Count => (int)(((long)sequences.Tokens + _tokens - 1) / _tokens);
+
+        public (int Token, int End) this[int item] =>
+            (item * _tokens, (int)Math.Min(((long)item + 1) * _tokens, sequences.Tokens));
+
+        /// <summary>The piece that begins at a token: its sequence, its place in it, and its length.</summary>
+        public (int Sequence, int Start, int Count) Piece(int token, int end)
+        {
+            // The last sequence that begins here or before; empty ones before it begin no later.
+            int low = 0, high = sequences.Count - 1;
+            while (low < high)
+            {
+                int middle = (low + high + 1) >>> 1;
+                (low, high) = sequences.Start(middle) <= token ? (middle, high) : (low, middle - 1);
+            }
+
+            int start = token - sequences.Start(low);
+            return (low, start, Math.Min(end - token, sequences.Length(low) - start));
+        }
+    }
+
+    private readonly struct ConvolutionJob<TActivation>(
+        TokenBlocks blocks, Filter filter, Rows x, Rows window, Rows y) : IJob
+        where TActivation : struct, IMap
+    {
+        public void Run(int item)
+        {
+            (int token, int end) = blocks[item];
+            while (token < end)
+            {
+                (int sequence, int start, int count) = blocks.Piece(token, end);
+                SequenceRows rows = RowsOfSequence(blocks.Sequences, sequence, filter, x, window);
+                DepthwiseConvolution.Forward<TActivation>(filter, rows, start, count, y.At(token, 0));
+                token += count;
+            }
+        }
+    }
+
+    /// <summary>What the way back reads and adds to; null where it is absent.</summary>
+    private readonly record struct ConvolutionBackwardRows(
+        Rows X, Rows Window, Rows Gy, Rows Gx, Rows Gwindow, Rows Sums, Rows Scratch);
+
+    private readonly struct ConvolutionBackwardJob<TActivation>(
+        TokenBlocks blocks, Filter filter, ConvolutionBackwardRows rows) : IJob
+        where TActivation : struct, IMap
+    {
+        public void Run(int item)
+        {
+            Rows sums = rows.Sums.IsNull ? default : new(rows.Sums[item], filter.Channels);
+            if (!sums.IsNull)
+            {
+                new Span<float>(rows.Sums[item], (filter.Width + 1) * filter.Channels).Clear();
+            }
+
+            (int token, int end) = blocks[item];
+            while (token < end)
+            {
+                (int sequence, int start, int count) = blocks.Piece(token, end);
+                DepthwiseConvolution.Backward<TActivation>(
+                    filter,
+                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.X, rows.Window),
+                    start,
+                    count,
+                    rows.Gy.At(blocks.Sequences.Start(sequence), 0),
+                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.Gx, rows.Gwindow),
+                    sums,
+                    rows.Scratch[item]);
+                token += count;
+            }
+        }
+    }
+
+    private readonly struct WindowJob(
+        Sequences sequences, Filter filter, Rows x, Rows window, Rows finalWindow) : IJob
+    {
+        public void Run(int item) =>
+            DepthwiseConvolution.SlideWindow(
+                filter,
+                RowsOfSequence(sequences, item, filter, x, window),
+                finalWindow.At((nint)item * (filter.Width - 1), 0));
+    }
+
+    private readonly struct WindowBackwardJob(
+        Sequences sequences, Filter filter, Rows gfinalWindow, Rows gx, Rows gwindow) : IJob
+    {
+        public void Run(int item) =>
+            DepthwiseConvolution.SlideWindowBackward(
+                filter,
+                gfinalWindow.At((nint)item * (filter.Width - 1), 0),
+                RowsOfSequence(sequences, item, filter, gx, gwindow));
+    }
+
+    private static SequenceRows RowsOfSequence(
+        Sequences sequences, int sequence, Filter filter, Rows tokens, Rows window) =>
+        new(
+            tokens.At(sequences.Start(sequence), 0),
+            sequences.Length(sequence),
+            window.At((nint)sequence * (filter.Width - 1), 0));
+}

@@ -1,0 +1,179 @@
+using Mamba.Kernels;
+using Mamba.Memory;
+using Mamba.Operations;
+using Mamba.Simd;
+
+namespace Mamba.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    internal override void MatMul(
+        DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate)
+    {
+        (nint m, nint n, nint k) = MatMulSizes(a, transposeA, b, transposeB, c);
+        using DeviceScope scope = Scope();
+        (a, b) = (Widened(a), Widened(b));
+        Rows target = RowsOf(c);
+        MultiplyPacked(
+            new(RowsOf(a), alongDepth: !transposeA),
+            new(RowsOf(b), alongDepth: transposeB),
+            m,
+            n,
+            k,
+            accumulate ? target : default,
+            target);
+    }
+
+    internal override void Linear(in LinearOperation linear)
+    {
+        (DeviceArray x, DeviceArray weight) = (linear.X, linear.Weight);
+        Rows input = RowsOf(x), output = RowsOf(linear.Y);
+        float* b = StartOf(linear.Bias);
+        nint rows = x.Shape.Rows;
+        int columns = weight.Shape[0];
+
+        // The length decides, not the number of rows: a sequence gives the same bits alone and in a batch.
+        int length = x.Shape.Rank == 1 ? 1 : x.Shape[^2];
+        if (length <= MostFewRows(x.Shape.Width))
+        {
+            UseWeights(weight, new FewRowsUse(input, rows, columns, b, output));
+        }
+        else if (weight.Precision == Precision.Float32)
+        {
+            MatMulFactor factor = new(RowsOf(weight), alongDepth: true);
+            MultiplyPacked(new(input, alongDepth: true), factor, rows, columns, x.Shape.Width, new(b, 0), output);
+        }
+        else
+        {
+            UseWeights(weight, new PackedUse(new(input, alongDepth: true), rows, columns, b, output));
+        }
+    }
+
+    /// <summary>The longest sequence for which W is read as it stands; beyond it, packing W pays.</summary>
+    /// <remarks>
+    /// Measured. Short rows of W favour packing, since each sum ends with an addition across lanes; so do half as many
+    /// registers, which hold a smaller tile.
+    /// </remarks>
+    private static int MostFewRows(int depth) =>
+        depth >= 768 && Width.Has512 ? 96 : Math.Clamp(depth / 16, 4, 48);
+
+    /// <summary>A matrix of float32: the array itself, or what a narrow one stands for, in the scope.</summary>
+    private DeviceArray Widened(DeviceArray array)
+    {
+        if (array.Precision == Precision.Float32)
+        {
+            return array;
+        }
+
+        DeviceArray wide = Allocate(array.Shape);
+        Widen(array, RowsOf(wide));
+        return wide;
+    }
+
+    private void MultiplyPacked(MatMulFactor a, MatMulFactor b, nint m, nint n, nint k, Rows start, Rows target)
+    {
+        if (m == 0 || n == 0)
+        {
+            return;
+        }
+
+        if (k == 0)
+        {
+            SetRows(start, target, m, (int)n);
+        }
+        else if (Width.Has512)
+        {
+            MultiplyPacked<Lanes512>(a, b, m, n, k, start, target);
+        }
+        else if (Width.Has256)
+        {
+            MultiplyPacked<Lanes256>(a, b, m, n, k, start, target);
+        }
+        else if (Width.Has128)
+        {
+            MultiplyPacked<Lanes128>(a, b, m, n, k, start, target);
+        }
+        else
+        {
+            MultiplyPacked<Lane>(a, b, m, n, k, start, target);
+        }
+    }
+
+    private void MultiplyPacked<TLanes>(
+        MatMulFactor a, MatMulFactor b, nint m, nint n, nint k, Rows start, Rows target)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        MatMulPlan plan = new(m, n, k, MatMulSlab<TLanes>.PanelWidth);
+        using DeviceScope scope = Scope();
+        float* packed = StartOf(Allocate([checked((int)plan.SlabFloats)]));
+        nint slabColumns = plan.SlabPanels * plan.PanelWidth;
+        for (nint first = 0; first < k; first += plan.SlabDepth)
+        {
+            for (nint column = 0; column < n; column += slabColumns)
+            {
+                MultiplySlab<TLanes>(new()
+                {
+                    Plan = plan,
+                    A = a,
+                    B = b,
+                    Rows = m,
+                    Column = column,
+                    Columns = Math.Min(slabColumns, n - column),
+                    K = first,
+                    Depth = Math.Min(plan.SlabDepth, k - first),
+                    Start = first == 0 ? start : target,
+                    Target = target,
+                    Packed = packed,
+                });
+            }
+        }
+    }
+
+    private void MultiplySlab<TLanes>(MatMulSlab<TLanes> slab)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        if (slab.RowGroups == 1)
+        {
+            // Every panel is used by one item: it packs them itself, and finds them in its cache.
+            Run(new PackAndMultiplyJob<TLanes>(slab), (int)slab.PanelGroups);
+            return;
+        }
+
+        Run(new PackJob<TLanes>(slab), (int)(slab.Panels * slab.Blocks));
+        Run(new MultiplyJob<TLanes>(slab), checked((int)(slab.RowGroups * slab.PanelGroups)));
+    }
+
+    /// <summary>The empty sum: what the sums begin with.</summary>
+    private static void SetRows(Rows start, Rows target, nint rows, int width)
+    {
+        for (nint row = 0; row < rows; row++)
+        {
+            if (start.IsNull)
+            {
+                new Span<float>(target[row], width).Clear();
+            }
+            else
+            {
+                new ReadOnlySpan<float>(start[row], width).CopyTo(new(target[row], width));
+            }
+        }
+    }
+
+    private readonly struct PackJob<TLanes>(MatMulSlab<TLanes> slab) : IJob
+        where TLanes : struct, ILanes<TLanes>
+    {
+        public void Run(int item) => slab.Pack(item / slab.Blocks, item % slab.Blocks);
+    }
+
+    private readonly struct MultiplyJob<TLanes>(MatMulSlab<TLanes> slab) : IJob
+        where TLanes : struct, ILanes<TLanes>
+    {
+        public void Run(int item) => slab.Multiply(item % slab.RowGroups, item / slab.RowGroups);
+    }
+
+    private readonly struct PackAndMultiplyJob<TLanes>(MatMulSlab<TLanes> slab) : IJob
+        where TLanes : struct, ILanes<TLanes>
+    {
+        public void Run(int item) => slab.PackAndMultiply(0, item);
+    }
+}

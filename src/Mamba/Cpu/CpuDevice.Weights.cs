@@ -1,0 +1,137 @@
+using Mamba.Kernels;
+using Mamba.Memory;
+using Mamba.Simd;
+
+namespace Mamba.Cpu;
+
+/// <content>Weights of fewer bits: conversion, and the choice of the kernels that read them.</content>
+public sealed unsafe partial class CpuDevice
+{
+    /// <summary>Something to be done with a matrix of weights, whatever its format.</summary>
+    private interface IWeightUse
+    {
+        void Use<TFormat>(CpuDevice device, WeightRows weights)
+            where TFormat : struct, IWeightFormat;
+    }
+
+    /// <summary>Finds the rows of a matrix of weights and does something with them.</summary>
+    /// <exception cref="ArgumentException">The array is on another device.</exception>
+    private void UseWeights<TUse>(DeviceArray weights, TUse use)
+        where TUse : struct, IWeightUse
+    {
+        switch (weights.Precision)
+        {
+            case Precision.Float32:
+                use.Use<Float32Weights>(this, WeightsOf<Float32Weights>(weights));
+                break;
+            case Precision.BFloat16:
+                use.Use<BFloat16Weights>(this, WeightsOf<BFloat16Weights>(weights));
+                break;
+            case Precision.Float16:
+                use.Use<Float16Weights>(this, WeightsOf<Float16Weights>(weights));
+                break;
+            case Precision.Int8:
+                use.Use<Int8Weights>(this, WeightsOf<Int8Weights>(weights));
+                break;
+            case Precision.Int4:
+                use.Use<Int4Weights>(this, WeightsOf<Int4Weights>(weights));
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(weights), weights.Precision, "No precision of weights.");
+        }
+    }
+
+    private WeightRows WeightsOf<TFormat>(DeviceArray weights)
+        where TFormat : struct, IWeightFormat
+    {
+        int width = weights.Shape.Width;
+
+        // Views of rows of blocks are whole rows, each of which has its scales behind it; others may be slices.
+        (nint rowBytes, nint start) = TFormat.Block > 0
+            ? (TFormat.RowBytes(width), width == 0 ? 0 : weights.Offset / width * TFormat.RowBytes(width))
+            : (TFormat.RowBytes(1) * weights.Pitch, TFormat.RowBytes(1) * weights.Offset);
+        return new((byte*)StorageOf(weights).Pointer + start, width, rowBytes, &WeightRow.Widen<TFormat>);
+    }
+
+    /// <summary>Stores rows in fewer bits.</summary>
+    /// <exception cref="ArithmeticException">A number does not fit the precision.</exception>
+    private void Narrow(Rows source, DeviceArray target) =>
+        UseWeights(target, new NarrowUse(source, target.Shape.Rows));
+
+    /// <summary>Makes float32 rows of rows of fewer bits.</summary>
+    private void Widen(DeviceArray source, Rows target) =>
+        UseWeights(source, new WidenUse(target, source.Shape.Rows));
+
+    private readonly struct NarrowUse(Rows source, nint rows) : IWeightUse
+    {
+        public void Use<TFormat>(CpuDevice device, WeightRows weights)
+            where TFormat : struct, IWeightFormat =>
+            device.Run(new NarrowJob<TFormat>(source, weights), checked((int)rows));
+    }
+
+    private readonly struct NarrowJob<TFormat>(Rows source, WeightRows target) : IJob
+        where TFormat : struct, IWeightFormat
+    {
+        public void Run(int item) => TFormat.Narrow(source[item], target.Width, target[item]);
+    }
+
+    private readonly struct WidenUse(Rows target, nint rows) : IWeightUse
+    {
+        public void Use<TFormat>(CpuDevice device, WeightRows weights)
+            where TFormat : struct, IWeightFormat =>
+            device.Run(new WidenJob(weights, target), checked((int)rows));
+    }
+
+    private readonly struct WidenJob(WeightRows source, Rows target) : IJob
+    {
+        public void Run(int item) => source.Widen(item, 0, source.Width, target[item]);
+    }
+
+    /// <summary>A linear map of few rows.</summary>
+    private readonly struct FewRowsUse(Rows x, nint rows, int columns, float* bias, Rows y) : IWeightUse
+    {
+        public void Use<TFormat>(CpuDevice device, WeightRows weights)
+            where TFormat : struct, IWeightFormat
+        {
+            MatMulFewRows<TFormat> product = new(x, rows, weights, columns, bias, y);
+            device.Run(new FewRowsJob<TFormat>(product), product.Items);
+        }
+    }
+
+    private readonly struct FewRowsJob<TFormat>(MatMulFewRows<TFormat> product) : IJob
+        where TFormat : struct, IWeightFormat
+    {
+        public void Run(int item) => product.Run(item);
+    }
+
+    /// <summary>A linear map of many rows.</summary>
+    private readonly struct PackedUse(MatMulFactor x, nint rows, int columns, float* bias, Rows y) : IWeightUse
+    {
+        public void Use<TFormat>(CpuDevice device, WeightRows weights)
+            where TFormat : struct, IWeightFormat =>
+            device.MultiplyPacked(x, new(weights), rows, columns, weights.Width, new(bias, 0), y);
+    }
+
+    /// <summary>Looks up rows of a table.</summary>
+    private readonly struct LookUpUse(int* indices, nint count, Rows y) : IWeightUse
+    {
+        public void Use<TFormat>(CpuDevice device, WeightRows weights)
+            where TFormat : struct, IWeightFormat =>
+            device.Run(new LookUpJob(weights, indices, y), checked((int)count));
+    }
+
+    private readonly struct LookUpJob(WeightRows table, int* indices, Rows y) : IJob
+    {
+        public void Run(int item)
+        {
+            if (indices[item] >= 0)
+            {
+                table.Widen(indices[item], 0, table.Width, y[item]);
+            }
+            else
+            {
+                new Span<float>(y[item], table.Width).Clear();
+            }
+        }
+    }
+}

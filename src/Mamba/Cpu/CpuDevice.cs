@@ -1,0 +1,138 @@
+using System.Runtime.CompilerServices;
+using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Simd;
+
+namespace Mamba.Cpu;
+
+/// <summary>Computes on this machine's processors, with the widest registers that they have.</summary>
+/// <remarks>
+/// Every operation is split into pieces that do not depend on the number of threads, so the same input gives the same
+/// bits with one thread or many. Results may differ in the last bits between processors of different register widths.
+/// </remarks>
+public sealed unsafe partial class CpuDevice : Device
+{
+    /// <summary>
+    /// The most threads of a device. The runtime ends the process if the system refuses it a thread; 20,000 are
+    /// refused by usual limits.
+    /// </summary>
+    public const int MaxThreads = 1024;
+
+    private readonly Workers _workers;
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="threads">
+    /// Number of threads, the calling one included; by default one per physical core that the process may use, and no
+    /// more than <see cref="Environment.ProcessorCount"/>, which a container's quota limits. Hyper-threads are not
+    /// counted: they share the vector units of a core, which one thread keeps busy.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// Fewer than one thread, or more than <see cref="MaxThreads"/>, are asked for.
+    /// </exception>
+    public CpuDevice(int? threads = null) =>
+        _workers = new(threads ?? Math.Min(PhysicalCores.Count, MaxThreads));
+
+    /// <summary>Number of threads, the calling one included.</summary>
+    public int Threads => _workers.Count;
+
+    /// <inheritdoc/>
+    public override string Description
+    {
+        get
+        {
+            int bits = Width.Has512 ? 512 : Width.Has256 ? 256 : Width.Has128 ? 128 : 32;
+            return $"CPU, {Threads} thread{(Threads == 1 ? "" : "s")}, {bits}-bit registers";
+        }
+    }
+
+    private protected override Storage CreateStorage(nint length, Precision precision) =>
+        new CpuStorage(this, length, precision);
+
+    private protected override void Close() => _workers.Dispose();
+
+    internal override void Upload(ReadOnlySpan<float> source, DeviceArray target)
+    {
+        if (target.Precision != Precision.Float32)
+        {
+            fixed (float* values = source)
+            {
+                Narrow(new(values, target.Shape.Width), target);
+            }
+
+            return;
+        }
+
+        Rows rows = RowsOf(target);
+        int width = target.Shape.Width;
+        for (nint row = 0; row < target.Shape.Rows; row++)
+        {
+            source.Slice((int)(row * width), width).CopyTo(new(rows[row], width));
+        }
+    }
+
+    internal override void Download(DeviceArray source, Span<float> target)
+    {
+        if (source.Precision != Precision.Float32)
+        {
+            fixed (float* values = target)
+            {
+                Widen(source, new(values, source.Shape.Width));
+            }
+
+            return;
+        }
+
+        Rows rows = RowsOf(source);
+        int width = source.Shape.Width;
+        for (nint row = 0; row < source.Shape.Rows; row++)
+        {
+            new ReadOnlySpan<float>(rows[row], width).CopyTo(target[(int)(row * width)..]);
+        }
+    }
+
+    internal override void UploadIndices(ReadOnlySpan<int> source, Storage target) =>
+        source.CopyTo(new(((CpuStorage)target).Pointer, source.Length));
+
+    /// <summary>The array's memory; null where it is absent.</summary>
+    /// <exception cref="ArgumentException">The array is on another device, or its elements are not float32.</exception>
+    private Rows RowsOf(DeviceArray array)
+    {
+        if (!array.Exists)
+        {
+            return default;
+        }
+
+        CpuStorage storage = StorageOf(array);
+        return storage.Precision == Precision.Float32
+            ? new(storage.Pointer + array.Offset, array.Pitch)
+            : throw new ArgumentException(
+                $"Expected an array of {Precision.Float32}; found {array.Shape} of {storage.Precision}. On a CPU, " +
+                "narrow arrays are weights of linear maps and embeddings.");
+    }
+
+    /// <exception cref="ArgumentException">The array is on another device.</exception>
+    private CpuStorage StorageOf(DeviceArray array) => (CpuStorage)Resolve(array.Storage);
+
+    /// <summary>The start of a contiguous array; null where it is absent.</summary>
+    /// <exception cref="ArgumentException">The array is a slice, or on another device.</exception>
+    private float* StartOf(DeviceArray array)
+    {
+        if (array.Exists && !array.IsContiguous)
+        {
+            throw new ArgumentException($"Expected a contiguous array; found a slice {array.Shape}.");
+        }
+
+        return RowsOf(array).Origin;
+    }
+
+    private int* StartOf(IndexArray indices) => (int*)((CpuStorage)Resolve(indices.Storage)).Pointer;
+
+    /// <summary>Runs every item of a job, shared out over the threads.</summary>
+    private void Run<TJob>(TJob job, int items)
+        where TJob : struct, IJob =>
+        _workers.Run(&RunItem<TJob>, Unsafe.AsPointer(ref job), items);
+
+    private static void RunItem<TJob>(void* job, int item)
+        where TJob : struct, IJob =>
+        Unsafe.AsRef<TJob>(job).Run(item);
+}

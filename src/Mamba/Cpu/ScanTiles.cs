@@ -1,0 +1,31 @@
+using Mamba.Operations;
+
+namespace Mamba.Cpu;
+
+/// <summary>
+/// How a scan is split: by sequences, and by blocks of channels that do not cross from one group to the next. The split
+/// depends on the sizes alone, so that sums over the channels of a block are the same for any number of threads.
+/// </summary>
+internal readonly struct ScanTiles(in ScanSizes sizes, int width)
+{
+    private readonly int _groups = sizes.Groups;
+    private readonly int _groupChannels = sizes.Channels / sizes.Groups;
+
+    /// <summary>Number of blocks of a group.</summary>
+    public int BlocksPerGroup => (_groupChannels + width - 1) / width;
+
+    /// <summary>Number of tiles.</summary>
+    public int Count { get; } = checked(
+        sizes.Sequences.Count * sizes.Groups * (((sizes.Channels / sizes.Groups) + width - 1) / width));
+
+    public (int Sequence, int Group, int Block, int Channel, int Channels) this[int item]
+    {
+        get
+        {
+            (int row, int block) = Math.DivRem(item, BlocksPerGroup);
+            (int sequence, int group) = Math.DivRem(row, _groups);
+            int start = block * width;
+            return (sequence, group, block, (group * _groupChannels) + start, Math.Min(width, _groupChannels - start));
+        }
+    }
+}

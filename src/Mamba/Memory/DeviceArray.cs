@@ -1,0 +1,272 @@
+using System.Numerics.Tensors;
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Memory;
+
+/// <summary>
+/// A float32 array in a device's memory: row-major, the last axis fastest. A handle, cheap to copy; the memory belongs
+/// to the scope in which it was allocated, or to whoever allocated it outside of any.
+/// </summary>
+/// <remarks>
+/// Contiguous, with one exception: <see cref="Slice"/> gives a view of some columns of the last axis, whose rows stand
+/// <see cref="Pitch"/> elements apart. Every operation accepts both.
+/// </remarks>
+public readonly struct DeviceArray
+{
+    private readonly Storage? _storage;
+    private readonly int _generation;
+
+    internal DeviceArray(Storage storage, nint offset, Shape shape, nint pitch)
+    {
+        _storage = storage;
+        _generation = storage.Generation;
+        Offset = offset;
+        Shape = shape;
+        Pitch = pitch;
+    }
+
+    /// <summary>The sizes.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>Elements from the start of one row to the start of the next.</summary>
+    public nint Pitch { get; }
+
+    /// <summary>How the elements are stored; values go to and from the host as float32.</summary>
+    /// <exception cref="ObjectDisposedException">The array's scope has ended.</exception>
+    public Precision Precision => Storage.Precision;
+
+    /// <summary>Whether the elements stand one behind the other.</summary>
+    public bool IsContiguous => Pitch == Shape.Width || Shape.Rows <= 1;
+
+    /// <summary>The device that holds the elements.</summary>
+    /// <exception cref="ObjectDisposedException">The array's scope has ended.</exception>
+    public Device Device => Storage.Device;
+
+    /// <summary>
+    /// Whether this is an array at all; false for <c>default</c>, an optional argument that is absent.
+    /// </summary>
+    public bool Exists => _storage is not null;
+
+    /// <summary>
+    /// Whether a tape follows this array: it is trainable, or the device's tape watches it or computed it.
+    /// </summary>
+    public bool RequiresGradient => Exists && (Storage.IsTrainable || Tape.IsFollowed(Storage));
+
+    /// <summary>Whether this is an array whose memory has not been given back.</summary>
+    internal bool IsAlive => _storage?.Generation == _generation;
+
+    /// <summary>First element, counted from the start of the storage.</summary>
+    internal nint Offset { get; }
+
+    internal Storage Storage
+    {
+        get
+        {
+            Storage storage = _storage ?? throw Absent();
+            return storage.Generation == _generation ? storage : throw storage.Ended(nameof(DeviceArray));
+        }
+    }
+
+    /// <summary>The same elements under another shape.</summary>
+    /// <param name="shape">
+    /// The new shape, of as many elements; of the same last axis when this array is a slice.
+    /// </param>
+    /// <returns>A view.</returns>
+    /// <exception cref="ArgumentException">
+    /// The number of elements differs; or the last axis changes, and this is a slice or stored in blocks.
+    /// </exception>
+    public DeviceArray Reshape(Shape shape)
+    {
+        RequireExists();
+        if (shape.Count != Shape.Count)
+        {
+            throw new ArgumentException(
+                $"Cannot reshape {Shape} to {shape}: {Shape.Count} and {shape.Count} elements.");
+        }
+
+        if (!IsContiguous && shape.Width != Shape.Width)
+        {
+            throw new ArgumentException($"Cannot reshape a slice {Shape} to {shape}: its last axis must stay.");
+        }
+
+        if (Precision.HasBlocks() && shape.Width != Shape.Width)
+        {
+            throw new ArgumentException(
+                $"Cannot reshape {Shape} of {Precision} to {shape}: its last axis must stay, because the scales of a " +
+                "row stand behind the row.");
+        }
+
+        return new(Storage, Offset, shape, shape.Width == Shape.Width ? Pitch : shape.Width);
+    }
+
+    /// <summary>Some columns of the last axis, as a view.</summary>
+    /// <param name="start">First column.</param>
+    /// <param name="width">Number of columns.</param>
+    /// <returns>A view whose rows keep this array's pitch.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The columns lie outside the last axis.</exception>
+    /// <exception cref="ArgumentException">The array is stored in blocks, whose rows are whole.</exception>
+    public DeviceArray Slice(int start, int width)
+    {
+        RequireExists();
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(width);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(width, Shape.Width - start);
+        if (Precision.HasBlocks() && width != Shape.Width)
+        {
+            throw new ArgumentException(
+                $"Cannot slice columns {start} to {start + width - 1} of {Shape} of {Precision}: its rows are whole, " +
+                "because the scales of a row stand behind the row.");
+        }
+
+        return new(Storage, Offset + start, Shape.WithWidth(width), Pitch);
+    }
+
+    /// <summary>Copies the elements to the host, row by row.</summary>
+    /// <param name="target">At least <c>Shape.Count</c> floats.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="target"/> is too short.</exception>
+    public void CopyTo(Span<float> target)
+    {
+        RequireExists();
+        if (target.Length < Shape.Count)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(target),
+                $"An array of shape {Shape} has {Shape.Count} elements; found room for {target.Length}.");
+        }
+
+        using DeviceScope scope = Device.Scope();
+        Device.RequireContext().Require(Storage);
+        Device.Download(this, target[..(int)Shape.Count]);
+    }
+
+    /// <summary>Copies elements from the host, row by row.</summary>
+    /// <param name="source">Exactly <c>Shape.Count</c> floats.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="source"/> has another length.</exception>
+    public void CopyFrom(ReadOnlySpan<float> source)
+    {
+        RequireExists();
+        if (source.Length != Shape.Count)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(source), $"An array of shape {Shape} has {Shape.Count} elements; found {source.Length} values.");
+        }
+
+        Write(source, this);
+    }
+
+    /// <summary>Copies the elements into a new array on the host.</summary>
+    /// <returns>The elements, row by row.</returns>
+    /// <exception cref="NotSupportedException">There are more elements than an array of .NET holds.</exception>
+    public float[] ToArray()
+    {
+        if (Shape.Count > Array.MaxLength)
+        {
+            throw new NotSupportedException(
+                $"An array of .NET holds at most {Array.MaxLength} elements; {Shape} has {Shape.Count}. Copy slices " +
+                "of it.");
+        }
+
+        float[] values = new float[Shape.Count];
+        CopyTo(values);
+        return values;
+    }
+
+    /// <summary>Copies the elements into a new tensor on the host.</summary>
+    /// <returns>A dense tensor of the same shape.</returns>
+    public Tensor<float> ToTensor() =>
+        Tensor.Create(ToArray(), Array.ConvertAll(Shape.ToArray(), size => (nint)size));
+
+    /// <inheritdoc/>
+    public override string ToString() => Exists ? $"{Shape} on {_storage!.Device}" : "no array";
+
+    /// <summary>Throws if a required array is absent.</summary>
+    internal static void Require(string name, DeviceArray array)
+    {
+        if (!array.Exists)
+        {
+            throw new ArgumentException($"{name} is required; found none (default).");
+        }
+    }
+
+    /// <summary>Throws if a required array is absent or has another shape than expected.</summary>
+    internal static void Require(string name, DeviceArray array, Shape expected)
+    {
+        if (!array.Exists)
+        {
+            throw new ArgumentException($"{name} is required, of shape {expected}; found none (default).");
+        }
+
+        RequireOptional(name, array, expected);
+    }
+
+    /// <summary>Throws if an array exists and has another shape than expected.</summary>
+    internal static void RequireOptional(string name, DeviceArray array, Shape expected)
+    {
+        if (array.Exists && array.Shape != expected)
+        {
+            throw new ArgumentException($"Expected {name} of shape {expected}; found {array.Shape}.");
+        }
+    }
+
+    /// <summary>Copies some elements to the host, counted row by row; of an array of any size and precision.</summary>
+    internal void ReadElements(nint start, Span<float> target)
+    {
+        using DeviceScope scope = Device.Scope();
+        if (IsContiguous && !Precision.HasBlocks())
+        {
+            Device.Download(Elements(start, target.Length), target);
+            return;
+        }
+
+        // Whole rows are made contiguous, and float32 if they were blocks.
+        nint first = start / Shape.Width, end = (start + target.Length + Shape.Width - 1) / Shape.Width;
+        DeviceArray rows = Device.Allocate([checked((int)(end - first)), Shape.Width]);
+        Device.Copy(RowRange(first, rows.Shape[0]), rows);
+        Device.Download(rows.Elements(start - (first * Shape.Width), target.Length), target);
+    }
+
+    /// <summary>Copies elements from the host over some of this contiguous array, counted row by row.</summary>
+    internal void WriteElements(nint start, ReadOnlySpan<float> source) =>
+        Write(source, Elements(start, source.Length));
+
+    /// <summary>
+    /// Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> as a matrix.
+    /// </summary>
+    internal DeviceArray RowRange(nint start, int count) =>
+        new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
+
+    /// <summary>Rows [batch, channels] as sequences of one token, [batch, 1, channels]; others as they are.</summary>
+    internal DeviceArray AsToken() =>
+        Exists && Shape.Rank == 2 ? Reshape([Shape[0], 1, Shape.Width]) : this;
+
+    private void RequireExists()
+    {
+        if (!Exists)
+        {
+            throw Absent();
+        }
+    }
+
+    private static InvalidOperationException Absent() =>
+        new("This is no array (default); Device.Array and others make one.");
+
+    private static void Write(ReadOnlySpan<float> source, DeviceArray target)
+    {
+        Storage storage = target.Storage;
+        storage.RequireUnclaimed();
+        using DeviceScope scope = storage.Device.Scope();
+        storage.Device.RequireContext().Require(storage);
+        storage.Device.Upload(source, target);
+        storage.IsUnset = false;
+        storage.Uploads++;
+    }
+
+    /// <summary>Some elements of a contiguous array of any size, as one row.</summary>
+    private DeviceArray Elements(nint start, int count) => new(Storage, Offset + start, [1, count], count);
+
+    /// <summary>The gradient of these elements; <c>default</c> where their memory has none.</summary>
+    internal DeviceArray Gradient => Storage is { Gradient: { } gradient } storage
+        ? new(gradient, storage.GradientStart + Offset, Shape, Pitch)
+        : default;
+}

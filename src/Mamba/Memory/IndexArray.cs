@@ -1,0 +1,38 @@
+using System.Numerics.Tensors;
+
+namespace Mamba.Memory;
+
+/// <summary>Integers in a device's memory: token ids, or the order in which a scan visits its tokens.</summary>
+public readonly struct IndexArray
+{
+    private readonly Storage? _storage;
+    private readonly int _generation;
+
+    internal IndexArray(Storage storage, ReadOnlySpan<int> values)
+    {
+        _storage = storage;
+        _generation = storage.Generation;
+        Length = values.Length;
+        Minimum = values.IsEmpty ? 0 : TensorPrimitives.Min(values);
+        Maximum = values.IsEmpty ? -1 : TensorPrimitives.Max(values);
+    }
+
+    /// <summary>Number of integers.</summary>
+    public int Length { get; }
+
+    /// <summary>The smallest integer; 0 where there is none.</summary>
+    internal int Minimum { get; }
+
+    /// <summary>The largest integer; -1 where there is none.</summary>
+    /// <remarks>Known on the host: an index outside an array is refused without reading device memory.</remarks>
+    internal int Maximum { get; }
+
+    internal Storage Storage
+    {
+        get
+        {
+            Storage storage = _storage ?? throw new InvalidOperationException("This index array is empty (default).");
+            return storage.Generation == _generation ? storage : throw storage.Ended(nameof(IndexArray));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace Mamba.Memory;
+
+/// <summary>A scope by its context, its place among the open ones, and its number.</summary>
+internal readonly record struct ScopeHandle(DeviceContext? Context, int Depth, long Id)
+{
+    private DeviceContext Opened => Context
+        ?? throw new InvalidOperationException("This scope is empty (default); Device.Scope() begins one.");
+
+    /// <summary>Moves memory out of the scope.</summary>
+    public void Keep(Storage storage) => Opened.KeepBeyond(Depth, Id, storage);
+
+    /// <summary>Ends the scope.</summary>
+    public void End() => Opened.End(Depth, Id);
+}

@@ -1,0 +1,136 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+
+namespace Mamba.Memory;
+
+/// <summary>
+/// A piece of device memory, and what tapes know of it. Storages of scopes are pooled: the generation tells an array
+/// that its memory has been given back.
+/// </summary>
+internal abstract class Storage(Device device, nint length, Precision precision = Precision.Float32)
+{
+    private Storage? _gradient;
+    private int _gradientGeneration;
+    private TapeClaim? _claim;
+
+    public Device Device { get; } = device;
+
+    /// <summary>Number of elements.</summary>
+    public nint Length { get; } = length;
+
+    /// <summary>How an element is stored.</summary>
+    public Precision Precision { get; } = precision;
+
+    /// <summary>Bytes of all elements.</summary>
+    public long Bytes { get; } = precision.Bytes(length);
+
+    /// <summary>Counts how often this storage has been given back.</summary>
+    public int Generation { get; private set; }
+
+    /// <summary>The scope that frees this storage, counted from 1, the outermost; 0 if it is owned.</summary>
+    public int Depth { get; set; }
+
+    /// <summary>The context whose scope or pool has this storage; null if it is owned, and shared by all threads.</summary>
+    public DeviceContext? Context { get; set; }
+
+    /// <summary>
+    /// Whether this storage is freed by the object that owns it; false if a scope gives it back to the pool.
+    /// </summary>
+    public bool IsOwned => Depth == 0;
+
+    /// <summary>Whether these are weights that tapes follow.</summary>
+    public bool IsTrainable { get; set; }
+
+    /// <summary>The tape that computed these elements, or watches them; null if none does.</summary>
+    public Tape? Tape { get; set; }
+
+    /// <summary>Whether these are weights that nobody has set: their layer was made for a loader to fill.</summary>
+    public bool IsUnset { get; set; }
+
+    /// <summary>Counts copies from the host: whether the elements are still those that the library wrote.</summary>
+    public int Uploads { get; set; }
+
+    /// <summary>
+    /// Holds the gradient of every element, laid out as the elements are; made by the tape when first needed, null
+    /// after the scope in which it was made.
+    /// </summary>
+    public Storage? Gradient
+    {
+        get => _gradient?.Generation == _gradientGeneration ? _gradient : null;
+        set
+        {
+            _gradient = value;
+            _gradientGeneration = value?.Generation ?? 0;
+            GradientStart = 0;
+            SharesGradient = false;
+        }
+    }
+
+    /// <summary>The element of <see cref="Gradient"/> at which the gradient begins.</summary>
+    public nint GradientStart { get; private set; }
+
+    /// <summary>Whether the gradient is a part of memory that belongs to others, too.</summary>
+    public bool SharesGradient { get; private set; }
+
+    /// <summary>Holds these weights for the tapes of a thread, whose gradients add up in one array.</summary>
+    /// <exception cref="InvalidOperationException">A tape of another thread follows them.</exception>
+    public void ClaimFor(TapeClaim claim)
+    {
+        TapeClaim? found = Volatile.Read(ref _claim);
+        while (found != claim)
+        {
+            if (found is { IsOver: false })
+            {
+                throw Claimed(found);
+            }
+
+            TapeClaim? before = Interlocked.CompareExchange(ref _claim, claim, found);
+            found = before == found ? claim : before;
+        }
+    }
+
+    /// <summary>Throws if a tape of another thread follows these weights, which are to be written.</summary>
+    public void RequireUnclaimed()
+    {
+        if (Volatile.Read(ref _claim) is { IsOver: false } claim && claim.Thread != Environment.CurrentManagedThreadId)
+        {
+            throw Claimed(claim);
+        }
+    }
+
+    /// <summary>Makes a part of other memory the gradient.</summary>
+    public void ShareGradient(Storage whole, nint start)
+    {
+        Gradient = whole;
+        GradientStart = start;
+        SharesGradient = true;
+    }
+
+    /// <summary>Ends the life of every array that refers to this storage.</summary>
+    public void Retire()
+    {
+        Generation++;
+        IsTrainable = false;
+        IsUnset = false;
+        Tape = null;
+        Gradient = null;
+    }
+
+    /// <summary>What to tell someone who uses an array whose memory has been given back.</summary>
+    public ObjectDisposedException Ended(string name) => new(
+        name,
+        Device.IsDisposed ? "The device of this array has been disposed. Use arrays, layers and states before that."
+            : IsOwned
+            ? "This array has been freed: the layer, state or other owner that it belongs to has been disposed."
+            : "The scope of this array has ended. Use the array inside its scope, copy it with ToArray, or let it " +
+                "outlive the scope with DeviceScope.Keep. A state that a tape computed must be detached before the " +
+                "scope ends.");
+
+    private static InvalidOperationException Claimed(TapeClaim claim) => new(
+        $"A tape of thread {claim.Thread} follows these trainable weights; this is thread " +
+        $"{Environment.CurrentManagedThreadId}. One thread at a time trains a model: their gradients would add up in " +
+        "the same memory. Dispose the other tape first, or give each thread a model of its own.");
+
+    /// <summary>Gives the memory back to the system.</summary>
+    public abstract void Free();
+}

@@ -1,0 +1,73 @@
+using Mamba.Memory;
+
+namespace Mamba.Operations;
+
+/// <summary>What attention is computed from.</summary>
+public readonly record struct AttentionInputs
+{
+    /// <summary>Queries, shape [batch, length, heads·headDim].</summary>
+    public required DeviceArray Queries { get; init; }
+
+    /// <summary>Keys, shape [batch, length, keyValueHeads·headDim].</summary>
+    public required DeviceArray Keys { get; init; }
+
+    /// <summary>Values, shape [batch, length, keyValueHeads·headDim].</summary>
+    public required DeviceArray Values { get; init; }
+
+    /// <summary>Keys before the first token, shape [sequences, past, keyValueHeads·headDim]; optional.</summary>
+    public DeviceArray PastKeys { get; init; }
+
+    /// <summary>Values before the first token, of the shape of <see cref="PastKeys"/>; optional.</summary>
+    public DeviceArray PastValues { get; init; }
+
+    /// <summary>Heads of the queries.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>Heads of the keys and values; each serves as many query heads in a row.</summary>
+    public required int KeyValueHeads { get; init; }
+
+    internal int HeadDim => Queries.Shape.Width / Heads;
+
+    internal int Past => PastKeys.Exists ? PastKeys.Shape[1] : 0;
+
+    /// <summary>Throws unless the shapes fit each other.</summary>
+    internal void Validate(Sequences sequences)
+    {
+        DeviceArray.Require("queries", Queries);
+        if (Heads < 1 || KeyValueHeads < 1 || Heads % KeyValueHeads != 0 || Queries.Shape.Width % Heads != 0)
+        {
+            throw new ArgumentException(
+                $"Expected queries of whole heads, as many for each key head; found {Queries.Shape} with {Heads} and " +
+                $"{KeyValueHeads} heads.");
+        }
+
+        Shape keys = Queries.Shape.WithWidth(KeyValueHeads * HeadDim);
+        DeviceArray.Require("keys", Keys, keys);
+        DeviceArray.Require("values", Values, keys);
+        if (PastKeys.Exists != PastValues.Exists)
+        {
+            throw new ArgumentException("PastKeys and PastValues must both be set, or both absent.");
+        }
+
+        if (PastKeys.Exists && PastKeys.Shape.Rank != 3)
+        {
+            throw new ArgumentException(
+                $"Expected past keys of shape [sequences, past, {KeyValueHeads * HeadDim}]; found {PastKeys.Shape}.");
+        }
+
+        Shape past = [sequences.Count, Past, KeyValueHeads * HeadDim];
+        DeviceArray.RequireOptional("past keys", PastKeys, past);
+        DeviceArray.RequireOptional("past values", PastValues, past);
+    }
+
+    /// <summary>Puts other arrays in place of the operands.</summary>
+    internal AttentionInputs Map<TMap>(ref TMap map)
+        where TMap : struct, IArrayMap => this with
+        {
+            Queries = map.Operand(Queries),
+            Keys = map.Operand(Keys),
+            Values = map.Operand(Values),
+            PastKeys = map.Operand(PastKeys),
+            PastValues = map.Operand(PastValues),
+        };
+}

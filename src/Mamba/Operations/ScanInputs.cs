@@ -1,0 +1,86 @@
+using Mamba.Memory;
+
+namespace Mamba.Operations;
+
+/// <summary>What a selective scan is computed from (Mamba-1).</summary>
+/// <remarks>
+/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·B_t·x_t</c>, <c>y_t = C_t·h_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> where there
+/// is a gate: Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2, with the discretisation of the
+/// released models (exponential-Euler). With complex A, B and C are complex, too, and
+/// <c>y_t = 2·Re(C_t·h_t) + D·x_t</c>.
+/// Channel c of E uses group <c>c / (E / G)</c> of B and C.
+/// </remarks>
+public readonly record struct ScanInputs
+{
+    /// <summary>x, shape [batch, length, channels].</summary>
+    public required DeviceArray X { get; init; }
+
+    /// <summary>
+    /// Δ, or what becomes Δ by adding <see cref="DeltaBias"/> and <see cref="Softplus"/>; the shape of x.
+    /// </summary>
+    public required DeviceArray Delta { get; init; }
+
+    /// <summary>
+    /// A itself, not its logarithm: [states, channels]; complex: [2, states, channels], real parts first.
+    /// </summary>
+    public required DeviceArray A { get; init; }
+
+    /// <summary>
+    /// B of every token: [batch, length, groups·states]; complex: [batch, length, groups·states·2], each real part
+    /// followed by its imaginary part. Or the shape of A where <see cref="HasConstantB"/>.
+    /// </summary>
+    public required DeviceArray B { get; init; }
+
+    /// <summary>C, in the layouts of B; it need not be of the same kind.</summary>
+    public required DeviceArray C { get; init; }
+
+    /// <summary>D, shape [channels]; optional.</summary>
+    public DeviceArray D { get; init; }
+
+    /// <summary>The gate z, in the shape of x; optional.</summary>
+    public DeviceArray Z { get; init; }
+
+    /// <summary>What is added to Δ before softplus, shape [channels]; optional.</summary>
+    public DeviceArray DeltaBias { get; init; }
+
+    /// <summary>
+    /// h before the first token: [sequences, states, channels]; complex: [sequences, 2, states, channels]. Zeros where
+    /// absent. The sequences are the rows of the batch, or its segments.
+    /// </summary>
+    public DeviceArray InitialState { get; init; }
+
+    /// <summary>Whether B is the same for all tokens.</summary>
+    public bool HasConstantB { get; init; }
+
+    /// <summary>Whether C is the same for all tokens.</summary>
+    public bool HasConstantC { get; init; }
+
+    /// <summary>Whether Δ passes through <c>log(1 + e^Δ)</c>.</summary>
+    public bool Softplus { get; init; }
+
+    /// <summary>Puts other arrays in place of the operands.</summary>
+    internal ScanInputs Map<TMap>(ref TMap map)
+        where TMap : struct, IArrayMap => this with
+        {
+            X = map.Operand(X),
+            Delta = map.Operand(Delta),
+            A = map.Operand(A),
+            B = map.Operand(B),
+            C = map.Operand(C),
+            D = map.Operand(D),
+            Z = map.Operand(Z),
+            DeltaBias = map.Operand(DeltaBias),
+            InitialState = map.Operand(InitialState),
+        };
+
+    /// <summary>These inputs as sequences of one token, which start from a state.</summary>
+    internal ScanInputs AsToken(DeviceArray state) => this with
+    {
+        X = X.AsToken(),
+        Delta = Delta.AsToken(),
+        B = HasConstantB ? B : B.AsToken(),
+        C = HasConstantC ? C : C.AsToken(),
+        Z = Z.AsToken(),
+        InitialState = state,
+    };
+}

@@ -1,0 +1,104 @@
+using Mamba.Memory;
+
+namespace Mamba.Operations;
+
+/// <summary>The sizes of a selective scan, taken from its inputs.</summary>
+internal readonly struct ScanSizes
+{
+    /// <summary>Reads the sizes and checks every input against them.</summary>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    public ScanSizes(in ScanInputs inputs, Segments? segments)
+    {
+        DeviceArray.Require("x", inputs.X);
+        DeviceArray.Require("A", inputs.A);
+        Sequences = new(inputs.X.Shape, segments);
+        (int batch, int length, Channels) = (inputs.X.Shape[0], inputs.X.Shape[1], inputs.X.Shape.Width);
+        Shape a = inputs.A.Shape;
+        IsComplex = a.Rank == 3;
+        if (a.Rank is < 2 or > 3 || a.Width != Channels || (IsComplex && a[0] != 2))
+        {
+            throw new ArgumentException(
+                $"Expected A of [states, {Channels}], or of [2, states, {Channels}] where complex; found {a}.");
+        }
+
+        States = a[^2];
+        Groups = Math.Max(
+            GroupsOf("B", inputs.B, inputs.HasConstantB, batch, length, a),
+            GroupsOf("C", inputs.C, inputs.HasConstantC, batch, length, a));
+        RequireGroups("B", inputs.B, inputs.HasConstantB);
+        RequireGroups("C", inputs.C, inputs.HasConstantC);
+        DeviceArray.Require("Δ", inputs.Delta, inputs.X.Shape);
+        DeviceArray.RequireOptional("z", inputs.Z, inputs.X.Shape);
+        DeviceArray.RequireOptional("D", inputs.D, [Channels]);
+        DeviceArray.RequireOptional("the bias of Δ", inputs.DeltaBias, [Channels]);
+        DeviceArray.RequireOptional("the initial state", inputs.InitialState, StateShape);
+    }
+
+    public Sequences Sequences { get; }
+
+    public int Channels { get; }
+
+    public int States { get; }
+
+    public int Groups { get; }
+
+    public bool IsComplex { get; }
+
+    /// <summary>Numbers of a state: two where it is complex.</summary>
+    public int Parts => IsComplex ? 2 : 1;
+
+    /// <summary>Rows of channels of a sequence's state.</summary>
+    public int StateRows => Parts * States;
+
+    /// <summary>Shape of the states of all sequences.</summary>
+    public Shape StateShape =>
+        IsComplex ? [Sequences.Count, 2, States, Channels] : [Sequences.Count, States, Channels];
+
+    /// <summary>Shape of the states at the start of every chunk of every sequence.</summary>
+    public Shape CheckpointShape(int chunkLength) =>
+        [(Sequences.Tokens / chunkLength) + Sequences.Count, StateRows, Channels];
+
+    /// <summary>
+    /// Where a sequence's first chunk stands among the checkpoints: behind room for its predecessors, each rounded up.
+    /// </summary>
+    public nint FirstCheckpoint(int sequence, int chunkLength) =>
+        (Sequences.Start(sequence) / chunkLength) + sequence;
+
+    private int GroupsOf(string name, DeviceArray array, bool constant, int batch, int length, Shape a)
+    {
+        if (constant)
+        {
+            DeviceArray.Require(name == "B" ? "constant B" : "constant C", array, a);
+            return 1;
+        }
+
+        DeviceArray.Require(name, array);
+        Shape shape = array.Shape;
+
+        int group = StateRows;
+        if (shape.Rank != 3 || shape[0] != batch || shape[1] != length
+            || (group == 0 ? shape.Width != 0 : shape.Width == 0 || shape.Width % group != 0))
+        {
+            throw new ArgumentException(
+                $"Expected {name} of [{batch}, {length}, groups·{group}] for {States} states; found {shape}.");
+        }
+
+        return group == 0 ? 1 : shape.Width / group;
+    }
+
+    private void RequireGroups(string name, DeviceArray array, bool constant)
+    {
+        if (!constant && array.Shape.Width != Groups * StateRows)
+        {
+            throw new ArgumentException(
+                $"Expected B and C of equally many groups; {name} has shape {array.Shape}, its last axis must be " +
+                $"{Groups * StateRows}.");
+        }
+
+        if (Channels % Groups != 0)
+        {
+            throw new ArgumentException(
+                $"Expected a multiple of {Groups} channels, one share for each group; found {Channels}.");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+namespace Mamba.Operations;
+
+/// <summary>
+/// Where the packed sequences of a batch begin and end. The tokens of all rows are counted through, row after row; a
+/// segment never sees its neighbour, and every segment has a state of its own.
+/// </summary>
+public sealed class Segments
+{
+    private readonly int[] _offsets;
+
+    private Segments(int[] offsets) => _offsets = offsets;
+
+    /// <summary>Number of segments.</summary>
+    public int Count => _offsets.Length - 1;
+
+    /// <summary>Number of tokens of all segments.</summary>
+    public int Tokens => _offsets[^1];
+
+    /// <summary>Where each segment begins, and the end of the last: the cumulative lengths, from 0.</summary>
+    public ReadOnlySpan<int> Offsets => _offsets;
+
+    /// <summary>Makes segments of these lengths.</summary>
+    /// <param name="lengths">Length of each segment, in order; 0 is allowed.</param>
+    /// <returns>The segments.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A length is negative.</exception>
+    /// <exception cref="OverflowException">The lengths add up to more than 2^31 - 1.</exception>
+    public static Segments FromLengths(ReadOnlySpan<int> lengths)
+    {
+        int[] offsets = new int[lengths.Length + 1];
+        for (int i = 0; i < lengths.Length; i++)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(lengths[i], nameof(lengths));
+            offsets[i + 1] = checked(offsets[i] + lengths[i]);
+        }
+
+        return new(offsets);
+    }
+
+    /// <summary>Makes segments from cumulative lengths, as variable-length kernels write them.</summary>
+    /// <param name="offsets">Starts with 0, never falls, ends with the number of tokens.</param>
+    /// <returns>The segments.</returns>
+    /// <exception cref="ArgumentException">The numbers do not start with 0, or fall.</exception>
+    public static Segments FromCumulative(ReadOnlySpan<int> offsets)
+    {
+        if (offsets.Length == 0 || offsets[0] != 0)
+        {
+            throw new ArgumentException("Cumulative lengths start with 0.", nameof(offsets));
+        }
+
+        for (int i = 1; i < offsets.Length; i++)
+        {
+            if (offsets[i] < offsets[i - 1])
+            {
+                throw new ArgumentException(
+                    $"Cumulative lengths never fall; found {offsets[i]} after {offsets[i - 1]}.", nameof(offsets));
+            }
+        }
+
+        return new(offsets.ToArray());
+    }
+}

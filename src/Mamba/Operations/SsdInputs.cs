@@ -1,0 +1,97 @@
+using Mamba.Memory;
+
+namespace Mamba.Operations;
+
+/// <summary>What a state-space dual is computed from (Mamba-2).</summary>
+/// <remarks>
+/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·x_t ⊗ B_t</c>, <c>y_t = h_t·C_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> where there
+/// is a gate; h is a matrix of head width by states for every head, and A one number: Dao and Gu,
+/// <see href="https://arxiv.org/abs/2405.21060"/>, section 6, with the discretisation of the released models
+/// (exponential-Euler). Head k of H uses group <c>k / (H / G)</c> of B and C.
+/// Δ is <c>clamp(softplus(delta + bias), DeltaMin, DeltaMax)</c>; no gradient passes outside the limits.
+/// </remarks>
+public readonly record struct SsdInputs
+{
+    /// <summary>Inputs without limits on Δ.</summary>
+    public SsdInputs()
+    {
+    }
+
+    /// <summary>x, shape [batch, length, heads·headDim].</summary>
+    public required DeviceArray X { get; init; }
+
+    /// <summary>What becomes Δ, shape [batch, length, heads].</summary>
+    public required DeviceArray Delta { get; init; }
+
+    /// <summary>A itself, not its logarithm: negative, shape [heads].</summary>
+    /// <remarks>
+    /// Δ·A above 0 counts as 0, for A and for its gradient: no state grows, as it may in a selective scan. -∞ leaves
+    /// nothing of the state; where Δ is 0, its product with -∞ is NaN, and so is the output from that token on.
+    /// </remarks>
+    public required DeviceArray A { get; init; }
+
+    /// <summary>B, shape [batch, length, groups·states].</summary>
+    public required DeviceArray B { get; init; }
+
+    /// <summary>C, in the shape of B.</summary>
+    public required DeviceArray C { get; init; }
+
+    /// <summary>D, shape [heads] or [heads·headDim]; optional.</summary>
+    public DeviceArray D { get; init; }
+
+    /// <summary>The gate z, in the shape of x; optional.</summary>
+    public DeviceArray Z { get; init; }
+
+    /// <summary>What is added to delta before softplus, shape [heads]; optional.</summary>
+    public DeviceArray DeltaBias { get; init; }
+
+    /// <summary>
+    /// h before the first token, shape [sequences, heads, headDim, states]; zeros where absent. The sequences are the
+    /// rows of the batch, or its segments.
+    /// </summary>
+    public DeviceArray InitialState { get; init; }
+
+    /// <summary>Whether delta passes through <c>log(1 + e^delta)</c>.</summary>
+    public bool Softplus { get; init; }
+
+    /// <summary>The least Δ.</summary>
+    public float DeltaMin { get; init; }
+
+    /// <summary>The greatest Δ.</summary>
+    public float DeltaMax { get; init; } = float.PositiveInfinity;
+
+    /// <summary>Number of groups of heads, each of which shares B and C.</summary>
+    public int Groups { get; init; } = 1;
+
+    /// <summary>
+    /// Tokens that are computed with at once; 0 leaves the choice to the device. It changes nothing but the rounding.
+    /// </summary>
+    public int ChunkLength { get; init; }
+
+    /// <summary>Puts other arrays in place of the operands.</summary>
+    internal SsdInputs Map<TMap>(ref TMap map)
+        where TMap : struct, IArrayMap => this with
+        {
+            X = map.Operand(X),
+            Delta = map.Operand(Delta),
+            A = map.Operand(A),
+            B = map.Operand(B),
+            C = map.Operand(C),
+            D = map.Operand(D),
+            Z = map.Operand(Z),
+            DeltaBias = map.Operand(DeltaBias),
+            InitialState = map.Operand(InitialState),
+        };
+
+    /// <summary>These inputs as sequences of one token, which start from a state.</summary>
+    internal SsdInputs AsToken(DeviceArray state) => this with
+    {
+        X = X.AsToken(),
+        Delta = Delta.AsToken(),
+        B = B.AsToken(),
+        C = C.AsToken(),
+        Z = Z.AsToken(),
+        InitialState = state,
+        ChunkLength = 0,
+    };
+}

@@ -1,0 +1,74 @@
+using Mamba.Memory;
+
+namespace Mamba.Operations;
+
+/// <summary>The sizes of an SSD, taken from its inputs.</summary>
+internal readonly struct SsdSizes
+{
+    /// <summary>Reads the sizes and checks every input against them.</summary>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
+    public SsdSizes(in SsdInputs inputs, Segments? segments)
+    {
+        Setting.RequireNotNegative(inputs.ChunkLength, nameof(inputs.ChunkLength));
+        Setting.Require(
+            inputs.DeltaMin <= inputs.DeltaMax,
+            nameof(inputs.DeltaMin),
+            "at most DeltaMax, and neither NaN",
+            inputs.DeltaMin);
+        DeviceArray.Require("x", inputs.X);
+        DeviceArray.Require("A", inputs.A);
+        DeviceArray.Require("B", inputs.B);
+        Shape x = inputs.X.Shape;
+        Sequences = new(x, segments);
+        Heads = inputs.A.Shape.Width;
+        Groups = inputs.Groups;
+        if (Heads == 0 || x.Width % Heads != 0)
+        {
+            throw new ArgumentException(
+                $"Expected A of [heads], with x of [batch, length, heads·headDim]; found {inputs.A.Shape} and {x}.");
+        }
+
+        if (Groups <= 0 || Heads % Groups != 0)
+        {
+            throw new ArgumentException($"Expected a number of groups that divides {Heads} heads; found {Groups}.");
+        }
+
+        Shape b = inputs.B.Shape;
+        if (b.Rank != 3 || b.Width % Groups != 0)
+        {
+            throw new ArgumentException($"Expected B of [{x[0]}, {x[1]}, {Groups}·states]; found {b}.");
+        }
+
+        HeadDim = x.Width / Heads;
+        States = b.Width / Groups;
+        DeviceArray.Require("A", inputs.A, [Heads]);
+        DeviceArray.Require("delta", inputs.Delta, x.WithWidth(Heads));
+        DeviceArray.Require("B", inputs.B, x.WithWidth(b.Width));
+        DeviceArray.Require("C", inputs.C, b);
+        DeviceArray.RequireOptional("z", inputs.Z, x);
+        DeviceArray.RequireOptional("the bias of delta", inputs.DeltaBias, [Heads]);
+        DeviceArray.RequireOptional("the initial state", inputs.InitialState, StateShape);
+        HasChannelD = inputs.D.Exists && inputs.D.Shape.Width != Heads;
+        DeviceArray.RequireOptional("D", inputs.D, [HasChannelD ? x.Width : Heads]);
+    }
+
+    public Sequences Sequences { get; }
+
+    public int Heads { get; }
+
+    public int HeadDim { get; }
+
+    public int Groups { get; }
+
+    public int States { get; }
+
+    /// <summary>Whether D has a number for every channel, not one for every head.</summary>
+    public bool HasChannelD { get; }
+
+    /// <summary>Shape of the states of all sequences.</summary>
+    public Shape StateShape => [Sequences.Count, Heads, HeadDim, States];
+
+    /// <summary>The group whose B and C a head uses.</summary>
+    public int GroupOf(int head) => head / (Heads / Groups);
+}

@@ -1,0 +1,38 @@
+using Mamba.Devices;
+using Mamba.Layers;
+using Mamba.Memory;
+
+namespace Mamba.Optimization;
+
+/// <summary>Adam, whose weight decay is a part of the gradient.</summary>
+/// <remarks>
+/// Kingma and Ba, <see href="https://arxiv.org/abs/1412.6980"/>, Algorithm 1; weight decay as in PyTorch's Adam:
+/// <c>λ·p</c> is added to the gradient, and so goes through the moments. <see cref="AdamW"/> keeps it apart.
+/// </remarks>
+public sealed class Adam : Optimizer
+{
+    private readonly AdamOptions _options;
+
+    /// <summary>Makes an optimiser of a module's trainable parameters.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="options">The settings.</param>
+    /// <param name="groups">
+    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    public Adam(Module module, AdamOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
+        : base(module, options, groups, "mean", "square") => _options = options;
+
+    private protected override void Update(
+        Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay)
+    {
+        Device device = parameter.Value.Device;
+        device.AddScaled(parameter.Value, (float)weightDecay, parameter.Gradient);
+        device.AdamWUpdate(
+            parameter.Value,
+            parameter.Gradient,
+            moments[0],
+            moments[1],
+            new(learningRate, _options.Beta1, _options.Beta2, _options.Epsilon, 0, Steps));
+    }
+}

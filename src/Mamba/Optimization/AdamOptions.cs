@@ -1,0 +1,23 @@
+namespace Mamba.Optimization;
+
+/// <summary>The settings of <see cref="Adam"/>; the defaults are PyTorch's.</summary>
+public record AdamOptions : OptimizerOptions
+{
+    /// <summary>Decay of the mean of gradients.</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>Decay of the mean of squared gradients.</summary>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <summary>Added to the root of the mean square; positive, for both are 0 until a weight has a gradient.</summary>
+    public double Epsilon { get; init; } = 1e-8;
+
+    /// <inheritdoc/>
+    public override void Validate()
+    {
+        base.Validate();
+        Setting.RequireDecay(Beta1, nameof(Beta1));
+        Setting.RequireDecay(Beta2, nameof(Beta2));
+        Setting.RequirePositiveFloat(Epsilon, nameof(Epsilon));
+    }
+}

@@ -1,0 +1,33 @@
+using Mamba.Layers;
+using Mamba.Memory;
+
+namespace Mamba.Optimization;
+
+/// <summary>Adam with decoupled weight decay.</summary>
+/// <remarks>
+/// Loshchilov and Hutter, <see href="https://arxiv.org/abs/1711.05101"/>, Algorithm 2, in PyTorch's form: weights shrink by
+/// <c>1 - η·λ</c> and then move by <c>η·m̂/(√v̂ + ε)</c>.
+/// </remarks>
+public sealed class AdamW : Optimizer
+{
+    private readonly AdamWOptions _options;
+
+    /// <summary>Makes an optimiser of a module's trainable parameters.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="options">The settings.</param>
+    /// <param name="groups">
+    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    public AdamW(Module module, AdamWOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
+        : base(module, options, groups, "mean", "square") => _options = options;
+
+    private protected override void Update(
+        Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay) =>
+        parameter.Value.Device.AdamWUpdate(
+            parameter.Value,
+            parameter.Gradient,
+            moments[0],
+            moments[1],
+            new(learningRate, _options.Beta1, _options.Beta2, _options.Epsilon, weightDecay, Steps));
+}

@@ -1,0 +1,224 @@
+using Mamba.Devices;
+using Mamba.Layers;
+using Mamba.Memory;
+
+namespace Mamba.Optimization;
+
+/// <summary>Changes the weights of a module by their gradients, step by step.</summary>
+/// <remarks>
+/// A run is resumed by a new optimiser of the same settings whose <see cref="Steps"/> are set and whose
+/// <see cref="State"/> is written: what follows has the bits of a run that never stopped.
+/// <para>
+/// A step writes weights. No other thread may compute with the module meanwhile; one whose tape follows its weights is
+/// refused.
+/// </para>
+/// </remarks>
+public abstract class Optimizer : IDisposable
+{
+    /// <summary>The largest number of <see cref="Steps"/> that is counted: β to its power is 0 long before.</summary>
+    internal const int MostSteps = 1 << 30;
+
+    private readonly List<Entry> _parameters = [];
+    private readonly List<(string Name, DeviceArray Array)> _state = [];
+    private readonly OptimizerOptions _options;
+    private readonly Device _device;
+    private readonly double _largestScale;
+    private bool _isDisposed;
+
+    private protected Optimizer(
+        Module module,
+        OptimizerOptions options,
+        Func<string, Parameter, ParameterGroup>? groups,
+        params ReadOnlySpan<string> moments)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options;
+        _device = module.Device;
+        using DeviceScope scope = _device.Scope();
+        try
+        {
+            foreach ((string name, Parameter parameter) in Trainable(module))
+            {
+                ParameterGroup group = groups?.Invoke(name, parameter) ?? new(Decays: parameter.Decays);
+                Setting.RequireFloat(group.LearningRateScale, nameof(group.LearningRateScale));
+                _largestScale = Math.Max(_largestScale, group.LearningRateScale);
+                _parameters.Add(new(name, parameter, group, Moments(name, parameter.Value.Shape, moments)));
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Steps taken, counted to 2^30; set when a saved run is resumed.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
+    public int Steps
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            field = value;
+        }
+    }
+
+    /// <summary>The step size of the settings.</summary>
+    public double LearningRate => _options.LearningRate;
+
+    /// <summary>
+    /// What is remembered from step to step, to save and restore: arrays of the shapes of the parameters, named
+    /// <c>mean.blocks.0.norm.weight</c> and the like.
+    /// </summary>
+    public IReadOnlyList<(string Name, DeviceArray Array)> State => _state;
+
+    /// <summary>The settings, for a run to remember.</summary>
+    internal OptimizerOptions Options => _options;
+
+    /// <summary>The parameters that steps change, each with its group.</summary>
+    internal IEnumerable<(Parameter Parameter, ParameterGroup Group)> Groups =>
+        _parameters.Select(entry => (entry.Parameter, entry.Group));
+
+    /// <summary>The parameters that steps change.</summary>
+    internal IEnumerable<Parameter> Parameters => _parameters.Select(entry => entry.Parameter);
+
+    /// <summary>
+    /// Changes every weight by its gradient, and clears the gradients. A parameter that was frozen since the optimiser
+    /// was made, or that no tape has reached, stays.
+    /// </summary>
+    /// <param name="learningRate">Step size of this step; null: that of the settings.</param>
+    /// <exception cref="InvalidOperationException">
+    /// Since the optimiser was made, one of its parameters was narrowed, or all were frozen. Nothing was changed.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The step size, or its product with a group's scale, is negative, not a number, or beyond a float.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The optimiser has been disposed.</exception>
+    public void Step(double? learningRate = null)
+    {
+        if (_isDisposed)
+        {
+            throw new ObjectDisposedException(GetType().Name, $"This {GetType().Name} has been disposed.");
+        }
+
+        double rate = learningRate ?? LearningRate;
+        Setting.RequireFloat(rate, nameof(learningRate));
+        Setting.Require(
+            float.IsFinite((float)(rate * _largestScale)), nameof(learningRate),
+            "a number that a float still holds when multiplied by every LearningRateScale", rate);
+        if (Obstacle() is { } obstacle)
+        {
+            throw new InvalidOperationException(obstacle);
+        }
+
+        foreach ((_, Parameter parameter, _, _) in _parameters)
+        {
+            parameter.Value.Storage.RequireUnclaimed();
+        }
+
+        using DeviceScope scope = _device.Scope();
+        Steps = Math.Max(Steps, Math.Min(Steps, MostSteps - 1) + 1);
+        foreach ((_, Parameter parameter, ParameterGroup group, DeviceArray[] moments) in _parameters)
+        {
+            if (parameter.IsTrainable && parameter.Gradient.Exists)
+            {
+                Update(parameter, moments, rate * group.LearningRateScale, group.Decays ? _options.WeightDecay : 0);
+                parameter.ClearGradient();
+            }
+        }
+    }
+
+    /// <summary>The kind and the settings, in words.</summary>
+    public override string ToString() => _options.ToString();
+
+    /// <summary>Frees the state.</summary>
+    public void Dispose()
+    {
+        _isDisposed = true;
+        foreach ((_, DeviceArray array) in _state)
+        {
+            _device.Release(array);
+        }
+
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>
+    /// Describes why a step would leave weights as they are: one was narrowed since the optimiser was made, or all were
+    /// frozen; null if a step can train.
+    /// </summary>
+    internal string? Obstacle()
+    {
+        bool canTrain = false;
+        foreach (Entry entry in _parameters)
+        {
+            if (entry.Parameter.IsFrozenByNarrowing)
+            {
+                return $"\"{entry.Name}\" was stored as {entry.Parameter.Value.Precision} after this " +
+                    $"{GetType().Name} was made, and cannot be trained. Store it as Float32 with Narrow, say that it " +
+                    "shall not be trained (IsTrainable = false), or make the optimiser after adapters (LowRank.Adapt).";
+            }
+
+            canTrain |= entry.Parameter.IsTrainable;
+        }
+
+        return canTrain
+            ? null
+            : $"None of the {_parameters.Count} parameters of this {GetType().Name} is trainable any more, " +
+                $"\"{_parameters[0].Name}\" among them: they were frozen (LowRank.Adapt freezes all), or the module " +
+                "was disposed. Unfreeze what shall be trained (IsTrainable = true), or make the optimiser after " +
+                "adapters.";
+    }
+
+    /// <summary>
+    /// Changes a parameter by its gradient, which is void afterwards; <see cref="Steps"/> count this step.
+    /// </summary>
+    private protected abstract void Update(
+        Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay);
+
+    /// <summary>The parameters of a module that training can change.</summary>
+    private static (string Name, Parameter Parameter)[] Trainable(Module module)
+    {
+        (string Name, Parameter Parameter)[] all = [.. module.Parameters];
+        string[] narrow = [.. all.Where(named => named.Parameter.IsFrozenByNarrowing).Select(named => named.Name)];
+        if (narrow.Length > 0)
+        {
+            throw new InvalidOperationException(
+                $"{narrow.Length} matrices are narrow and cannot be trained, \"{narrow[0]}\" among them. Store them " +
+                "as Float32 with Narrow, train adapters beside them (LowRank.Adapt), or say that they shall not be " +
+                "trained (IsTrainable = false).");
+        }
+
+        all = Array.FindAll(all, named => named.Parameter.IsTrainable);
+        if (all.Length == 0)
+        {
+            throw new InvalidOperationException(
+                $"This {module.GetType().Name} has no trainable parameter: all are frozen, or it has been disposed.");
+        }
+
+        return all.FirstOrDefault(named => named.Parameter.Value.Storage.IsUnset) is ({ } unset, _)
+            ? throw new InvalidOperationException(
+                $"The weights \"{unset}\" were never set: the module was made with random: null, for a loader to fill.")
+            : all;
+    }
+
+    private DeviceArray[] Moments(string name, Shape shape, ReadOnlySpan<string> moments)
+    {
+        DeviceArray[] arrays = new DeviceArray[moments.Length];
+        for (int i = 0; i < arrays.Length; i++)
+        {
+            arrays[i] = _device.AllocateOwned(shape);
+            _state.Add(($"{moments[i]}.{name}", arrays[i]));
+            _device.Fill(arrays[i], 0f);
+        }
+
+        return arrays;
+    }
+
+    /// <summary>A parameter that steps change, its group, and what is remembered of it.</summary>
+    private readonly record struct Entry(
+        string Name, Parameter Parameter, ParameterGroup Group, DeviceArray[] Moments);
+}

@@ -1,0 +1,6 @@
+namespace Mamba.Optimization;
+
+/// <summary>How an optimiser treats some of the parameters.</summary>
+/// <param name="LearningRateScale">What the learning rate is multiplied by, a float of 0 or more.</param>
+/// <param name="Decays">Whether weight decay applies.</param>
+public sealed record ParameterGroup(double LearningRateScale = 1, bool Decays = true);
