@@ -62,7 +62,7 @@ public sealed partial class GpuDevice
         long items = (long)rotary.Sequences.Tokens * heads * (options.HeadDim - pairs);
         Launch(
             new RotaryKernel(
-                SequencesOf(rotary.Sequences, shape, rotary.Segments),
+                SequencesOf(rotary.Sequences),
                 rotary.Sequences.Tokens,
                 UploadScratch(turns).Cast<ulong>(),
                 options.Offset,
@@ -90,7 +90,7 @@ public sealed partial class GpuDevice
         (int X, int Y) threads = ThreadsOf(dim);
         long columnTiles = Math.Max(Groups(dim, 4 * threads.X), 1);
         AttentionParts parts = new(
-            SequencesOf(attention.Sequences, inputs.Queries.Shape, attention.Segments),
+            SequencesOf(attention.Sequences),
             RowsOf(inputs.Queries).CutAt(dim),
             PastRowsOf(inputs.PastKeys, inputs.Past, inputs.Keys, dim),
             PastRowsOf(inputs.PastValues, inputs.Past, inputs.Values, dim),

@@ -10,7 +10,7 @@ public sealed partial class GpuDevice
     {
         using DeviceScope scope = Scope();
         (Sequences sequences, Shape shape) = (convolution.Sequences, convolution.X.Shape);
-        GpuSequences own = SequencesOf(sequences, shape, sequences.Segments);
+        GpuSequences own = SequencesOf(sequences);
         ConvolutionArrays arrays = ArraysOf(convolution, own, QuadOfTokens.Length);
         (Plane plane, long groups, (int, int) threads) = BlocksOf(sequences, shape.Width, QuadOfTokens.Length);
 

@@ -13,7 +13,7 @@ public sealed partial class GpuDevice
         in ConvolutionOperation convolution, in ConvolutionOperation gradients)
     {
         using DeviceScope scope = Scope();
-        GpuSequences own = SequencesOf(convolution.Sequences, convolution.X.Shape, convolution.Segments);
+        GpuSequences own = SequencesOf(convolution.Sequences);
         DeviceArray g = GradientOfSums(convolution, own, gradients.Y);
         ConvolutionOperation ofSums = convolution with { X = g, Bias = default, InitialWindow = default };
         if (gradients.X.Exists)

@@ -108,10 +108,13 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>What a kernel knows of sequences; an operation's scope holds where segments begin.</summary>
-    private GpuSequences SequencesOf(in Sequences sequences, Shape shape, Segments? segments) =>
-        segments is null
-            ? new(default, sequences.Count, shape[1])
-            : new(UploadScratch(segments.Offsets), sequences.Count, -1);
+    private GpuSequences SequencesOf(in Sequences sequences) =>
+        new(
+            sequences.Segments is { } segments ? UploadScratch(segments.Offsets) : default,
+            sequences.Count,
+            sequences.CommonLength,
+            sequences.Slots is { } slots ? UploadScratch(slots.Rows) : default,
+            sequences.Slots is null ? 0 : 1);
 
     private static ArrayView<byte> BytesOf(DeviceArray contiguous) =>
         ((GpuStorage)contiguous.Storage).Words.SubView(contiguous.Offset, contiguous.Shape.Count).Cast<byte>();

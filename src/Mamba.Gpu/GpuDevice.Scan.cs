@@ -77,7 +77,7 @@ public sealed partial class GpuDevice
 
         (int count, firstOf[^1]) = (offsets.Count, offsets.Count);
         offsets.Add(sequences.Tokens);
-        scan.Sequences = new(IntegersOf(Indices(offsets.ToArray())), count, -1);
+        scan.Sequences = new(IntegersOf(Indices(offsets.ToArray())), count, -1, default, 0);
         DeviceArray before = Allocate([count, sizes.States, sizes.Channels]), after = Allocate(before.Shape);
         DeviceArray steps = Allocate([count, sizes.Channels]);
         if (inputs.HasConstantB)
@@ -113,7 +113,7 @@ public sealed partial class GpuDevice
             D = RowsOf(inputs.D),
             Z = RowsOf(inputs.Z),
             DeltaBias = RowsOf(inputs.DeltaBias),
-            Sequences = SequencesOf(sizes.Sequences, inputs.X.Shape, scan.Segments),
+            Sequences = SequencesOf(sizes.Sequences),
             HasConstantB = inputs.HasConstantB ? 1 : 0,
             HasConstantC = inputs.HasConstantC ? 1 : 0,
             Softplus = inputs.Softplus ? 1 : 0,

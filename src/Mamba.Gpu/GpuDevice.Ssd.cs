@@ -129,7 +129,7 @@ public sealed partial class GpuDevice
         int channels = PowerOfTwo(sizes.HeadDim, GroupSize / along);
         Launch(
             new SsdTokenKernel(
-                SequencesOf(sizes.Sequences, inputs.X.Shape, ssd.Segments), ShortLength, shape, StepOf(inputs),
+                SequencesOf(sizes.Sequences), ShortLength, shape, StepOf(inputs),
                 VectorOf(inputs.A), RowsOf(inputs.X), RowsOf(inputs.B), RowsOf(inputs.C), SkipOf(inputs, sizes),
                 RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States), VectorOfRows(ssd.FinalState, sizes.States),
                 RowsOf(ssd.Y)),

@@ -63,7 +63,8 @@ internal readonly struct ConvolutionArrays(
         }
         else if (t < 0 && t >= -Left && window.Exists)
         {
-            words = TWords.Load(window, (sequence * Left) + Left + t, (int)channel, Channels);
+            int row = (Blocks.Sequences.Slot(sequence) * Left) + Left + t;
+            words = TWords.Load(window, row, (int)channel, Channels);
         }
 
         return words;
@@ -231,7 +232,8 @@ internal readonly struct WindowSlide(GpuRows final)
     {
         if (j < arrays.Left)
         {
-            final.StoreQuad(((long)sequence * arrays.Left) + j, channel, arrays.Channels, words.Value);
+            long row = ((long)arrays.Blocks.Sequences.Slot(sequence) * arrays.Left) + j;
+            final.StoreQuad(row, channel, arrays.Channels, words.Value);
         }
     }
 }

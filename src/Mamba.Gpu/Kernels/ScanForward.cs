@@ -41,7 +41,7 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
         int number = first + (4 * Group.IdxY), channel = place.Channel;
         Quad a = default, b = default, c = default, h = default;
         float bias = 0f, skip = 0f;
-        long row = (long)place.Sequence * scan.Numbers;
+        long row = (long)scan.Sequences.Slot(place.Sequence) * scan.Numbers;
         if (place.IsInside)
         {
             a = scan.LoadState<TNumbers>(scan.A, 0, number, channel);

@@ -44,7 +44,7 @@ internal readonly struct SsdTokenKernel(
         int first = sequences.Start(sequence), tokens = sequences.Length(sequence);
         int p = (tile * Group.DimY) + Group.IdxY, channel = (head * shape.HeadDim) + p;
         bool isInside = p < shape.HeadDim;
-        long row = ((long)sequence * shape.Channels) + channel;
+        long row = ((long)sequences.Slot(sequence) * shape.Channels) + channel;
         if (tokens > longest)
         {
             tokens = 0; // for all threads of the group alike

@@ -56,13 +56,21 @@ public static partial class Functions
     /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
     /// <param name="silu">Whether f is SiLU; otherwise it is the identity.</param>
     /// <param name="window">The last K-1 inputs, [batch, K-1, channels]; afterwards the last of these and x.</param>
+    /// <param name="slots">
+    /// Which rows of the window the sequences have, if it is a pool of more; null: one row for each, in their order.
+    /// </param>
     /// <returns>y, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     /// <exception cref="InvalidOperationException">
     /// A tape follows an input: what is overwritten has no gradient.
     /// </exception>
     public static DeviceArray CausalConvolutionStep(
-        DeviceArray x, DeviceArray weight, DeviceArray bias, bool silu, DeviceArray window)
+        DeviceArray x,
+        DeviceArray weight,
+        DeviceArray bias,
+        bool silu,
+        DeviceArray window,
+        StateSlots? slots = null)
     {
         Device device = Require(x);
         Require(weight);
@@ -75,6 +83,7 @@ public static partial class Functions
             Silu = silu,
             IsCausal = true,
             InitialWindow = window,
+            Slots = slots,
             FinalWindow = window,
         };
         if (Tape.Follows(step))

@@ -31,10 +31,14 @@ public static partial class Functions
     /// <param name="state">
     /// h, read and written: [batch, states, channels]; with complex A [batch, 2, states, channels].
     /// </param>
+    /// <param name="slots">
+    /// Which rows of the state the sequences have, if it is a pool of more; null: one row for each, in their order.
+    /// </param>
     /// <returns>y, in the shape of x.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape, or holds another initial state.</exception>
     /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
-    public static DeviceArray SelectiveScanStep(in ScanInputs inputs, DeviceArray state)
+    public static DeviceArray SelectiveScanStep(
+        in ScanInputs inputs, DeviceArray state, StateSlots? slots = null)
     {
         Device device = Require(inputs.X);
         Require(state);
@@ -43,7 +47,7 @@ public static partial class Functions
             throw new ArgumentException($"A step starts from its state {state.Shape}; found an initial state, too.");
         }
 
-        ScanOperation step = new() { Inputs = inputs.AsToken(state), FinalState = state };
+        ScanOperation step = new() { Inputs = inputs.AsToken(state), Slots = slots, FinalState = state };
         if (Tape.Follows(step))
         {
             throw new InvalidOperationException("A step has no backward pass; scan a sequence of length 1 instead.");

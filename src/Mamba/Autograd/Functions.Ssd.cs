@@ -27,10 +27,13 @@ public static partial class Functions
     /// Rows of one token: x, Δ, z of [batch, channels] or [batch, 1, channels], B and C likewise; no initial state.
     /// </param>
     /// <param name="state">h, read and written: [batch, heads, headDim, states].</param>
+    /// <param name="slots">
+    /// Which rows of the state the sequences have, if it is a pool of more; null: one row for each, in their order.
+    /// </param>
     /// <returns>The output, in the shape of x.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape, or holds another initial state.</exception>
     /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
-    public static DeviceArray SsdStep(in SsdInputs inputs, DeviceArray state)
+    public static DeviceArray SsdStep(in SsdInputs inputs, DeviceArray state, StateSlots? slots = null)
     {
         Device device = Require(inputs.X);
         Require(state);
@@ -39,7 +42,7 @@ public static partial class Functions
             throw new ArgumentException($"A step starts from its state {state.Shape}; found an initial state, too.");
         }
 
-        SsdOperation step = new() { Inputs = inputs.AsToken(state), FinalState = state };
+        SsdOperation step = new() { Inputs = inputs.AsToken(state), Slots = slots, FinalState = state };
         if (Tape.Follows(step))
         {
             throw new InvalidOperationException(

@@ -92,7 +92,7 @@ public sealed unsafe partial class CpuDevice
             DepthwiseConvolution.SlideWindow(
                 filter,
                 RowsOfSequence(sequences, item, filter, x, window),
-                finalWindow.At((nint)item * (filter.Width - 1), 0));
+                finalWindow.At((nint)sequences.Slot(item) * (filter.Width - 1), 0));
     }
 
     private readonly struct WindowBackwardJob(
@@ -110,5 +110,5 @@ public sealed unsafe partial class CpuDevice
         new(
             tokens.At(sequences.Start(sequence), 0),
             sequences.Length(sequence),
-            window.At((nint)sequence * (filter.Width - 1), 0));
+            window.At((nint)sequences.Slot(sequence) * (filter.Width - 1), 0));
 }

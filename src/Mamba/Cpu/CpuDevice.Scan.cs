@@ -128,7 +128,7 @@ public sealed unsafe partial class CpuDevice
         {
             (int sequence, int group, _, int channel, int channels) = tiles[item];
             nint first = sizes.Sequences.Start(sequence);
-            nint row = (nint)sequence * sizes.StateRows;
+            nint row = (nint)sizes.Sequences.Slot(sequence) * sizes.StateRows;
             Rows state = states.At(row, channel);
             Kernels.SelectiveScan.SetRows(state, initialState.At(row, channel), sizes.StateRows, channels);
             Kernels.SelectiveScan.Forward<TRecurrence>(

@@ -38,14 +38,15 @@ public sealed unsafe partial class CpuDevice
             }
 
             nint size = (nint)sizes.HeadDim * sizes.States, start = sizes.Sequences.Start(sequence);
-            float* before = forward.Operands.InitialState, h = forward.FinalState + (item * size);
+            nint state = (((nint)sizes.Sequences.Slot(sequence) * sizes.Heads) + head) * size;
+            float* before = forward.Operands.InitialState, h = forward.FinalState + state;
             if (before == null)
             {
                 new Span<float>(h, (int)size).Clear();
             }
             else
             {
-                new ReadOnlySpan<float>(before + (item * size), (int)size).CopyTo(new(h, (int)size));
+                new ReadOnlySpan<float>(before + state, (int)size).CopyTo(new(h, (int)size));
             }
 
             SsdSequential.Run(
@@ -99,7 +100,7 @@ public sealed unsafe partial class CpuDevice
             int head = (group * headsPerGroup) + (block * heads);
             SsdSpan span = chunks.SpanOf(sequence, from, to);
             nint size = (nint)sizes.HeadDim * sizes.States, start = sizes.Sequences.Start(sequence);
-            nint state = (((nint)sequence * sizes.Heads) + head) * size;
+            nint state = (((nint)sizes.Sequences.Slot(sequence) * sizes.Heads) + head) * size;
             float* initial = forward.Operands.InitialState, final = forward.FinalState + state;
             nint shared = ((nint)(chunks.FirstOf(sequence) + span.First - from) * sizes.Groups) + group;
             nint checkpoint = ((nint)chunks.FirstCheckpointOf(sequence) * sizes.Heads) + head;

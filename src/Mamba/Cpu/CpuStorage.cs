@@ -15,11 +15,28 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
 
     private const int AdviseHugePages = 14; // MADV_HUGEPAGE
 
+    /// <summary>
+    /// Whether memory is filled with NaN when it is taken, so that an operation that reads what nobody has written
+    /// shows: set MAMBA_POISON_MEMORY=1 to debug one. Arrays beyond <see cref="MostPoisoned"/> are left alone, since
+    /// filling them would take memory that is otherwise taken when it is first used.
+    /// </summary>
+    private static readonly bool PoisonsMemory = Environment.GetEnvironmentVariable("MAMBA_POISON_MEMORY") == "1";
+
+    private const long MostPoisoned = 1 << 26;
+
     private nint _address;
 
     /// <summary>The elements; of another type if they are not float32.</summary>
     /// <exception cref="InsufficientMemoryException">The system gives no memory.</exception>
     public float* Pointer => _address != 0 ? (float*)_address : Take();
+
+    public override void Taken()
+    {
+        if (PoisonsMemory && Bytes <= MostPoisoned)
+        {
+            NativeMemory.Fill(Pointer, checked((nuint)Bytes), byte.MaxValue); // all bits set is NaN
+        }
+    }
 
     public override void Free() => NativeMemory.AlignedFree((void*)Interlocked.Exchange(ref _address, 0));
 

@@ -295,6 +295,7 @@ public abstract partial class Device
     private Storage CreateOwned(nint length, Precision precision)
     {
         Storage storage = Create(length, precision);
+        storage.Taken();
         Own(storage);
         return storage;
     }

@@ -48,6 +48,7 @@ internal sealed partial class DeviceContext
             storage.Context = this;
         }
 
+        storage.Taken();
         Recorded?.Add(storage);
         storage.Depth = depth;
         Add(storage, _frames[depth - 1]);

@@ -131,6 +131,11 @@ internal abstract class Storage(Device device, nint length, Precision precision 
         $"{Environment.CurrentManagedThreadId}. One thread at a time trains a model: their gradients would add up in " +
         "the same memory. Dispose the other tape first, or give each thread a model of its own.");
 
+    /// <summary>Is told that somebody takes this memory, whose elements are not set.</summary>
+    public virtual void Taken()
+    {
+    }
+
     /// <summary>Gives the memory back to the system.</summary>
     public abstract void Free();
 }

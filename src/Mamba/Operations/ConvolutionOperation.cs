@@ -33,6 +33,9 @@ internal readonly record struct ConvolutionOperation : IOperation<ConvolutionOpe
 
     public Segments? Segments { get; init; }
 
+    /// <summary>The rows of the windows; null if there is one for each sequence, in their order.</summary>
+    public StateSlots? Slots { get; init; }
+
     /// <summary>y, in the shape of x.</summary>
     public DeviceArray Y { get; init; }
 
@@ -67,15 +70,15 @@ internal readonly record struct ConvolutionOperation : IOperation<ConvolutionOpe
 
     public ConvolutionOperation Prepare(Device device, bool keep)
     {
-        Sequences sequences = new(X.Shape, Segments);
+        Sequences sequences = new(X.Shape, Segments, Slots, InitialWindow);
         if (Weight.Shape.Rank != 2 || Width < 1 || Weight.Shape.Width != Channels)
         {
             throw new ArgumentException($"Expected a weight [width, {Channels}] for {X.Shape}; found {Weight.Shape}.");
         }
 
-        Shape window = [sequences.Count, Width - 1, Channels];
+        Shape window = [sequences.StateCount, Width - 1, Channels];
         DeviceArray.RequireOptional("the bias", Bias, [Channels]);
-        DeviceArray.RequireOptional("the window [sequences, width - 1, channels]", InitialWindow, window);
+        DeviceArray.RequireOptional("the window [states, width - 1, channels]", InitialWindow, window);
         return this with
         {
             Sequences = sequences,

@@ -10,6 +10,9 @@ internal readonly record struct ScanOperation : IOperation<ScanOperation>
 
     public Segments? Segments { get; init; }
 
+    /// <summary>The rows of the initial and final states; null if there is one for each sequence, in their order.</summary>
+    public StateSlots? Slots { get; init; }
+
     /// <summary>y, in the shape of x.</summary>
     public DeviceArray Y { get; init; }
 
@@ -29,7 +32,7 @@ internal readonly record struct ScanOperation : IOperation<ScanOperation>
 
     public ScanOperation Prepare(Device device, bool keep)
     {
-        ScanSizes sizes = new(Inputs, Segments);
+        ScanSizes sizes = new(Inputs, Segments, Slots);
         return this with
         {
             Sizes = sizes,

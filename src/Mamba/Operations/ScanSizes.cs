@@ -7,11 +7,11 @@ internal readonly struct ScanSizes
 {
     /// <summary>Reads the sizes and checks every input against them.</summary>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
-    public ScanSizes(in ScanInputs inputs, Segments? segments)
+    public ScanSizes(in ScanInputs inputs, Segments? segments, StateSlots? slots = null)
     {
         DeviceArray.Require("x", inputs.X);
         DeviceArray.Require("A", inputs.A);
-        Sequences = new(inputs.X.Shape, segments);
+        Sequences = new(inputs.X.Shape, segments, slots, inputs.InitialState);
         (int batch, int length, Channels) = (inputs.X.Shape[0], inputs.X.Shape[1], inputs.X.Shape.Width);
         Shape a = inputs.A.Shape;
         IsComplex = a.Rank == 3;
@@ -52,7 +52,7 @@ internal readonly struct ScanSizes
 
     /// <summary>Shape of the states of all sequences.</summary>
     public Shape StateShape =>
-        IsComplex ? [Sequences.Count, 2, States, Channels] : [Sequences.Count, States, Channels];
+        IsComplex ? [Sequences.StateCount, 2, States, Channels] : [Sequences.StateCount, States, Channels];
 
     /// <summary>Shape of the states at the start of every chunk of every sequence.</summary>
     public Shape CheckpointShape(int chunkLength) =>

@@ -8,10 +8,15 @@ internal readonly struct Sequences
     private readonly int _length;
 
     /// <summary>The sequences of an array [batch, length, channels].</summary>
+    /// <param name="shape">The shape of the array.</param>
+    /// <param name="segments">Packed sequences; null if the rows of the batch are the sequences.</param>
+    /// <param name="slots">Which states the sequences have; null if there is one for each, in their order.</param>
+    /// <param name="states">The states that the slots are rows of.</param>
     /// <exception cref="ArgumentException">
-    /// The shape has no batch and length, the segments hold another number of tokens, or one crosses a row's end.
+    /// The shape has no batch and length, the segments hold another number of tokens, one crosses a row's end, or a
+    /// sequence has no state.
     /// </exception>
-    public Sequences(Shape shape, Segments? segments)
+    public Sequences(Shape shape, Segments? segments, StateSlots? slots = null, DeviceArray states = default)
     {
         if (shape.Rank != 3)
         {
@@ -22,6 +27,9 @@ internal readonly struct Sequences
         _length = shape[1];
         Count = segments?.Count ?? shape[0];
         Tokens = checked(shape[0] * shape[1]);
+        Slots = slots;
+        StateCount = slots is null ? Count : states.Shape[0];
+        slots?.RequireFit(Count, StateCount);
         if (segments is null)
         {
             return;
@@ -46,6 +54,18 @@ internal readonly struct Sequences
 
     /// <summary>Number of sequences; each has a state of its own.</summary>
     public int Count { get; }
+
+    /// <summary>Which states the sequences have; null if there is one for each, in their order.</summary>
+    public StateSlots? Slots { get; }
+
+    /// <summary>Number of states, of which the sequences have some or all.</summary>
+    public int StateCount { get; }
+
+    /// <summary>Length of every sequence; -1 if the segments tell.</summary>
+    public int CommonLength => Segments is null ? _length : -1;
+
+    /// <summary>The row of a sequence's state.</summary>
+    public int Slot(int sequence) => Slots is null ? sequence : Slots.Rows[sequence];
 
     /// <summary>Number of tokens of all sequences.</summary>
     public int Tokens { get; }

@@ -10,6 +10,9 @@ internal readonly record struct SsdOperation : IOperation<SsdOperation>
 
     public Segments? Segments { get; init; }
 
+    /// <summary>The rows of the initial and final states; null if there is one for each sequence, in their order.</summary>
+    public StateSlots? Slots { get; init; }
+
     /// <summary>y, in the shape of x.</summary>
     public DeviceArray Y { get; init; }
 
@@ -29,7 +32,7 @@ internal readonly record struct SsdOperation : IOperation<SsdOperation>
 
     public SsdOperation Prepare(Device device, bool keep)
     {
-        SsdSizes sizes = new(Inputs, Segments);
+        SsdSizes sizes = new(Inputs, Segments, Slots);
         SsdOperation prepared = this with
         {
             Sizes = sizes,

@@ -8,7 +8,7 @@ internal readonly struct SsdSizes
     /// <summary>Reads the sizes and checks every input against them.</summary>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
-    public SsdSizes(in SsdInputs inputs, Segments? segments)
+    public SsdSizes(in SsdInputs inputs, Segments? segments, StateSlots? slots = null)
     {
         Setting.RequireNotNegative(inputs.ChunkLength, nameof(inputs.ChunkLength));
         Setting.Require(
@@ -20,7 +20,7 @@ internal readonly struct SsdSizes
         DeviceArray.Require("A", inputs.A);
         DeviceArray.Require("B", inputs.B);
         Shape x = inputs.X.Shape;
-        Sequences = new(x, segments);
+        Sequences = new(x, segments, slots, inputs.InitialState);
         Heads = inputs.A.Shape.Width;
         Groups = inputs.Groups;
         if (Heads == 0 || x.Width % Heads != 0)
@@ -67,7 +67,7 @@ internal readonly struct SsdSizes
     public bool HasChannelD { get; }
 
     /// <summary>Shape of the states of all sequences.</summary>
-    public Shape StateShape => [Sequences.Count, Heads, HeadDim, States];
+    public Shape StateShape => [Sequences.StateCount, Heads, HeadDim, States];
 
     /// <summary>The group whose B and C a head uses.</summary>
     public int GroupOf(int head) => head / (Heads / Groups);

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
@@ -99,5 +100,20 @@ public sealed class DeviceArrayTests
         across.Should().Throw<ArgumentException>().WithMessage("*row 0*");
         tooFew.Should().Throw<ArgumentException>().WithMessage("*7 tokens*8*");
         falling.Should().Throw<ArgumentException>().WithMessage("*2 after 3*");
+    }
+
+    [Fact]
+    public void Memory_that_nobody_has_written_is_NaN_if_that_is_asked_for()
+    {
+        Assert.SkipUnless(
+            Environment.GetEnvironmentVariable("MAMBA_POISON_MEMORY") == "1", "Set MAMBA_POISON_MEMORY=1.");
+        using CpuDevice device = new();
+        using (device.Scope())
+        {
+            device.Zeros([100]);
+        }
+
+        using DeviceScope scope = device.Scope();
+        device.Allocate([100]).ToArray().Should().OnlyContain(value => float.IsNaN(value), "the pool's memory, too");
     }
 }

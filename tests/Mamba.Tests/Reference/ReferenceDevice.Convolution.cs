@@ -33,7 +33,7 @@ internal sealed partial class ReferenceDevice
 
                 for (int j = 0; j < left; j++)
                 {
-                    ViewOf(convolution.FinalWindow)[(s * left) + j, c] = last[j];
+                    ViewOf(convolution.FinalWindow)[(sequences.Slot(s) * left) + j, c] = last[j];
                 }
             }
         }
@@ -101,7 +101,7 @@ internal sealed partial class ReferenceDevice
         }
 
         return t < 0
-            ? ViewOf(convolution.InitialWindow)[(s * left) + left + t, c]
+            ? ViewOf(convolution.InitialWindow)[(sequences.Slot(s) * left) + left + t, c]
             : ViewOf(convolution.X)[sequences.Start(s) + t, c];
     }
 

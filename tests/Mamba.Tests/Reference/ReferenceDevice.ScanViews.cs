@@ -158,7 +158,7 @@ internal sealed partial class ReferenceDevice
             }
         }
 
-        private int Row(int sequence, int state) => (sequence * sizes.StateRows) + state;
+        private int Row(int sequence, int state) => (sizes.Sequences.Slot(sequence) * sizes.StateRows) + state;
     }
 
     /// <summary>B or C, or its gradient.</summary>

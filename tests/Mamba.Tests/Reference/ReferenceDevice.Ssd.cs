@@ -74,7 +74,7 @@ internal sealed partial class ReferenceDevice
         private readonly int _group = sizes.GroupOf(head) * sizes.States;
 
         /// <summary>Where the head's state begins among all.</summary>
-        public int StateOffset => ((sequence * sizes.Heads) + head) * _headDim * _states;
+        public int StateOffset => ((sizes.Sequences.Slot(sequence) * sizes.Heads) + head) * _headDim * _states;
 
         /// <summary>h before the first token, and after every token, [headDim, states].</summary>
         public double[][] States()

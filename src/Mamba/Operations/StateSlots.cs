@@ -1,0 +1,61 @@
+namespace Mamba.Operations;
+
+/// <summary>
+/// The rows of a pool of states that a step works on, one for each sequence of its batch. Conversations may begin and
+/// end between steps, and no state is copied.
+/// </summary>
+/// <example>
+/// <code>
+/// DeviceArray pool = device.Zeros([100, states, channels]);                   // room for 100 conversations
+/// DeviceArray y = Functions.SelectiveScanStep(inputs, pool, StateSlots.Of(7, 42)); // two of them take a step
+/// </code>
+/// </example>
+public sealed class StateSlots
+{
+    private readonly int[] _rows;
+
+    private StateSlots(int[] rows) => _rows = rows;
+
+    /// <summary>Number of sequences.</summary>
+    public int Count => _rows.Length;
+
+    /// <summary>The row of each sequence.</summary>
+    public ReadOnlySpan<int> Rows => _rows;
+
+    /// <summary>Takes rows of a pool.</summary>
+    /// <param name="rows">The row of each sequence, from 0; each once.</param>
+    /// <returns>The slots.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A row is negative.</exception>
+    /// <exception cref="ArgumentException">A row comes twice: two sequences would overwrite one state.</exception>
+    public static StateSlots Of(params ReadOnlySpan<int> rows)
+    {
+        HashSet<int> seen = new(rows.Length);
+        foreach (int row in rows)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(row, nameof(rows));
+            if (!seen.Add(row))
+            {
+                throw new ArgumentException($"Expected each row once; found row {row} twice.", nameof(rows));
+            }
+        }
+
+        return new(rows.ToArray());
+    }
+
+    /// <summary>Throws unless there is one row per sequence, and the pool has them.</summary>
+    internal void RequireFit(int sequences, int pool)
+    {
+        if (Count != sequences)
+        {
+            throw new ArgumentException($"Expected {sequences} slots, one for each sequence; found {Count}.");
+        }
+
+        foreach (int row in _rows)
+        {
+            if (row >= pool)
+            {
+                throw new ArgumentException($"Slot {row} lies outside a pool of {pool} states.");
+            }
+        }
+    }
+}
