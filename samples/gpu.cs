@@ -9,7 +9,8 @@ using Mamba.Models;
 
 // The same model on the processor and on a GPU; "dotnet run -c Release samples/gpu.cs" lists the devices, too.
 IReadOnlyList<GpuInfo> devices = GpuDevice.Find();
-Console.WriteLine(devices.Count == 0 ? "There is no GPU here; it is emulated, which is slow." : string.Join('\n', devices));
+Console.WriteLine(
+    devices.Count == 0 ? "There is no GPU here; it is emulated, which is slow." : string.Join('\n', devices));
 GpuInfo? first = devices.Count == 0 ? null : devices[0];
 
 LanguageModelConfig config = LanguageModelConfig.Mamba2(modelDim: 64, layers: 1, vocabularySize: 256);

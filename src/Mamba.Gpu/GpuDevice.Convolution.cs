@@ -21,7 +21,8 @@ public sealed partial class GpuDevice
         if (arrays.AreWhole)
         {
             Launch(
-                new ConvolutionKernel<WholeWords>(plane, arrays, silu, RowsOf(convolution.Y), isShort ? slide : default),
+                new ConvolutionKernel<WholeWords>(
+                    plane, arrays, silu, RowsOf(convolution.Y), isShort ? slide : default),
                 groups,
                 threads);
         }

@@ -12,9 +12,9 @@ public sealed unsafe partial class GpuDevice
 {
     /// <summary>Computes <c>C = op(A)·op(B)</c>, or adds it to C, for every matrix of a batch.</summary>
     /// <remarks>
-    /// cuBLAS takes two factors of one precision. Where it is told to narrow, factors of float32 are rounded to bfloat16;
-    /// else only two that are stored so are multiplied so, and what becomes a C of bfloat16, for which it has no other
-    /// product.
+    /// cuBLAS takes two factors of one precision. Where it is told to narrow, factors of float32 are rounded to
+    /// bfloat16; else only two that are stored so are multiplied so, and what becomes a C of bfloat16, for which it has
+    /// no other product.
     /// </remarks>
     private void Multiply(
         Matrix a,
@@ -64,7 +64,8 @@ public sealed unsafe partial class GpuDevice
             _runtime.Accelerator.Bind();
             status = CuBlas.GemmBatched(
                 _blas.Handle, transposeFirst, transposeSecond, m, n, k, &alpha, list + count, TypeOf(b), first, list,
-                TypeOf(a), second, &beta, list + (2 * count), TypeOf(c), product, count, compute, CuBlas.DefaultAlgorithm);
+                TypeOf(a), second, &beta, list + (2 * count), TypeOf(c), product, count, compute,
+                CuBlas.DefaultAlgorithm);
         }
         else
         {

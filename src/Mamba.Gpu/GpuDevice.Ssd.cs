@@ -131,7 +131,8 @@ public sealed partial class GpuDevice
             new SsdTokenKernel(
                 SequencesOf(sizes.Sequences), ShortLength, shape, StepOf(inputs),
                 VectorOf(inputs.A), RowsOf(inputs.X), RowsOf(inputs.B), RowsOf(inputs.C), SkipOf(inputs, sizes),
-                RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States), VectorOfRows(ssd.FinalState, sizes.States),
+                RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States),
+                VectorOfRows(ssd.FinalState, sizes.States),
                 RowsOf(ssd.Y)),
             (Groups(sizes.HeadDim, channels) * sizes.Heads * sizes.Sequences.Count, 1),
             (along, channels));

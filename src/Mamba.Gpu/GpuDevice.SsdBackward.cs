@@ -138,7 +138,8 @@ public sealed partial class GpuDevice
             PlaneOf([plan.Sequences * plan.Shape.Channels, n], flat: false);
         Launch(
             new SsdPassBackwardKernel(
-                plane, plan.Chunks, first, last, plan.FirstOf, plan.Shape, plan.Sums, VectorOfRows(gradients.FinalState, n),
+                plane, plan.Chunks, first, last, plan.FirstOf, plan.Shape, plan.Sums,
+                VectorOfRows(gradients.FinalState, n),
                 RowsOf(gStates), RowsOf(carry), VectorOfRows(gradients.Inputs.InitialState, n)),
             groups,
             threads);
@@ -168,7 +169,8 @@ public sealed partial class GpuDevice
         Launch(
             new SsdDecayBackwardKernel(
                 plan.Chunks, first, count, shape, plan.Step, VectorOf(ssd.Inputs.A), plan.Delta, RowsOf(pairDots),
-                RowsOf(outputDots), RowsOf(inputDots), RowsOf(deltaDots), RowsOf(stateDots), RowsOf(gradients.Inputs.Delta),
+                RowsOf(outputDots), RowsOf(inputDots), RowsOf(deltaDots), RowsOf(stateDots),
+                RowsOf(gradients.Inputs.Delta),
                 RowsOf(aParts), RowsOf(biasParts)),
             Groups((long)count * shape.Heads, GroupSize),
             GroupSize);

@@ -56,7 +56,9 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     /// <summary>Opens a device.</summary>
     /// <param name="options">Which, and how it computes; null: the first GPU, with the defaults.</param>
     /// <returns>The device; the caller disposes it.</returns>
-    /// <exception cref="NotSupportedException">There is no such device; the message says what was looked for.</exception>
+    /// <exception cref="NotSupportedException">
+    /// There is no such device; the message says what was looked for.
+    /// </exception>
     public static GpuDevice Open(GpuOptions? options = null)
     {
         options ??= new();
@@ -74,7 +76,9 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         throw new NotSupportedException($"There is no device {options.Index} to compute on. {reasons}.");
     }
 
-    /// <summary>A device with memory and a stream of its own on the same accelerator, of shorter life than this one.</summary>
+    /// <summary>
+    /// A device with memory and a stream of its own on the same accelerator, of shorter life than this one.
+    /// </summary>
     internal GpuDevice Share(GpuOptions? options = null) => new(_runtime, ownsRuntime: false, options ?? _options);
 
     /// <summary>Waits until all work is done.</summary>
@@ -83,7 +87,9 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     /// <summary>Queues a kernel.</summary>
     /// <param name="kernel">The kernel with its arguments.</param>
     /// <param name="groups">Number of groups; nothing happens where it is 0.</param>
-    /// <param name="threads">Threads of a group, x and y; powers of two, at most <see cref="GroupSize"/> of both.</param>
+    /// <param name="threads">
+    /// Threads of a group, x and y; powers of two, at most <see cref="GroupSize"/> of both.
+    /// </param>
     internal void Launch<TKernel>(in TKernel kernel, (long X, int Y) groups, (int X, int Y) threads)
         where TKernel : struct, IKernel
     {
@@ -126,7 +132,9 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         string names = string.Join(", ", found.Select(device => device.Name));
         return found.Count == 0 ? GpuContext.ReasonFor(kind)
             : $"{kind}: there {(found.Count == 1 ? "is" : "are")} {found.Count}, {names}"
-                + (options.Kind is null ? $", and no GPU {options.Index} among them (others are opened by their kind)" : "");
+                + (options.Kind is null
+                    ? $", and no GPU {options.Index} among them (others are opened by their kind)"
+                    : "");
     }
 
     private static IReadOnlyList<GpuInfo> Find(GpuKind kind)

@@ -15,5 +15,7 @@ internal readonly record struct Matrix(
     public static Matrix Of(DeviceArray array) => new(array, 0, array.Pitch);
 }
 
-/// <summary>The sizes of a batch of products <c>C = op(A)·op(B)</c>: outer·inner of them, each [m, k] by [k, n].</summary>
+/// <summary>
+/// The sizes of a batch of products <c>C = op(A)·op(B)</c>: outer·inner of them, each [m, k] by [k, n].
+/// </summary>
 internal readonly record struct ProductSizes(long M, long N, long K, int Outer = 1, int Inner = 1);

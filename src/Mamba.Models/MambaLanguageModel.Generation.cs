@@ -29,8 +29,8 @@ public sealed partial class MambaLanguageModel
     /// </exception>
     /// <remarks>
     /// The work is done on the calling thread, while the caller waits for the next token. Other work may use the model
-    /// between two tokens, and on the CPU other threads at the same time, but not the state. It has no gradients: a tape
-    /// does not record it.
+    /// between two tokens, and on the CPU other threads at the same time, but not the state. It has no gradients: a
+    /// tape does not record it.
     /// </remarks>
     public IAsyncEnumerable<int> GenerateAsync(
         ReadOnlyMemory<int> prompt,

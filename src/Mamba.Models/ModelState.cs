@@ -9,8 +9,8 @@ namespace Mamba.Models;
 /// cloned, forked, saved and loaded.
 /// </summary>
 /// <remarks>
-/// A call that fails, for whatever reason, leaves the state as it was. One thread at a time uses a state; another one is
-/// refused meanwhile. Several may clone it at once.
+/// A call that fails, for whatever reason, leaves the state as it was. One thread at a time uses a state; another one
+/// is refused meanwhile. Several may clone it at once.
 /// </remarks>
 public sealed class ModelState : IDisposable
 {

@@ -6,7 +6,9 @@ namespace Mamba.Conformance;
 /// </summary>
 internal static class Bounds
 {
-    /// <summary>From this length on, gradients of a scan are sums of so many terms that they have a wider bound.</summary>
+    /// <summary>
+    /// From this length on, gradients of a scan are sums of so many terms that they have a wider bound.
+    /// </summary>
     private const int Long = 2048;
 
     public const double Scan = 2e-6;

@@ -19,7 +19,9 @@ internal sealed class Golden : IDisposable
 
     public string Path { get; }
 
-    /// <summary>What was computed, such as <c>ssd</c>; null where the file holds something else, such as weights.</summary>
+    /// <summary>
+    /// What was computed, such as <c>ssd</c>; null where the file holds something else, such as weights.
+    /// </summary>
     public string? Op => _file.Metadata.GetValueOrDefault("op");
 
     public JsonElement Options => _options.RootElement;

@@ -9,8 +9,9 @@ namespace Mamba.Conformance;
 /// </summary>
 /// <remarks>
 /// Gradients of bfloat16 runs have 5e-2, not 2e-2, for it is not the arithmetic that they are far off by: rounding the
-/// matrices alone to bfloat16, and computing with them in float32 on the processor, moves gradients of small models by up
-/// to 3.5e-2, and those of log A, the bias of Δ and D in Mamba-2, sums over all tokens of terms of both signs, by 1e-1.
+/// matrices alone to bfloat16, and computing with them in float32 on the processor, moves gradients of small models by
+/// up to 3.5e-2, and those of log A, the bias of Δ and D in Mamba-2, sums over all tokens of terms of both signs, by
+/// 1e-1.
 /// </remarks>
 /// <param name="Outputs">For outputs, states and losses.</param>
 /// <param name="Gradients">For gradients.</param>

@@ -3,15 +3,21 @@ namespace Mamba.Tests;
 /// <summary>The measure of closeness: the largest difference, relative to the largest expected value.</summary>
 internal static class Close
 {
-    /// <summary>Asserts <c>max|actual - expected| ≤ tolerance·max|expected|</c>, and names the worst element otherwise.</summary>
+    /// <summary>
+    /// Asserts <c>max|actual - expected| ≤ tolerance·max|expected|</c>, and names the worst element otherwise.
+    /// </summary>
     public static void ShouldBeClose(this float[] actual, double[] expected, double tolerance, string what = "array") =>
         ShouldBeClose(Array.ConvertAll(actual, value => (double)value), expected, tolerance, what);
 
-    /// <summary>Asserts <c>max|actual - expected| ≤ tolerance·max|expected|</c>, and names the worst element otherwise.</summary>
+    /// <summary>
+    /// Asserts <c>max|actual - expected| ≤ tolerance·max|expected|</c>, and names the worst element otherwise.
+    /// </summary>
     public static void ShouldBeClose(this float[] actual, float[] expected, double tolerance, string what = "array") =>
         ShouldBeClose(actual, Array.ConvertAll(expected, value => (double)value), tolerance, what);
 
-    /// <summary>Asserts <c>max|actual - expected| ≤ tolerance·max|expected|</c>, and names the worst element otherwise.</summary>
+    /// <summary>
+    /// Asserts <c>max|actual - expected| ≤ tolerance·max|expected|</c>, and names the worst element otherwise.
+    /// </summary>
     public static void ShouldBeClose(this double[] actual, double[] expected, double tolerance, string what = "array")
     {
         actual.Length.Should().Be(expected.Length, "{0} has one value for each expected", what);

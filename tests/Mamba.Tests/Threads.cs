@@ -6,7 +6,9 @@ internal static class Threads
     /// <summary>Runs work on another thread and waits for it.</summary>
     public static void Run(Action work) => RunAll(work);
 
-    /// <summary>Runs each piece of work on a thread of its own, all at once, and throws what any of them threw.</summary>
+    /// <summary>
+    /// Runs each piece of work on a thread of its own, all at once, and throws what any of them threw.
+    /// </summary>
     public static void RunAll(params Action[] works)
     {
         Exception?[] failures = new Exception?[works.Length];

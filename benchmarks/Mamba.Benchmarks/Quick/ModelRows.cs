@@ -3,7 +3,9 @@ using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>Models of the shape of mamba-130m and mamba2-130m with random weights, in float32 and in fewer bits.</summary>
+/// <summary>
+/// Models of the shape of mamba-130m and mamba2-130m with random weights, in float32 and in fewer bits.
+/// </summary>
 internal static class ModelRows
 {
     private const int Vocabulary = 50277, Decoded = 8, Conversations = 8;

@@ -64,7 +64,9 @@ internal sealed class ImageSet
         return labels;
     }
 
-    /// <summary>The pixels of images, patch after patch, with mean 0 and deviation 1 over the training images.</summary>
+    /// <summary>
+    /// The pixels of images, patch after patch, with mean 0 and deviation 1 over the training images.
+    /// </summary>
     /// <returns>Shape [images, length, patchPixels].</returns>
     public float[] Patches(ReadOnlySpan<int> images)
     {

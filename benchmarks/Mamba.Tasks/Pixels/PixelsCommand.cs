@@ -6,7 +6,9 @@ using Mamba.Memory;
 
 namespace Mamba.Tasks.Pixels;
 
-/// <summary>Trains models that read an image as a sequence to tell what it shows, and a linear one beside them.</summary>
+/// <summary>
+/// Trains models that read an image as a sequence to tell what it shows, and a linear one beside them.
+/// </summary>
 internal static class PixelsCommand
 {
     private const string DebianFolder = "/usr/share/datasets/fashion-mnist";

@@ -2,8 +2,9 @@ namespace Mamba.Tasks.Text;
 
 /// <summary>An n-gram model of bytes with modified Kneser-Ney smoothing, interpolated, over a uniform base.</summary>
 /// <remarks>
-/// Chen and Goodman, "An empirical study of smoothing techniques for language modeling", TR-10-98, Harvard, 1998, section
-/// 3: the highest order counts occurrences, the lower ones how many different bytes stand before; three discounts an order.
+/// Chen and Goodman, "An empirical study of smoothing techniques for language modeling", TR-10-98, Harvard, 1998,
+/// section 3: the highest order counts occurrences, the lower ones how many different bytes stand before; three
+/// discounts an order.
 /// </remarks>
 internal sealed class KneserNey
 {
@@ -73,7 +74,9 @@ internal sealed class KneserNey
         return counts;
     }
 
-    /// <summary>Behind how many different bytes each n-gram stands, where all n-grams of one byte more are given.</summary>
+    /// <summary>
+    /// Behind how many different bytes each n-gram stands, where all n-grams of one byte more are given.
+    /// </summary>
     private static Dictionary<ulong, int> Continuations(IEnumerable<ulong> longer, int length)
     {
         Dictionary<ulong, int> counts = [];
@@ -136,7 +139,9 @@ internal sealed class KneserNey
         }
     }
 
-    /// <summary>How often a context is followed by anything, and by how many bytes once, twice, and more often.</summary>
+    /// <summary>
+    /// How often a context is followed by anything, and by how many bytes once, twice, and more often.
+    /// </summary>
     private readonly record struct Followers(long Total, int Once, int Twice, int More)
     {
         public Followers With(int count) => new(

@@ -7,7 +7,9 @@ using Mamba.Models.Data;
 
 namespace Mamba.Tasks.Text;
 
-/// <summary>Compares a trained model of bytes with n-grams and with a compressor, on the documents that none has seen.</summary>
+/// <summary>
+/// Compares a trained model of bytes with n-grams and with a compressor, on the documents that none has seen.
+/// </summary>
 internal static class TextCommand
 {
     private const int Vocabulary = 256;

@@ -7,7 +7,8 @@ internal static class Presets
 {
     private const int VocabularySize = 50277; // of the tokenizer that they share
 
-    private static readonly (string Name, int ModelDim, int Layers, Func<int, int, int, LanguageModelConfig> Create)[] All =
+    private static readonly
+        (string Name, int ModelDim, int Layers, Func<int, int, int, LanguageModelConfig> Create)[] All =
     [
         ("mamba-130m", 768, 24, LanguageModelConfig.Mamba1),
         ("mamba-370m", 1024, 48, LanguageModelConfig.Mamba1),

@@ -8,7 +8,9 @@ internal readonly struct BatchAddresses(long first, long outerStride, long inner
     public long Of(int outer, int inner) => first + (outer * outerStride) + (inner * innerStride);
 }
 
-/// <summary>Lists the addresses of a batch's matrices, those of A, then of B, then of C, as cuBLAS takes them.</summary>
+/// <summary>
+/// Lists the addresses of a batch's matrices, those of A, then of B, then of C, as cuBLAS takes them.
+/// </summary>
 internal readonly struct BatchPointersKernel(
     int count, int inner, BatchAddresses a, BatchAddresses b, BatchAddresses c, ArrayView<long> pointers) : IKernel
 {

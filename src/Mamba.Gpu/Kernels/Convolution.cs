@@ -167,7 +167,9 @@ internal readonly struct ConvolutionPlace
     public int Count { get; }
 }
 
-/// <summary><c>y_t = f(bias + Σ_k w[k]·x_{t-left+k})</c>, and the window where one thread has a whole sequence.</summary>
+/// <summary>
+/// <c>y_t = f(bias + Σ_k w[k]·x_{t-left+k})</c>, and the window where one thread has a whole sequence.
+/// </summary>
 /// <param name="plane">Blocks and channels.</param>
 /// <param name="arrays">The inputs, in blocks of four tokens.</param>
 /// <param name="silu">Whether f is SiLU.</param>

@@ -3,8 +3,9 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// How sequences are cut into chunks for the SSD, as a kernel knows it. The chunks of all sequences are counted through;
-/// a chunk's tokens stand in a place of <see cref="Length"/> rows, of which those behind its last token are padding.
+/// How sequences are cut into chunks for the SSD, as a kernel knows it. The chunks of all sequences are counted
+/// through; a chunk's tokens stand in a place of <see cref="Length"/> rows, of which those behind its last token are
+/// padding.
 /// </summary>
 /// <param name="table">Of each chunk: its first token, its number of tokens, its sequence.</param>
 /// <param name="length">Tokens of a whole chunk.</param>

@@ -27,7 +27,8 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
     private readonly ArrayView<float> _view = view;
     private readonly long _offset = offset;
 
-    // A product of 32-bit numbers is one instruction, of longs five. Only a single row, whose number is 0, may be longer.
+    // A product of 32-bit numbers is one instruction, of longs five. Only a single row, whose number is 0, may be
+    // longer.
     private readonly int _pitch = (int)pitch;
     private readonly int _kind = kind;
     private readonly int _aligned = aligned;
@@ -107,7 +108,9 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
 
     private long IndexOf(long row, long column) => _offset + (long)((ulong)(uint)row * (uint)_pitch) + column;
 
-    /// <summary>0 from <paramref name="width"/> on; then the row's first number is loaded, which is no branch.</summary>
+    /// <summary>
+    /// 0 from <paramref name="width"/> on; then the row's first number is loaded, which is no branch.
+    /// </summary>
     private float LoadUpTo(long row, long column, long width)
     {
         float value = Load(row, column < width ? column : 0);

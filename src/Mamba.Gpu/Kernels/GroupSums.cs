@@ -51,7 +51,9 @@ internal readonly struct Larger : ICombine<float>, ICombine<Quad>
 /// <remarks>ILGPU's own exchange does not compile for OpenCL even where it is not reached.</remarks>
 internal static class Neighbour
 {
-    /// <summary>The value of the thread whose number differs in the bit <paramref name="distance"/>, a power of two.</summary>
+    /// <summary>
+    /// The value of the thread whose number differs in the bit <paramref name="distance"/>, a power of two.
+    /// </summary>
     public static float Of(float value, int distance)
     {
         float other = value;
@@ -158,7 +160,9 @@ internal static class ThreadTree
         return all;
     }
 
-    /// <summary>The same where the threads of a warp can read one another's registers, for neighbouring threads.</summary>
+    /// <summary>
+    /// The same where the threads of a warp can read one another's registers, for neighbouring threads.
+    /// </summary>
     private static T RunInWarps<T, TCombine>(T value, ArrayView<T> shared, int index, int count)
         where T : unmanaged
         where TCombine : struct, ICombine<T>

@@ -19,7 +19,9 @@ internal readonly struct GpuMatrix(GpuRows rows, bool transposed, long outerStri
     public float Load(long start, long row, long column) =>
         _transposed != 0 ? _rows.Load(column, start + row) : _rows.Load(row, start + column);
 
-    /// <summary>Four neighbours of a row of a matrix that is not transposed; zeros from <paramref name="width"/> on.</summary>
+    /// <summary>
+    /// Four neighbours of a row of a matrix that is not transposed; zeros from <paramref name="width"/> on.
+    /// </summary>
     public Quad LoadQuad(long start, long row, long column, long width) =>
         _rows.LoadQuad(row, start + column, start + width);
 
@@ -27,8 +29,8 @@ internal readonly struct GpuMatrix(GpuRows rows, bool transposed, long outerStri
 }
 
 /// <summary>
-/// <c>C = op(A)·op(B)</c>, or added to C, for a batch: the product where there is no cuBLAS. A group makes a tile of C of
-/// 4·DimY rows and 4·DimX columns, a thread 4 by 4 of them; tiles of A and B pass through shared memory.
+/// <c>C = op(A)·op(B)</c>, or added to C, for a batch: the product where there is no cuBLAS. A group makes a tile of C
+/// of 4·DimY rows and 4·DimX columns, a thread 4 by 4 of them; tiles of A and B pass through shared memory.
 /// </summary>
 internal readonly struct MatMulKernel(
     GpuMatrix a, GpuMatrix b, GpuMatrix c, long m, long n, long k, int inner, bool accumulate) : IKernel
@@ -80,7 +82,8 @@ internal readonly struct MatMulKernel(
 
     /// <summary>A tile of A, a column of it after the other; neighbouring threads read neighbours in memory.</summary>
     private void Fetch(
-        GpuMatrix matrix, bool downwards, long start, long first, int count, long rows, long depth, ArrayView<float> tile)
+        GpuMatrix matrix, bool downwards, long start, long first, int count, long rows, long depth,
+        ArrayView<float> tile)
     {
         for (int e = Group.LinearIndex; e < count * Depth; e += Group.Dimension.Size)
         {
@@ -92,7 +95,8 @@ internal readonly struct MatMulKernel(
 
     /// <summary>A tile of B, a row of it after the other.</summary>
     private void FetchTransposed(
-        GpuMatrix matrix, bool downwards, long start, long first, int count, long columns, long depth, ArrayView<float> tile)
+        GpuMatrix matrix, bool downwards, long start, long first, int count, long columns, long depth,
+        ArrayView<float> tile)
     {
         for (int e = Group.LinearIndex; e < count * Depth; e += Group.Dimension.Size)
         {

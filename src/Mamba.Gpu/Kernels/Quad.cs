@@ -3,7 +3,9 @@ using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Four neighbours of a row: what a thread reads at once, for a device's memory is fast only in wide pieces.</summary>
+/// <summary>
+/// Four neighbours of a row: what a thread reads at once, for a device's memory is fast only in wide pieces.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct Quad(float x, float y, float z, float w)
 {

@@ -1,8 +1,8 @@
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// How four neighbours of a row are read: a kernel for rows of which it need not ask where they end is shorter, and reading
-/// its code is much of what a step's kernels do.
+/// How four neighbours of a row are read: a kernel for rows of which it need not ask where they end is shorter, and
+/// reading its code is much of what a step's kernels do.
 /// </summary>
 internal interface IRowWords
 {

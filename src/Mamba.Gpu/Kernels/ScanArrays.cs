@@ -83,7 +83,9 @@ internal readonly struct ScanFour(long token, int first, int count, int channel)
     /// <summary>The i-th of the four in its chunk.</summary>
     public int Place(int i) => first + (i * ILGPU.Group.DimY);
 
-    /// <summary>The numbers of the channel; those behind the chunk's last token are the first one's, and not used.</summary>
+    /// <summary>
+    /// The numbers of the channel; those behind the chunk's last token are the first one's, and not used.
+    /// </summary>
     public Quad Load(GpuRows rows) => new(
         rows.Load(Row(0), channel), rows.Load(Row(1), channel), rows.Load(Row(2), channel), rows.Load(Row(3), channel));
 

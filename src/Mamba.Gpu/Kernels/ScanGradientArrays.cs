@@ -16,7 +16,9 @@ internal struct ScanGradientArrays
     /// <summary>Is set, for every sequence.</summary>
     public GpuRows A;
 
-    /// <summary>Is set: for every sequence, as A is laid out, where B is constant; else for every tile and token.</summary>
+    /// <summary>
+    /// Is set: for every sequence, as A is laid out, where B is constant; else for every tile and token.
+    /// </summary>
     public GpuRows B;
 
     /// <summary>As that of B.</summary>

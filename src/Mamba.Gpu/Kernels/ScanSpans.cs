@@ -3,8 +3,8 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// What each span of a sequence makes of a state of zeros, and the sum of its Δ: with them the state before every span is
-/// known, and all spans can be scanned side by side. Real states only.
+/// What each span of a sequence makes of a state of zeros, and the sum of its Δ: with them the state before every span
+/// is known, and all spans can be scanned side by side. Real states only.
 /// </summary>
 /// <param name="scan">What is scanned, its sequences being the spans.</param>
 /// <param name="ends">Becomes h at the end of every span that starts from zeros.</param>
@@ -43,7 +43,8 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
 
         for (int start = 0; start < place.Length; start += ScanConstants.ChunkLength)
         {
-            int left = place.Length - start, count = left < ScanConstants.ChunkLength ? left : ScanConstants.ChunkLength;
+            int left = place.Length - start;
+            int count = left < ScanConstants.ChunkLength ? left : ScanConstants.ChunkLength;
             chunk.LoadCouplings(scan, place, (long)place.Start + start, count, first);
             chunk.LoadTokens(scan, place, (long)place.Start + start, count, bias);
             Group.Barrier();
@@ -74,8 +75,8 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
 }
 
 /// <summary>
-/// The state before every span: <c>h ← exp(A·ΣΔ)·h + end</c>, from span to span of a sequence. A thread has four channels
-/// of a state.
+/// The state before every span: <c>h ← exp(A·ΣΔ)·h + end</c>, from span to span of a sequence. A thread has four
+/// channels of a state.
 /// </summary>
 /// <param name="plane">Rows (sequence, state), columns channels.</param>
 /// <param name="states">Number of states.</param>
@@ -86,7 +87,8 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
 /// <param name="spans">Ends of the spans; become the states before them.</param>
 /// <param name="final">Becomes h after each sequence; may be the initial state.</param>
 internal readonly struct ScanFoldKernel(
-    Plane plane, int states, ArrayView<int> firstOf, GpuRows a, GpuRows steps, GpuRows initial, GpuRows spans, GpuRows final)
+    Plane plane, int states, ArrayView<int> firstOf, GpuRows a, GpuRows steps, GpuRows initial, GpuRows spans,
+    GpuRows final)
     : IKernel
 {
     public void Run()

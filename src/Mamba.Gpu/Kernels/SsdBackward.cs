@@ -5,8 +5,8 @@ namespace Mamba.Gpu.Kernels;
 
 /// <summary>
 /// The gradient of an SSD's output, back through gate and skip connection: g, in chunks, also with the decay since the
-/// chunk's start, and <c>g·exp(a_t)·C·h</c> of every head, the gradient of a_t that comes by the state before the chunk.
-/// DimX threads share the channels of a head, DimY heads of a token make a group.
+/// chunk's start, and <c>g·exp(a_t)·C·h</c> of every head, the gradient of a_t that comes by the state before the
+/// chunk. DimX threads share the channels of a head, DimY heads of a token make a group.
 /// </summary>
 internal readonly struct SsdOutputBackwardKernel(
     long rows,
@@ -71,9 +71,9 @@ internal readonly struct SsdOutputBackwardKernel(
 }
 
 /// <summary>
-/// The gradient of x, and of every head <c>x·g</c>, that of Δ, and <c>Δx·exp(a_last - a_t)·gS</c>, that of a_last - a_t,
-/// which comes by the state behind the chunk; g is the gradient of Δ·x. Groups as in
-/// <see cref="SsdOutputBackwardKernel"/>.
+/// The gradient of x, and of every head <c>x·g</c>, that of Δ, and <c>Δx·exp(a_last - a_t)·gS</c>, that of a_last -
+/// a_t, which comes by the state behind the chunk; g is the gradient of Δ·x. Groups as in <see
+/// cref="SsdOutputBackwardKernel"/>.
 /// </summary>
 internal readonly struct SsdInputBackwardKernel(
     long rows,

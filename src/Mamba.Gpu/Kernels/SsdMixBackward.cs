@@ -31,8 +31,8 @@ internal readonly struct SsdPairsBackwardKernel(
 }
 
 /// <summary>
-/// The gradient of <c>a_t - a_s</c>, <c>gM[t, s]·M[t, s]</c>, added up from the last t on: <c>gM[j, s] ← Σ_{t ≥ j}</c> of
-/// it, for s before t. A thread has four s of a head of a chunk.
+/// The gradient of <c>a_t - a_s</c>, <c>gM[t, s]·M[t, s]</c>, added up from the last t on: <c>gM[j, s] ← Σ_{t ≥ j}</c>
+/// of it, for s before t. A thread has four s of a head of a chunk.
 /// </summary>
 internal readonly struct SsdMixSumKernel(Plane plane, int length, GpuRows mix, GpuRows gMix) : IKernel
 {

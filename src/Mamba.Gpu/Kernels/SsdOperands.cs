@@ -80,11 +80,12 @@ internal readonly struct SsdOperandKernel<TWeight>(
 }
 
 /// <summary>
-/// <c>M[t, s] = (C_t·B_s)·exp(a_t - a_s)</c> where s ≤ t, else 0, for every head of every chunk: the matrix of which the
-/// SSD is the product with Δ·x.
+/// <c>M[t, s] = (C_t·B_s)·exp(a_t - a_s)</c> where s ≤ t, else 0, for every head of every chunk: the matrix of which
+/// the SSD is the product with Δ·x.
 /// </summary>
 internal readonly struct SsdMixKernel(
-    Plane plane, GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows products, GpuRows mix) : IKernel
+    Plane plane, GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows products, GpuRows mix)
+    : IKernel
 {
     public void Run()
     {

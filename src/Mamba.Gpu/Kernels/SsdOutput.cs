@@ -15,7 +15,8 @@ internal readonly struct SsdSkip(GpuRows d, bool perChannel)
 }
 
 /// <summary>
-/// <c>y = (inside + exp(a_t)·across + D·x)·silu(z)</c>: what a chunk's tokens have of each other, and of the state before.
+/// <c>y = (inside + exp(a_t)·across + D·x)·silu(z)</c>: what a chunk's tokens have of each other, and of the state
+/// before.
 /// </summary>
 internal readonly struct SsdOutputKernel(
     Plane plane,

@@ -81,8 +81,8 @@ internal readonly struct SsdPassKernel(
 }
 
 /// <summary>
-/// Passes gradients of states back from chunk to chunk: <c>gS = g</c>, <c>g ← exp(a_last)·g + gH</c>, g the gradient of h
-/// behind the chunk, gH what its outputs ask of h before it.
+/// Passes gradients of states back from chunk to chunk: <c>gS = g</c>, <c>g ← exp(a_last)·g + gH</c>, g the gradient of
+/// h behind the chunk, gH what its outputs ask of h before it.
 /// </summary>
 /// <param name="plane">Rows (sequence, head, channel), columns states.</param>
 /// <param name="chunks">All chunks.</param>

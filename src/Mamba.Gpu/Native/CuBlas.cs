@@ -4,8 +4,8 @@ namespace Mamba.Gpu.Native;
 
 /// <summary>The few functions of cuBLAS that this library calls; versions 12 and 13 have them alike.</summary>
 /// <remarks>
-/// cuBLAS library user guide, sections 2.8.14 (GemmBatchedEx) and 2.8.15 (GemmStridedBatchedEx). ILGPU's own binding knows
-/// neither version 13, nor bfloat16, nor batches.
+/// cuBLAS library user guide, sections 2.8.14 (GemmBatchedEx) and 2.8.15 (GemmStridedBatchedEx). ILGPU's own binding
+/// knows neither version 13, nor bfloat16, nor batches.
 /// </remarks>
 internal static unsafe partial class CuBlas
 {
@@ -36,7 +36,8 @@ internal static unsafe partial class CuBlas
             List<string> candidates = [];
             if (Environment.GetEnvironmentVariable(PathVariable) is { Length: > 0 } path)
             {
-                candidates.AddRange(Directory.Exists(path) ? FileNames.Select(name => Path.Combine(path, name)) : [path]);
+                candidates.AddRange(
+                    Directory.Exists(path) ? FileNames.Select(name => Path.Combine(path, name)) : [path]);
             }
 
             candidates.AddRange(FileNames);

@@ -7,7 +7,8 @@ namespace Mamba.Gpu.Native;
 /// <summary>Finds the drivers' libraries under the names that they are installed by.</summary>
 /// <remarks>
 /// ILGPU asks for <c>libcuda.so</c> and <c>libOpenCL.so</c>, which only development packages install; a machine that
-/// runs programs has <c>libcuda.so.1</c> and <c>libOpenCL.so.1</c>. Without this, ILGPU finds no device and says nothing.
+/// runs programs has <c>libcuda.so.1</c> and <c>libOpenCL.so.1</c>. Without this, ILGPU finds no device and says
+/// nothing.
 /// </remarks>
 internal static class NativeLibraries
 {

@@ -10,7 +10,9 @@ internal struct SplitMix64(ulong state)
     /// <summary>The state; the next numbers follow from it alone.</summary>
     public ulong State { get; private set; } = state;
 
-    /// <summary>A state that depends on all bits of two numbers: a seed, and a place in what is drawn from it.</summary>
+    /// <summary>
+    /// A state that depends on all bits of two numbers: a seed, and a place in what is drawn from it.
+    /// </summary>
     public static ulong Mix(ulong seed, ulong place) => new SplitMix64(new SplitMix64(seed).Next() + place).Next();
 
     /// <summary>The next 64 random bits.</summary>
@@ -26,7 +28,9 @@ internal struct SplitMix64(ulong state)
     /// <summary>A number in [0, 1), a multiple of 2^-53.</summary>
     public double NextUnit() => (Next() >> 11) * (1.0 / (1ul << 53));
 
-    /// <summary>A number from 0 to below a limit, each as likely as the others but for the limit's part of 2^64.</summary>
+    /// <summary>
+    /// A number from 0 to below a limit, each as likely as the others but for the limit's part of 2^64.
+    /// </summary>
     public int NextBelow(int limit) => (int)Math.BigMul(Next(), (ulong)limit, out _);
 
     /// <summary>The numbers from 0 to below a count in an order that the state decides.</summary>

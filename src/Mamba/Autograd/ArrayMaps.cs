@@ -51,7 +51,9 @@ internal readonly struct OutputMap(Tape tape) : IArrayMap
     }
 }
 
-/// <summary>Puts gradients in place of arrays; absent if none has reached an output or none of an operand is wanted.</summary>
+/// <summary>
+/// Puts gradients in place of arrays; absent if none has reached an output or none of an operand is wanted.
+/// </summary>
 internal readonly struct GradientMap(Tape tape) : IArrayMap
 {
     public DeviceArray Operand(DeviceArray array) => tape.Wanted(array);

@@ -13,7 +13,9 @@ public static class ArrayOperators
         /// <summary><see cref="Functions.Subtract"/></summary>
         public static DeviceArray operator -(DeviceArray a, DeviceArray b) => Functions.Subtract(a, b);
 
-        /// <summary><see cref="Functions.Multiply"/>, element by element; <see cref="Functions.MatMul"/> is another.</summary>
+        /// <summary>
+        /// <see cref="Functions.Multiply"/>, element by element; <see cref="Functions.MatMul"/> is another.
+        /// </summary>
         public static DeviceArray operator *(DeviceArray a, DeviceArray b) => Functions.Multiply(a, b);
 
         /// <summary><see cref="Functions.Divide"/></summary>

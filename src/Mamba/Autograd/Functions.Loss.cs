@@ -31,9 +31,9 @@ public static partial class Functions
             new CrossEntropyOperation { Logits = logits, Targets = targets, IgnoreIndex = ignoreIndex }).Loss;
 
     /// <summary>
-    /// Computes the cross-entropy of the logits <c>x·Wᵀ</c>, as <see cref="CrossEntropy"/> of <see cref="Linear"/> does,
-    /// without ever holding the logits of all classes or their gradient: with 50,000 classes these take more memory
-    /// than all else in training.
+    /// Computes the cross-entropy of the logits <c>x·Wᵀ</c>, as <see cref="CrossEntropy"/> of <see cref="Linear"/>
+    /// does, without ever holding the logits of all classes or their gradient: with 50,000 classes these take more
+    /// memory than all else in training.
     /// </summary>
     /// <param name="x">The input of the head, such as [batch, length, width].</param>
     /// <param name="weight">W, [classes, width].</param>

@@ -14,7 +14,9 @@ namespace Mamba.Autograd;
 /// </remarks>
 public static partial class Functions
 {
-    /// <summary>Checks an operation, allocates its outputs, computes them, and records it if a tape follows it.</summary>
+    /// <summary>
+    /// Checks an operation, allocates its outputs, computes them, and records it if a tape follows it.
+    /// </summary>
     /// <param name="device">The device of the operands.</param>
     /// <param name="operation">The operation without outputs.</param>
     /// <returns>The operation with its outputs.</returns>

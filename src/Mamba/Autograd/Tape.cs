@@ -503,7 +503,8 @@ public sealed class Tape : IDisposable
         if (_device.RequireContext() != _context)
         {
             throw new InvalidOperationException(
-                $"This tape was begun by thread {_claim.Thread}; this is thread {Environment.CurrentManagedThreadId}. " +
+                $"This tape was begun by thread {_claim.Thread}; this is thread " +
+                $"{Environment.CurrentManagedThreadId}. " +
                 "A tape records what its own thread computes, and goes backward there: begin one on each thread.");
         }
     }

@@ -18,14 +18,17 @@ public sealed unsafe partial class CpuDevice
         }
         else
         {
-            Run(new ConvolutionJob<Elementwise.Identity>(blocks, filter, x, window, RowsOf(convolution.Y)), blocks.Count);
+            Run(
+                new ConvolutionJob<Elementwise.Identity>(blocks, filter, x, window, RowsOf(convolution.Y)),
+                blocks.Count);
         }
 
         if (convolution.FinalWindow.Exists)
         {
             // Only now: the window may be updated in place.
             Run(
-                new WindowJob(convolution.Sequences, filter, x, window, RowsOf(convolution.FinalWindow)), convolution.Sequences.Count);
+                new WindowJob(convolution.Sequences, filter, x, window, RowsOf(convolution.FinalWindow)),
+                convolution.Sequences.Count);
         }
     }
 
@@ -59,7 +62,8 @@ public sealed unsafe partial class CpuDevice
         if (gradients.FinalWindow.Exists)
         {
             Run(
-                new WindowBackwardJob(convolution.Sequences, filter, RowsOf(gradients.FinalWindow), rows.Gx, rows.Gwindow),
+                new WindowBackwardJob(
+                    convolution.Sequences, filter, RowsOf(gradients.FinalWindow), rows.Gx, rows.Gwindow),
                 convolution.Sequences.Count);
         }
 
@@ -75,5 +79,10 @@ public sealed unsafe partial class CpuDevice
     }
 
     private Filter FilterOf(in ConvolutionOperation convolution) =>
-        new(StartOf(convolution.Weight), StartOf(convolution.Bias), convolution.Width, convolution.Left, convolution.Channels);
+        new(
+            StartOf(convolution.Weight),
+            StartOf(convolution.Bias),
+            convolution.Width,
+            convolution.Left,
+            convolution.Channels);
 }

@@ -47,15 +47,15 @@ public abstract partial class Device
     internal abstract void LogitStatistics(in LogitSlice slice);
 
     /// <summary>
-    /// Computes the mean of <c>log Σ_j e^logits[j] - logits[target]</c> over the counted rows from the statistics of all
-    /// classes, see <see cref="LogitSlice.Statistics"/>; 0 if there is none.
+    /// Computes the mean of <c>log Σ_j e^logits[j] - logits[target]</c> over the counted rows from the statistics of
+    /// all classes, see <see cref="LogitSlice.Statistics"/>; 0 if there is none.
     /// </summary>
     internal abstract void MeanLoss(
         IndexArray targets, int ignoreIndex, int counted, DeviceArray statistics, DeviceArray loss);
 
     /// <summary>
-    /// Adds <c>gLoss[0]·(softmax - one-hot target)/counted</c> to the gradient of a slice's logits, by the statistics of
-    /// all classes.
+    /// Adds <c>gLoss[0]·(softmax - one-hot target)/counted</c> to the gradient of a slice's logits, by the statistics
+    /// of all classes.
     /// </summary>
     internal abstract void CrossEntropyBackward(
         in LogitSlice slice, int counted, DeviceArray gLoss, DeviceArray gLogits);

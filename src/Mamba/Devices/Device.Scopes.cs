@@ -11,7 +11,9 @@ namespace Mamba.Devices;
 /// </remarks>
 public abstract partial class Device
 {
-    /// <summary>Guards the lists of contexts, owned memory, recordings and deferred work; never the arithmetic.</summary>
+    /// <summary>
+    /// Guards the lists of contexts, owned memory, recordings and deferred work; never the arithmetic.
+    /// </summary>
     private readonly Lock _gate = new();
 
     private readonly List<DeviceContext> _inside = [];
@@ -55,7 +57,9 @@ public abstract partial class Device
     /// <summary>Number of contexts, of threads that have scopes open and idle ones.</summary>
     internal int ContextCount => _contexts.Length;
 
-    /// <summary>Begins a scope of the calling thread; what it allocates until the end of the scope is freed then.</summary>
+    /// <summary>
+    /// Begins a scope of the calling thread; what it allocates until the end of the scope is freed then.
+    /// </summary>
     /// <returns>The scope, to be disposed.</returns>
     /// <exception cref="InvalidOperationException">
     /// Another thread has a scope open on a GPU, which one thread uses at a time.
@@ -232,8 +236,8 @@ public abstract partial class Device
 
     private InvalidOperationException InUse() => new(
         $"\"{this}\" is in use by {DeviceContext.Name(_inside[0].Owner)}, which has a scope open on it; this is " +
-        $"{DeviceContext.Name(Thread.CurrentThread)}. A GPU is used by one thread at a time: give each thread a device " +
-        "of its own, or let the threads take turns.");
+        $"{DeviceContext.Name(Thread.CurrentThread)}. A GPU is used by one thread at a time: give each thread a " +
+        "device of its own, or let the threads take turns.");
 
     private ObjectDisposedException Disposed() =>
         new(GetType().Name, $"The device \"{this}\" has been disposed. Use it, and what lives on it, before that.");

@@ -4,8 +4,8 @@ namespace Mamba.Kernels;
 
 /// <summary>Causal attention of one head of one sequence, a query at a time.</summary>
 /// <remarks>
-/// Vaswani et al., arXiv:1706.03762, eq. 1, with keys that several query heads share (Ainslie et al., arXiv:2305.13245).
-/// Rows 0..past-1 of the keys come from the past, the others from the sequence itself.
+/// Vaswani et al., arXiv:1706.03762, eq. 1, with keys that several query heads share (Ainslie et al.,
+/// arXiv:2305.13245). Rows 0..past-1 of the keys come from the past, the others from the sequence itself.
 /// </remarks>
 internal static unsafe class Attention
 {

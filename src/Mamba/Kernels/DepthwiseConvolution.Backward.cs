@@ -10,7 +10,9 @@ internal static unsafe partial class DepthwiseConvolution
     /// <summary>Floats of g that leave room in the nearest cache for the other rows.</summary>
     private const int CachedLength = 4608;
 
-    /// <summary>Floats of scratch memory that <see cref="Backward"/> needs, for g of a chunk and its neighbours.</summary>
+    /// <summary>
+    /// Floats of scratch memory that <see cref="Backward"/> needs, for g of a chunk and its neighbours.
+    /// </summary>
     public static int ScratchLength(Filter filter) => (ChunkLength + filter.Width - 1) * ChannelsAtOnce(filter);
 
     /// <summary>

@@ -20,7 +20,9 @@ internal static unsafe partial class DepthwiseConvolution
             where TLanes : struct, ILanes<TLanes>;
     }
 
-    /// <summary>Computes y for <paramref name="count"/> tokens from <paramref name="t"/> on; y starts with them.</summary>
+    /// <summary>
+    /// Computes y for <paramref name="count"/> tokens from <paramref name="t"/> on; y starts with them.
+    /// </summary>
     public static void Forward<TActivation>(Filter filter, SequenceRows x, int t, int count, Rows y)
         where TActivation : struct, IMap =>
         Run<Activated<TActivation>>(filter, x, t, count, default, y, 0, filter.Channels);

@@ -9,8 +9,8 @@ namespace Mamba.Kernels;
 /// eight, while the rows of W behind these come from memory.
 /// </summary>
 /// <remarks>
-/// A sum is two chains, as in <see cref="MatMulFewRows{TFormat}"/>; one after the other, since both of all sums would need
-/// 48 registers.
+/// A sum is two chains, as in <see cref="MatMulFewRows{TFormat}"/>; one after the other, since both of all sums would
+/// need 48 registers.
 /// </remarks>
 internal readonly unsafe struct FewRowsTile<TFormat>(
     byte* w0, byte* w1, byte* w2, float* scales, nint scalesPitch, int depth)
@@ -98,7 +98,9 @@ internal readonly unsafe struct FewRowsTile<TFormat>(
     private static void AddSums(float* even, Four<Lanes512> odd, float* sums) =>
         Four<Lanes512>.AddSums(Four<Lanes512>.Load(even, Lanes512.Count), odd, sums);
 
-    /// <summary>Asks for weights; wide ones wait in the second cache, since those at work and x fill the first.</summary>
+    /// <summary>
+    /// Asks for weights; wide ones wait in the second cache, since those at work and x fill the first.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fetch(byte* address)
     {

@@ -24,8 +24,8 @@ internal static unsafe class GatedRmsNorm
     }
 
     /// <summary>
-    /// Adds the row's part to the gradients that are not null. <c>inner</c> is room for a row, the result of whichever comes
-    /// first, computed again; <c>ginner</c> is room for its gradient.
+    /// Adds the row's part to the gradients that are not null. <c>inner</c> is room for a row, the result of whichever
+    /// comes first, computed again; <c>ginner</c> is room for its gradient.
     /// </summary>
     public static void Backward(
         float* x,

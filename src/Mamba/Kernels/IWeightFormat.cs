@@ -19,8 +19,8 @@ internal unsafe interface IWeightFormat
         where TLanes : struct, INarrowLanes<TLanes>;
 
     /// <summary>
-    /// Loads two registers of weights, one behind the other, from an even multiple of a register's length on; they share a
-    /// scale.
+    /// Loads two registers of weights, one behind the other, from an even multiple of a register's length on; they
+    /// share a scale.
     /// </summary>
     static abstract void LoadTwo<TLanes>(byte* row, nint k, float* scales, out TLanes first, out TLanes second)
         where TLanes : struct, INarrowLanes<TLanes>;

@@ -6,13 +6,13 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The product <c>y[m, n] = x[m]·w[n] + b[n]</c> for so few rows of x that reading W is what takes the time: W comes from
-/// memory once, in one stream from its first to its last byte, and stays as it is.
+/// The product <c>y[m, n] = x[m]·w[n] + b[n]</c> for so few rows of x that reading W is what takes the time: W comes
+/// from memory once, in one stream from its first to its last byte, and stays as it is.
 /// </summary>
 /// <remarks>
-/// The lanes run along a row of W. An element is two chains of sums, of the registers with even and with odd numbers, wherever
-/// in a tile it stands: so its bits do not depend on the number of rows, nor on the format of W beyond the numbers that it
-/// stands for.
+/// The lanes run along a row of W. An element is two chains of sums, of the registers with even and with odd numbers,
+/// wherever in a tile it stands: so its bits do not depend on the number of rows, nor on the format of W beyond the
+/// numbers that it stands for.
 /// </remarks>
 internal readonly unsafe struct MatMulFewRows<TFormat>(
     Rows x, nint rows, WeightRows weight, int columns, float* bias, Rows y)
@@ -24,7 +24,9 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
     /// <summary>Bytes of W that an item reads: some microseconds from memory.</summary>
     private const int BytesPerItem = 64 * 1024;
 
-    /// <summary>Bytes between what is read and what is fetched: memory answers in the time in which so many are read.</summary>
+    /// <summary>
+    /// Bytes between what is read and what is fetched: memory answers in the time in which so many are read.
+    /// </summary>
     private const int Ahead = 4096;
 
     private int Depth => weight.Width;
@@ -186,7 +188,8 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
 
         // Where a row of W is missing, the last stands for it, and where rows of x are missing, those before.
         FewRowsTile<TFormat> tile = new(
-            weight[n], weight[n + Math.Min(1, count - 1)], weight[n + Math.Min(2, count - 1)], scales, scalesPitch, Depth);
+            weight[n], weight[n + Math.Min(1, count - 1)], weight[n + Math.Min(2, count - 1)], scales, scalesPitch,
+            Depth);
         for (nint m = 0; m < rows; m += height)
         {
             nint low = nint.Max(nint.Min(m, rows - height), 0), high = nint.Min(low + 4, rows - 4);
@@ -253,13 +256,27 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         where TFour : struct, IWeightFormat
         where TOther : struct, IWeightFormat
     {
-        if (Width.Has512) { k = AddDots<TFour, TOther, Lanes512>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
-        if (Width.Has256) { k = AddDots<TFour, TOther, Lanes256>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
-        if (Width.Has128) { k = AddDots<TFour, TOther, Lanes128>(row0, row1, row2, row3, other, scales, fetched, k, sums); }
+        if (Width.Has512)
+        {
+            k = AddDots<TFour, TOther, Lanes512>(row0, row1, row2, row3, other, scales, fetched, k, sums);
+        }
+
+        if (Width.Has256)
+        {
+            k = AddDots<TFour, TOther, Lanes256>(row0, row1, row2, row3, other, scales, fetched, k, sums);
+        }
+
+        if (Width.Has128)
+        {
+            k = AddDots<TFour, TOther, Lanes128>(row0, row1, row2, row3, other, scales, fetched, k, sums);
+        }
+
         if (k < Depth) { AddLastDots<TFour, TOther>(row0, row1, row2, row3, other, scales, k, sums); }
     }
 
-    /// <summary>Without registers, for what is left; by itself, for the JIT inlines only so much into one method.</summary>
+    /// <summary>
+    /// Without registers, for what is left; by itself, for the JIT inlines only so much into one method.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private void AddLastDots<TFour, TOther>(
         byte* row0, byte* row1, byte* row2, byte* row3, byte* other, float* scales, nint k, float* sums)

@@ -26,7 +26,9 @@ internal static unsafe class NarrowNumbers
     }
 
     /// <summary>Rounds to the nearest half-precision number, ties to even.</summary>
-    /// <exception cref="ArithmeticException">The number is beyond those of half precision, or is not finite.</exception>
+    /// <exception cref="ArithmeticException">
+    /// The number is beyond those of half precision, or is not finite.
+    /// </exception>
     public static ushort ToFloat16(float value)
     {
         Half half = (Half)value;

@@ -26,8 +26,8 @@ internal static unsafe class Norm
     }
 
     /// <summary>
-    /// Adds the row's part to the gradients that are not null. <c>gsum</c> reaches x beside the norm, where x is a sum that
-    /// is an output too, and joins <c>gx</c>; <c>gresidual</c>, of x's second term, is that of the first.
+    /// Adds the row's part to the gradients that are not null. <c>gsum</c> reaches x beside the norm, where x is a sum
+    /// that is an output too, and joins <c>gx</c>; <c>gresidual</c>, of x's second term, is that of the first.
     /// </summary>
     public static void Backward(
         float* x,

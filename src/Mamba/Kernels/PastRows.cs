@@ -2,7 +2,9 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Rows of which the first <paramref name="count"/> come from the past and the others from the present.</summary>
+/// <summary>
+/// Rows of which the first <paramref name="count"/> come from the past and the others from the present.
+/// </summary>
 internal readonly unsafe struct PastRows(Rows past, int count, Rows present)
 {
     /// <summary>Row <paramref name="index"/>; null where its part is absent.</summary>

@@ -25,7 +25,8 @@ internal static unsafe partial class SelectiveScan
             }
         }
 
-        private static void ForwardFour<TLanes>(in ScanTile tile, in ScanChunk chunk, in Decay<TLanes> given, Rows state, int n)
+        private static void ForwardFour<TLanes>(
+            in ScanTile tile, in ScanChunk chunk, in Decay<TLanes> given, Rows state, int n)
             where TLanes : struct, ILanes<TLanes>
         {
             // exp(Δ·A) = 2^(Δ·(A·log2 e))
@@ -67,7 +68,8 @@ internal static unsafe partial class SelectiveScan
             TLanes.Store(h3, h + (3 * hState));
         }
 
-        private static void ForwardOne<TLanes>(in ScanTile tile, in ScanChunk chunk, in Decay<TLanes> given, Rows state, int n)
+        private static void ForwardOne<TLanes>(
+            in ScanTile tile, in ScanChunk chunk, in Decay<TLanes> given, Rows state, int n)
             where TLanes : struct, ILanes<TLanes>
         {
             Decay<TLanes> decay = given;

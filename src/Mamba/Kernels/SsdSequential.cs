@@ -9,8 +9,8 @@ namespace Mamba.Kernels;
 internal static unsafe class SsdSequential
 {
     /// <summary>
-    /// Floats between the states that are at work and those that are fetched, of the next channels or the next head: the
-    /// states of several sequences come from memory, and are more than the weights.
+    /// Floats between the states that are at work and those that are fetched, of the next channels or the next head:
+    /// the states of several sequences come from memory, and are more than the weights.
     /// </summary>
     private const int Ahead = 1024;
 

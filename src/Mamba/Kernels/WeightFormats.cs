@@ -64,8 +64,8 @@ internal readonly unsafe struct Float16Weights : IWeightFormat
 }
 
 /// <summary>
-/// Integers from -127 to 127 and a scale for every 32 of them, of which the largest is 127: the numbers of GGUF's Q8_0. A
-/// row has its integers first, then its scales, so that both are read in whole registers.
+/// Integers from -127 to 127 and a scale for every 32 of them, of which the largest is 127: the numbers of GGUF's Q8_0.
+/// A row has its integers first, then its scales, so that both are read in whole registers.
 /// </summary>
 internal readonly unsafe struct Int8Weights : IWeightFormat
 {
@@ -100,15 +100,17 @@ internal readonly unsafe struct Int8Weights : IWeightFormat
             scales[block] = NarrowNumbers.ToFloat16(scale);
             for (int i = 0; i < Block; i++)
             {
-                ((sbyte*)row)[(block * Block) + i] = (sbyte)MathF.Round(values[i] * inverse, MidpointRounding.AwayFromZero);
+                ((sbyte*)row)[(block * Block) + i] =
+                    (sbyte)MathF.Round(values[i] * inverse, MidpointRounding.AwayFromZero);
             }
         }
     }
 }
 
 /// <summary>
-/// Integers from -8 to 7 and a scale for every 32 of them, of which the largest in size is -8: the numbers of GGUF's Q4_0. A
-/// byte holds the i-th and the (i + 16)-th integer of a block, each plus 8. A row has its integers first, then its scales.
+/// Integers from -8 to 7 and a scale for every 32 of them, of which the largest in size is -8: the numbers of GGUF's
+/// Q4_0. A byte holds the i-th and the (i + 16)-th integer of a block, each plus 8. A row has its integers first, then
+/// its scales.
 /// </summary>
 internal readonly unsafe struct Int4Weights : IWeightFormat
 {

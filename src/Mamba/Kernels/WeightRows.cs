@@ -13,6 +13,8 @@ internal readonly unsafe struct WeightRows(
     /// <summary>Weights of a row.</summary>
     public int Width => width;
 
-    /// <summary>Makes float32 numbers of a part of a row; where there are scales, from the first weight of a block on.</summary>
+    /// <summary>
+    /// Makes float32 numbers of a part of a row; where there are scales, from the first weight of a block on.
+    /// </summary>
     public void Widen(nint row, nint first, int count, float* target) => widen(this[row], width, first, count, target);
 }

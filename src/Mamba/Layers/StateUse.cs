@@ -1,6 +1,8 @@
 namespace Mamba.Layers;
 
-/// <summary>The use of a state by the calling thread, until it is disposed; other threads are refused meanwhile.</summary>
+/// <summary>
+/// The use of a state by the calling thread, until it is disposed; other threads are refused meanwhile.
+/// </summary>
 internal readonly ref struct StateUse : IDisposable
 {
     private readonly LayerState? _state;

@@ -5,11 +5,15 @@ namespace Mamba.Layers;
 /// </summary>
 internal sealed class UseLock
 {
-    /// <summary>The managed id of the thread that changes the state; minus the number of those that copy it; or 0.</summary>
+    /// <summary>
+    /// The managed id of the thread that changes the state; minus the number of those that copy it; or 0.
+    /// </summary>
     private int _holder;
     private int _nested;
 
-    /// <summary>The thread that changes the state, unless it is the calling one; -1 for threads that copy it; else 0.</summary>
+    /// <summary>
+    /// The thread that changes the state, unless it is the calling one; -1 for threads that copy it; else 0.
+    /// </summary>
     public int OtherThread => Volatile.Read(ref _holder) switch
     {
         < 0 => -1,

@@ -30,7 +30,9 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     /// <summary>The scope that frees this storage, counted from 1, the outermost; 0 if it is owned.</summary>
     public int Depth { get; set; }
 
-    /// <summary>The context whose scope or pool has this storage; null if it is owned, and shared by all threads.</summary>
+    /// <summary>
+    /// The context whose scope or pool has this storage; null if it is owned, and shared by all threads.
+    /// </summary>
     public DeviceContext? Context { get; set; }
 
     /// <summary>

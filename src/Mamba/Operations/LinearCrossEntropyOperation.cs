@@ -14,8 +14,8 @@ namespace Mamba.Operations;
 internal readonly record struct LinearCrossEntropyOperation : IOperation<LinearCrossEntropyOperation>
 {
     /// <summary>
-    /// Classes of a slice. The order of sums rests on it, so it depends on nothing: a sequence gives the same bits alone
-    /// and in a batch.
+    /// Classes of a slice. The order of sums rests on it, so it depends on nothing: a sequence gives the same bits
+    /// alone and in a batch.
     /// </summary>
     private const int SliceClasses = 2048;
 

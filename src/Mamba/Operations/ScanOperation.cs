@@ -10,7 +10,9 @@ internal readonly record struct ScanOperation : IOperation<ScanOperation>
 
     public Segments? Segments { get; init; }
 
-    /// <summary>The rows of the initial and final states; null if there is one for each sequence, in their order.</summary>
+    /// <summary>
+    /// The rows of the initial and final states; null if there is one for each sequence, in their order.
+    /// </summary>
     public StateSlots? Slots { get; init; }
 
     /// <summary>y, in the shape of x.</summary>

@@ -37,7 +37,8 @@ internal readonly struct Decay<TLanes>
         _one = TLanes.Broadcast(1f);
         _low = TLanes.Broadcast(low);
         _high = TLanes.Broadcast(high);
-        _rounder = TLanes.Broadcast(12582912f); // 1.5·2^23: adding it rounds to an integer, which the low bits then hold
+        // 1.5·2^23: adding it rounds to an integer, which the low bits then hold.
+        _rounder = TLanes.Broadcast(12582912f);
     }
 
     /// <summary>Makes the function.</summary>
@@ -46,8 +47,8 @@ internal readonly struct Decay<TLanes>
 
     /// <summary>Computes <c>2^x</c>; 0 far below, infinity far above, NaN at NaN.</summary>
     /// <remarks>
-    /// Without AVX-512, whose instructions do it all, the exponent is added as an integer: where x &lt; -126, beyond the
-    /// normal numbers, the result is then off by as much as 2^-126, and it is 0 from -127 down.
+    /// Without AVX-512, whose instructions do it all, the exponent is added as an integer: where x &lt; -126, beyond
+    /// the normal numbers, the result is then off by as much as 2^-126, and it is 0 from -127 down.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TLanes Of(TLanes x)

@@ -67,7 +67,9 @@ public unsafe interface ILanes<TSelf>
     /// <summary>The value less the nearest integer, <c>value - Round(value)</c>; 0 at infinity.</summary>
     static abstract TSelf Fraction(TSelf value);
 
-    /// <summary>The value, at least <paramref name="low"/> and at most <paramref name="high"/>; NaN stays NaN.</summary>
+    /// <summary>
+    /// The value, at least <paramref name="low"/> and at most <paramref name="high"/>; NaN stays NaN.
+    /// </summary>
     static abstract TSelf Clamp(TSelf value, TSelf low, TSelf high);
 
     /// <summary>
@@ -76,7 +78,9 @@ public unsafe interface ILanes<TSelf>
     /// </summary>
     static abstract TSelf AddToExponent(TSelf value, TSelf shifted);
 
-    /// <summary>Computes <c>value·2^exponent</c> with one rounding; <paramref name="exponent"/> holds integers.</summary>
+    /// <summary>
+    /// Computes <c>value·2^exponent</c> with one rounding; <paramref name="exponent"/> holds integers.
+    /// </summary>
     static abstract TSelf Scale(TSelf value, TSelf exponent);
 
     /// <summary>Computes <c>x &lt; limit ? then : otherwise</c>, lane by lane.</summary>

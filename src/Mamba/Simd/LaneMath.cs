@@ -80,7 +80,9 @@ public static partial class LaneMath
         TLanes.Broadcast(1f) / (TLanes.Broadcast(1f) + Exp(-x));
 
     /// <summary>Computes <c>log(1 + e^x)</c>, the identity above 20 as the reference implementation has it.</summary>
-    /// <remarks><c>log(1 + e^x)</c> as written overflows at x = 89; <c>max(x, 0) + log1p(e^-|x|)</c> does not.</remarks>
+    /// <remarks>
+    /// <c>log(1 + e^x)</c> as written overflows at x = 89; <c>max(x, 0) + log1p(e^-|x|)</c> does not.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Softplus<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes> => Softplus(x, Exp(-TLanes.Abs(x)));

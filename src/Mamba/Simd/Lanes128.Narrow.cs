@@ -17,18 +17,22 @@ internal readonly unsafe partial struct Lanes128 : INarrowLanes<Lanes128>
         Vector128<int> bits = WidenUInt16(source), size = bits & Vector128.Create(0x7FFF);
         Vector128<int> normal = (size << 13) + Vector128.Create((127 - 15) << 23);
         Vector128<int> subnormal = (Vector128.ConvertToSingle(size) * Vector128.Create(1f / (1 << 24))).AsInt32();
-        Vector128<int> chosen = Vector128.ConditionalSelect(Vector128.LessThan(size, Vector128.Create(0x400)), subnormal, normal);
+        Vector128<int> chosen = Vector128.ConditionalSelect(
+            Vector128.LessThan(size, Vector128.Create(0x400)), subnormal, normal);
         return new((chosen | ((bits & Vector128.Create(0x8000)) << 16)).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 LoadInt8(sbyte* source) =>
-        new(Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(source)).AsSByte()))));
+        new(Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(
+            Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(source)).AsSByte()))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 LoadInt4(byte* source, int shift, float* scale)
     {
-        Vector128<int> bits = (Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(source)).AsByte())).AsInt32() >>> shift) & Vector128.Create(15);
+        Vector128<byte> bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(source)).AsByte();
+        Vector128<int> bits =
+            (Vector128.WidenLower(Vector128.WidenLower(bytes)).AsInt32() >>> shift) & Vector128.Create(15);
         return new(Vector128.ConvertToSingle(bits - Vector128.Create(8)) * Vector128.Create(*scale));
     }
 

@@ -18,7 +18,8 @@ internal readonly unsafe partial struct Lanes256 : INarrowLanes<Lanes256>
         Vector256<int> bits = WidenUInt16(source), size = bits & Vector256.Create(0x7FFF);
         Vector256<int> normal = (size << 13) + Vector256.Create((127 - 15) << 23);
         Vector256<int> subnormal = (Vector256.ConvertToSingle(size) * Vector256.Create(1f / (1 << 24))).AsInt32();
-        Vector256<int> chosen = Vector256.ConditionalSelect(Vector256.LessThan(size, Vector256.Create(0x400)), subnormal, normal);
+        Vector256<int> chosen = Vector256.ConditionalSelect(
+            Vector256.LessThan(size, Vector256.Create(0x400)), subnormal, normal);
         return new((chosen | ((bits & Vector256.Create(0x8000)) << 16)).AsSingle());
     }
 

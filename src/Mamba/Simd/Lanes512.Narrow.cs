@@ -18,7 +18,8 @@ internal readonly unsafe partial struct Lanes512 : INarrowLanes<Lanes512>
         Vector512<int> bits = WidenUInt16(source), size = bits & Vector512.Create(0x7FFF);
         Vector512<int> normal = (size << 13) + Vector512.Create((127 - 15) << 23);
         Vector512<int> subnormal = (Vector512.ConvertToSingle(size) * Vector512.Create(1f / (1 << 24))).AsInt32();
-        Vector512<int> chosen = Vector512.ConditionalSelect(Vector512.LessThan(size, Vector512.Create(0x400)), subnormal, normal);
+        Vector512<int> chosen = Vector512.ConditionalSelect(
+            Vector512.LessThan(size, Vector512.Create(0x400)), subnormal, normal);
         return new((chosen | ((bits & Vector512.Create(0x8000)) << 16)).AsSingle());
     }
 
@@ -30,7 +31,8 @@ internal readonly unsafe partial struct Lanes512 : INarrowLanes<Lanes512>
     public static Lanes512 LoadInt4(byte* source, int shift, float* scale)
     {
         // The four bits choose from a table, which is multiplied once for all: of an index it reads the lowest four.
-        Vector512<float> table = Vector512.Create(-8f, -7f, -6f, -5f, -4f, -3f, -2f, -1f, 0f, 1f, 2f, 3f, 4f, 5f, 6f, 7f);
+        Vector512<float> table = Vector512.Create(
+            -8f, -7f, -6f, -5f, -4f, -3f, -2f, -1f, 0f, 1f, 2f, 3f, 4f, 5f, 6f, 7f);
         Vector512<int> bits = Avx512F.ConvertToVector512Int32(Vector128.Load(source)) >>> shift;
         return new(Avx512F.PermuteVar16x32(table * Vector512.Create(*scale), bits));
     }

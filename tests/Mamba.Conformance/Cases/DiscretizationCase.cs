@@ -3,7 +3,9 @@ using Mamba.StateSpace;
 
 namespace Mamba.Conformance.Cases;
 
-/// <summary>The three discretisations, in double: a grid of diagonal systems, selective shapes, or one dense system.</summary>
+/// <summary>
+/// The three discretisations, in double: a grid of diagonal systems, selective shapes, or one dense system.
+/// </summary>
 internal static class DiscretizationCase
 {
     private delegate void Dense(

@@ -5,7 +5,9 @@ using Mamba.Operations;
 
 namespace Mamba.Conformance.Cases;
 
-/// <summary>The Mamba-1 scan: reference tensors are (batch, channels, length), ours [batch, length, channels].</summary>
+/// <summary>
+/// The Mamba-1 scan: reference tensors are (batch, channels, length), ours [batch, length, channels].
+/// </summary>
 internal static class SelectiveScanCase
 {
     public static void Run(Device device, Golden golden, Report report)
@@ -95,7 +97,9 @@ internal static class SelectiveScanCase
     private static DeviceArray Optional(Device device, Golden golden, string name) =>
         golden.Has(name) ? golden[name].To(device) : default;
 
-    /// <summary>(channels, n) is constant; with complex numbers (channels, n, 2) is, and only the options tell.</summary>
+    /// <summary>
+    /// (channels, n) is constant; with complex numbers (channels, n, 2) is, and only the options tell.
+    /// </summary>
     private static bool IsConstant(Golden golden, string name, bool complex) => complex
         ? golden.Text(name)?.StartsWith("constant", StringComparison.Ordinal) == true
         : golden.Shape($"in.{name}").Length == 2;
@@ -109,7 +113,9 @@ internal static class SelectiveScanCase
     /// <summary>(b, d, n) to [b, n, d]; complex (b, d, n, 2) to [b, 2, n, d].</summary>
     private static Nd State(Nd nd, bool complex) => complex ? nd.Permute(0, 3, 2, 1) : nd.Permute(0, 2, 1);
 
-    /// <summary>B or C: constant as a matrix, else (b, [g,] n, L) or complex (b, [g,] n, 2L) to [b, L, g·n(·2)].</summary>
+    /// <summary>
+    /// B or C: constant as a matrix, else (b, [g,] n, L) or complex (b, [g,] n, 2L) to [b, L, g·n(·2)].
+    /// </summary>
     private static Nd Selection(Nd nd, bool constant, bool complex)
     {
         if (constant)

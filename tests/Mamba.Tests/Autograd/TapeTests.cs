@@ -285,7 +285,8 @@ public sealed class TapeTests
     {
         using Device device = TestDevice.Open();
         using Tape tape = new(device);
-        DeviceArray early = device.Array([2], [1, 2]), late = device.Array([2], [3, 4]), unused = device.Array([1], [5]);
+        DeviceArray early = device.Array([2], [1, 2]), late = device.Array([2], [3, 4]);
+        DeviceArray unused = device.Array([1], [5]);
         List<string> order = [];
         foreach ((string name, DeviceArray array) in new[] { ("early", early), ("late", late), ("unused", unused) })
         {

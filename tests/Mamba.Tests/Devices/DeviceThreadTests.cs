@@ -357,7 +357,8 @@ public sealed class DeviceThreadTests
     private static void InterlockedMax(ref long most, long value)
     {
         long found;
-        while ((found = Volatile.Read(ref most)) < value && Interlocked.CompareExchange(ref most, value, found) != found)
+        while ((found = Volatile.Read(ref most)) < value
+            && Interlocked.CompareExchange(ref most, value, found) != found)
         {
         }
     }

@@ -6,7 +6,9 @@ using Mamba.Memory;
 
 namespace Mamba.Tests.Devices;
 
-/// <summary>Four threads do at random whatever a thread may do; nothing is mixed up, and nothing is left behind.</summary>
+/// <summary>
+/// Four threads do at random whatever a thread may do; nothing is mixed up, and nothing is left behind.
+/// </summary>
 public sealed class ThreadStressTests
 {
     private const int Width = 24;

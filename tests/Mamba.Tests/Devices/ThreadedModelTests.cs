@@ -128,7 +128,8 @@ public sealed class ThreadedModelTests
                 }
                 catch (InvalidOperationException exception)
                 {
-                    exception.Message.Should().Match("This *State is *; this is thread *a state of its own, or a clone*");
+                    exception.Message.Should().Match(
+                        "This *State is *; this is thread *a state of its own, or a clone*");
                     Interlocked.Increment(ref refused);
                 }
             }

@@ -9,7 +9,9 @@ using Mamba.Simd;
 
 namespace Mamba.Tests.Gpu;
 
-/// <summary>Every kernel becomes code for NVIDIA's devices that their assembler takes and that keeps to registers.</summary>
+/// <summary>
+/// Every kernel becomes code for NVIDIA's devices that their assembler takes and that keeps to registers.
+/// </summary>
 public sealed class PtxTests
 {
     public static TheoryData<string> Kernels => [.. All.Keys];

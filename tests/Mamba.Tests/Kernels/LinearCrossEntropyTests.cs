@@ -11,7 +11,9 @@ public sealed class LinearCrossEntropyTests
     // As in LossTests, with a product of short rows before.
     private const double Tolerance = 1e-6, GradientTolerance = 3e-6;
 
-    /// <summary>Rows, width and classes: one slice, one whole slice, two, and three of which the last is short.</summary>
+    /// <summary>
+    /// Rows, width and classes: one slice, one whole slice, two, and three of which the last is short.
+    /// </summary>
     public static TheoryData<int, int, int> Sizes => new()
     {
         { 3, 4, 7 }, { 2, 5, 2048 }, { 5, 3, 2049 }, { 7, 8, 4100 }, { 90, 6, 2500 }, { 0, 4, 9 },
@@ -145,6 +147,10 @@ public sealed class LinearCrossEntropyTests
     private static int[] Targets(int rows, int classes)
     {
         Random random = new(5);
-        return [.. Enumerable.Range(0, rows).Select(row => row % 5 == 4 ? Functions.IgnoredTarget : random.Next(classes))];
+        return
+        [
+            .. Enumerable.Range(0, rows)
+                .Select(row => row % 5 == 4 ? Functions.IgnoredTarget : random.Next(classes)),
+        ];
     }
 }

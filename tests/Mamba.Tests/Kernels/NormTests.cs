@@ -233,8 +233,10 @@ public sealed class NormTests
     public void A_gradient_of_the_sum_alone_reaches_both_terms()
     {
         using Device device = TestDevice.Open();
-        DeviceArray x = device.Array([2, 6], Samples.Normal(1, 12)), residual = device.Array([2, 6], Samples.Normal(2, 12));
-        DeviceArray weight = device.Array([6], Samples.Normal(3, 6)), gradient = device.Array([2, 6], Samples.Normal(4, 12));
+        DeviceArray x = device.Array([2, 6], Samples.Normal(1, 12));
+        DeviceArray residual = device.Array([2, 6], Samples.Normal(2, 12));
+        DeviceArray gradient = device.Array([2, 6], Samples.Normal(4, 12));
+        DeviceArray weight = device.Array([6], Samples.Normal(3, 6));
         using Tape tape = new(device);
         tape.Watch(x);
         tape.Watch(residual);

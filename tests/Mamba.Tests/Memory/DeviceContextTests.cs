@@ -5,7 +5,9 @@ using Mamba.Memory;
 
 namespace Mamba.Tests.Memory;
 
-/// <summary>Contexts are taken when a thread enters, given back when it leaves, and reclaimed when it has ended.</summary>
+/// <summary>
+/// Contexts are taken when a thread enters, given back when it leaves, and reclaimed when it has ended.
+/// </summary>
 public sealed class DeviceContextTests
 {
     [Fact]

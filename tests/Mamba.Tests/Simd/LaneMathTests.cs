@@ -6,7 +6,8 @@ namespace Mamba.Tests.Simd;
 
 public sealed unsafe class LaneMathTests
 {
-    // Half a unit in the last place of float32 is 6e-8; the polynomials and their rounding stay within five (softplus has the longest chain).
+    // Half a unit in the last place of float32 is 6e-8; the polynomials and their rounding stay within five (softplus
+    // has the longest chain).
     private const double Tolerance = 3e-7;
 
     private static readonly float[] Points =
