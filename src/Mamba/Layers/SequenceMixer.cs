@@ -8,7 +8,7 @@ namespace Mamba.Layers;
 /// A layer that mixes tokens along time. One contract for all: a sequence at once or in pieces, or a token at a time,
 /// with the same result.
 /// </summary>
-public abstract class SequenceMixer : Module
+public abstract class SequenceMixer : Module, ILayer
 {
     private protected SequenceMixer(Device device)
         : base(device)
@@ -33,6 +33,9 @@ public abstract class SequenceMixer : Module
     /// <returns>Shape [batch, length, modelDim].</returns>
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
     public abstract DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null);
+
+    /// <summary>Mixes whole sequences that begin here, and whose end is not kept.</summary>
+    DeviceArray ILayer.Forward(DeviceArray x) => Forward(x);
 
     /// <summary>Mixes the next token of every sequence.</summary>
     /// <param name="x">Shape [batch, 1, modelDim].</param>
