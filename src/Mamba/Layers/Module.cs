@@ -74,6 +74,9 @@ public abstract class Module : IDisposable
         }
     }
 
+    /// <summary>Whether a tape records what the calling thread computes on the device.</summary>
+    protected bool IsRecording => Device.Tape is not null;
+
     /// <summary>Number of weights.</summary>
     public long ParameterCount => Parameters.Sum(named => (long)named.Parameter.Value.Shape.Count);
 
@@ -124,7 +127,8 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>
-    /// Frees the parameters and buffers, also those of parts; a part that is shared is freed with the first of its owners.
+    /// Frees the parameters and buffers, also those of parts; a part that is shared is freed with the first of its
+    /// owners.
     /// </summary>
     public void Dispose()
     {
@@ -185,10 +189,15 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>The value of a parameter that may be null; <c>default</c> then.</summary>
-    private protected static DeviceArray Optional(Parameter? parameter) => parameter?.Value ?? default;
+    /// <param name="parameter">The parameter.</param>
+    /// <returns>Its value, as functions take what is optional.</returns>
+    protected static DeviceArray Optional(Parameter? parameter) => parameter?.Value ?? default;
 
     /// <summary>Throws unless an input has the width that a layer takes.</summary>
-    private protected void RequireWidth(DeviceArray x, int width)
+    /// <param name="x">The input.</param>
+    /// <param name="width">The width, the size of the last axis.</param>
+    /// <exception cref="ArgumentException">It has another width, or is <c>default</c>.</exception>
+    protected void RequireWidth(DeviceArray x, int width)
     {
         DeviceArray.Require(nameof(x), x);
         if (x.Shape.Width != width)

@@ -13,7 +13,8 @@ public sealed class LayerTests
     public void Sequential_computes_its_layers_one_after_another()
     {
         using Device device = TestDevice.Open();
-        using Linear first = new(device, Dim, 4, true, new Random(1)), second = new(device, 4, Dim, false, new Random(2));
+        using Linear first = new(device, Dim, 4, true, new Random(1));
+        using Linear second = new(device, 4, Dim, false, new Random(2));
         using Sequential both = new(first, new Lambda(device, Functions.Silu), second);
         using DeviceScope scope = device.Scope();
         DeviceArray x = device.Array([2, 3, Dim], Samples.Normal(3, 2 * 3 * Dim));
@@ -64,13 +65,16 @@ public sealed class LayerTests
     public void What_cannot_be_a_part_is_refused()
     {
         using Device device = TestDevice.Open(), other = TestDevice.Open();
-        using Linear here = new(device, Dim, Dim, false, new Random(1)), there = new(other, Dim, Dim, false, new Random(1));
+        using Linear here = new(device, Dim, Dim, false, new Random(1));
+        using Linear there = new(other, Dim, Dim, false, new Random(1));
 
-        ((Action)(() => _ = new Sequential(here, new Plain()))).Should().Throw<ArgumentException>()
-            .WithMessage("layers[1] must be a Module*found a Plain*Lambda*");
-        ((Action)(() => _ = new Sequential())).Should().Throw<ArgumentException>().WithMessage("*at least one layer*");
-        ((Action)(() => _ = new Sequential(here, there))).Should().Throw<ArgumentException>().WithMessage("\"1\" is on*");
-        ((Action)(() => _ = new Residual(here, there))).Should().Throw<ArgumentException>().WithMessage("\"norm\" is on*");
+        Refused(() => new Sequential(here, new Plain()), "layers[1] must be a Module*found a Plain*Lambda*");
+        Refused(() => new Sequential(), "*at least one layer*");
+        Refused(() => new Sequential(here, there), "\"1\" is on*");
+        Refused(() => new Residual(here, there), "\"norm\" is on*");
+
+        static void Refused(Func<Module> make, string message) =>
+            make.Should().Throw<ArgumentException>().WithMessage(message);
     }
 
     [Fact]
