@@ -11,7 +11,9 @@ public sealed record LanguageModelConfig
     /// <summary>The table's rows are rounded up to a multiple of this; 1: they are not.</summary>
     public int VocabularyMultiple { get; init; } = 1;
 
-    /// <summary>The layers, first to last: Mamba, Mamba-2 and attention in any order.</summary>
+    /// <summary>
+    /// The layers, first to last: Mamba, Mamba-2, S4D, attention, and layers of your own, in any order.
+    /// </summary>
     public required IReadOnlyList<MixerOptions> Layers { get; init; }
 
     /// <summary>Width inside each layer's gated MLP; 0: the layers have none.</summary>

@@ -167,7 +167,7 @@ public sealed partial class MambaLanguageModel : Module
         using DeviceScope scope = Device.Scope();
         using Tape.Suspension pause = Tape.Suspend(Device);
         state.RequireUsable();
-        if (Device.CanRecord && state.IsOfFixedSize)
+        if (Device.CanRecord && state.CanRecord)
         {
             StepRecorded(ids, state, logits);
         }

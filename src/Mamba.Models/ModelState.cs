@@ -24,7 +24,7 @@ public sealed class ModelState : IDisposable
         _layers = layers;
         _positions = new long[batch];
         Kind = kind;
-        IsOfFixedSize = !Array.Exists(layers, layer => layer.HoldsTokens);
+        CanRecord = Array.TrueForAll(layers, layer => layer.CanRecord);
     }
 
     /// <summary>Number of texts.</summary>
@@ -49,8 +49,8 @@ public sealed class ModelState : IDisposable
         set => _recorded = value;
     }
 
-    /// <summary>Whether every layer's memory is of one size for any number of tokens.</summary>
-    internal bool IsOfFixedSize { get; }
+    /// <summary>Whether a step over every layer's state may be recorded and replayed.</summary>
+    internal bool CanRecord { get; }
 
     /// <summary>Makes an equal state with memory of its own: a fork of the conversation.</summary>
     /// <returns>The copy; the caller disposes it.</returns>

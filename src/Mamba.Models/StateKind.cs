@@ -49,6 +49,6 @@ internal static class StateKind
                 $"{attention.RotaryDim} base " +
                 $"{attention.RotaryBase:R}{(attention.RotaryInterleaved ? " interleaved" : "")}, ") +
             FormattableString.Invariant($"window {Math.Max(attention.ConvWidth - 1, 0)})"),
-        _ => throw new NotSupportedException($"A state has no words for the layer {options.GetType().Name}."),
+        _ => options.DescribeState(),
     };
 }

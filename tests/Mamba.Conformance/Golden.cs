@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 using Mamba.Operations;
 
 namespace Mamba.Conformance;

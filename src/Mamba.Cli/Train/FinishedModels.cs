@@ -1,6 +1,6 @@
 using System.Globalization;
+using Mamba.Checkpoints;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
 using Mamba.Models.Training;
 
 namespace Mamba.Cli.Train;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 using Mamba.Models.Training;
 
 namespace Mamba.Cli.Train;

@@ -2,9 +2,9 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Mamba.Checkpoints;
 using Mamba.Devices;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
 using Mamba.Models.Data;
 using Mamba.Models.Training;
 

@@ -1,3 +1,4 @@
+using Mamba.Checkpoints;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Memory;

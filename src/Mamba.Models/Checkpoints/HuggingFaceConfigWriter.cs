@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mamba.Checkpoints;
 using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;

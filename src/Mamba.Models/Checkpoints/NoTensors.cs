@@ -1,3 +1,5 @@
+using Mamba.Checkpoints;
+
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>A checkpoint without tensors, for a configuration that leaves out nothing.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mamba.Checkpoints;
 using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;
@@ -18,6 +19,7 @@ internal static class OriginalConfigWriter
         {
             _ when config.NormEpsilon != NormEpsilon => $"NormEpsilon = {Shown(config.NormEpsilon)}",
             _ when config.MlpDim % MlpMultiple != 0 => $"MlpDim = {config.MlpDim}, no multiple of {MlpMultiple}",
+            _ when Array.Find(kinds, kind => Missing(kind) == "") is { } other => other.GetType().Name,
             _ when kinds.Count(kind => kind is AttentionMixerOptions) > 1 => "Layers of attention that differ",
             _ when kinds.Count(kind => kind is not AttentionMixerOptions) > 1 => "Layers of Mamba that differ",
             _ when kinds.All(kind => kind is AttentionMixerOptions) => "Layers of attention alone",

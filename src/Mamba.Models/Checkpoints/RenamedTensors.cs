@@ -1,3 +1,5 @@
+using Mamba.Checkpoints;
+
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>

@@ -1,3 +1,5 @@
+using Mamba.Checkpoints;
+
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>Several safetensors files, which an index lists (<c>weight_map</c>: tensor → file).</summary>

@@ -1,3 +1,5 @@
+using Mamba.Checkpoints;
+
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>Some numbers in the archive that tensors are views of.</summary>

@@ -1,3 +1,5 @@
+using Mamba.Checkpoints;
+
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>The few names that a PyTorch state dictionary needs: of tensors, storages and dictionaries.</summary>

@@ -1,3 +1,4 @@
+using Mamba.Checkpoints;
 using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;

@@ -1,3 +1,4 @@
+using Mamba.Checkpoints;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Mamba.Models.Checkpoints;

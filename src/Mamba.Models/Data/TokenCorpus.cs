@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 using Mamba.Models.Generation;
 
 namespace Mamba.Models.Data;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 
 namespace Mamba.Models.Training;
 

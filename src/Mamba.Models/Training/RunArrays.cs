@@ -1,5 +1,5 @@
+using Mamba.Checkpoints;
 using Mamba.Memory;
-using Mamba.Models.Checkpoints;
 
 namespace Mamba.Models.Training;
 

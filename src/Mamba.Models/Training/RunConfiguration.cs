@@ -87,15 +87,7 @@ internal static class RunConfiguration
         Line("optimiser", optimizer.GetType().Name),
         Line("learning rate", optimizer.Options.LearningRate),
         Line("weight decay", optimizer.Options.WeightDecay),
-        .. optimizer.Options switch
-        {
-            AdamOptions adam => (string[])
-                [Line("beta 1", adam.Beta1), Line("beta 2", adam.Beta2), Line("epsilon", adam.Epsilon)],
-            LionOptions lion => [Line("beta 1", lion.Beta1), Line("beta 2", lion.Beta2)],
-            SgdOptions sgd => [Line("momentum", sgd.Momentum), Line("nesterov", sgd.Nesterov)],
-            _ => throw new NotSupportedException(
-                $"A run cannot be saved with a {optimizer.GetType().Name}: its settings are unknown."),
-        },
+        .. optimizer.Options.ListSettings().Select(setting => Line(setting.Name, setting.Value)),
         .. OfGroups(optimizer, module),
     ];
 

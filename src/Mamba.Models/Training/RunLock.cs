@@ -1,5 +1,5 @@
 using System.Globalization;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 
 namespace Mamba.Models.Training;
 

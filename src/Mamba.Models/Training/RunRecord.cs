@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 using Mamba.Optimization;
 
 namespace Mamba.Models.Training;

@@ -99,6 +99,7 @@ public sealed partial class Trainer
     private IEnumerable<(string Name, DeviceArray Array)> Arrays() =>
     [
         .. Weights().Select(named => (WeightOf(named.Name), named.Array)),
+        .. _module.Buffers.Select(named => ($"buffer.{named.Name}", named.Buffer)),
         .. _optimizer.State.Select(named => ($"optimizer.{named.Name}", named.Array)),
         .. _average?.State ?? [],
         .. CarriedStates.SelectMany((state, i) => state.Arrays.Select((array, j) => (StateOf(i, j), array))),

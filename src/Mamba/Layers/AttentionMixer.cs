@@ -53,13 +53,6 @@ public sealed class AttentionMixer : SequenceMixer
         new AttentionState(Device, batch, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
 
     /// <inheritdoc/>
-    public override DeviceArray Step(DeviceArray x, LayerState state)
-    {
-        ArgumentNullException.ThrowIfNull(state);
-        return Forward(x, state);
-    }
-
-    /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
         using StateUse use = new(state);
@@ -102,7 +95,8 @@ public sealed class AttentionMixer : SequenceMixer
         return y;
     }
 
-    private protected override bool Fits(LayerState state) =>
+    /// <inheritdoc/>
+    public override bool Fits(LayerState state) =>
         state is AttentionState own
         && own.Fits(Device, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
 

@@ -60,6 +60,7 @@ public sealed record AttentionMixerOptions : MixerOptions
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(ModelDim, Heads, HeadDim);
 
-    internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
+    /// <inheritdoc/>
+    public override SequenceMixer Create(Device device, Random? random, double outputScale = 1) =>
         new AttentionMixer(device, this, random, outputScale);
 }

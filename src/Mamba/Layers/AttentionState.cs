@@ -31,14 +31,18 @@ public sealed class AttentionState : LayerState
     /// <summary>The last inputs of the convolution, if there is one.</summary>
     public DeviceArray Window => Arrays[WindowIndex];
 
-    internal override int Length => Keys.Shape[1];
+    /// <inheritdoc/>
+    public override int Length => Keys.Shape[1];
 
-    internal override bool HoldsTokens => true;
+    /// <inheritdoc/>
+    public override bool HoldsTokens => true;
 
-    internal override LayerState CreateEmpty(int batch) =>
+    /// <inheritdoc/>
+    protected internal override LayerState CreateEmpty(int batch) =>
         new AttentionState(Device, batch, _dim, _windowRows, _windowDim);
 
-    internal override void SetLength(int length)
+    /// <inheritdoc/>
+    protected internal override void SetLength(int length)
     {
         if (length != Length)
         {
@@ -55,7 +59,8 @@ public sealed class AttentionState : LayerState
     internal void Append(DeviceArray keys, DeviceArray values, DeviceArray window) =>
         Take(After(Keys, keys), After(Values, values), window.Exists ? window : Window);
 
-    internal override bool Grows(int index) => index != WindowIndex;
+    /// <inheritdoc/>
+    protected internal override bool Grows(int index) => index != WindowIndex;
 
     private DeviceArray After(DeviceArray past, DeviceArray next)
     {

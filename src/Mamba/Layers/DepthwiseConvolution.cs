@@ -1,9 +1,11 @@
+using Mamba.Autograd;
 using Mamba.Devices;
+using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>The weights of a causal convolution over each channel by itself.</summary>
-public sealed class DepthwiseConvolution : Module
+/// <summary>A causal convolution over each channel by itself.</summary>
+public sealed class DepthwiseConvolution : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
     /// <param name="device">Where the weights live.</param>
@@ -32,4 +34,14 @@ public sealed class DepthwiseConvolution : Module
 
     /// <summary>Number of channels.</summary>
     public int Channels => Weight.Value.Shape[1];
+
+    /// <summary>Convolves whole sequences: token t of the output is made of the tokens t - K + 1 to t.</summary>
+    /// <param name="x">Shape [batch, length, channels].</param>
+    /// <returns>The same shape.</returns>
+    /// <exception cref="ArgumentException">x has another width, or not three axes.</exception>
+    public DeviceArray Forward(DeviceArray x)
+    {
+        RequireWidth(x, Channels);
+        return Functions.CausalConvolution(x, Weight.Value, Optional(Bias), silu: false).Y;
+    }
 }

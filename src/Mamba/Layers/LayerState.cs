@@ -14,6 +14,13 @@ namespace Mamba.Layers;
 /// <para>
 /// One thread at a time uses a state, whichever it is; another one is refused meanwhile. Several may clone it at once.
 /// </para>
+/// <para>
+/// A state of your own derives from this class: its constructor calls <see cref="Allocate"/> with the shapes of its
+/// arrays, <see cref="CreateEmpty"/> makes another one, and a method of it gives <see cref="Take"/> new values at the
+/// end of a layer's <see cref="SequenceMixer.Forward"/>. Cloning, copying, forking, saving, loading and gradients come
+/// from here. Fields beside the arrays, if any, are kept up to date by <see cref="Copied"/>, <see cref="SlotCopied"/>,
+/// <see cref="Exchanged"/> and <see cref="Viewed"/>; they are not saved.
+/// </para>
 /// </remarks>
 public abstract class LayerState : IDisposable
 {
@@ -24,8 +31,12 @@ public abstract class LayerState : IDisposable
     private volatile bool _isDisposed;
     private bool _isVoid;
 
-    private protected LayerState(Device device, int batch)
+    /// <summary>Makes a state, whose arrays <see cref="Allocate"/> makes.</summary>
+    /// <param name="device">Where it lives.</param>
+    /// <param name="batch">Number of sequences.</param>
+    protected LayerState(Device device, int batch)
     {
+        ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfNegative(batch);
         Device = device;
         Batch = batch;
@@ -45,27 +56,35 @@ public abstract class LayerState : IDisposable
         get
         {
             RequireUsable();
-            _reader = IsRead ? _reader : Device.Tape;
-            return _current;
+            return Read();
         }
     }
 
-    /// <summary>Tokens that the arrays hold one by one: 0 but in attention.</summary>
-    internal virtual int Length => 0;
+    /// <summary>Tokens that the arrays hold one by one; 0 unless <see cref="HoldsTokens"/>.</summary>
+    public virtual int Length => 0;
 
-    /// <summary>Whether the arrays grow with the number of tokens.</summary>
-    internal virtual bool HoldsTokens => false;
+    /// <summary>Whether arrays grow with the number of tokens, as in attention.</summary>
+    public virtual bool HoldsTokens => false;
+
+    /// <summary>
+    /// Whether a step over this state may be recorded and replayed on a device that does so: it only runs operations of
+    /// the device, the same ones every time, and writes nothing but the state's own memory (<see cref="InPlace"/>).
+    /// </summary>
+    protected internal virtual bool CanRecord => false;
 
     /// <summary>
     /// Whether somebody else puts this state back if a step fails: the model that the layer belongs to.
     /// </summary>
-    internal bool IsGuarded { get; set; }
+    internal virtual bool IsGuarded { get; set; }
 
     /// <summary>Whether a step has begun, and has not ended.</summary>
-    internal bool IsStepping { get; set; }
+    internal virtual bool IsStepping { get; set; }
 
     /// <summary>Whether the memory may have changed since this was last set to false, as a step does.</summary>
-    internal bool IsChanged { get; set; }
+    internal virtual bool IsChanged { get; set; }
+
+    /// <summary>The arrays as they are now, for checks; no tape that reads them is noted.</summary>
+    internal virtual DeviceArray[] Contents => _current;
 
     /// <summary>Whether the contents are in the state's own memory, and not in arrays of a tape.</summary>
     private bool IsOwn
@@ -130,13 +149,7 @@ public abstract class LayerState : IDisposable
         using StateUse use = new(this), reading = new(other, isRead: true);
         RequireCopySlot(slot, other, otherSlot);
         using DeviceScope scope = Device.Scope();
-        MakeOwn();
-        for (int i = 0; i < _own.Length; i++)
-        {
-            Device.Copy(RowOf(other._current[i], otherSlot), RowOf(_own[i], slot));
-        }
-
-        SlotCopied(slot, other, otherSlot);
+        CopyRows(slot, other, otherSlot);
     }
 
     /// <summary>Forgets which tape the arrays came from; gradients no longer flow to what came before.</summary>
@@ -147,10 +160,25 @@ public abstract class LayerState : IDisposable
     {
         using StateUse use = new(this);
         RequireUsable();
-        if (!IsOwn)
-        {
-            CopyToOwn();
-        }
+        DetachContents();
+    }
+
+    /// <summary>
+    /// Makes a state with the same contents that takes over new arrays as they are, and leaves this one alone: for a
+    /// layer of several parts, of which a later one may fail. It has no memory of its own and needs no disposal; it is
+    /// for <see cref="SequenceMixer.Forward"/>, in the present scope.
+    /// </summary>
+    /// <returns>The draft, for <see cref="Commit"/>.</returns>
+    public LayerState Draft() => Over([.. Arrays]);
+
+    /// <summary>Takes over what a draft has become, with gradients.</summary>
+    /// <param name="draft">A draft of this state.</param>
+    /// <exception cref="ArgumentException">The draft is of another state.</exception>
+    public void Commit(LayerState draft)
+    {
+        using StateUse use = new(this);
+        RequireCopyable(draft, draft?.Batch == Batch);
+        TakeFrom(draft!);
     }
 
     /// <summary>Frees the memory; if another thread uses the state, when that is done.</summary>
@@ -164,7 +192,7 @@ public abstract class LayerState : IDisposable
 
     /// <summary>Begins a use of the calling thread, which ends with <see cref="Exit"/>; may be nested.</summary>
     /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
-    internal void Enter(bool isRead)
+    internal virtual void Enter(bool isRead)
     {
         if (isRead ? !_use.TryEnterRead() : !_use.TryEnter())
         {
@@ -173,7 +201,7 @@ public abstract class LayerState : IDisposable
     }
 
     /// <summary>Ends a use.</summary>
-    internal void Exit(bool isRead)
+    internal virtual void Exit(bool isRead)
     {
         if (isRead)
         {
@@ -190,29 +218,40 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Is told which mixer reads next.</summary>
-    internal virtual void BeginWith(SequenceMixer mixer)
+    /// <summary>Is told which mixer reads next; it fits this state.</summary>
+    /// <param name="mixer">The mixer.</param>
+    protected internal virtual void BeginWith(SequenceMixer mixer)
     {
     }
 
     /// <summary>
     /// Prepares what a step changes in place: memory of its own, which no tape needs, with its contents written.
     /// </summary>
-    internal virtual void PrepareStep() => MakeOwn();
+    protected internal virtual void PrepareStep() => MakeOwn();
 
-    /// <summary>Makes a state of the same layer for a number of sequences, with its contents not set.</summary>
-    internal abstract LayerState CreateEmpty(int batch);
+    /// <summary>Makes a state of the same layer, whose contents are written by a copy or a file.</summary>
+    /// <param name="batch">Number of sequences.</param>
+    /// <returns>A state of the same class.</returns>
+    protected internal abstract LayerState CreateEmpty(int batch);
 
-    /// <summary>Makes room for a number of remembered tokens; most states are of one size for any number.</summary>
-    internal virtual void SetLength(int length)
+    /// <summary>
+    /// Makes room for a number of remembered tokens, before a file is read; only a state that
+    /// <see cref="HoldsTokens"/> is asked.
+    /// </summary>
+    /// <param name="length">Number of tokens.</param>
+    protected internal virtual void SetLength(int length)
     {
     }
 
-    /// <summary>Whether an array's second axis grows with the number of tokens.</summary>
-    internal virtual bool Grows(int index) => false;
+    /// <summary>
+    /// Whether an array's second axis grows with the number of tokens; the array is [batch, tokens, width] then.
+    /// </summary>
+    /// <param name="index">Which array.</param>
+    /// <returns>Whether it grows.</returns>
+    protected internal virtual bool Grows(int index) => false;
 
     /// <summary>Writes what the memory lacks, so that the arrays can be read for saving.</summary>
-    internal virtual void Refresh()
+    protected internal virtual void Refresh()
     {
     }
 
@@ -220,7 +259,7 @@ public abstract class LayerState : IDisposable
     /// A state of the same layer that holds given arrays and takes over new ones as they are, without memory of its
     /// own: the layer becomes a function of arrays.
     /// </summary>
-    internal LayerState Over(ReadOnlySpan<DeviceArray> arrays)
+    internal virtual LayerState Over(ReadOnlySpan<DeviceArray> arrays)
     {
         RequireUsable();
         LayerState view = (LayerState)MemberwiseClone();
@@ -238,6 +277,8 @@ public abstract class LayerState : IDisposable
     /// <summary>Lets states take over the arrays of others: all of them, or none if memory does not suffice.</summary>
     internal static void TakeAll(ReadOnlySpan<LayerState> states, ReadOnlySpan<LayerState> others)
     {
+        states = LeavesOf(states);
+        others = LeavesOf(others);
         DeviceArray[][] targets = new DeviceArray[states.Length][];
         int prepared = 0;
         try
@@ -249,7 +290,7 @@ public abstract class LayerState : IDisposable
 
             for (int i = 0; i < states.Length; i++)
             {
-                states[i].Commit(others[i]._current, targets[i], canFollow: true);
+                states[i].Adopt(others[i]._current, targets[i], canFollow: true);
                 states[i]._isVoid = false;
                 states[i].Copied(others[i]);
             }
@@ -272,7 +313,7 @@ public abstract class LayerState : IDisposable
         RequireUsable();
         RequireSlot(slot, Batch, nameof(slot));
         RequireSlot(otherSlot, other!.Batch, nameof(otherSlot));
-        if (Tape.Follows([.. _current, .. other._current]))
+        if (Tape.Follows([.. Contents, .. other.Contents]))
         {
             throw new InvalidOperationException(
                 "A tape follows these states, and overwriting a sequence has no gradient. Detach both states first.");
@@ -286,7 +327,7 @@ public abstract class LayerState : IDisposable
     /// Puts back what was remembered before a step that failed half way, by exchanging the memory with a clone, for
     /// there may be none left; null: it is lost.
     /// </summary>
-    internal void Restore(LayerState? before)
+    internal virtual void Restore(LayerState? before)
     {
         if (before is null)
         {
@@ -302,7 +343,7 @@ public abstract class LayerState : IDisposable
     }
 
     /// <summary>Throws unless the state lives, has its contents, and no other thread changes it.</summary>
-    internal void RequireUsable()
+    internal virtual void RequireUsable()
     {
         if (_isDisposed)
         {
@@ -342,17 +383,61 @@ public abstract class LayerState : IDisposable
     {
         if (_use.TryEnter())
         {
-            foreach (DeviceArray array in _own)
-            {
-                Release(array);
-            }
-
+            Free();
             _use.Exit();
         }
     }
 
-    /// <summary>Allocates the memory, of zeros.</summary>
-    private protected void Allocate(params ReadOnlySpan<Shape> shapes)
+    /// <summary>The states that have memory: this one, or the parts of a composite.</summary>
+    internal virtual void AddLeaves(List<LayerState> leaves) => leaves.Add(this);
+
+    /// <summary>The arrays, for the present tape.</summary>
+    internal virtual IReadOnlyList<DeviceArray> Read()
+    {
+        _reader = IsRead ? _reader : Device.Tape;
+        return _current;
+    }
+
+    /// <summary>Copies one sequence's memory, after all checks.</summary>
+    internal virtual void CopyRows(int slot, LayerState other, int otherSlot)
+    {
+        MakeOwn();
+        for (int i = 0; i < _own.Length; i++)
+        {
+            Device.Copy(RowOf(other._current[i], otherSlot), RowOf(_own[i], slot));
+        }
+
+        SlotCopied(slot, other, otherSlot);
+    }
+
+    /// <summary>Copies what a tape computed to memory of the state's own.</summary>
+    internal virtual void DetachContents()
+    {
+        if (!IsOwn)
+        {
+            CopyToOwn();
+        }
+    }
+
+    /// <summary>Frees the memory, which no thread uses.</summary>
+    internal virtual void Free()
+    {
+        foreach (DeviceArray array in _own)
+        {
+            Release(array);
+        }
+    }
+
+    /// <summary>Whether another state is of the same class and device, with the same sizes.</summary>
+    internal virtual bool IsLike(LayerState other) =>
+        other.GetType() == GetType() && other.Device == Device && HasShapesOf(other);
+
+    /// <summary>Makes the arrays, of zeros; once, in a constructor.</summary>
+    /// <param name="shapes">
+    /// Their sizes, each [batch, ...]; the order is that of <see cref="Arrays"/> and of saved states.
+    /// </param>
+    /// <exception cref="InsufficientMemoryException">The device's memory does not suffice; nothing is kept.</exception>
+    protected void Allocate(params ReadOnlySpan<Shape> shapes)
     {
         using DeviceScope scope = Device.Scope();
         try
@@ -372,8 +457,14 @@ public abstract class LayerState : IDisposable
         _current = [.. _own];
     }
 
-    /// <summary>The state's own memory, for operations that update it in place.</summary>
-    private protected DeviceArray InPlace(int index)
+    /// <summary>
+    /// The state's own memory, for a step that updates it in place: with operations that do so, or with
+    /// <see cref="DeviceArray.CopyFrom(DeviceArray)"/>. Nothing is allocated once the memory is there. The step holds a
+    /// <see cref="StepGuard"/>, which puts the memory back if it fails.
+    /// </summary>
+    /// <param name="index">Which array.</param>
+    /// <returns>The array.</returns>
+    protected DeviceArray InPlace(int index)
     {
         MakeOwn();
         IsChanged = true;
@@ -393,15 +484,15 @@ public abstract class LayerState : IDisposable
     private void CopyToOwn()
     {
         using DeviceScope scope = Device.Scope();
-        Take(_current, canFollow: false);
+        TakeOver(_current, canFollow: false);
     }
 
-    private void Take(ReadOnlySpan<DeviceArray> values, bool canFollow)
+    private void TakeOver(ReadOnlySpan<DeviceArray> values, bool canFollow)
     {
         DeviceArray[] targets = Prepare(values, canFollow);
         try
         {
-            Commit(values, targets, canFollow);
+            Adopt(values, targets, canFollow);
         }
         catch
         {
@@ -410,26 +501,38 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Takes new values: copies of them, or, under a tape that follows them, themselves.</summary>
-    private protected void Take(params ReadOnlySpan<DeviceArray> values) => Take(values, canFollow: true);
+    /// <summary>
+    /// Moves the state on: takes copies of new values, or, under a tape that follows them, the values themselves. Call
+    /// it last in a layer, when nothing can fail any more: if memory does not suffice, nothing is taken.
+    /// </summary>
+    /// <param name="values">One for each array.</param>
+    protected void Take(params ReadOnlySpan<DeviceArray> values) => TakeOver(values, canFollow: true);
 
     /// <summary>Is told that another state's arrays were taken over.</summary>
-    private protected virtual void Copied(LayerState other)
+    /// <param name="other">The other state, of the same class.</param>
+    protected virtual void Copied(LayerState other)
     {
     }
 
     /// <summary>Is told that the memory was exchanged with that of a clone.</summary>
-    private protected virtual void Exchanged(LayerState other)
+    /// <param name="other">The clone.</param>
+    protected virtual void Exchanged(LayerState other)
     {
     }
 
     /// <summary>Is told that a sequence of another state was copied.</summary>
-    private protected virtual void SlotCopied(int slot, LayerState other, int otherSlot)
+    /// <param name="slot">The sequence here.</param>
+    /// <param name="other">The other state, of the same class.</param>
+    /// <param name="otherSlot">The sequence there.</param>
+    protected virtual void SlotCopied(int slot, LayerState other, int otherSlot)
     {
     }
 
-    /// <summary>Is told that this has become a view with arrays of others.</summary>
-    private protected virtual void Viewed()
+    /// <summary>
+    /// Is told that this is a new object, a memberwise copy of another state, with arrays of others: what fields refer
+    /// to is shared until it is copied here.
+    /// </summary>
+    protected virtual void Viewed()
     {
     }
 
@@ -459,7 +562,7 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    private void Commit(ReadOnlySpan<DeviceArray> values, DeviceArray[] targets, bool canFollow)
+    private void Adopt(ReadOnlySpan<DeviceArray> values, DeviceArray[] targets, bool canFollow)
     {
         DeviceArray[] current = values.ToArray();
         bool isTaken = false;
@@ -537,8 +640,7 @@ public abstract class LayerState : IDisposable
             RequireUsable();
         }
 
-        bool fits = isSame && other.GetType() == GetType() && other.Device == Device && HasShapesOf(other);
-        if (!fits)
+        if (!isSame || !IsLike(other))
         {
             throw new ArgumentException(
                 $"The states differ: {Describe()} here, {other.Describe()} there.", nameof(other));
@@ -567,5 +669,16 @@ public abstract class LayerState : IDisposable
     }
 
     private string Describe() =>
-        $"{GetType().Name} {string.Join(" ", _current.Select(array => array.Shape))} on \"{Device}\"";
+        $"{GetType().Name} {string.Join(" ", Contents.Select(array => array.Shape))} on \"{Device}\"";
+
+    private static LayerState[] LeavesOf(ReadOnlySpan<LayerState> states)
+    {
+        List<LayerState> leaves = new(states.Length);
+        foreach (LayerState state in states)
+        {
+            state.AddLeaves(leaves);
+        }
+
+        return [.. leaves];
+    }
 }

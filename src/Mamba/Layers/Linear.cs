@@ -5,7 +5,7 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>A matrix product with an optional bias: <c>y = x·Wᵀ + b</c>.</summary>
-public sealed class Linear : Module
+public sealed class Linear : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
     /// <param name="device">Where the weights live.</param>

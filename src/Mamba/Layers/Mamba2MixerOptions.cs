@@ -128,6 +128,7 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(ModelDim, InnerDim, StateDim);
 
-    internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
+    /// <inheritdoc/>
+    public override SequenceMixer Create(Device device, Random? random, double outputScale = 1) =>
         new Mamba2Mixer(device, this, random, outputScale);
 }

@@ -72,6 +72,7 @@ public sealed record MambaMixerOptions : MixerOptions
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(ModelDim, InnerDim, StateDim);
 
-    internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
+    /// <inheritdoc/>
+    public override SequenceMixer Create(Device device, Random? random, double outputScale = 1) =>
         new MambaMixer(device, this, random, outputScale);
 }

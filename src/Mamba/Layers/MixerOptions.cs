@@ -3,9 +3,14 @@ using Mamba.Devices;
 namespace Mamba.Layers;
 
 /// <summary>The sizes and options of a layer that mixes tokens; a list of them is a model's schedule.</summary>
+/// <remarks>
+/// Options of your own make a mixer of your own, and stand in a model's schedule beside the others: such a model is
+/// trained, generates and keeps its state as any other, but no published format can express it.
+/// </remarks>
 public abstract record MixerOptions
 {
-    private protected MixerOptions()
+    /// <summary>Makes options.</summary>
+    protected MixerOptions()
     {
     }
 
@@ -19,7 +24,22 @@ public abstract record MixerOptions
     public abstract void Validate();
 
     /// <summary>Makes the layer.</summary>
-    internal abstract SequenceMixer Create(Device device, Random? random, double outputScale);
+    /// <param name="device">Where its weights live.</param>
+    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
+    /// <param name="outputScale">
+    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// </param>
+    /// <returns>The layer; the caller disposes it.</returns>
+    public abstract SequenceMixer Create(Device device, Random? random, double outputScale = 1);
+
+    /// <summary>
+    /// What decides the shape and the meaning of the layer's state, in words that do not depend on the culture: layers
+    /// with the same words can use each other's states and saved states.
+    /// </summary>
+    /// <returns>
+    /// The name of the class and the width, unless it is overridden. Name in it every option that decides the state.
+    /// </returns>
+    public virtual string DescribeState() => FormattableString.Invariant($"{GetType().FullName} (width {ModelDim})");
 
     /// <summary>Throws unless the width of the model, and twice the width inside the mixer, can be.</summary>
     private protected void RequireWidths(int? innerDim)

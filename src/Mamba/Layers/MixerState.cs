@@ -40,6 +40,9 @@ public sealed class MixerState : LayerState
     /// </summary>
     public DeviceArray Hidden => Arrays[HiddenIndex];
 
+    /// <inheritdoc/>
+    protected internal override bool CanRecord => true;
+
     /// <summary>The window's own memory, for a step.</summary>
     internal DeviceArray WindowInPlace => InPlace(WindowIndex);
 
@@ -54,7 +57,8 @@ public sealed class MixerState : LayerState
     /// Makes this the state of the mixer that reads next, from whose initial state fresh rows begin: of another model
     /// of the same kind, perhaps.
     /// </summary>
-    internal override void BeginWith(SequenceMixer mixer)
+    /// <param name="mixer">The mixer.</param>
+    protected internal override void BeginWith(SequenceMixer mixer)
     {
         bool hadInitial = _mixer.InitialState is not null;
         _mixer = (RecurrentMixer)mixer;
@@ -82,7 +86,7 @@ public sealed class MixerState : LayerState
     }
 
     /// <inheritdoc/>
-    internal override void PrepareStep()
+    protected internal override void PrepareStep()
     {
         base.PrepareStep();
         Refresh();
@@ -96,9 +100,11 @@ public sealed class MixerState : LayerState
         Array.Clear(_fresh);
     }
 
-    internal override LayerState CreateEmpty(int batch) => new MixerState(_mixer, batch);
+    /// <inheritdoc/>
+    protected internal override LayerState CreateEmpty(int batch) => new MixerState(_mixer, batch);
 
-    internal override void Refresh()
+    /// <inheritdoc/>
+    protected internal override void Refresh()
     {
         if (_mixer.InitialState is { } initial)
         {
@@ -125,23 +131,27 @@ public sealed class MixerState : LayerState
         }
     }
 
-    private protected override void Copied(LayerState other) => Note(((MixerState)other).FreshRows());
+    /// <inheritdoc/>
+    protected override void Copied(LayerState other) => Note(((MixerState)other).FreshRows());
 
-    private protected override void Exchanged(LayerState other)
+    /// <inheritdoc/>
+    protected override void Exchanged(LayerState other)
     {
         MixerState clone = (MixerState)other;
         (_fresh, clone._fresh) = (clone._fresh, _fresh);
         (_uploads, clone._uploads) = (clone._uploads, _uploads);
     }
 
-    private protected override void SlotCopied(int slot, LayerState other, int otherSlot)
+    /// <inheritdoc/>
+    protected override void SlotCopied(int slot, LayerState other, int otherSlot)
     {
         bool[] fresh = FreshRows();
         fresh[slot] = ((MixerState)other).FreshRows()[otherSlot];
         Note(fresh);
     }
 
-    private protected override void Viewed() => Note(FreshRows());
+    /// <inheritdoc/>
+    protected override void Viewed() => Note(FreshRows());
 
     /// <summary>Whether the caller has not written another h.</summary>
     private bool IsUntouched => Hidden.Storage.Uploads == _uploads;

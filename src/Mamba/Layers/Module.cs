@@ -1,14 +1,22 @@
+using System.Globalization;
 using Mamba.Devices;
 using Mamba.Memory;
 
 namespace Mamba.Layers;
 
 /// <summary>
-/// A part of a model: parameters with stable names, and parts of its own. It holds weights, never state.
+/// A part of a model: parameters and buffers with stable names, and parts of its own. It holds weights, never what it
+/// has read of a sequence: that is a <see cref="LayerState"/>.
 /// </summary>
+/// <remarks>
+/// A layer of your own derives from this class, makes its weights in its constructor by <see cref="AddParameter"/>, its
+/// parts by <see cref="AddModule"/>, and computes with <see cref="Autograd.Functions"/>. It has no backward pass and no
+/// code for saving.
+/// </remarks>
 public abstract class Module : IDisposable
 {
     private readonly List<(string Name, Parameter Parameter)> _parameters = [];
+    private readonly List<(string Name, DeviceArray Buffer)> _buffers = [];
     private readonly List<(string Name, Module Module)> _modules = [];
 
     /// <summary>Makes a part of a model.</summary>
@@ -31,10 +39,18 @@ public abstract class Module : IDisposable
             named.Name.Length > 0 ? $"{named.Name}.{own.Name}" : own.Name, own.Parameter)));
 
     /// <summary>
+    /// All buffers with their names, as <see cref="Parameters"/> has the parameters: values that are saved with the
+    /// module, and that no optimiser changes.
+    /// </summary>
+    public IEnumerable<(string Name, DeviceArray Buffer)> Buffers => Modules.Prepend((Name: "", Module: this))
+        .SelectMany(named => named.Module._buffers.Select(own => (
+            named.Name.Length > 0 ? $"{named.Name}.{own.Name}" : own.Name, own.Buffer)));
+
+    /// <summary>
     /// All parts at any depth with their names, such as <c>blocks.0.mixer.in_projection</c>. One that is shared appears
     /// once, under its first name.
     /// </summary>
-    internal IEnumerable<(string Name, Module Module)> Modules
+    public IEnumerable<(string Name, Module Module)> Modules
     {
         get
         {
@@ -57,6 +73,9 @@ public abstract class Module : IDisposable
             }
         }
     }
+
+    /// <summary>Whether a tape records what the calling thread computes on the device.</summary>
+    protected bool IsRecording => Device.Tape is not null;
 
     /// <summary>Number of weights.</summary>
     public long ParameterCount => Parameters.Sum(named => (long)named.Parameter.Value.Shape.Count);
@@ -108,13 +127,19 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>
-    /// Frees the parameters, also those of parts; a part that is shared is freed with the first of its owners.
+    /// Frees the parameters and buffers, also those of parts; a part that is shared is freed with the first of its
+    /// owners.
     /// </summary>
     public void Dispose()
     {
         foreach ((_, Parameter parameter) in _parameters)
         {
             Device.Release(parameter.Value);
+        }
+
+        foreach ((_, DeviceArray buffer) in _buffers)
+        {
+            Device.Release(buffer);
         }
 
         foreach ((_, Module module) in _modules)
@@ -125,8 +150,8 @@ public abstract class Module : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Makes a parameter.</summary>
-    /// <param name="name">Its name in this module, which no other parameter or part has.</param>
+    /// <summary>Makes a parameter: weights that training changes.</summary>
+    /// <param name="name">Its name in this module, which nothing else in it has.</param>
     /// <param name="shape">Its sizes.</param>
     /// <param name="initial">Writes the first values; null leaves them unset, for a loader to fill.</param>
     /// <param name="decays">Whether weight decay applies.</param>
@@ -139,38 +164,40 @@ public abstract class Module : IDisposable
     protected Parameter AddParameter(string name, Shape shape, Initializer? initial, bool decays = false)
     {
         RequireFree(name);
-        if (initial is not null && shape.Count > Array.MaxLength)
-        {
-            throw new NotSupportedException(
-                $"First values are written into an array of .NET, of at most {Array.MaxLength} elements; \"{name}\" " +
-                $"of shape {shape} has {shape.Count}.");
-        }
-
-        Parameter parameter = new(Device.AllocateOwned(shape), decays, isUnset: initial is null);
-        try
-        {
-            if (initial is not null)
-            {
-                float[] values = new float[shape.Count];
-                initial(values);
-                parameter.Value.CopyFrom(values);
-            }
-        }
-        catch
-        {
-            Device.Release(parameter.Value);
-            throw;
-        }
-
+        Parameter parameter = new(AllocateFilled(name, shape, initial), decays, isUnset: initial is null);
         _parameters.Add((name, parameter));
         return parameter;
     }
 
+    /// <summary>
+    /// Makes a buffer: values that are saved and loaded with the parameters and that no optimiser changes, such as
+    /// running statistics. The module itself writes them.
+    /// </summary>
+    /// <param name="name">Its name in this module, which nothing else in it has.</param>
+    /// <param name="shape">Its sizes.</param>
+    /// <param name="initial">Writes the first values; null: zeros.</param>
+    /// <returns>The buffer, float32, which this module frees.</returns>
+    /// <exception cref="ArgumentException">The name is empty or taken.</exception>
+    /// <exception cref="InsufficientMemoryException">The device's memory does not suffice.</exception>
+    /// <exception cref="NotSupportedException">It has more elements than an array of .NET holds.</exception>
+    protected DeviceArray AddBuffer(string name, Shape shape, Initializer? initial = null)
+    {
+        RequireFree(name);
+        DeviceArray buffer = AllocateFilled(name, shape, initial ?? (values => values.Clear()));
+        _buffers.Add((name, buffer));
+        return buffer;
+    }
+
     /// <summary>The value of a parameter that may be null; <c>default</c> then.</summary>
-    private protected static DeviceArray Optional(Parameter? parameter) => parameter?.Value ?? default;
+    /// <param name="parameter">The parameter.</param>
+    /// <returns>Its value, as functions take what is optional.</returns>
+    protected static DeviceArray Optional(Parameter? parameter) => parameter?.Value ?? default;
 
     /// <summary>Throws unless an input has the width that a layer takes.</summary>
-    private protected void RequireWidth(DeviceArray x, int width)
+    /// <param name="x">The input.</param>
+    /// <param name="width">The width, the size of the last axis.</param>
+    /// <exception cref="ArgumentException">It has another width, or is <c>default</c>.</exception>
+    protected void RequireWidth(DeviceArray x, int width)
     {
         DeviceArray.Require(nameof(x), x);
         if (x.Shape.Width != width)
@@ -182,7 +209,7 @@ public abstract class Module : IDisposable
 
     /// <summary>Adds a part. One part may have several owners, or names: its parameters count once.</summary>
     /// <typeparam name="TModule">Kind of part.</typeparam>
-    /// <param name="name">Its name in this module, which no other parameter or part has.</param>
+    /// <param name="name">Its name in this module, which nothing else in it has.</param>
     /// <param name="module">The part, on the same device; this module frees it.</param>
     /// <returns>The part.</returns>
     /// <exception cref="ArgumentException">
@@ -223,13 +250,56 @@ public abstract class Module : IDisposable
         module.Dispose();
     }
 
+    /// <summary>The name of a part that has only a number.</summary>
+    private protected static string NameOf(int index) => index.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>A layer as the part that it must be for its weights to be found, saved and freed.</summary>
+    private protected static Module Part(ILayer layer, string name)
+    {
+        ArgumentNullException.ThrowIfNull(layer, name);
+        return layer as Module ?? throw new ArgumentException(
+            $"{name} must be a Module, whose weights can be found; found a {layer.GetType().Name}. Derive it from " +
+            "Module, or wrap its function in a Lambda.",
+            name);
+    }
+
+    private DeviceArray AllocateFilled(string name, Shape shape, Initializer? initial)
+    {
+        if (initial is not null && shape.Count > Array.MaxLength)
+        {
+            throw new NotSupportedException(
+                $"First values are written into an array of .NET, of at most {Array.MaxLength} elements; \"{name}\" " +
+                $"of shape {shape} has {shape.Count}.");
+        }
+
+        DeviceArray array = Device.AllocateOwned(shape);
+        try
+        {
+            if (initial is not null)
+            {
+                float[] values = new float[shape.Count];
+                initial(values);
+                array.CopyFrom(values);
+            }
+
+            return array;
+        }
+        catch
+        {
+            Device.Release(array);
+            throw;
+        }
+    }
+
     private void RequireFree(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        if (_parameters.Any(own => own.Name == name) || _modules.Any(own => own.Name == name))
+        if (_parameters.Any(own => own.Name == name)
+            || _buffers.Any(own => own.Name == name)
+            || _modules.Any(own => own.Name == name))
         {
             throw new ArgumentException(
-                $"This {GetType().Name} has a part or parameter \"{name}\" already.", nameof(name));
+                $"This {GetType().Name} has a buffer, part or parameter \"{name}\" already.", nameof(name));
         }
     }
 }

@@ -92,7 +92,7 @@ public abstract class RecurrentMixer : SequenceMixer
     /// <inheritdoc/>
     public sealed override DeviceArray Step(DeviceArray x, LayerState state)
     {
-        if (Device.Tape is not null)
+        if (IsRecording)
         {
             return Forward(x, state);
         }
@@ -110,7 +110,8 @@ public abstract class RecurrentMixer : SequenceMixer
         return guard.Done(OutProjection.Forward(Finish(mixed, projected)));
     }
 
-    private protected override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);
+    /// <inheritdoc/>
+    public override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);
 
     /// <summary>Cuts the output of the input projection: x, and z if there is a gate.</summary>
     private protected virtual Operands Split(DeviceArray projected)

@@ -7,7 +7,7 @@ namespace Mamba.Layers;
 /// <summary>
 /// A layer of a model: <c>h += mixer(norm(h))</c>, and then <c>h += mlp(norm(h))</c> if there is an MLP.
 /// </summary>
-public sealed class ResidualBlock : Module
+public sealed class ResidualBlock : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
     /// <param name="mixer">Mixes tokens; this block frees it.</param>
@@ -45,6 +45,8 @@ public sealed class ResidualBlock : Module
     /// <returns>The residual stream, of the same shape.</returns>
     public DeviceArray Forward(DeviceArray h, LayerState? state = null, Segments? segments = null) =>
         Finish(Functions.Add(h, Mixer.Forward(Norm.Forward(h), state, segments)));
+
+    DeviceArray ILayer.Forward(DeviceArray x) => Forward(x);
 
     /// <summary>
     /// Computes what <see cref="Forward"/> does, but a tape keeps only what goes in; the rest is computed a second time

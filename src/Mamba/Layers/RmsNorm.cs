@@ -6,7 +6,7 @@ namespace Mamba.Layers;
 
 /// <summary>Root-mean-square normalisation: <c>y = x / √(mean(x²) + ε)·w</c>.</summary>
 /// <remarks>Zhang and Sennrich, <see href="https://arxiv.org/abs/1910.07467"/>, eq. 4.</remarks>
-public sealed class RmsNorm : Module
+public sealed class RmsNorm : Module, ILayer
 {
     /// <summary>Makes the layer, with weights of one.</summary>
     /// <param name="device">Where the weights live.</param>

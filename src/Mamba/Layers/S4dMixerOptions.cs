@@ -65,6 +65,7 @@ public sealed record S4dMixerOptions : MixerOptions
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(ModelDim, InnerDim, StateDim);
 
-    internal override SequenceMixer Create(Device device, Random? random, double outputScale) =>
+    /// <inheritdoc/>
+    public override SequenceMixer Create(Device device, Random? random, double outputScale = 1) =>
         new S4dMixer(device, this, random, outputScale);
 }

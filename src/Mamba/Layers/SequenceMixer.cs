@@ -8,9 +8,17 @@ namespace Mamba.Layers;
 /// A layer that mixes tokens along time. One contract for all: a sequence at once or in pieces, or a token at a time,
 /// with the same result.
 /// </summary>
-public abstract class SequenceMixer : Module
+/// <remarks>
+/// A mixer of your own keeps this contract: a sequence at once, in pieces, or token by token gives the same output, and
+/// a call that fails leaves the state as it was. So Forward begins with a <see cref="StateUse"/> and
+/// <see cref="Require"/>, reads the state, computes, and moves the state on at the very end. A step is Forward of one
+/// token unless it is overridden. What needs the whole sequence derives from <see cref="BidirectionalMixer"/>.
+/// </remarks>
+public abstract class SequenceMixer : Module, ILayer
 {
-    private protected SequenceMixer(Device device)
+    /// <summary>Makes a mixer.</summary>
+    /// <param name="device">Where its parameters live.</param>
+    protected SequenceMixer(Device device)
         : base(device)
     {
     }
@@ -34,15 +42,31 @@ public abstract class SequenceMixer : Module
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
     public abstract DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null);
 
+    /// <summary>Mixes whole sequences that begin here, and whose end is not kept.</summary>
+    DeviceArray ILayer.Forward(DeviceArray x) => Forward(x);
+
     /// <summary>Mixes the next token of every sequence.</summary>
     /// <param name="x">Shape [batch, 1, modelDim].</param>
     /// <param name="state">What came before; read and updated.</param>
     /// <returns>Shape [batch, 1, modelDim].</returns>
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
-    public abstract DeviceArray Step(DeviceArray x, LayerState state);
+    /// <remarks>
+    /// It is <see cref="Forward"/> of one token, unless a mixer overrides it with a step that updates its state in
+    /// place, guarded by a <see cref="StepGuard"/>, and allocates nothing. Under a tape
+    /// (<see cref="Module.IsRecording"/>) such a step calls Forward.
+    /// </remarks>
+    public virtual DeviceArray Step(DeviceArray x, LayerState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return Forward(x, state);
+    }
 
-    /// <summary>The options, after they have been validated.</summary>
-    private protected static TOptions Valid<TOptions>(TOptions options)
+    /// <summary>The options, after they have been validated; for a constructor.</summary>
+    /// <typeparam name="TOptions">Kind of options.</typeparam>
+    /// <param name="options">The options.</param>
+    /// <returns>The same.</returns>
+    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    protected static TOptions Valid<TOptions>(TOptions options)
         where TOptions : MixerOptions
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -51,12 +75,19 @@ public abstract class SequenceMixer : Module
     }
 
     /// <summary>Whether a state, which lives, is of this layer or of one of equal sizes on the same device.</summary>
-    private protected abstract bool Fits(LayerState state);
+    /// <param name="state">The state.</param>
+    /// <returns>Whether this mixer can use it.</returns>
+    public abstract bool Fits(LayerState state);
 
     /// <summary>
     /// Throws unless an input has three axes and a width, and a state, if any, fits the layer and the input.
     /// </summary>
-    private protected void Require(DeviceArray x, int width, LayerState? state, Segments? segments)
+    /// <param name="x">The input, shape [batch, length, width].</param>
+    /// <param name="width">The width that the mixer takes.</param>
+    /// <param name="state">The state; null: there is none to check.</param>
+    /// <param name="segments">Packed sequences, a state's sequence each; null: one sequence a row.</param>
+    /// <exception cref="ArgumentException">The input or the state does not fit.</exception>
+    protected void Require(DeviceArray x, int width, LayerState? state, Segments? segments)
     {
         DeviceArray.Require(nameof(x), x);
         if (x.Shape.Rank != 3 || x.Shape.Width != width)

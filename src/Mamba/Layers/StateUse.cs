@@ -3,7 +3,8 @@ namespace Mamba.Layers;
 /// <summary>
 /// The use of a state by the calling thread, until it is disposed; other threads are refused meanwhile.
 /// </summary>
-internal readonly ref struct StateUse : IDisposable
+/// <remarks>A mixer of your own begins its Forward and Step with <c>using StateUse use = new(state);</c>.</remarks>
+public readonly ref struct StateUse : IDisposable
 {
     private readonly LayerState? _state;
     private readonly bool _isRead;
@@ -18,5 +19,6 @@ internal readonly ref struct StateUse : IDisposable
         (_state, _isRead) = (state, isRead);
     }
 
+    /// <summary>Ends the use.</summary>
     public void Dispose() => _state?.Exit(_isRead);
 }

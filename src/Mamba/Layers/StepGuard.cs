@@ -6,17 +6,23 @@ namespace Mamba.Layers;
 /// <remarks>
 /// A step can fail half way only for lack of memory. Once a step has found all its memory in the pool of its thread's
 /// context, the next one will; until then the state is cloned first, so that later steps cost nothing more.
+/// A mixer of your own that steps in place does so between <c>using StepGuard guard = new(this, state);</c> and
+/// <c>return guard.Done(y);</c>. In a step of a composite state the guard covers all parts.
 /// </remarks>
-internal readonly ref struct StepGuard
+public readonly ref struct StepGuard
 {
     private readonly WarmBatches.Entry _warm;
     private readonly LayerState _state;
     private readonly LayerState? _before;
     private readonly long _allocations;
 
-    /// <summary>Begins a step.</summary>
+    /// <summary>Begins a step; without a tape, and in a scope of the device.</summary>
+    /// <param name="mixer">The mixer that steps.</param>
+    /// <param name="state">What it changes in place.</param>
     public StepGuard(SequenceMixer mixer, LayerState state)
     {
+        ArgumentNullException.ThrowIfNull(mixer);
+        ArgumentNullException.ThrowIfNull(state);
         (_warm, _state) = (mixer.Warm.Of(state.Device.RequireContext()), state);
         _before = state.IsGuarded || _warm.Covers(state.Batch) ? null : state.Clone();
         _allocations = _warm.Context.Allocations;
@@ -25,7 +31,8 @@ internal readonly ref struct StepGuard
     }
 
     /// <summary>Ends a step that has succeeded.</summary>
-    /// <returns>What it computed.</returns>
+    /// <param name="y">What it computed.</param>
+    /// <returns>The same.</returns>
     public DeviceArray Done(DeviceArray y)
     {
         _state.IsStepping = false;
@@ -33,6 +40,7 @@ internal readonly ref struct StepGuard
         return y;
     }
 
+    /// <summary>Puts the state back, unless the step has succeeded.</summary>
     public void Dispose()
     {
         if (_state.IsStepping)

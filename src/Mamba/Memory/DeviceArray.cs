@@ -155,6 +155,33 @@ public readonly struct DeviceArray
         Write(source, this);
     }
 
+    /// <summary>
+    /// Copies the elements of another array over these, on the device. No tape records it: for what steps of
+    /// optimisers, buffers and states change in place.
+    /// </summary>
+    /// <param name="source">An array of the same shape on the same device; it may be stored in other bits.</param>
+    /// <exception cref="ArgumentException">The other array has another shape or device.</exception>
+    public void CopyFrom(DeviceArray source)
+    {
+        RequireExists();
+        source.RequireExists();
+        if (source.Shape != Shape || source.Device != Device)
+        {
+            throw new ArgumentException(
+                $"Expected an array {Shape} on \"{Device}\"; found {source.Shape} on \"{source.Device}\".",
+                nameof(source));
+        }
+
+        Storage storage = Storage;
+        storage.RequireUnclaimed();
+        using DeviceScope scope = Device.Scope();
+        Device.RequireContext().Require(storage);
+        Device.RequireContext().Require(source.Storage);
+        Device.Copy(source, this);
+        storage.IsUnset = false;
+        storage.Uploads++;
+    }
+
     /// <summary>Copies the elements into a new array on the host.</summary>
     /// <returns>The elements, row by row.</returns>
     /// <exception cref="NotSupportedException">There are more elements than an array of .NET holds.</exception>

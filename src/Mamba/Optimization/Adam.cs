@@ -23,8 +23,9 @@ public sealed class Adam : Optimizer
     public Adam(Module module, AdamOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, "mean", "square") => _options = options;
 
-    private protected override void Update(
-        Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay)
+    /// <inheritdoc/>
+    protected override void Update(
+        Parameter parameter, ReadOnlySpan<DeviceArray> moments, double learningRate, double weightDecay)
     {
         Device device = parameter.Value.Device;
         device.AddScaled(parameter.Value, (float)weightDecay, parameter.Gradient);

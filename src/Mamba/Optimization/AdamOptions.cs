@@ -20,4 +20,8 @@ public record AdamOptions : OptimizerOptions
         Setting.RequireDecay(Beta2, nameof(Beta2));
         Setting.RequirePositiveFloat(Epsilon, nameof(Epsilon));
     }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<(string Name, object Value)> ListSettings() =>
+        [("beta 1", Beta1), ("beta 2", Beta2), ("epsilon", Epsilon)];
 }

@@ -22,8 +22,9 @@ public sealed class AdamW : Optimizer
     public AdamW(Module module, AdamWOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, "mean", "square") => _options = options;
 
-    private protected override void Update(
-        Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay) =>
+    /// <inheritdoc/>
+    protected override void Update(
+        Parameter parameter, ReadOnlySpan<DeviceArray> moments, double learningRate, double weightDecay) =>
         parameter.Value.Device.AdamWUpdate(
             parameter.Value,
             parameter.Gradient,

@@ -25,8 +25,9 @@ public sealed class Lion : Optimizer
     public Lion(Module module, LionOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, "mean") => _options = options;
 
-    private protected override void Update(
-        Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay)
+    /// <inheritdoc/>
+    protected override void Update(
+        Parameter parameter, ReadOnlySpan<DeviceArray> moments, double learningRate, double weightDecay)
     {
         DeviceArray p = parameter.Value, mean = moments[0], change = parameter.Gradient;
         Device device = p.Device;

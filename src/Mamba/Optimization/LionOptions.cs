@@ -19,4 +19,8 @@ public sealed record LionOptions : OptimizerOptions
         Setting.RequireDecay(Beta1, nameof(Beta1));
         Setting.RequireDecay(Beta2, nameof(Beta2));
     }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<(string Name, object Value)> ListSettings() =>
+        [("beta 1", Beta1), ("beta 2", Beta2)];
 }

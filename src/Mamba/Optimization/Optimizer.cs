@@ -1,3 +1,4 @@
+using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Memory;
@@ -12,6 +13,10 @@ namespace Mamba.Optimization;
 /// A step writes weights. No other thread may compute with the module meanwhile; one whose tape follows its weights is
 /// refused.
 /// </para>
+/// <para>
+/// An optimiser of your own names its moments, and <see cref="Update"/> changes one parameter. Groups, learning rates,
+/// weight decay, saved state and the <c>Trainer</c> of the models package come from here.
+/// </para>
 /// </remarks>
 public abstract class Optimizer : IDisposable
 {
@@ -25,7 +30,18 @@ public abstract class Optimizer : IDisposable
     private readonly double _largestScale;
     private bool _isDisposed;
 
-    private protected Optimizer(
+    /// <summary>Makes an optimiser of a module's trainable parameters.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="options">The settings.</param>
+    /// <param name="groups">
+    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// </param>
+    /// <param name="moments">
+    /// Names of what is remembered of each parameter: one array of its shape for each name, of zeros at first.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    /// <exception cref="InvalidOperationException">The module has nothing to train.</exception>
+    protected Optimizer(
         Module module,
         OptimizerOptions options,
         Func<string, Parameter, ParameterGroup>? groups,
@@ -120,6 +136,7 @@ public abstract class Optimizer : IDisposable
         }
 
         using DeviceScope scope = _device.Scope();
+        using Tape.Suspension pause = Tape.Suspend(_device);
         Steps = Math.Max(Steps, Math.Min(Steps, MostSteps - 1) + 1);
         foreach ((_, Parameter parameter, ParameterGroup group, DeviceArray[] moments) in _parameters)
         {
@@ -176,8 +193,17 @@ public abstract class Optimizer : IDisposable
     /// <summary>
     /// Changes a parameter by its gradient, which is void afterwards; <see cref="Steps"/> count this step.
     /// </summary>
-    private protected abstract void Update(
-        Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay);
+    /// <param name="parameter">
+    /// The parameter. Its value is changed in place, by <see cref="DeviceArray.CopyFrom(DeviceArray)"/> of what
+    /// functions compute; no tape records them.
+    /// </param>
+    /// <param name="moments">
+    /// What is remembered of it, in the order of the constructor's names; changed in place.
+    /// </param>
+    /// <param name="learningRate">Step size, with the group's scale.</param>
+    /// <param name="weightDecay">λ; 0 if the parameter does not decay.</param>
+    protected abstract void Update(
+        Parameter parameter, ReadOnlySpan<DeviceArray> moments, double learningRate, double weightDecay);
 
     /// <summary>The parameters of a module that training can change.</summary>
     private static (string Name, Parameter Parameter)[] Trainable(Module module)

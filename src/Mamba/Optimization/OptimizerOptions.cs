@@ -3,7 +3,8 @@ namespace Mamba.Optimization;
 /// <summary>The settings that every optimiser has.</summary>
 public abstract record OptimizerOptions
 {
-    private protected OptimizerOptions()
+    /// <summary>Makes settings.</summary>
+    protected OptimizerOptions()
     {
     }
 
@@ -22,4 +23,11 @@ public abstract record OptimizerOptions
         Setting.RequireFloat(LearningRate, nameof(LearningRate));
         Setting.RequireFloat(WeightDecay, nameof(WeightDecay));
     }
+
+    /// <summary>
+    /// Lists the settings beside <see cref="LearningRate"/> and <see cref="WeightDecay"/> that decide what a step
+    /// computes: a saved run goes on only where they are the same.
+    /// </summary>
+    /// <returns>Their names and values; empty if there are none.</returns>
+    public abstract IReadOnlyList<(string Name, object Value)> ListSettings();
 }

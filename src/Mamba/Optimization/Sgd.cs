@@ -23,8 +23,9 @@ public sealed class Sgd : Optimizer
     public Sgd(Module module, SgdOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, options is { Momentum: > 0 } ? ["momentum"] : []) => _options = options;
 
-    private protected override void Update(
-        Parameter parameter, DeviceArray[] moments, double learningRate, double weightDecay)
+    /// <inheritdoc/>
+    protected override void Update(
+        Parameter parameter, ReadOnlySpan<DeviceArray> moments, double learningRate, double weightDecay)
     {
         DeviceArray p = parameter.Value, step = parameter.Gradient;
         Device device = p.Device;

@@ -17,4 +17,8 @@ public sealed record SgdOptions : OptimizerOptions
         Setting.Require(
             !Nesterov || Momentum > 0, nameof(Nesterov), "false where Momentum is 0", $"{Nesterov} with {Momentum}");
     }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<(string Name, object Value)> ListSettings() =>
+        [("momentum", Momentum), ("nesterov", Nesterov)];
 }

@@ -1,4 +1,4 @@
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;
 
 namespace Mamba.Tests.Checkpoints;

@@ -1,5 +1,5 @@
 using CsCheck;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;
 
 namespace Mamba.Tests.Checkpoints;

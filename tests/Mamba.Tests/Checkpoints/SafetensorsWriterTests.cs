@@ -1,6 +1,6 @@
 using System.Text;
+using Mamba.Checkpoints;
 using Mamba.Kernels;
-using Mamba.Models.Checkpoints;
 
 namespace Mamba.Tests.Checkpoints;
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Mamba.Checkpoints;
 using Mamba.Models.Checkpoints;
 
 namespace Mamba.Tests.Checkpoints;

@@ -1,3 +1,4 @@
+using Mamba.Checkpoints;
 using Mamba.Models.Checkpoints;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;
 

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using Mamba.Checkpoints;
 using Mamba.Models.Checkpoints;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using CsCheck;
+using Mamba.Checkpoints;
 using Mamba.Models.Checkpoints;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;
 

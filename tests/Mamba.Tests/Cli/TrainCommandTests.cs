@@ -1,5 +1,5 @@
 using System.Text;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Cli;

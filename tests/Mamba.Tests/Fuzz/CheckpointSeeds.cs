@@ -1,7 +1,7 @@
+using Mamba.Checkpoints;
 using Mamba.Cpu;
 using Mamba.Layers;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
 using Mamba.Tests.Checkpoints;
 using Mamba.Tests.Models;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;

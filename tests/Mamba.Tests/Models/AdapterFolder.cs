@@ -1,6 +1,6 @@
+using Mamba.Checkpoints;
 using Mamba.Devices;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
 using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Models;

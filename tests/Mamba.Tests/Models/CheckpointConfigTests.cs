@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Mamba.Checkpoints;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;

@@ -1,9 +1,9 @@
 using System.Text.RegularExpressions;
+using Mamba.Checkpoints;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
 using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Models;

@@ -1,6 +1,6 @@
+using Mamba.Checkpoints;
 using Mamba.Layers;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
 
 namespace Mamba.Tests.Models;
 

@@ -1,3 +1,4 @@
+using Mamba.Checkpoints;
 using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Checkpoints;

@@ -1,9 +1,9 @@
+using Mamba.Checkpoints;
 using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
 using Mamba.Models.Training;
 using Mamba.Optimization;
 using Mamba.Tests.Checkpoints;

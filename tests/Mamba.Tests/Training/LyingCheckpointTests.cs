@@ -1,9 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Mamba.Checkpoints;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;
-using Mamba.Models.Checkpoints;
 using Mamba.Models.Training;
 using Mamba.Optimization;
 using Mamba.Tests.Checkpoints;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Mamba.Models.Checkpoints;
+using Mamba.Checkpoints;
 using Mamba.Models.Training;
 using Mamba.Tests.Checkpoints;
 

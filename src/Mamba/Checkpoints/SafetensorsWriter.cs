@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Mamba.Kernels;
 
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>Gives some elements of a tensor that is being written.</summary>
 /// <param name="start">First element asked for, counted row by row.</param>

@@ -1,4 +1,4 @@
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>Writes files that are either whole or not there.</summary>
 internal static class AtomicFile

@@ -1,4 +1,4 @@
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>
 /// Recognises the small text that stands in the place of a large file where Git-LFS has not fetched the file itself.

@@ -1,4 +1,4 @@
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>What a checkpoint says of one of its tensors.</summary>
 public sealed class TensorInfo

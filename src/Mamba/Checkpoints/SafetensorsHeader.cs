@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>The header of a safetensors file: read, and held against the file.</summary>
 internal sealed class SafetensorsHeader

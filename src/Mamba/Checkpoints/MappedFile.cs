@@ -1,6 +1,6 @@
 using System.IO.MemoryMappedFiles;
 
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>A file that is read by mapping it into memory: pages are loaded when they are touched.</summary>
 /// <remarks>As with every mapping, the file must not be cut short by another program while it is open.</remarks>

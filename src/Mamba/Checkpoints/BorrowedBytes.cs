@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>Part of a mapped file, which stays mapped until this is disposed.</summary>
 internal readonly unsafe ref struct BorrowedBytes(byte* start, long length, SafeBuffer owner)

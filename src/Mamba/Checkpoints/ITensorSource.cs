@@ -1,4 +1,4 @@
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>A checkpoint that tensors can be read from, by name, whatever its format and number of files.</summary>
 /// <remarks>Several threads may read at the same time, each into a span of its own.</remarks>

@@ -1,4 +1,4 @@
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>How an element of a stored tensor is written; named as in the safetensors format.</summary>
 public enum ElementType

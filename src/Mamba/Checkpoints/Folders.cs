@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>
 /// Makes, replaces and flushes folders so that neither a killed process nor a power failure loses one.

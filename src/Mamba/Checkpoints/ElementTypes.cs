@@ -1,4 +1,4 @@
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>What follows from an <see cref="ElementType"/>.</summary>
 internal static class ElementTypes

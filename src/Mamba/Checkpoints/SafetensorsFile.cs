@@ -1,11 +1,12 @@
-namespace Mamba.Models.Checkpoints;
+namespace Mamba.Checkpoints;
 
 /// <summary>A safetensors file, mapped into memory: opening reads the header only.</summary>
 /// <remarks>
 /// The format: the length of the header (64 bits, little-endian), the header (JSON: name → type, shape, place), the
 /// elements. See <see href="https://huggingface.co/docs/safetensors"/>. The header is not trusted: types, sizes and
-/// places must agree with each other and with the file's length, and every byte belongs to exactly one tensor. Another
-/// program must not cut the file short while it is open: see <see cref="TensorSource.Open"/>.
+/// places must agree with each other and with the file's length, and every byte belongs to exactly one tensor. If
+/// another program cuts the file short while it is open, the process ends without an exception when it reads beyond the
+/// new end; replacing the file by renaming another one is safe.
 /// </remarks>
 public sealed unsafe class SafetensorsFile : ITensorSource
 {

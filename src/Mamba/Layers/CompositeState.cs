@@ -1,0 +1,298 @@
+using Mamba.Memory;
+
+namespace Mamba.Layers;
+
+/// <summary>What a mixer that is made of several mixers remembers: a state of each of them.</summary>
+/// <remarks>
+/// It is one state: it is cloned, copied, saved, and put back after a failure as a whole. A mixer's Forward computes on
+/// a <see cref="LayerState.Draft"/> and calls <see cref="LayerState.Commit"/> at the end, so that a part that fails
+/// leaves all others as they were; a Step of its own holds a <see cref="StepGuard"/> for the same reason.
+/// </remarks>
+public sealed class CompositeState : LayerState
+{
+    private LayerState[] _parts;
+
+    /// <summary>Makes a state of states, which it disposes.</summary>
+    /// <param name="parts">At least one, of one device and number of sequences; none occurs twice.</param>
+    /// <exception cref="ArgumentException">There is none, one occurs twice, or they differ.</exception>
+    public CompositeState(params LayerState[] parts)
+        : base(First(parts).Device, parts[0].Batch)
+    {
+        for (int i = 0; i < parts.Length; i++)
+        {
+            ArgumentNullException.ThrowIfNull(parts[i], $"{nameof(parts)}[{i}]");
+            if (parts[i].Device != Device || parts[i].Batch != Batch)
+            {
+                throw new ArgumentException(
+                    $"Part 0 holds {Batch} sequences on \"{Device}\"; part {i} holds {parts[i].Batch} on " +
+                    $"\"{parts[i].Device}\".",
+                    nameof(parts));
+            }
+
+            if (Array.IndexOf(parts, parts[i]) != i)
+            {
+                throw new ArgumentException($"Part {i} is part {Array.IndexOf(parts, parts[i])} too.", nameof(parts));
+            }
+        }
+
+        _parts = [.. parts];
+    }
+
+    /// <summary>The states, in the order in which they were given.</summary>
+    public IReadOnlyList<LayerState> Parts => _parts;
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">Parts hold different numbers of tokens.</exception>
+    public override int Length
+    {
+        get
+        {
+            int[] lengths = [.. _parts.Where(part => part.HoldsTokens).Select(part => part.Length).Distinct()];
+            return lengths.Length <= 1
+                ? lengths.FirstOrDefault()
+                : throw new InvalidOperationException(
+                    $"Parts of this state hold {string.Join(" and ", lengths)} tokens; expected one number.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool HoldsTokens => Array.Exists(_parts, part => part.HoldsTokens);
+
+    /// <summary>Makes the state of several mixers; if one cannot be made, those before it are freed.</summary>
+    /// <param name="batch">Number of sequences.</param>
+    /// <param name="mixers">The mixers.</param>
+    /// <returns>The state; the caller disposes it.</returns>
+    public static CompositeState Of(int batch, params ReadOnlySpan<SequenceMixer> mixers) =>
+        Of(mixers.ToArray(), mixer => mixer.CreateState(batch));
+
+    internal override bool IsGuarded
+    {
+        get => base.IsGuarded;
+        set
+        {
+            base.IsGuarded = value;
+            GuardParts(value);
+        }
+    }
+
+    /// <summary>In a step of the whole, no part puts back itself alone.</summary>
+    internal override bool IsStepping
+    {
+        get => base.IsStepping;
+        set
+        {
+            base.IsStepping = value;
+            GuardParts(value || IsGuarded);
+        }
+    }
+
+    internal override bool IsChanged
+    {
+        get
+        {
+            foreach (LayerState part in _parts)
+            {
+                if (part.IsChanged)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+
+        set
+        {
+            foreach (LayerState part in _parts)
+            {
+                part.IsChanged = value;
+            }
+        }
+    }
+
+    internal override DeviceArray[] Contents => [.. _parts.SelectMany(part => part.Contents)];
+
+    /// <inheritdoc/>
+    protected internal override LayerState CreateEmpty(int batch) => Of(_parts, part => part.CreateEmpty(batch));
+
+    /// <inheritdoc/>
+    protected internal override void PrepareStep()
+    {
+        foreach (LayerState part in _parts)
+        {
+            part.PrepareStep();
+        }
+    }
+
+    /// <inheritdoc/>
+    protected internal override void SetLength(int length)
+    {
+        foreach (LayerState part in _parts.Where(part => part.HoldsTokens))
+        {
+            part.SetLength(length);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected internal override bool Grows(int index)
+    {
+        foreach (LayerState part in _parts)
+        {
+            if (index < part.Contents.Length)
+            {
+                return part.Grows(index);
+            }
+
+            index -= part.Contents.Length;
+        }
+
+        return false;
+    }
+
+    /// <inheritdoc/>
+    protected internal override void Refresh()
+    {
+        foreach (LayerState part in _parts)
+        {
+            part.Refresh();
+        }
+    }
+
+    internal override void AddLeaves(List<LayerState> leaves)
+    {
+        foreach (LayerState part in _parts)
+        {
+            part.AddLeaves(leaves);
+        }
+    }
+
+    internal override IReadOnlyList<DeviceArray> Read() => [.. _parts.SelectMany(part => part.Arrays)];
+
+    internal override bool IsLike(LayerState other) =>
+        base.IsLike(other)
+        && ((CompositeState)other)._parts.Length == _parts.Length
+        && _parts.Zip(((CompositeState)other)._parts).All(pair => pair.First.IsLike(pair.Second));
+
+    internal override void CopyRows(int slot, LayerState other, int otherSlot)
+    {
+        for (int i = 0; i < _parts.Length; i++)
+        {
+            _parts[i].CopyRows(slot, ((CompositeState)other)._parts[i], otherSlot);
+        }
+    }
+
+    internal override void DetachContents()
+    {
+        foreach (LayerState part in _parts)
+        {
+            part.DetachContents();
+        }
+    }
+
+    internal override void Free()
+    {
+        foreach (LayerState part in _parts ?? []) // null: the constructor has thrown
+        {
+            part.Dispose();
+        }
+    }
+
+    internal override LayerState Over(ReadOnlySpan<DeviceArray> arrays)
+    {
+        CompositeState view = (CompositeState)base.Over([]);
+        view._parts = new LayerState[_parts.Length];
+        int start = 0;
+        for (int i = 0; i < _parts.Length; i++)
+        {
+            int count = _parts[i].Contents.Length;
+            view._parts[i] = _parts[i].Over(arrays.Slice(start, count));
+            start += count;
+        }
+
+        return view;
+    }
+
+    internal override void Restore(LayerState? before)
+    {
+        for (int i = 0; i < _parts.Length; i++)
+        {
+            _parts[i].Restore(((CompositeState?)before)?._parts[i]);
+        }
+    }
+
+    internal override void RequireUsable()
+    {
+        base.RequireUsable();
+        foreach (LayerState part in _parts)
+        {
+            part.RequireUsable();
+        }
+    }
+
+    internal override void Enter(bool isRead)
+    {
+        base.Enter(isRead);
+        int entered = 0;
+        try
+        {
+            for (; entered < _parts.Length; entered++)
+            {
+                _parts[entered].Enter(isRead);
+            }
+        }
+        finally
+        {
+            if (entered < _parts.Length)
+            {
+                Exit(entered, isRead);
+            }
+        }
+    }
+
+    internal override void Exit(bool isRead) => Exit(_parts.Length, isRead);
+
+    private void Exit(int count, bool isRead)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            _parts[i].Exit(isRead);
+        }
+
+        base.Exit(isRead);
+    }
+
+    private void GuardParts(bool isGuarded)
+    {
+        foreach (LayerState part in _parts)
+        {
+            part.IsGuarded = isGuarded;
+        }
+    }
+
+    private static CompositeState Of<T>(T[] sources, Func<T, LayerState> create)
+    {
+        List<LayerState> made = [];
+        try
+        {
+            foreach (T source in sources)
+            {
+                made.Add(create(source));
+            }
+
+            return new([.. made]);
+        }
+        catch
+        {
+            made.ForEach(state => state.Dispose());
+            throw;
+        }
+    }
+
+    private static LayerState First(LayerState[] parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        return parts.Length == 0
+            ? throw new ArgumentException("Expected at least one state; found none.", nameof(parts))
+            : parts[0] ?? throw new ArgumentNullException($"{nameof(parts)}[0]");
+    }
+}

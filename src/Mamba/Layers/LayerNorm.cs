@@ -1,0 +1,44 @@
+using Mamba.Autograd;
+using Mamba.Devices;
+using Mamba.Memory;
+
+namespace Mamba.Layers;
+
+/// <summary>Layer normalisation: <c>y = (x - mean(x)) / √(var(x) + ε)·w + b</c>.</summary>
+/// <remarks>Ba et al., <see href="https://arxiv.org/abs/1607.06450"/>, eq. 4.</remarks>
+public sealed class LayerNorm : Module, ILayer
+{
+    /// <summary>Makes the layer, with weights of one and a bias of zero.</summary>
+    /// <param name="device">Where the weights live.</param>
+    /// <param name="dim">Width of x.</param>
+    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="bias">Whether there is a b.</param>
+    /// <exception cref="ArgumentOutOfRangeException">ε is not a positive finite number.</exception>
+    public LayerNorm(Device device, int dim, float epsilon = 1e-5f, bool bias = true)
+        : base(device)
+    {
+        Setting.RequirePositiveFloat(epsilon, nameof(epsilon));
+        Weight = AddParameter("weight", [dim], values => values.Fill(1f));
+        Bias = bias ? AddParameter("bias", [dim], values => values.Clear()) : null;
+        Epsilon = epsilon;
+    }
+
+    /// <summary>w, shape [dim].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>b, shape [dim]; null if the layer has none.</summary>
+    public Parameter? Bias { get; }
+
+    /// <summary>ε.</summary>
+    public float Epsilon { get; }
+
+    /// <summary>Normalises every row.</summary>
+    /// <param name="x">Shape [.., dim].</param>
+    /// <returns>The same shape.</returns>
+    /// <exception cref="ArgumentException">x has another width.</exception>
+    public DeviceArray Forward(DeviceArray x)
+    {
+        RequireWidth(x, Weight.Value.Shape.Width);
+        return Functions.LayerNorm(x, Weight.Value, Optional(Bias), Epsilon);
+    }
+}

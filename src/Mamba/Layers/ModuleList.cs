@@ -1,0 +1,42 @@
+using System.Collections;
+using Mamba.Devices;
+
+namespace Mamba.Layers;
+
+/// <summary>Parts of one kind, whose names are their numbers: <c>blocks.0</c>, <c>blocks.1</c>, ...</summary>
+/// <typeparam name="TModule">Kind of part.</typeparam>
+public sealed class ModuleList<TModule> : Module, IReadOnlyList<TModule>
+    where TModule : Module
+{
+    private readonly List<TModule> _parts = [];
+
+    /// <summary>Makes a list.</summary>
+    /// <param name="device">Where its parts are.</param>
+    /// <param name="parts">The first parts; the list frees them.</param>
+    /// <exception cref="ArgumentException">A part is on another device.</exception>
+    public ModuleList(Device device, params ReadOnlySpan<TModule> parts)
+        : base(device)
+    {
+        foreach (TModule part in parts)
+        {
+            Add(part);
+        }
+    }
+
+    /// <summary>Number of parts.</summary>
+    public int Count => _parts.Count;
+
+    /// <summary>A part.</summary>
+    /// <param name="index">Its number.</param>
+    public TModule this[int index] => _parts[index];
+
+    /// <summary>Adds a part behind the others.</summary>
+    /// <param name="part">The part, on the same device; the list frees it.</param>
+    /// <exception cref="ArgumentException">The part is on another device, or this list is a part of it.</exception>
+    public void Add(TModule part) => _parts.Add(AddModule(NameOf(_parts.Count), part));
+
+    /// <inheritdoc/>
+    public IEnumerator<TModule> GetEnumerator() => _parts.GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+}

@@ -1,0 +1,50 @@
+using Mamba.Memory;
+
+namespace Mamba.Layers;
+
+/// <summary>Layers one after another: each takes what the one before it makes.</summary>
+public sealed class Sequential : Module, ILayer
+{
+    private readonly ILayer[] _layers;
+
+    /// <summary>Composes layers on one device, which it frees.</summary>
+    /// <param name="layers">
+    /// At least one, first to last. Their names here are their numbers. A layer that occurs twice has its weights once.
+    /// </param>
+    /// <exception cref="ArgumentException">
+    /// There is no layer, one is no <see cref="Module"/>, or they are on two devices.
+    /// </exception>
+    public Sequential(params ILayer[] layers)
+        : base(First(layers).Device)
+    {
+        _layers = [.. layers];
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            AddModule(NameOf(i), Part(_layers[i], $"{nameof(layers)}[{i}]"));
+        }
+    }
+
+    /// <summary>The layers, first to last.</summary>
+    public IReadOnlyList<ILayer> Layers => _layers;
+
+    /// <summary>Computes all layers, first to last.</summary>
+    /// <param name="x">What the first layer takes.</param>
+    /// <returns>What the last layer makes.</returns>
+    public DeviceArray Forward(DeviceArray x)
+    {
+        foreach (ILayer layer in _layers)
+        {
+            x = layer.Forward(x);
+        }
+
+        return x;
+    }
+
+    private static Module First(ILayer[] layers)
+    {
+        ArgumentNullException.ThrowIfNull(layers);
+        return layers.Length > 0
+            ? Part(layers[0], $"{nameof(layers)}[0]")
+            : throw new ArgumentException("Expected at least one layer; found none.", nameof(layers));
+    }
+}
