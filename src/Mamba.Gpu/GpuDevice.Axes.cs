@@ -5,7 +5,8 @@ namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    /// <summary>Rows of an axis that one thread reduces; more are cut into parts, and the parts are reduced again.</summary>
+    /// <summary>The most rows of an axis that one thread reduces; more are cut into parts.</summary>
+    /// <remarks>The results of the parts are reduced in the same way.</remarks>
     private const int AxisPartRows = 32;
 
     internal override void Zip<TOp>(DeviceArray a, DeviceArray b, in AxisView view, DeviceArray y)

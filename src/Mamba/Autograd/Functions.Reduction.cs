@@ -22,7 +22,9 @@ public static partial class Functions
     /// <param name="x">The input, such as [batch, length, channels].</param>
     /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
     /// <param name="keep">Whether the axis stays, with size 1, so that the result broadcasts against x.</param>
-    /// <returns>The sums, in the shape of x without the axis; [1] if x has no other. 0 if the axis has no elements.</returns>
+    /// <returns>
+    /// The sums, in the shape of x without the axis; [1] if x has no other. 0 if the axis has no elements.
+    /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <remarks>
     /// Terms are added in an order that depends on the shape alone. The error does not grow with their number.
@@ -33,7 +35,9 @@ public static partial class Functions
     /// <param name="x">The input, such as [batch, length, channels].</param>
     /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
     /// <param name="keep">Whether the axis stays, with size 1, so that the result broadcasts against x.</param>
-    /// <returns>The means, in the shape of x without the axis; [1] if x has no other. NaN if the axis has no elements.</returns>
+    /// <returns>
+    /// The means, in the shape of x without the axis; [1] if x has no other. NaN if the axis has no elements.
+    /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <example>
     /// Channels without their mean over the tokens, x of shape [batch, length, channels]:
@@ -61,7 +65,8 @@ public static partial class Functions
     /// <exception cref="ArgumentException">The axis has no elements.</exception>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <remarks>NaN if there is one. The gradient goes to the first of equal numbers.</remarks>
-    public static DeviceArray Min(DeviceArray x, int axis, bool keep = false) => Extremum(x, axis, keep, largest: false);
+    public static DeviceArray Min(DeviceArray x, int axis, bool keep = false) =>
+        Extremum(x, axis, keep, largest: false);
 
     /// <summary>Computes <c>log Σ_i e^x[i]</c> along an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>

@@ -30,8 +30,8 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
-    /// A view cut into cells: some rows, by some columns, of one o. The cut depends on the view alone. A sum is complete
-    /// in a cell if the rows are one part; otherwise the parts are added afterwards.
+    /// A view cut into cells: some rows, by some columns, of one o. The cut depends on the view alone. If the rows are
+    /// one part, the sums of a cell are complete; otherwise the sums of the parts are added afterwards.
     /// </summary>
     private readonly struct AxisCells
     {

@@ -67,7 +67,8 @@ public sealed unsafe partial class CpuDevice
             for (nint j = item * _perItem; j < end;)
             {
                 (nint outer, nint first) = Math.DivRem(j, view.Second);
-                nint last = Math.Min(view.Second, first + end - j), matrix = outer * view.First * view.Second * view.Inner;
+                nint last = Math.Min(view.Second, first + end - j);
+                nint matrix = outer * view.First * view.Second * view.Inner;
                 AxisSwap.Copy(
                     x + matrix, view.First, view.Second, view.Inner, first, last, y + matrix, accumulate);
                 j += last - first;

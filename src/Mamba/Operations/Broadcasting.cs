@@ -64,9 +64,9 @@ internal static class Broadcasting
         bool hasTwoBlocks = Compare(a, b, out _) == Fit.TwoBlocks || Compare(b, a, out _) == Fit.TwoBlocks;
         return new(
             hasTwoBlocks
-                ? $"Cannot combine {a} and {b}: one is repeated along two separate blocks of axes. Expand it along one " +
-                  "of them first, for instance by Functions.Repeat."
-                : $"Cannot combine {a} and {b}: expected equal shapes, or one with sizes of 1, or missing first axes, " +
-                  "where the other has more.");
+                ? $"Cannot combine {a} and {b}: one is repeated along two separate blocks of axes. Expand it along " +
+                  "one of them first, for instance by Functions.Repeat."
+                : $"Cannot combine {a} and {b}: expected equal shapes, or one with sizes of 1, or missing first " +
+                  "axes, where the other has more.");
     }
 }

@@ -35,6 +35,7 @@ public sealed class BroadcastTests
         { [70, 33], [33] },
         { [70, 33], [70, 1] },
         { [3, 70, 2, 4], [3, 1, 1, 4] },
+        { [2, 3, 1, 4, 2, 3], [2, 1, 1, 1, 2, 3] },
         { [3, 300, 130], [130] },
         { [2, 3, 20_001], [2, 3, 1] },
         { [40_001], [1] },
@@ -131,10 +132,9 @@ public sealed class BroadcastTests
 
     [Theory]
     [InlineData(new[] { 2, 3, 4 }, new[] { 1, 3, 1 })]
-    [InlineData(new[] { 3, 1, 1, 4, 1 }, new[] { 3, 2, 1, 4, 5 }, 4)]
-    public void Two_blocks_are_refused(int[] a, int[] b, int rank = 3)
+    [InlineData(new[] { 3, 1, 1, 4, 1 }, new[] { 3, 2, 1, 4, 5 })]
+    public void Two_blocks_are_refused(int[] a, int[] b)
     {
-        Assert.SkipWhen(rank > Shape.MaxRank || a.Length > Shape.MaxRank, "Shapes have fewer axes.");
         using Device device = TestDevice.Open();
 
         Action add = () => Functions.Add(device.Zeros(Shape.Create(a)), device.Zeros(Shape.Create(b)));
