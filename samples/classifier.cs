@@ -12,8 +12,6 @@ using Mamba.Optimization;
 const int Tokens = 3, Length = 24, Batch = 32, Dim = 16, Classes = Tokens * Tokens, Tests = 32;
 using CpuDevice device = new();
 Random random = new(1);
-float[] mean = [.. Enumerable.Range(0, Batch * Batch * Length).Select(
-    i => i / (Batch * Length) == i / Length % Batch ? 1f / Length : 0)];
 using Sequential model = Classifier(random), loaded = Classifier(null);
 using AdamW optimizer = new(model, new() { LearningRate = 3e-3 });
 for (int step = 0; step <= 500; step++)
@@ -40,7 +38,7 @@ Sequential Classifier(Random? random) => new(
     new Linear(device, Tokens, Dim, true, random),
     new BothWays(new(device, new() { ModelDim = Dim }, random), new(device, new() { ModelDim = Dim }, random)),
     new RmsNorm(device, Dim),
-    new Lambda(device, x => Functions.MatMul(device.Array([Batch, Batch * Length], mean), x)),
+    new Lambda(device, x => Functions.Mean(x, axis: 1)),
     new Linear(device, Dim, Classes, true, random));
 
 (DeviceArray X, int[] Classes) Sequences(Random random)
@@ -65,8 +63,6 @@ internal sealed class BothWays : Module, ILayer
     public BothWays(MambaMixer onward, MambaMixer back)
         : base(onward.Device) => (_onward, _back) = (AddModule("onward", onward), AddModule("back", back));
 
-    public DeviceArray Forward(DeviceArray x) => _onward.Forward(x) + Reverse(_back.Forward(Reverse(x)));
-
-    private DeviceArray Reverse(DeviceArray x) =>
-        Functions.Gather(x, Device.Indices([.. Enumerable.Range(0, x.Shape[1]).Reverse()]));
+    public DeviceArray Forward(DeviceArray x) =>
+        _onward.Forward(x) + Functions.Flip(_back.Forward(Functions.Flip(x, 1)), 1);
 }

@@ -10,20 +10,23 @@ public static partial class Functions
 {
     /// <summary>Computes <c>a + b</c>.</summary>
     /// <param name="a">The first term.</param>
-    /// <param name="b">The second term, of the same shape.</param>
-    /// <returns>The sum.</returns>
+    /// <param name="b">The second term, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <returns>The sum, of the larger shape.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static DeviceArray Add(DeviceArray a, DeviceArray b) => Zip<Elementwise.Add>(a, b);
 
     /// <summary>Computes <c>a·b</c>, element by element.</summary>
     /// <param name="a">The first factor.</param>
-    /// <param name="b">The second factor, of the same shape.</param>
-    /// <returns>The product.</returns>
+    /// <param name="b">The second factor, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <returns>The product, of the larger shape.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static DeviceArray Multiply(DeviceArray a, DeviceArray b) => Zip<Elementwise.Multiply>(a, b);
 
     /// <summary>Computes <c>x·silu(z)</c>.</summary>
     /// <param name="x">What is gated.</param>
-    /// <param name="z">The gate, of the same shape.</param>
-    /// <returns>The gated array.</returns>
+    /// <param name="z">The gate, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <returns>The gated array, of the larger shape.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static DeviceArray Gate(DeviceArray x, DeviceArray z)
     {
         Require(x);
@@ -111,27 +114,31 @@ public static partial class Functions
 
     /// <summary>Computes <c>a - b</c>, element by element.</summary>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape.</param>
-    /// <returns>An array of the same shape.</returns>
+    /// <param name="b">The second operand, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <returns>An array of the larger shape.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static DeviceArray Subtract(DeviceArray a, DeviceArray b) => Zip<Elementwise.Subtract>(a, b);
 
     /// <summary>Computes <c>a / b</c>, element by element.</summary>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape.</param>
-    /// <returns>An array of the same shape.</returns>
+    /// <param name="b">The second operand, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <returns>An array of the larger shape.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static DeviceArray Divide(DeviceArray a, DeviceArray b) => Zip<Elementwise.Divide>(a, b);
 
     /// <summary>Computes <c>max(a, b)</c>, element by element.</summary>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape.</param>
-    /// <returns>An array of the same shape.</returns>
+    /// <param name="b">The second operand, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <returns>An array of the larger shape.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <remarks>The gradient of equal values is shared between them.</remarks>
     public static DeviceArray Maximum(DeviceArray a, DeviceArray b) => Zip<Elementwise.Maximum>(a, b);
 
     /// <summary>Computes <c>min(a, b)</c>, element by element.</summary>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape.</param>
-    /// <returns>An array of the same shape.</returns>
+    /// <param name="b">The second operand, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <returns>An array of the larger shape.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <remarks>The gradient of equal values is shared between them.</remarks>
     public static DeviceArray Minimum(DeviceArray a, DeviceArray b) => Zip<Elementwise.Minimum>(a, b);
 
@@ -145,15 +152,48 @@ public static partial class Functions
     /// <summary>Computes a function of the caller's own, <c>y = f(a, b)</c>, element by element.</summary>
     /// <typeparam name="TOp">f and its partial derivatives.</typeparam>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape.</param>
-    /// <returns>An array of the same shape.</returns>
+    /// <param name="b">
+    /// The second operand: of the same shape, or repeated along one block of neighbouring axes in which it has size 1.
+    /// Missing first axes count as 1. The operands may change places.
+    /// </param>
+    /// <returns>An array of the larger shape.</returns>
+    /// <exception cref="ArgumentException">
+    /// The shapes differ in another way, or in two blocks of axes that are not neighbours.
+    /// </exception>
+    /// <remarks>
+    /// All functions of two operands broadcast in this way: [C], [L, C], [B, 1, C], [B, L, 1] and [1] against
+    /// [B, L, C]. The gradient of the operand that is repeated is summed over the axes along which it is, in an order
+    /// that depends on the shapes alone.
+    /// </remarks>
+    /// <example>
+    /// A scale and a shift of every channel, x of shape [batch, length, channels], both others of [channels]:
+    /// <code>
+    /// DeviceArray y = (x * scale) + shift;
+    /// </code>
+    /// </example>
     public static DeviceArray Zip<TOp>(DeviceArray a, DeviceArray b)
         where TOp : struct, IZip
     {
         Device device = Require(a);
         Require(b);
-        return Run(device, new ZipOperation<TOp> { A = a, B = b }).Y;
+        if (a.Shape == b.Shape)
+        {
+            return Run(device, new ZipOperation<TOp> { A = a, B = b }).Y;
+        }
+
+        if (Broadcasting.Compare(b.Shape, a.Shape, out AxisView view) == Broadcasting.Fit.Fits)
+        {
+            return Broadcast<TOp>(device, a, b, view);
+        }
+
+        return Broadcasting.Compare(a.Shape, b.Shape, out view) == Broadcasting.Fit.Fits
+            ? Broadcast<Swapped<TOp>>(device, b, a, view)
+            : throw Broadcasting.Refusal(a.Shape, b.Shape);
     }
+
+    private static DeviceArray Broadcast<TOp>(Device device, DeviceArray a, DeviceArray b, AxisView view)
+        where TOp : struct, IZip =>
+        Run(device, new BroadcastOperation<TOp> { A = Contiguous(a), B = Contiguous(b), View = view }).Y;
 
     /// <summary>Computes <c>-e^x</c>, which makes A of its logarithm.</summary>
     internal static DeviceArray NegatedExp(DeviceArray x) => Map<Elementwise.NegatedExp>(x);

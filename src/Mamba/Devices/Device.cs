@@ -55,9 +55,9 @@ public abstract partial class Device : IDisposable
     }
 
     /// <summary>Copies a tensor of the host into a new array of the same shape.</summary>
-    /// <param name="values">A tensor of one to four axes.</param>
+    /// <param name="values">A tensor of one to six axes.</param>
     /// <returns>The array.</returns>
-    /// <exception cref="ArgumentException">The tensor has no axes, or more than four.</exception>
+    /// <exception cref="ArgumentException">The tensor has no axes, or more than six.</exception>
     public DeviceArray Array(in ReadOnlyTensorSpan<float> values)
     {
         Span<int> sizes = stackalloc int[values.Rank];

@@ -2,12 +2,12 @@ using System.Runtime.CompilerServices;
 
 namespace Mamba.Memory;
 
-/// <summary>The sizes of an array, the last axis fastest; one to four axes. Written <c>[2, 3]</c>.</summary>
+/// <summary>The sizes of an array, the last axis fastest; one to six axes. Written <c>[2, 3]</c>.</summary>
 [CollectionBuilder(typeof(Shape), nameof(Create))]
 public readonly struct Shape : IEquatable<Shape>
 {
     /// <summary>The largest number of axes.</summary>
-    public const int MaxRank = 4;
+    public const int MaxRank = 6;
 
     private readonly Sizes _sizes;
 
@@ -71,9 +71,9 @@ public readonly struct Shape : IEquatable<Shape>
     }
 
     /// <summary>Makes a shape.</summary>
-    /// <param name="sizes">One to four sizes, none negative.</param>
+    /// <param name="sizes">One to six sizes, none negative.</param>
     /// <returns>The shape.</returns>
-    /// <exception cref="ArgumentException">There are no sizes, or more than four.</exception>
+    /// <exception cref="ArgumentException">There are no sizes, or more than six.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A size is negative.</exception>
     /// <exception cref="OverflowException">The number of elements does not fit a pointer-sized integer.</exception>
     public static Shape Create(ReadOnlySpan<int> sizes) => new(sizes);
@@ -90,6 +90,18 @@ public readonly struct Shape : IEquatable<Shape>
         }
 
         sizes[Rank - 1] = width;
+        return new(sizes[..Rank]);
+    }
+
+    /// <summary>The same shape with another size of an axis.</summary>
+    internal Shape WithSize(int axis, int size)
+    {
+        Span<int> sizes = stackalloc int[MaxRank];
+        for (int i = 0; i < Rank; i++)
+        {
+            sizes[i] = i == axis ? size : _sizes[i];
+        }
+
         return new(sizes[..Rank]);
     }
 
@@ -126,7 +138,8 @@ public readonly struct Shape : IEquatable<Shape>
     public override bool Equals(object? obj) => obj is Shape other && Equals(other);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(Rank, _sizes[0], _sizes[1], _sizes[2], _sizes[3]);
+    public override int GetHashCode() =>
+        HashCode.Combine(Rank, _sizes[0], _sizes[1], _sizes[2], _sizes[3], _sizes[4], _sizes[5]);
 
     /// <summary>Whether two shapes have the same axes.</summary>
     /// <param name="left">A shape.</param>

@@ -79,13 +79,14 @@ public sealed class DeviceArrayTests
     }
 
     [Fact]
-    public void Shapes_have_one_to_four_axes_that_are_not_negative()
+    public void Shapes_have_one_to_six_axes_that_are_not_negative()
     {
-        Func<Shape> none = () => Shape.Create([]), five = () => [1, 1, 1, 1, 1], negative = () => [2, -1];
+        Func<Shape> none = () => Shape.Create([]), seven = () => [1, 1, 1, 1, 1, 1, 1], negative = () => [2, -1];
 
         none.Should().Throw<ArgumentException>();
-        five.Should().Throw<ArgumentException>();
+        seven.Should().Throw<ArgumentException>();
         negative.Should().Throw<ArgumentOutOfRangeException>();
+        Shape.Create([2, 1, 3, 1, 2, 5]).Should().NotBe(Shape.Create([2, 1, 3, 1, 2, 6]));
         Shape.Create([2, 3, 4]).ToString().Should().Be("[2, 3, 4]");
         Shape.Create([2, 0, 4]).Count.Should().Be(0);
     }

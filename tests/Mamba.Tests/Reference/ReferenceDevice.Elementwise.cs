@@ -24,6 +24,8 @@ internal sealed partial class ReferenceDevice
         [typeof(Elementwise.Relu)] = x => Math.Max(x, 0),
         [typeof(Elementwise.Sin)] = Math.Sin,
         [typeof(Elementwise.Cos)] = Math.Cos,
+        [typeof(Elementwise.Finite)] = x => Math.Clamp(x, -double.MaxValue, double.MaxValue),
+        [typeof(Elementwise.Huber)] = x => Math.Abs(x) <= 1 ? x * x / 2 : Math.Abs(x) - 0.5,
         [typeof(Elementwise.Sign)] = x => x > 0 ? 1 : x < 0 ? -1 : x,
     };
 
@@ -35,6 +37,8 @@ internal sealed partial class ReferenceDevice
         [typeof(Elementwise.Divide)] = (a, b) => a / b,
         [typeof(Elementwise.Maximum)] = Math.Max,
         [typeof(Elementwise.Minimum)] = Math.Min,
+        [typeof(Elementwise.ExpOfDifference)] = (a, b) => Math.Exp(a - b),
+        [typeof(Elementwise.LogitLoss)] = (a, b) => (b * Softplus(-a)) + ((1 - b) * Softplus(a)),
         [typeof(Elementwise.Gate)] = (a, b) => a * b * Sigmoid(b),
     };
 

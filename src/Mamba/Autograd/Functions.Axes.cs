@@ -1,0 +1,149 @@
+using System.Runtime.CompilerServices;
+using Mamba.Devices;
+using Mamba.Memory;
+using Mamba.Operations;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>Exchanges two axes.</summary>
+    /// <param name="x">The input, such as [batch, length, channels].</param>
+    /// <param name="a">An axis; negative: counted from the end, -1 is the last.</param>
+    /// <param name="b">Another axis.</param>
+    /// <returns>
+    /// An array whose axes a and b have changed places; a view of x if that moves no element, else a copy.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
+    /// <example>
+    /// Softmax over the tokens of [batch, length, channels]:
+    /// <code>
+    /// DeviceArray y = Functions.SwapAxes(Functions.Softmax(Functions.SwapAxes(x, 1, 2)), 1, 2);
+    /// </code>
+    /// </example>
+    public static DeviceArray SwapAxes(DeviceArray x, int a, int b)
+    {
+        Require(x);
+        int first = AxisOf(x, a), second = AxisOf(x, b);
+        Span<int> axes = stackalloc int[x.Shape.Rank];
+        for (int i = 0; i < axes.Length; i++)
+        {
+            axes[i] = i == first ? second : i == second ? first : i;
+        }
+
+        return PermuteTo(x, axes);
+    }
+
+    /// <summary>Puts the axes into another order.</summary>
+    /// <param name="x">The input, such as [batch, height, width, channels].</param>
+    /// <param name="axes">Which axis of x each axis of the result is; each once. Negative: counted from the end.</param>
+    /// <returns>An array of the axes in that order; a view of x if that moves no element, else a copy.</returns>
+    /// <exception cref="ArgumentException">An axis is missing or comes twice.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
+    /// <example>
+    /// [batch, height, width, channels] to [batch, channels, height, width]:
+    /// <code>
+    /// DeviceArray y = Functions.Permute(x, 0, 3, 1, 2);
+    /// </code>
+    /// </example>
+    public static DeviceArray Permute(DeviceArray x, params ReadOnlySpan<int> axes)
+    {
+        Require(x);
+        Span<int> order = stackalloc int[Shape.MaxRank];
+        int seen = 0, rank = x.Shape.Rank;
+        for (int i = 0; i < axes.Length && i < rank; i++)
+        {
+            order[i] = AxisOf(x, axes[i], nameof(axes));
+            seen |= 1 << order[i];
+        }
+
+        return axes.Length == rank && seen == (1 << rank) - 1
+            ? PermuteTo(x, order[..rank])
+            : throw new ArgumentException(
+                $"Expected each of the {rank} axes of {x.Shape} once; found [{string.Join(", ", axes.ToArray())}].",
+                nameof(axes));
+    }
+
+    /// <summary>Computes <c>e^x[i] / Σ_k e^x[k]</c> along an axis.</summary>
+    /// <param name="x">The logits, such as [batch, length, channels].</param>
+    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
+    /// <returns>An array of the same shape, whose sums along the axis are 1.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
+    /// <remarks>An axis other than the last is moved to the end and back: two copies.</remarks>
+    public static DeviceArray Softmax(DeviceArray x, int axis)
+    {
+        Require(x);
+        int index = AxisOf(x, axis), last = x.Shape.Rank - 1;
+        Span<int> axes = stackalloc int[x.Shape.Rank];
+        for (int i = 0; i <= last; i++)
+        {
+            axes[i] = i == last ? index : i < index ? i : i + 1;
+        }
+
+        DeviceArray y = Softmax(PermuteTo(x, axes));
+        for (int i = 0; i <= last; i++)
+        {
+            axes[i] = i == index ? last : i < index ? i : i - 1;
+        }
+
+        return PermuteTo(y, axes);
+    }
+
+    /// <summary>
+    /// Moves axes to their places from the first to the last. Axes that stay neighbours move together, so most orders
+    /// take one copy.
+    /// </summary>
+    private static DeviceArray PermuteTo(DeviceArray x, ReadOnlySpan<int> axes)
+    {
+        // Which axis of x stands where now.
+        Span<int> current = stackalloc int[axes.Length], moved = stackalloc int[axes.Length];
+        for (int i = 0; i < current.Length; i++)
+        {
+            current[i] = i;
+        }
+
+        DeviceArray y = x;
+        for (int to = 0; to < axes.Length; to++)
+        {
+            int from = current.IndexOf(axes[to]), end = from + 1;
+            if (from == to)
+            {
+                continue;
+            }
+
+            while (end < axes.Length && current[end] == axes[to + end - from])
+            {
+                end++;
+            }
+
+            current[from..end].CopyTo(moved[to..]);
+            current[to..from].CopyTo(moved[(to + end - from)..]);
+            y = SwapBlocks(y, to, from, end);
+            moved[to..end].CopyTo(current[to..]);
+        }
+
+        return y;
+    }
+
+    /// <summary>Exchanges the axes from first to before second with those from second to before end.</summary>
+    private static DeviceArray SwapBlocks(DeviceArray x, int first, int second, int end)
+    {
+        Span<int> sizes = stackalloc int[Shape.MaxRank];
+        int rank = x.Shape.Rank;
+        for (int i = 0; i < rank; i++)
+        {
+            sizes[i] = x.Shape[i < first || i >= end ? i : i < first + end - second ? i + second - first : i - end + second];
+        }
+
+        Shape shape = Shape.Create(sizes[..rank]);
+        SwapView view = new(
+            AxisView.Product(x.Shape, 0, first),
+            AxisView.Product(x.Shape, first, second),
+            AxisView.Product(x.Shape, second, end),
+            AxisView.Product(x.Shape, end, rank));
+        DeviceArray whole = Contiguous(x);
+        return view.First == 1 || view.Second == 1
+            ? whole.Reshape(shape)
+            : Run(x.Device, new SwapOperation { X = whole, View = view, Shape = shape }).Y;
+    }
+}

@@ -1,0 +1,77 @@
+using Mamba.Memory;
+using Mamba.Simd;
+
+namespace Mamba.Devices;
+
+/// <content>
+/// Operations along one axis of contiguous arrays: an array is [outer, count, inner], and one without the axis
+/// [outer, inner].
+/// </content>
+public abstract partial class Device
+{
+    /// <summary>Computes <c>y[o, i, j] = f(a[o, i, j], b[o, j])</c>; y may be a.</summary>
+    internal abstract void Zip<TOp>(DeviceArray a, DeviceArray b, in AxisView view, DeviceArray y)
+        where TOp : struct, IZip;
+
+    /// <summary>
+    /// Computes <c>ga += gy·∂f/∂a</c> and <c>gb[o, j] += Σ_i gy·∂f/∂b</c>; either gradient may be absent.
+    /// </summary>
+    internal abstract void ZipBackward<TOp>(
+        DeviceArray a, DeviceArray b, in AxisView view, DeviceArray gy, DeviceArray ga, DeviceArray gb)
+        where TOp : struct, IZip;
+
+    /// <summary>
+    /// Computes <c>y[o, j] = scale·Σ_i x[o, i, j]</c>, or adds it to y, in an order that depends on the view alone.
+    /// </summary>
+    internal abstract void SumAxis(DeviceArray x, in AxisView view, double scale, DeviceArray y, bool accumulate);
+
+    /// <summary>Computes <c>y[o, i, j] = scale·x[o, j]</c>, or adds it to y.</summary>
+    internal abstract void RepeatAxis(DeviceArray x, in AxisView view, double scale, DeviceArray y, bool accumulate);
+
+    /// <summary>
+    /// Computes <c>y[o, j]</c>, the largest or smallest of <c>x[o, i, j]</c> over i; NaN if one is. Count is not 0.
+    /// </summary>
+    /// <param name="x">x, [outer, count, inner].</param>
+    /// <param name="view">The axis.</param>
+    /// <param name="largest">Whether the largest is wanted.</param>
+    /// <param name="y">y, [outer, inner].</param>
+    /// <param name="places">The first i of each extremum, written as int32; optional.</param>
+    internal abstract void AxisExtremum(
+        DeviceArray x, in AxisView view, bool largest, DeviceArray y, DeviceArray places);
+
+    /// <summary>Computes <c>gx[o, places[o, j], j] += gy[o, j]</c>.</summary>
+    internal abstract void AxisExtremumBackward(
+        DeviceArray places, in AxisView view, DeviceArray gy, DeviceArray gx);
+
+    /// <summary>Computes <c>y[o, j, i, k] = x[o, i, j, k]</c>, or adds it to y.</summary>
+    internal abstract void SwapAxes(DeviceArray x, in SwapView view, DeviceArray y, bool accumulate);
+
+    /// <summary>Throws unless two arrays are [outer, count, inner] and [outer, inner].</summary>
+    private protected static void RequireAxis(in AxisView view, DeviceArray whole, DeviceArray kept)
+    {
+        if (whole.Shape.Count != view.Length || kept.Shape.Count != view.Kept)
+        {
+            throw new ArgumentException(
+                $"Expected {view.Length} elements and {view.Kept} without the axis ({view}); found {whole.Shape} and " +
+                $"{kept.Shape}.");
+        }
+    }
+
+    /// <summary>Throws if an axis has no elements of which one could be the largest.</summary>
+    private protected static void RequireElements(in AxisView view, DeviceArray x)
+    {
+        if (view.Count == 0)
+        {
+            throw new ArgumentException($"Expected an axis of at least one element; found one of 0 in {x.Shape}.");
+        }
+    }
+
+    /// <summary>Throws unless both arrays have the elements of a view.</summary>
+    private protected static void RequireSwap(in SwapView view, DeviceArray x, DeviceArray y)
+    {
+        if (x.Shape.Count != view.Length || y.Shape.Count != view.Length)
+        {
+            throw new ArgumentException($"Expected {view.Length} elements ({view}); found {x.Shape} and {y.Shape}.");
+        }
+    }
+}

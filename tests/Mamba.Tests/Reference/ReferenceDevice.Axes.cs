@@ -1,0 +1,131 @@
+using Mamba.Memory;
+
+namespace Mamba.Tests.Reference;
+
+internal sealed partial class ReferenceDevice
+{
+    internal override void Zip<TOp>(DeviceArray a, DeviceArray b, in AxisView view, DeviceArray y)
+    {
+        RequireAxis(view, a, b);
+        View left = ViewOf(a), right = ViewOf(b), target = ViewOf(y);
+        foreach ((int element, int kept) in Places(view))
+        {
+            target[element] = ZipOf<TOp>()(left[element], right[kept]);
+        }
+    }
+
+    internal override void ZipBackward<TOp>(
+        DeviceArray a, DeviceArray b, in AxisView view, DeviceArray gy, DeviceArray ga, DeviceArray gb)
+    {
+        View left = ViewOf(a), right = ViewOf(b), from = ViewOf(gy), toLeft = ViewOf(ga), toRight = ViewOf(gb);
+        Func<double, double, double> f = ZipOf<TOp>();
+        foreach ((int element, int kept) in Places(view))
+        {
+            double l = left[element], r = right[kept];
+            if (toLeft.Exists)
+            {
+                toLeft[element] += from[element] * Derivative(v => f(v, r), l);
+            }
+
+            if (toRight.Exists)
+            {
+                toRight[kept] += from[element] * Derivative(v => f(l, v), r);
+            }
+        }
+    }
+
+    internal override void SumAxis(DeviceArray x, in AxisView view, double scale, DeviceArray y, bool accumulate)
+    {
+        RequireAxis(view, x, y);
+        View source = ViewOf(x), target = ViewOf(y);
+        double[] sums = new double[view.Kept];
+        foreach ((int element, int kept) in Places(view))
+        {
+            sums[kept] += source[element];
+        }
+
+        for (int i = 0; i < sums.Length; i++)
+        {
+            target[i] = (accumulate ? target[i] : 0) + (scale * sums[i]);
+        }
+    }
+
+    internal override void RepeatAxis(DeviceArray x, in AxisView view, double scale, DeviceArray y, bool accumulate)
+    {
+        RequireAxis(view, y, x);
+        View source = ViewOf(x), target = ViewOf(y);
+        foreach ((int element, int kept) in Places(view))
+        {
+            target[element] = (accumulate ? target[element] : 0) + (scale * source[kept]);
+        }
+    }
+
+    internal override void AxisExtremum(
+        DeviceArray x, in AxisView view, bool largest, DeviceArray y, DeviceArray places)
+    {
+        RequireAxis(view, x, y);
+        RequireElements(view, x);
+        View source = ViewOf(x), target = ViewOf(y), place = ViewOf(places);
+        int[] found = [.. Enumerable.Repeat(-1, (int)view.Kept)];
+        foreach ((int element, int kept) in Places(view))
+        {
+            double value = source[element];
+            int i = (int)(element / view.Inner % view.Count);
+            bool isBetter = found[kept] < 0 || (!double.IsNaN(target[kept])
+                && (double.IsNaN(value) || (largest ? value > target[kept] : value < target[kept])));
+            if (isBetter)
+            {
+                (target[kept], found[kept]) = (value, i);
+            }
+        }
+
+        for (int kept = 0; kept < view.Kept && place.Exists; kept++)
+        {
+            place[kept] = found[kept];
+        }
+    }
+
+    internal override void AxisExtremumBackward(DeviceArray places, in AxisView view, DeviceArray gy, DeviceArray gx)
+    {
+        View place = ViewOf(places), from = ViewOf(gy), to = ViewOf(gx);
+        foreach ((int element, int kept) in Places(view))
+        {
+            to[element] += place[kept] == element / view.Inner % view.Count ? from[kept] : 0;
+        }
+    }
+
+    internal override void SwapAxes(DeviceArray x, in SwapView view, DeviceArray y, bool accumulate)
+    {
+        RequireSwap(view, x, y);
+        View source = ViewOf(x), target = ViewOf(y);
+        for (int element = 0; element < view.Length; element++)
+        {
+            (nint row, nint k) = Math.DivRem(element, view.Inner);
+            (nint band, nint j) = Math.DivRem(row, view.Second);
+            (nint outer, nint i) = Math.DivRem(band, view.First);
+            int to = (int)((((((outer * view.Second) + j) * view.First) + i) * view.Inner) + k);
+            target[to] = (accumulate ? target[to] : 0) + source[element];
+        }
+    }
+
+    /// <summary>Each element [o, i, j] with its place in [o, j], row by row.</summary>
+    private static IEnumerable<(int Element, int Kept)> Places(AxisView view)
+    {
+        for (int element = 0; element < view.Length; element++)
+        {
+            int outer = (int)(element / (view.Count * view.Inner)), column = (int)(element % view.Inner);
+            yield return (element, (int)((outer * view.Inner) + column));
+        }
+    }
+
+    private static Func<double, double, double> ZipOf<TOp>()
+    {
+        if (!typeof(TOp).IsGenericType)
+        {
+            return Zips[typeof(TOp)];
+        }
+
+        Func<double, double, double> f = Zips[typeof(TOp).GetGenericArguments()[0]];
+        return (a, b) => f(b, a);
+    }
+}
