@@ -1,6 +1,5 @@
 #:project ../src/Mamba/Mamba.csproj
 #:property PublishAot=false
-using System.Numerics.Tensors;
 using Mamba.Autograd;
 using Mamba.Checkpoints;
 using Mamba.Cpu;
@@ -11,21 +10,20 @@ using Mamba.Optimization;
 // A classifier that reads sequences both ways. It learns to say which token stands first and which one stands last.
 const int Tokens = 3, Length = 24, Batch = 32, Dim = 16, Classes = Tokens * Tokens, Tests = 32;
 using CpuDevice device = new();
-Random random = new(1);
-using Sequential model = Classifier(random), loaded = Classifier(null);
+using Sequential model = Classifier(new Random(1)), loaded = Classifier(null);
 using AdamW optimizer = new(model, new() { LearningRate = 3e-3 });
 for (int step = 0; step <= 500; step++)
 {
     using DeviceScope scope = device.Scope();
     using Tape tape = new(device);
-    (DeviceArray x, int[] classes) = Sequences(random);
+    (DeviceArray x, int[] classes) = Sequences(new Random(step));
     DeviceArray loss = Functions.CrossEntropy(model.Forward(x), device.Indices(classes));
     tape.Backward(loss);
     optimizer.Step();
     Console.Write(step % 50 == 0 ? $"step {step,3}: loss {loss.ToArray()[0]:f4}\n" : "");
 }
 
-string path = Path.Combine(Path.GetTempPath(), $"classifier-{Environment.ProcessId}.safetensors");
+string path = Path.GetTempFileName();
 model.Save(path);
 loaded.Load(path);
 File.Delete(path);
@@ -53,7 +51,7 @@ double Accuracy(Sequential classifier) => Enumerable.Range(0, Tests).Average(tes
     using DeviceScope scope = device.Scope();
     (DeviceArray x, int[] classes) = Sequences(new Random(1000 + test));
     float[][] rows = [.. classifier.Forward(x).ToArray().Chunk(Classes)];
-    return rows.Zip(classes).Average(pair => TensorPrimitives.IndexOfMax(pair.First) == pair.Second ? 1.0 : 0);
+    return rows.Zip(classes).Average(pair => Array.IndexOf(pair.First, pair.First.Max()) == pair.Second ? 1.0 : 0);
 });
 
 internal sealed class BothWays : Module, ILayer
