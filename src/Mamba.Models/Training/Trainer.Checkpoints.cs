@@ -99,7 +99,7 @@ public sealed partial class Trainer
     private IEnumerable<(string Name, DeviceArray Array)> Arrays() =>
     [
         .. Weights().Select(named => (WeightOf(named.Name), named.Array)),
-        .. _module.Buffers.Select(named => ($"buffer.{named.Name}", named.Buffer)),
+        .. Buffers(),
         .. _optimizer.State.Select(named => ($"optimizer.{named.Name}", named.Array)),
         .. _average?.State ?? [],
         .. CarriedStates.SelectMany((state, i) => state.Arrays.Select((array, j) => (StateOf(i, j), array))),
@@ -108,6 +108,9 @@ public sealed partial class Trainer
     private IEnumerable<(string Name, DeviceArray Array)> Weights() => _module.Parameters
         .Where(named => named.Parameter.IsTrainable)
         .Select(named => (named.Name, named.Parameter.Value));
+
+    private IEnumerable<(string Name, DeviceArray Array)> Buffers() =>
+        _module.Buffers.Select(named => ($"buffer.{named.Name}", named.Buffer));
 
     private static string WeightOf(string name) => $"weight.{name}";
 

@@ -26,8 +26,12 @@ public sealed partial class Trainer
         RequireParameters();
         Checksums.Verify(checkpoint, [RunArrays.FileName], CancellationToken.None);
         using RunArrays file = RunArrays.Open(checkpoint);
-        (string Name, DeviceArray Array)[] weights = [.. Weights().Select(named =>
-            (file.Has(AverageOf(named.Name)) ? AverageOf(named.Name) : WeightOf(named.Name), named.Array))];
+        (string Name, DeviceArray Array)[] weights =
+        [
+            .. Weights().Select(named =>
+                (file.Has(AverageOf(named.Name)) ? AverageOf(named.Name) : WeightOf(named.Name), named.Array)),
+            .. Buffers(),
+        ];
         foreach ((string name, DeviceArray array) in weights)
         {
             file.Require(name, array.Shape.ToArray());

@@ -464,9 +464,16 @@ public abstract class LayerState : IDisposable
     /// </summary>
     /// <param name="index">Which array.</param>
     /// <returns>The array.</returns>
+    /// <exception cref="InvalidOperationException">This is a draft, which has no memory of its own.</exception>
     protected DeviceArray InPlace(int index)
     {
         MakeOwn();
+        if (_own.Length < _current.Length)
+        {
+            throw new InvalidOperationException(
+                $"A draft of the state {GetType().Name} has no memory to step in: call Forward, or step over the state itself.");
+        }
+
         IsChanged = true;
         return _own[index];
     }
@@ -505,8 +512,24 @@ public abstract class LayerState : IDisposable
     /// Moves the state on: takes copies of new values, or, under a tape that follows them, the values themselves. Call
     /// it last in a layer, when nothing can fail any more: if memory does not suffice, nothing is taken.
     /// </summary>
-    /// <param name="values">One for each array.</param>
-    protected void Take(params ReadOnlySpan<DeviceArray> values) => TakeOver(values, canFollow: true);
+    /// <param name="values">One for each array, of its shape but for tokens that it holds one by one.</param>
+    /// <exception cref="ArgumentException">There are others; nothing has changed.</exception>
+    protected void Take(params ReadOnlySpan<DeviceArray> values)
+    {
+        bool fits = values.Length == _current.Length;
+        for (int i = 0; fits && i < values.Length; i++)
+        {
+            fits = values[i].Exists && (values[i].Shape == _current[i].Shape || Grows(i));
+        }
+
+        if (!fits)
+        {
+            string found = string.Join(" ", values.ToArray().Select(value => value.ToString()));
+            throw new ArgumentException($"Expected values for {Describe()}; found {found}.", nameof(values));
+        }
+
+        TakeOver(values, canFollow: true);
+    }
 
     /// <summary>Is told that another state's arrays were taken over.</summary>
     /// <param name="other">The other state, of the same class.</param>

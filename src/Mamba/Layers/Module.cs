@@ -180,6 +180,10 @@ public abstract class Module : IDisposable
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
     /// <exception cref="InsufficientMemoryException">The device's memory does not suffice.</exception>
     /// <exception cref="NotSupportedException">It has more elements than an array of .NET holds.</exception>
+    /// <remarks>
+    /// A layer that is run again on the way back (<c>Functions.Recompute</c>) writes its buffers again,
+    /// and a training step that is skipped does not put them back.
+    /// </remarks>
     protected DeviceArray AddBuffer(string name, Shape shape, Initializer? initial = null)
     {
         RequireFree(name);
