@@ -43,7 +43,8 @@ Sequential Classifier(Random? random) => new(
 {
     int[] ids = [.. Enumerable.Range(0, Batch * Length).Select(_ => random.Next(Tokens))];
     float[] x = [.. ids.SelectMany(id => Enumerable.Range(0, Tokens).Select(token => token == id ? 1f : 0))];
-    return (device.Array([Batch, Length, Tokens], x), [.. ids.Chunk(Length).Select(row => (row[0] * Tokens) + row[^1])]);
+    int[] classes = [.. ids.Chunk(Length).Select(row => (row[0] * Tokens) + row[^1])];
+    return (device.Array([Batch, Length, Tokens], x), classes);
 }
 
 double Accuracy(Sequential classifier) => Enumerable.Range(0, Tests).Average(test =>

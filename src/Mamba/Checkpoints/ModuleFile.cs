@@ -5,8 +5,8 @@ namespace Mamba.Checkpoints;
 
 /// <summary>Saves and loads the weights of any module, as safetensors by the names of parameters and buffers.</summary>
 /// <remarks>
-/// The values are those of this library's layout, in float32: what is narrow is saved as the numbers that it stands for.
-/// A language model in a published format is saved by itself, in the package Mamba.Models.
+/// The values are those of this library's layout, in float32: what is narrow is saved as the numbers that it stands
+/// for. A language model saves itself in a published format, in the package Mamba.Models.
 /// </remarks>
 public static class ModuleFile
 {
@@ -108,8 +108,8 @@ public static class ModuleFile
         if (strict && source.Tensors.Keys.Except(found.Select(pair => pair.Name)).FirstOrDefault() is { } unknown)
         {
             throw new InvalidDataException(
-                $"{source.Path}: this {module.GetType().Name} has no parameter or buffer for the tensor \"{unknown}\". " +
-                "Rename what has another name here, or load with strict: false.");
+                $"{source.Path}: this {module.GetType().Name} has no parameter or buffer for the tensor " +
+                $"\"{unknown}\". Rename what has another name here, or load with strict: false.");
         }
 
         Read(source, found, (_, _, _) => { });

@@ -8,9 +8,9 @@ namespace Mamba.Layers;
 /// context, the next one will; until then the state is cloned first, so that later steps cost nothing more.
 /// <para>
 /// A mixer of your own that steps in place does so between <c>using StepGuard guard = new(this, state);</c> and
-/// <c>return guard.Done(y);</c>. It checks everything before the guard: a step that fails later for another reason than
-/// memory may have no clone to go back to, and its state is then refused by name until another one is copied over it. In
-/// a step of a composite state the guard covers all parts.
+/// <c>return guard.Done(y);</c>. It checks everything before the guard: a step that fails later for another reason
+/// than memory may have no clone to go back to, and its state is then refused by name until another one is copied over
+/// it. In a step of a composite state the guard covers all parts.
 /// </para>
 /// </remarks>
 public readonly ref struct StepGuard

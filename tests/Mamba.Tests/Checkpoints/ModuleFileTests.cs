@@ -83,7 +83,8 @@ public sealed class ModuleFileTests : IDisposable
         using Linear unset = new(device, 3, 3, false, null);
         using Linear narrow = new(device, 3, 3, false, new Random(1));
 
-        ((Action)(() => unset.Save(File))).Should().Throw<InvalidOperationException>().WithMessage("\"weight\"*never set*");
+        ((Action)(() => unset.Save(File))).Should().Throw<InvalidOperationException>()
+            .WithMessage("\"weight\"*never set*");
         System.IO.File.Exists(File).Should().BeFalse();
         narrow.Save(File);
         Assert.SkipWhen(device is not Mamba.Cpu.CpuDevice, "narrow weights are of the CPU");
