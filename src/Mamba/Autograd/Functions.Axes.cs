@@ -16,9 +16,9 @@ public static partial class Functions
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <example>
-    /// Softmax over the tokens of [batch, length, channels]:
+    /// A mixer of channels takes the place of a mixer of tokens, x of shape [batch, length, channels]:
     /// <code>
-    /// DeviceArray y = Functions.SwapAxes(Functions.Softmax(Functions.SwapAxes(x, 1, 2)), 1, 2);
+    /// DeviceArray y = Functions.SwapAxes(mixer.Forward(Functions.SwapAxes(x, 1, 2)), 1, 2);
     /// </code>
     /// </example>
     public static DeviceArray SwapAxes(DeviceArray x, int a, int b)
@@ -36,7 +36,9 @@ public static partial class Functions
 
     /// <summary>Puts the axes into another order.</summary>
     /// <param name="x">The input, such as [batch, height, width, channels].</param>
-    /// <param name="axes">Which axis of x each axis of the result is; each once. Negative: counted from the end.</param>
+    /// <param name="axes">
+    /// Which axis of x each axis of the result is; each axis once. Negative: counted from the end.
+    /// </param>
     /// <returns>An array of the axes in that order; a view of x if that moves no element, else a copy.</returns>
     /// <exception cref="ArgumentException">An axis is missing or comes twice.</exception>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
@@ -69,24 +71,13 @@ public static partial class Functions
     /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
     /// <returns>An array of the same shape, whose sums along the axis are 1.</returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
-    /// <remarks>An axis other than the last is moved to the end and back: two copies.</remarks>
     public static DeviceArray Softmax(DeviceArray x, int axis)
     {
-        Require(x);
-        int index = AxisOf(x, axis), last = x.Shape.Rank - 1;
-        Span<int> axes = stackalloc int[x.Shape.Rank];
-        for (int i = 0; i <= last; i++)
-        {
-            axes[i] = i == last ? index : i < index ? i : i + 1;
-        }
-
-        DeviceArray y = Softmax(PermuteTo(x, axes));
-        for (int i = 0; i <= last; i++)
-        {
-            axes[i] = i == index ? last : i < index ? i : i - 1;
-        }
-
-        return PermuteTo(y, axes);
+        Device device = Require(x);
+        int index = AxisOf(x, axis);
+        return index == x.Shape.Rank - 1
+            ? Softmax(x)
+            : Run(device, new SoftmaxAxisOperation { X = Contiguous(x), View = AxisView.Of(x.Shape, index) }).Y;
     }
 
     /// <summary>
@@ -132,7 +123,8 @@ public static partial class Functions
         int rank = x.Shape.Rank;
         for (int i = 0; i < rank; i++)
         {
-            sizes[i] = x.Shape[i < first || i >= end ? i : i < first + end - second ? i + second - first : i - end + second];
+            int from = i < first + end - second ? i + second - first : i - end + second;
+            sizes[i] = x.Shape[i < first || i >= end ? i : from];
         }
 
         Shape shape = Shape.Create(sizes[..rank]);

@@ -173,6 +173,48 @@ public sealed class AxisReductionTests
             [500.693147f, -499.306853f, -infinity, infinity, 2], 1e-6);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(-2)]
+    [InlineData(3)]
+    public void Softmax_over_any_axis_matches_the_reference(int axis)
+    {
+        FunctionCheck check = new(
+            x => Functions.Softmax(x[0], axis), ([3, 7, 5, 33], Samples.Normal(1, 3 * 7 * 5 * 33)));
+
+        check.ShouldMatchTheReference(1e-6, 2e-6);
+        check.ShouldGiveTheSameBitsOnAnyNumberOfThreads();
+        using Device device = TestDevice.Open();
+        DeviceArray y = Functions.Softmax(device.Array([2, 3, 2, 2], Samples.Normal(1, 24)), axis);
+        Functions.Sum(y, axis).ToArray().Should().OnlyContain(sum => Math.Abs(sum - 1) < 1e-6);
+    }
+
+    [Fact]
+    public void Softmax_over_an_axis_matches_the_reference_at_every_length()
+    {
+        for (int length = 0; length < 70; length++)
+        {
+            new FunctionCheck(
+                x => Functions.Softmax(x[0], 1), ([2, length, 3], Samples.Normal(length, 6 * length)))
+                .ShouldMatchTheReference(1e-6, 2e-6);
+        }
+
+        new FunctionCheck(x => Functions.Softmax(x[0], 0), ([3, 4], Samples.Normal(1, 12)))
+            .ShouldHaveTheDifferencesAsReferenceGradients();
+        new FunctionCheck(x => Functions.Softmax(x[0], 1), ([2, 5, 7], Samples.Normal(1, 70)))
+            .ShouldGiveTheSameBitsOnSlices();
+    }
+
+    [Fact]
+    public void Softmax_over_an_axis_does_not_overflow()
+    {
+        using Device device = TestDevice.Open();
+        DeviceArray x = device.Array([3, 2], [500, -500, 500, float.NegativeInfinity, 300, -500]);
+
+        Functions.Softmax(x, 0).ToArray().Should().Equal(0.5f, 0.5f, 0.5f, 0, 0, 0.5f);
+    }
+
     [Fact]
     public void Nothing_is_allocated_on_the_managed_heap_after_the_first_time()
     {
@@ -189,6 +231,7 @@ public sealed class AxisReductionTests
             Functions.Mean(x, 1);
             Functions.Max(x, 2, keep: true);
             Functions.LogSumExp(x, 0);
+            Functions.Softmax(x, 1);
         }
     }
 
