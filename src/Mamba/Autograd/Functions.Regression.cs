@@ -34,12 +34,7 @@ public static partial class Functions
     public static DeviceArray Huber(DeviceArray x, DeviceArray target, float threshold = 1)
     {
         DeviceArray error = Error(x, target);
-        if (!float.IsFinite(threshold) || threshold <= 0)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(threshold), threshold, $"Expected a finite threshold above 0; found {threshold}.");
-        }
-
+        Setting.RequirePositiveFloat(threshold, nameof(threshold));
         DeviceArray mean = Mean(Map<Elementwise.Huber>(Scale(error, 1 / threshold)));
         return Scale(mean, threshold * threshold);
     }
