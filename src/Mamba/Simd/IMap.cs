@@ -4,6 +4,7 @@ namespace Mamba.Simd;
 /// A function of one variable, <c>y = f(x)</c>, and its derivative: an empty struct that
 /// <see cref="Autograd.Functions.Map{TOp}"/> runs over arrays, in vector registers and on a GPU.
 /// </summary>
+/// <remarks>The emulation of GPUs needs the struct to be public; the CPU and real GPUs do not.</remarks>
 /// <example>
 /// <code>
 /// readonly struct Cube : IMap

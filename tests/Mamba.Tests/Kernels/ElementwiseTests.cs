@@ -213,25 +213,27 @@ public sealed class ElementwiseTests
 
     /// <summary>√(x² + 1): at least 1, so that quotients and logarithms are well conditioned.</summary>
     private static DeviceArray Positive(DeviceArray x) => Functions.Sqrt(Functions.Square(x) + Functions.Exp(x * 0f));
+}
 
-    private readonly struct Cube : IMap
-    {
-        public static TLanes Apply<TLanes>(TLanes x)
-            where TLanes : struct, ILanes<TLanes> => x * x * x;
+/// <summary>x³. It is public, as the emulation of GPUs needs functions from outside to be.</summary>
+public readonly struct Cube : IMap
+{
+    public static TLanes Apply<TLanes>(TLanes x)
+        where TLanes : struct, ILanes<TLanes> => x * x * x;
 
-        public static TLanes Derivative<TLanes>(TLanes x)
-            where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(3) * x * x;
-    }
+    public static TLanes Derivative<TLanes>(TLanes x)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(3) * x * x;
+}
 
-    private readonly struct Average : IZip
-    {
-        public static TLanes Apply<TLanes>(TLanes a, TLanes b)
-            where TLanes : struct, ILanes<TLanes> => (a + b) * TLanes.Broadcast(0.5f);
+/// <summary>The mean of two numbers.</summary>
+public readonly struct Average : IZip
+{
+    public static TLanes Apply<TLanes>(TLanes a, TLanes b)
+        where TLanes : struct, ILanes<TLanes> => (a + b) * TLanes.Broadcast(0.5f);
 
-        public static TLanes DerivativeA<TLanes>(TLanes a, TLanes b)
-            where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(0.5f);
+    public static TLanes DerivativeA<TLanes>(TLanes a, TLanes b)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(0.5f);
 
-        public static TLanes DerivativeB<TLanes>(TLanes a, TLanes b)
-            where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(0.5f);
-    }
+    public static TLanes DerivativeB<TLanes>(TLanes a, TLanes b)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(0.5f);
 }
