@@ -34,5 +34,5 @@ public static partial class Functions
     /// <param name="count">How often.</param>
     /// <returns>Shape [count, ..].</returns>
     internal static DeviceArray Repeat(DeviceArray x, int count) =>
-        Run(x.Device, new RepeatOperation { X = x, Count = count }).Y;
+        Repeat(x.Reshape(Shape.Create([1, .. x.Shape.ToArray()])), 0, count);
 }

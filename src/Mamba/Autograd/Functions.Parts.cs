@@ -103,7 +103,8 @@ public static partial class Functions
         DeviceArray[] parts = new DeviceArray[arrays.Length];
         for (int i = 0; i < parts.Length; i++)
         {
-            parts[i] = Contiguous(arrays[i]);
+            // Rows of slices are rows; blocks of rows must stand one behind the other.
+            parts[i] = index == arrays[i].Shape.Rank - 1 ? arrays[i] : Contiguous(arrays[i]);
         }
 
         return Run(device, new JoinOperation { Parts = parts, Axis = index }).Y;

@@ -119,28 +119,24 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct RotaryJob(in RotaryOperation rotary, Rows x, Rows y, Rows angles) : IJob
+    private readonly struct RotaryJob(RotaryOperation rotary, Rows x, Rows y, Rows angles) : IJob
     {
-        private readonly Sequences _sequences = rotary.Sequences;
-        private readonly RotaryOptions _options = rotary.Options;
-        private readonly int _width = rotary.X.Shape.Width;
-        private readonly bool _inverse = rotary.Inverse;
-
         public void Run(int item)
         {
-            int start = _sequences.Start(item);
-            for (int t = 0; t < _sequences.Length(item); t++)
+            RotaryOptions options = rotary.Options;
+            int start = rotary.Sequences.Start(item);
+            for (int t = 0; t < rotary.Sequences.Length(item); t++)
             {
                 Kernels.Rotary.Angles(
-                    (long)_options.Offset + t, _options.RotaryDim, _options.Base, _inverse, angles[item]);
+                    (long)options.Offset + t, options.RotaryDim, options.Base, rotary.Inverse, angles[item]);
                 Kernels.Rotary.Token(
                     x[start + t],
                     y[start + t],
-                    _width,
-                    _options.HeadDim,
+                    rotary.X.Shape.Width,
+                    options.HeadDim,
                     angles[item],
-                    _options.RotaryDim,
-                    _options.Interleaved);
+                    options.RotaryDim,
+                    options.Interleaved);
             }
         }
     }

@@ -103,12 +103,10 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct StatisticsJob(in LogitSlice slice, Rows logits, int* targets, Rows statistics) : IJob
+    private readonly struct StatisticsJob(LogitSlice slice, Rows logits, int* targets, Rows statistics) : IJob
     {
         private readonly RowGroups _groups = new(slice.Logits.Shape.Rows, slice.Logits.Shape.Width);
         private readonly int _width = slice.Logits.Shape.Width;
-        private readonly int _firstClass = slice.FirstClass;
-        private readonly int _ignoreIndex = slice.IgnoreIndex;
 
         public int Items => _groups.Count;
 
@@ -117,17 +115,17 @@ public sealed unsafe partial class CpuDevice
             (nint row, nint end) = _groups[item];
             for (; row < end; row++)
             {
-                if (targets[row] == _ignoreIndex)
+                if (targets[row] == slice.IgnoreIndex)
                 {
                     continue;
                 }
 
                 float* ofRow = statistics[row];
                 (float maximum, float sum) = Kernels.Softmax.Statistics(logits[row], _width);
-                (ofRow[0], ofRow[1]) = _firstClass == 0
+                (ofRow[0], ofRow[1]) = slice.FirstClass == 0
                     ? (maximum, sum)
                     : Kernels.Softmax.Combined((ofRow[0], ofRow[1]), (maximum, sum));
-                int column = targets[row] - _firstClass;
+                int column = targets[row] - slice.FirstClass;
                 if ((uint)column < (uint)_width)
                 {
                     ofRow[2] = logits[row][column];
@@ -137,12 +135,10 @@ public sealed unsafe partial class CpuDevice
     }
 
     private readonly struct CrossEntropyBackwardJob(
-        in LogitSlice slice, Rows logits, int* targets, Rows statistics, double g, Rows gLogits) : IJob
+        LogitSlice slice, Rows logits, int* targets, Rows statistics, double g, Rows gLogits) : IJob
     {
         private readonly RowGroups _groups = new(slice.Logits.Shape.Rows, slice.Logits.Shape.Width);
         private readonly int _width = slice.Logits.Shape.Width;
-        private readonly int _firstClass = slice.FirstClass;
-        private readonly int _ignoreIndex = slice.IgnoreIndex;
 
         public int Items => _groups.Count;
 
@@ -151,11 +147,11 @@ public sealed unsafe partial class CpuDevice
             (nint row, nint end) = _groups[item];
             for (; row < end; row++)
             {
-                if (targets[row] != _ignoreIndex)
+                if (targets[row] != slice.IgnoreIndex)
                 {
                     (float maximum, float sum) = (statistics[row][0], statistics[row][1]);
                     Kernels.Softmax.CrossEntropyBackward(
-                        logits[row], _width, targets[row] - _firstClass, maximum, sum, g, gLogits[row]);
+                        logits[row], _width, targets[row] - slice.FirstClass, maximum, sum, g, gLogits[row]);
                 }
             }
         }

@@ -4,6 +4,10 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>Two arrays side by side along the last axis.</summary>
+/// <remarks>
+/// <see cref="JoinOperation"/> of two would do, but holds its operands in an array: steps, which allocate nothing, need
+/// this one.
+/// </remarks>
 internal readonly record struct ConcatOperation : IOperation<ConcatOperation>
 {
     /// <summary>Shape [.., m].</summary>

@@ -6,7 +6,9 @@ namespace Mamba.Operations;
 /// <summary>Arrays one behind the other along an axis.</summary>
 internal readonly record struct JoinOperation : IOperation<JoinOperation>
 {
-    /// <summary>Contiguous arrays that differ in the axis alone; at least one.</summary>
+    /// <summary>
+    /// Arrays that differ in the axis alone, at least one; contiguous unless the axis is the last.
+    /// </summary>
     public required DeviceArray[] Parts { get; init; }
 
     public required int Axis { get; init; }
