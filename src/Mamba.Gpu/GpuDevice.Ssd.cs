@@ -52,7 +52,7 @@ public sealed partial class GpuDevice
             Launch(
                 new SsdOutputKernel(
                     plane, plan.Chunks, first, plan.Shape, plan.Sums, RowsOf(whole.Inside), RowsOf(whole.Across),
-                    plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(ssd.Y)),
+                    plan.Skip, whole.Diagonal, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(ssd.Y)),
                 groups,
                 threads);
         }
@@ -73,6 +73,9 @@ public sealed partial class GpuDevice
             C = InChunks<Unweighted>(plan, first, count, inputs.C, precision),
             Input = InChunks<ByStep>(plan, first, count, inputs.X, precision),
             Mix = Allocate([count * shape.Heads * length, length], precision),
+            Diagonal = inputs.DiagonalScale.Exists
+                ? new(RowsOf(inputs.DiagonalScale), RowsOf(Allocate([count * length, groups])))
+                : default,
             Inside = Allocate([count * length, channels]),
             Across = Allocate([count * length, channels]),
             Before = Allocate([count * channels, n], precision),
@@ -87,7 +90,8 @@ public sealed partial class GpuDevice
                 SsdPart.PairsOf(pairs, groups), new(length, length, n, count, groups), false);
             (Plane plane, long launch, (int, int) threads) = PlaneOf(part.Mix.Shape, flat: false);
             Launch(
-                new SsdMixKernel(plane, plan.Chunks, first, shape, plan.Sums, RowsOf(pairs), RowsOf(part.Mix)),
+                new SsdMixKernel(
+                    plane, plan.Chunks, first, shape, plan.Sums, part.Diagonal, RowsOf(pairs), RowsOf(part.Mix)),
                 launch,
                 threads);
         }
@@ -130,8 +134,8 @@ public sealed partial class GpuDevice
         Launch(
             new SsdTokenKernel(
                 SequencesOf(sizes.Sequences), ShortLength, shape, StepOf(inputs),
-                VectorOf(inputs.A), RowsOf(inputs.X), RowsOf(inputs.B), RowsOf(inputs.C), SkipOf(inputs, sizes),
-                RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States),
+                RowsOf(inputs.X), RowsOf(inputs.B), RowsOf(inputs.C), SkipOf(inputs, sizes),
+                RowsOf(inputs.DiagonalScale), RowsOf(inputs.Z), VectorOfRows(inputs.InitialState, sizes.States),
                 VectorOfRows(ssd.FinalState, sizes.States),
                 RowsOf(ssd.Y)),
             (Groups(sizes.HeadDim, channels) * sizes.Heads * sizes.Sequences.Count, 1),
@@ -174,7 +178,7 @@ public sealed partial class GpuDevice
             Skip = SkipOf(inputs, sizes),
         };
         Launch(
-            new SsdDecayKernel(plan.Chunks, count, shape, plan.Step, VectorOf(inputs.A), plan.Delta, plan.Sums),
+            new SsdDecayKernel(plan.Chunks, count, shape, plan.Step, plan.Delta, plan.Sums),
             Groups((long)count * sizes.Heads, GroupSize),
             GroupSize);
         return plan;
@@ -211,7 +215,8 @@ public sealed partial class GpuDevice
     private static SsdShape ShapeOf(in SsdSizes sizes) => new(sizes.Heads, sizes.HeadDim, sizes.Groups, sizes.States);
 
     private SsdStep StepOf(in SsdInputs inputs) => new(
-        RowsOf(inputs.Delta), VectorOf(inputs.DeltaBias), inputs.Softplus, inputs.DeltaMin, inputs.DeltaMax);
+        RowsOf(inputs.Weight), VectorOf(inputs.DeltaBias), inputs.Softplus, inputs.WeightLimits.Least,
+        inputs.WeightLimits.Greatest, VectorOf(inputs.A), RowsOf(inputs.LogDecay));
 
     private SsdSkip SkipOf(in SsdInputs inputs, in SsdSizes sizes) => new(VectorOf(inputs.D), sizes.HasChannelD);
 

@@ -54,10 +54,11 @@ public sealed partial class GpuDevice
 
         DeviceArray g = Allocate([count * length, channels], precision), gAcross = Allocate(g.Shape, precision);
         DeviceArray outputDots = Allocate([count * length, shape.Heads]), pairDots = Allocate(outputDots.Shape);
+        GpuRows diagonalDots = part.Diagonal.Exists ? RowsOf(Allocate(outputDots.Shape)) : default;
         LaunchHeads(plan, count, new SsdOutputBackwardKernel(
             (long)count * length * shape.Heads, plan.Chunks, first, shape, plan.Sums, RowsOf(part.Inside),
-            RowsOf(part.Across), plan.Skip, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(gradients.Y), RowsOf(ofInputs.Z),
-            RowsOf(g), RowsOf(gAcross), RowsOf(outputDots)));
+            RowsOf(part.Across), plan.Skip, part.Diagonal, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(gradients.Y),
+            RowsOf(ofInputs.Z), RowsOf(g), RowsOf(gAcross), RowsOf(outputDots), diagonalDots));
 
         // Within the chunks.
         DeviceArray gInside = Allocate([count * length, channels]);
@@ -75,7 +76,8 @@ public sealed partial class GpuDevice
             (Plane plane, long launch, (int, int) threads) = PlaneOf(gPairs.Shape, flat: false);
             Launch(
                 new SsdPairsBackwardKernel(
-                    plane, plan.Chunks, first, shape, plan.Sums, RowsOf(gMix), RowsOf(gPairs)),
+                    plane, plan.Chunks, first, shape, plan.Sums, part.Diagonal, diagonalDots, RowsOf(gMix),
+                    RowsOf(gPairs)),
                 launch,
                 threads);
             ProductSizes ofPairs = new(length, n, length, count, groups);
@@ -112,8 +114,8 @@ public sealed partial class GpuDevice
         DeviceArray inputDots = Allocate(outputDots.Shape), deltaDots = Allocate(outputDots.Shape);
         LaunchHeads(plan, count, new SsdInputBackwardKernel(
             (long)count * length * shape.Heads, plan.Chunks, first, shape, plan.Sums, plan.Delta, plan.Skip,
-            RowsOf(inputs.X), RowsOf(g), RowsOf(gInside), RowsOf(gToEnd), RowsOf(ofInputs.X),
-            RowsOf(inputDots), RowsOf(deltaDots)));
+            part.Diagonal, diagonalDots, RowsOf(inputs.X), RowsOf(g), RowsOf(gInside), RowsOf(gToEnd),
+            RowsOf(ofInputs.X), RowsOf(ofInputs.DiagonalScale), RowsOf(inputDots), RowsOf(deltaDots)));
         SsdDecaysBackward(
             ssd, gradients, plan, first, count, gStates, pairDots, outputDots, inputDots, deltaDots);
         Scatter(plan, first, gB, ofInputs.B);
@@ -168,10 +170,9 @@ public sealed partial class GpuDevice
         DeviceArray aParts = Allocate([count, shape.Heads]), biasParts = Allocate(aParts.Shape);
         Launch(
             new SsdDecayBackwardKernel(
-                plan.Chunks, first, count, shape, plan.Step, VectorOf(ssd.Inputs.A), plan.Delta, RowsOf(pairDots),
-                RowsOf(outputDots), RowsOf(inputDots), RowsOf(deltaDots), RowsOf(stateDots),
-                RowsOf(gradients.Inputs.Delta),
-                RowsOf(aParts), RowsOf(biasParts)),
+                plan.Chunks, first, count, shape, plan.Step, plan.Delta, RowsOf(pairDots), RowsOf(outputDots),
+                RowsOf(inputDots), RowsOf(deltaDots), RowsOf(stateDots), RowsOf(gradients.Inputs.Weight),
+                RowsOf(gradients.Inputs.LogDecay), RowsOf(aParts), RowsOf(biasParts)),
             Groups((long)count * shape.Heads, GroupSize),
             GroupSize);
         AddPartsIfWanted(aParts, gradients.Inputs.A);

@@ -47,6 +47,9 @@ internal sealed class SsdPart(int count)
     /// <summary>L ∘ C·Bᵀ, a matrix for every head of every chunk.</summary>
     public required DeviceArray Mix { get; init; }
 
+    /// <summary>The diagonal, if it has a weight of its own; it is 0 in <see cref="Mix"/> then.</summary>
+    public required SsdDiagonal Diagonal { get; init; }
+
     /// <summary>What a chunk's tokens have of each other: Mix·Δx.</summary>
     public required DeviceArray Inside { get; init; }
 

@@ -24,6 +24,13 @@ internal struct Quad(float x, float y, float z, float w)
     public readonly Quad Take(long left, float otherwise) =>
         new(X, left > 1 ? Y : otherwise, left > 2 ? Z : otherwise, left > 3 ? W : otherwise);
 
+    /// <summary>The number in one of the four places.</summary>
+    public readonly float At(int place) => place == 0 ? X : place == 1 ? Y : place == 2 ? Z : W;
+
+    /// <summary>The same with another number in one of the four places.</summary>
+    public readonly Quad With(int place, float value) => new(
+        place == 0 ? value : X, place == 1 ? value : Y, place == 2 ? value : Z, place == 3 ? value : W);
+
     public static Quad operator +(Quad a, Quad b) => new(a.X + b.X, a.Y + b.Y, a.Z + b.Z, a.W + b.W);
 
     public static Quad operator -(Quad a, Quad b) => new(a.X - b.X, a.Y - b.Y, a.Z - b.Z, a.W - b.W);

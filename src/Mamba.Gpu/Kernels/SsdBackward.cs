@@ -6,7 +6,8 @@ namespace Mamba.Gpu.Kernels;
 /// <summary>
 /// The gradient of an SSD's output, back through gate and skip connection: g, in chunks, also with the decay since the
 /// chunk's start, and <c>g·exp(a_t)·C·h</c> of every head, the gradient of a_t that comes by the state before the
-/// chunk. DimX threads share the channels of a head, DimY heads of a token make a group.
+/// chunk; where the diagonal has a weight of its own, <c>g·x</c>, too. DimX threads share the channels of a head, DimY
+/// heads of a token make a group.
 /// </summary>
 internal readonly struct SsdOutputBackwardKernel(
     long rows,
@@ -17,33 +18,41 @@ internal readonly struct SsdOutputBackwardKernel(
     GpuRows inside,
     GpuRows across,
     SsdSkip d,
+    SsdDiagonal diagonal,
     GpuRows x,
     GpuRows z,
     GpuRows gy,
     GpuRows gz,
     GpuRows g,
     GpuRows gAcross,
-    GpuRows dots) : IKernel
+    GpuRows dots,
+    GpuRows diagonalDots) : IKernel
 {
     public void Run()
     {
         // Rows are (chunk, t, head).
         long row = ((long)Grid.IdxX * Group.DimY) + Group.IdxY;
         int place = (int)row / shape.Heads, head = (int)row - (place * shape.Heads);
-        float dot = row < rows ? Head(place, head) : 0f;
-        dot = RowSum.Sum(dot);
+        Pair ofHead = row < rows ? Head(place, head) : default;
+        ofHead = RowSum.Sum(ofHead);
         if (row < rows && Group.IdxX == 0)
         {
-            dots.Store(place, head, dot);
+            dots.Store(place, head, ofHead.A);
+            if (diagonal.Exists)
+            {
+                diagonalDots.Store(place, head, ofHead.B);
+            }
         }
     }
 
-    private float Head(int place, int head)
+    private Pair Head(int place, int head)
     {
         int index = place / chunks.Length, chunk = firstChunk + index, t = place - (index * chunks.Length);
         bool isToken = t < chunks.Tokens(chunk);
         long token = chunks.Start(chunk) + t;
-        float decay = sums.FromStart(chunk, t, head), dot = 0f;
+        float decay = sums.FromStart(chunk, t, head);
+        float own = isToken ? diagonal.Of(token, place, head, shape.GroupOf(head)) : 0f;
+        Pair dot = default;
         for (int p = Group.IdxX; p < shape.HeadDim; p += Group.DimX)
         {
             int channel = (head * shape.HeadDim) + p;
@@ -52,7 +61,8 @@ internal readonly struct SsdOutputBackwardKernel(
             if (z.Exists && isToken)
             {
                 float gate = z.Load(token, channel);
-                float full = inside.Load(place, channel) + before + (d.Of(head, channel) * x.Load(token, channel));
+                float full = inside.Load(place, channel) + before
+                    + ((d.Of(head, channel) + own) * x.Load(token, channel));
                 if (gz.Exists)
                 {
                     gz.Add(token, channel, gradient * full * Quad.DerivativeOf<Elementwise.Silu>(gate));
@@ -63,7 +73,11 @@ internal readonly struct SsdOutputBackwardKernel(
 
             g.Store(place, channel, gradient);
             gAcross.Store(place, channel, gradient * decay);
-            dot += gradient * before;
+            dot.A += gradient * before;
+            if (diagonal.Exists && isToken)
+            {
+                dot.B += gradient * x.Load(token, channel);
+            }
         }
 
         return dot;
@@ -72,8 +86,8 @@ internal readonly struct SsdOutputBackwardKernel(
 
 /// <summary>
 /// The gradient of x, and of every head <c>x·g</c>, that of Δ, and <c>Δx·exp(a_last - a_t)·gS</c>, that of a_last -
-/// a_t, which comes by the state behind the chunk; g is the gradient of Δ·x. Groups as in <see
-/// cref="SsdOutputBackwardKernel"/>.
+/// a_t, which comes by the state behind the chunk; g is the gradient of Δ·x. The gradient of the diagonal's weight, too,
+/// where it has one. Groups as in <see cref="SsdOutputBackwardKernel"/>.
 /// </summary>
 internal readonly struct SsdInputBackwardKernel(
     long rows,
@@ -83,11 +97,14 @@ internal readonly struct SsdInputBackwardKernel(
     SsdSums sums,
     GpuRows delta,
     SsdSkip d,
+    SsdDiagonal diagonal,
+    GpuRows diagonalDots,
     GpuRows x,
     GpuRows g,
     GpuRows gInside,
     GpuRows gToEnd,
     GpuRows gx,
+    GpuRows gDiagonal,
     GpuRows decayDots,
     GpuRows deltaDots) : IKernel
 {
@@ -115,6 +132,13 @@ internal readonly struct SsdInputBackwardKernel(
 
         long token = chunks.Start(chunk) + t;
         float step = delta.Load(((long)chunk * chunks.Length) + t, head), left = sums.ToEnd(chunk, t, head);
+        float own = diagonal.Of(token, place, head, shape.GroupOf(head));
+        if (gDiagonal.Exists && Group.IdxX == 0)
+        {
+            gDiagonal.Add(
+                token, head, diagonal.Product(place, shape.GroupOf(head)) * diagonalDots.Load(place, head));
+        }
+
         for (int p = Group.IdxX; p < shape.HeadDim; p += Group.DimX)
         {
             int channel = (head * shape.HeadDim) + p;
@@ -122,7 +146,7 @@ internal readonly struct SsdInputBackwardKernel(
             float gradient = gInside.Load(place, channel) + behind;
             if (gx.Exists)
             {
-                gx.Add(token, channel, (step * gradient) + (d.Of(head, channel) * g.Load(place, channel)));
+                gx.Add(token, channel, (step * gradient) + ((d.Of(head, channel) + own) * g.Load(place, channel)));
             }
 
             dots.A += step * value * behind;

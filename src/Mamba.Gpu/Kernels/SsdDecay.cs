@@ -3,8 +3,11 @@ using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>How Δ of the SSD is made: <c>clamp(softplus(δ + bias), min, max)</c>.</summary>
-internal readonly struct SsdStep(GpuRows delta, GpuRows bias, bool softplus, float minimum, float maximum)
+/// <summary>
+/// How Δ of the SSD is made, <c>clamp(softplus(δ + bias), min, max)</c>, and the logarithm of the decay: Δ·A, or given.
+/// </summary>
+internal readonly struct SsdStep(
+    GpuRows delta, GpuRows bias, bool softplus, float minimum, float maximum, GpuRows a, GpuRows logDecay)
 {
     private const float StrongestExponent = -200f;
 
@@ -28,12 +31,20 @@ internal readonly struct SsdStep(GpuRows delta, GpuRows bias, bool softplus, flo
         return value < minimum || value > maximum ? 0f : slope;
     }
 
+    /// <summary>A; 0 if the decays are given.</summary>
+    public float A(int head) => a.LoadOr(0, head, 0f);
+
+    /// <summary>The logarithm of a token's decay, of its Δ and A or as it is given.</summary>
+    public float LogDecay(long token, int head, float delta, float a) =>
+        logDecay.Exists ? logDecay.Load(token, head) : delta * a;
+
     /// <summary>
-    /// Δ·A as it decays: not above 0, and not below what leaves nothing. Added up as they are, stronger ones would take
-    /// the digits of the weak ones behind them, and pass what a float holds, where differences are -∞ + ∞.
+    /// A logarithm of a decay as it decays: not above 0, and not below what leaves nothing. Added up as they are,
+    /// stronger ones would take the digits of the weak ones behind them, and pass what a float holds, where differences
+    /// are -∞ + ∞.
     /// </summary>
-    public static float Exponent(float delta, float a) =>
-        GpuLane.Clamp(new(delta * a), new(StrongestExponent), new(0f)).Value;
+    public static float Exponent(float logDecay) =>
+        GpuLane.Clamp(new(logDecay), new(StrongestExponent), new(0f)).Value;
 
     private float Positive(float input) => _softplus != 0 ? Quad.Of<Elementwise.Softplus>(input) : input;
 }
@@ -88,7 +99,7 @@ internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int len
 
 /// <summary>Δ and a of every token of every chunk, a thread for each head of a chunk; padding has Δ = 0.</summary>
 internal readonly struct SsdDecayKernel(
-    GpuChunks chunks, int count, SsdShape shape, SsdStep step, GpuRows a, GpuRows delta, SsdSums sums) : IKernel
+    GpuChunks chunks, int count, SsdShape shape, SsdStep step, GpuRows delta, SsdSums sums) : IKernel
 {
     public void Run()
     {
@@ -100,7 +111,7 @@ internal readonly struct SsdDecayKernel(
 
         int chunk = (int)thread / shape.Heads, head = (int)thread % shape.Heads;
         int first = chunks.Start(chunk), tokens = chunks.Tokens(chunk);
-        float decay = a.Load(0, head);
+        float a = step.A(head);
         Twofold sum = default;
         for (int t = 0; t < chunks.Length; t += 4)
         {
@@ -108,7 +119,7 @@ internal readonly struct SsdDecayKernel(
             if (t < tokens)
             {
                 value = Deltas(first + t, tokens - t, head);
-                terms = Exponents(value, decay).Take(tokens - t, 0f);
+                terms = Exponents(first + t, tokens - t, head, value, a).Take(tokens - t, 0f);
             }
 
             Twofold s0 = sum + terms.X, s1 = s0 + terms.Y, s2 = s1 + terms.Z, s3 = s2 + terms.W;
@@ -129,9 +140,11 @@ internal readonly struct SsdDecayKernel(
         return new Quad(step.Of(x), step.Of(y), step.Of(z), step.Of(w)).Take(left, 0f);
     }
 
-    private static Quad Exponents(Quad delta, float a) => new(
-        SsdStep.Exponent(delta.X, a), SsdStep.Exponent(delta.Y, a), SsdStep.Exponent(delta.Z, a),
-        SsdStep.Exponent(delta.W, a));
+    private Quad Exponents(int token, int left, int head, Quad delta, float a) => new(
+        SsdStep.Exponent(step.LogDecay(token, head, delta.X, a)),
+        SsdStep.Exponent(step.LogDecay(token + (left > 1 ? 1 : 0), head, delta.Y, a)),
+        SsdStep.Exponent(step.LogDecay(token + (left > 2 ? 2 : 0), head, delta.Z, a)),
+        SsdStep.Exponent(step.LogDecay(token + (left > 3 ? 3 : 0), head, delta.W, a)));
 
     private void Store(int chunk, int t, int head, float value)
     {

@@ -31,7 +31,7 @@ internal readonly struct SsdStateDotKernel(
 }
 
 /// <summary>
-/// The gradients of Δ, its bias and A. That of Δ_j·A is the sum of all that the decay of token j stands in: pairs of
+/// The gradients of Δ, its bias and A, or of the decays and weights that are given. That of Δ_j·A is the sum of all that the decay of token j stands in: pairs of
 /// tokens on both sides of it, outputs from it on that see the state before the chunk, inputs before it that reach the
 /// state behind, and the state before that reaches the state behind. Only sums, for differences of them would lose
 /// digits. A thread has a head of a chunk.
@@ -42,7 +42,6 @@ internal readonly struct SsdDecayBackwardKernel(
     int count,
     SsdShape shape,
     SsdStep step,
-    GpuRows a,
     GpuRows delta,
     GpuRows pairDots,
     GpuRows outputDots,
@@ -50,6 +49,7 @@ internal readonly struct SsdDecayBackwardKernel(
     GpuRows deltaDots,
     GpuRows stateDots,
     GpuRows gDelta,
+    GpuRows gLogDecay,
     GpuRows aParts,
     GpuRows biasParts) : IKernel
 {
@@ -74,20 +74,26 @@ internal readonly struct SsdDecayBackwardKernel(
         }
 
         // The limit of A·exp(Δ·A) at A = -∞ is 0, but -∞·0 is NaN.
-        float decay = GpuLane.Max(new(a.Load(0, head)), new(-float.MaxValue)).Value;
+        float a = GpuLane.Max(new(step.A(head)), new(-float.MaxValue)).Value;
         float before = 0f, ofA = 0f, ofBias = 0f;
         for (int t = tokens - 1; t >= 0; t--)
         {
             before += outputDots.Load(place + t, head);
             float value = delta.Load(((long)chunk * chunks.Length) + t, head);
-            float sum = OfExponent(pairDots.Load(place + t, head) + before, value * decay);
+            float sum = OfExponent(
+                pairDots.Load(place + t, head) + before, step.LogDecay(first + t, head, value, a));
             ofA += sum * value;
             float slope = step.Slope(step.Input(first + t, head));
-            float gradient = ((sum * decay) + deltaDots.Load(place + t, head)) * slope;
+            float gradient = ((sum * a) + deltaDots.Load(place + t, head)) * slope;
             ofBias += gradient;
             if (gDelta.Exists)
             {
                 gDelta.Add(first + t, head, gradient);
+            }
+
+            if (gLogDecay.Exists)
+            {
+                gLogDecay.Add(first + t, head, sum);
             }
         }
 
@@ -95,7 +101,7 @@ internal readonly struct SsdDecayBackwardKernel(
         biasParts.Store(index, head, ofBias);
     }
 
-    /// <summary>The gradient of Δ·A: 0 where it is above 0 and counts as 0; NaN where it is NaN.</summary>
+    /// <summary>The gradient of an exponent: 0 where it is above 0 and counts as 0; NaN where it is NaN.</summary>
     private static float OfExponent(float gradient, float exponent)
     {
         float limited = exponent > 0f ? 0f : gradient;

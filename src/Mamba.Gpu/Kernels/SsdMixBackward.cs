@@ -3,10 +3,19 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>gP[t, s] = Σ gM[t, s]·exp(a_t - a_s)</c> over the heads of a group: the gradient of C_t·B_s.
+/// <c>gP[t, s] = Σ gM[t, s]·exp(a_t - a_s)</c> over the heads of a group: the gradient of C_t·B_s. Where the diagonal
+/// has a weight γ of its own, <c>gP[t, t] = Σ γ_t·(g_t·x_t)</c>.
 /// </summary>
 internal readonly struct SsdPairsBackwardKernel(
-    Plane plane, GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows gMix, GpuRows gPairs) : IKernel
+    Plane plane,
+    GpuChunks chunks,
+    int firstChunk,
+    SsdShape shape,
+    SsdSums sums,
+    SsdDiagonal diagonal,
+    GpuRows diagonalDots,
+    GpuRows gMix,
+    GpuRows gPairs) : IKernel
 {
     public void Run()
     {
@@ -20,10 +29,22 @@ internal readonly struct SsdPairsBackwardKernel(
         int rest = (int)row / chunks.Length, t = (int)row - (rest * chunks.Length), heads = shape.Heads / shape.Groups;
         int chunk = rest / shape.Groups, group = rest - (chunk * shape.Groups);
         Quad sum = default;
+        float own = 0f;
+        bool isToken = t < chunks.Tokens(firstChunk + chunk);
         for (int head = group * heads; head < (group + 1) * heads; head++)
         {
             long from = ((((long)chunk * shape.Heads) + head) * chunks.Length) + t;
             sum += gMix.LoadQuad(from, s, chunks.Length) * sums.Between(firstChunk + chunk, t, (int)s, head);
+            if (diagonal.Exists && isToken)
+            {
+                own += diagonal.Scale(chunks.Start(firstChunk + chunk) + t, head)
+                    * diagonalDots.Load(((long)chunk * chunks.Length) + t, head);
+            }
+        }
+
+        if (diagonal.Exists && t >= s && t < s + 4)
+        {
+            sum = sum.With(t - (int)s, own);
         }
 
         gPairs.StoreQuad(row, s, chunks.Length, sum);

@@ -81,10 +81,17 @@ internal readonly struct SsdOperandKernel<TWeight>(
 
 /// <summary>
 /// <c>M[t, s] = (C_t·B_s)·exp(a_t - a_s)</c> where s ≤ t, else 0, for every head of every chunk: the matrix of which
-/// the SSD is the product with Δ·x.
+/// the SSD is the product with Δ·x. A diagonal with a weight of its own is 0 here, and C_t·B_t is kept.
 /// </summary>
 internal readonly struct SsdMixKernel(
-    Plane plane, GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows products, GpuRows mix)
+    Plane plane,
+    GpuChunks chunks,
+    int firstChunk,
+    SsdShape shape,
+    SsdSums sums,
+    SsdDiagonal diagonal,
+    GpuRows products,
+    GpuRows mix)
     : IKernel
 {
     public void Run()
@@ -100,6 +107,17 @@ internal readonly struct SsdMixKernel(
         int chunk = rest / shape.Heads, head = rest - (chunk * shape.Heads);
         long from = ((((long)chunk * shape.Groups) + shape.GroupOf(head)) * chunks.Length) + t;
         Quad value = products.LoadQuad(from, s, chunks.Length);
-        mix.StoreQuad(row, s, chunks.Length, value * sums.Between(firstChunk + chunk, t, (int)s, head));
+        Quad decayed = value * sums.Between(firstChunk + chunk, t, (int)s, head);
+        if (diagonal.Exists && t >= s && t < s + 4)
+        {
+            if (head % (shape.Heads / shape.Groups) == 0)
+            {
+                diagonal.Store(((long)chunk * chunks.Length) + t, shape.GroupOf(head), value.At(t - (int)s));
+            }
+
+            decayed = decayed.With(t - (int)s, 0f);
+        }
+
+        mix.StoreQuad(row, s, chunks.Length, decayed);
     }
 }

@@ -15,6 +15,29 @@ internal readonly struct SsdSkip(GpuRows d, bool perChannel)
 }
 
 /// <summary>
+/// The diagonal of an SSD where it has a weight γ of its own: <c>γ_t·(C_t·B_t)</c>, which x is multiplied by as by D.
+/// </summary>
+/// <param name="scale">γ, rows of tokens; absent: the diagonal has none of its own.</param>
+/// <param name="products">C_t·B_t, rows of places in chunks, a column for each group.</param>
+internal readonly struct SsdDiagonal(GpuRows scale, GpuRows products)
+{
+    public bool Exists => scale.Exists;
+
+    /// <summary>γ of a token.</summary>
+    public float Scale(long token, int head) => scale.Load(token, head);
+
+    /// <summary>C·B of a place.</summary>
+    public float Product(long place, int group) => products.Load(place, group);
+
+    /// <summary>By what x is multiplied; 0 if the diagonal has no weight of its own.</summary>
+    public float Of(long token, long place, int head, int group) =>
+        scale.Exists ? scale.Load(token, head) * products.Load(place, group) : 0f;
+
+    /// <summary>Keeps C·B of a place.</summary>
+    public void Store(long place, int group, float product) => products.Store(place, group, product);
+}
+
+/// <summary>
 /// <c>y = (inside + exp(a_t)·across + D·x)·silu(z)</c>: what a chunk's tokens have of each other, and of the state
 /// before.
 /// </summary>
@@ -27,6 +50,7 @@ internal readonly struct SsdOutputKernel(
     GpuRows inside,
     GpuRows across,
     SsdSkip d,
+    SsdDiagonal diagonal,
     GpuRows x,
     GpuRows z,
     GpuRows y) : IKernel
@@ -50,7 +74,7 @@ internal readonly struct SsdOutputKernel(
         QuadWords own = inside.LoadWords(row, column, plane.Width), before = across.LoadWords(row, column, plane.Width);
         QuadWords input = x.LoadWords(token, column, plane.Width);
         Quad gate = z.Exists ? z.LoadQuad(token, column, plane.Width) : default;
-        Quad value = own.Value + (before.Value * Decays(chunk, t, column)) + (input.Value * Skips(column));
+        Quad value = own.Value + (before.Value * Decays(chunk, t, column)) + (input.Value * Skips(token, row, column));
         if (z.Exists)
         {
             value *= Quad.Map<Elementwise.Silu>(gate);
@@ -70,9 +94,19 @@ internal readonly struct SsdOutputKernel(
     private float Decay(int chunk, int t, int column) =>
         column < plane.Width ? sums.FromStart(chunk, t, shape.HeadOf(column)) : 0f;
 
-    private Quad Skips(int column) => d.Exists
-        ? new(Skip(column), Skip(column + 1), Skip(column + 2), Skip(column + 3))
+    private Quad Skips(long token, long place, int column) => d.Exists || diagonal.Exists
+        ? new(
+            Skip(token, place, column),
+            Skip(token, place, column + 1),
+            Skip(token, place, column + 2),
+            Skip(token, place, column + 3))
         : default;
 
-    private float Skip(int column) => column < plane.Width ? d.Of(shape.HeadOf(column), column) : 0f;
+    private float Skip(long token, long place, int column)
+    {
+        int head = shape.HeadOf(column);
+        return column < plane.Width
+            ? d.Of(head, column) + diagonal.Of(token, place, head, shape.GroupOf(head))
+            : 0f;
+    }
 }

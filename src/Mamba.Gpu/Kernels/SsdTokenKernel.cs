@@ -11,12 +11,12 @@ namespace Mamba.Gpu.Kernels;
 /// <param name="sequences">The sequences.</param>
 /// <param name="longest">Sequences longer than this are left out.</param>
 /// <param name="shape">Sizes.</param>
-/// <param name="step">How Δ is made.</param>
-/// <param name="a">A.</param>
+/// <param name="step">How Δ and the decays are made.</param>
 /// <param name="x">Rows of tokens.</param>
 /// <param name="b">Rows of tokens.</param>
 /// <param name="c">Rows of tokens.</param>
 /// <param name="d">The skip connection.</param>
+/// <param name="diagonal">The weight of a token's input in its own output; absent: Δ.</param>
 /// <param name="z">The gate; optional.</param>
 /// <param name="initial">h before: rows (sequence, head, channel); optional.</param>
 /// <param name="states">h behind, in the same rows.</param>
@@ -26,11 +26,11 @@ internal readonly struct SsdTokenKernel(
     int longest,
     SsdShape shape,
     SsdStep step,
-    GpuRows a,
     GpuRows x,
     GpuRows b,
     GpuRows c,
     SsdSkip d,
+    GpuRows diagonal,
     GpuRows z,
     GpuRows initial,
     GpuRows states,
@@ -59,18 +59,19 @@ internal readonly struct SsdTokenKernel(
             }
         }
 
-        float decay = a.Load(0, head);
+        float a = step.A(head);
         for (int t = 0; t < tokens; t++)
         {
-            Token(first + t, t == 0, head, channel, row, isInside, decay);
+            Token(first + t, t == 0, head, channel, row, isInside, a);
         }
     }
 
-    private void Token(long token, bool isFirst, int head, int channel, long row, bool isInside, float decay)
+    private void Token(long token, bool isFirst, int head, int channel, long row, bool isInside, float a)
     {
         int group = shape.GroupOf(head) * shape.States;
         float delta = step.Of(step.Input(token, head));
-        float kept = LaneMath.Exp(new GpuLane(SsdStep.Exponent(delta, decay))).Value;
+        float kept = LaneMath.Exp(new GpuLane(SsdStep.Exponent(step.LogDecay(token, head, delta, a)))).Value;
+        float change = diagonal.Exists ? diagonal.Load(token, head) - delta : 0f;
         float input = isInside ? x.Load(token, channel) : 0f;
         float sum = 0f;
         if (isInside)
@@ -87,9 +88,14 @@ internal readonly struct SsdTokenKernel(
                     h = initial.LoadQuad(row, n, shape.States);
                 }
 
-                h = (h * kept) + (Coupling(b, token, group, n) * (delta * input));
+                Quad bn = Coupling(b, token, group, n), cn = Coupling(c, token, group, n);
+                h = (h * kept) + (bn * (delta * input));
                 states.StoreQuad(row, n, shape.States, h);
-                sum += (h * Coupling(c, token, group, n)).Sum;
+                sum += (h * cn).Sum;
+                if (diagonal.Exists)
+                {
+                    sum += (bn * cn).Sum * (change * input);
+                }
             }
         }
 

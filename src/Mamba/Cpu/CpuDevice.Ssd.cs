@@ -141,7 +141,9 @@ public sealed unsafe partial class CpuDevice
     private SsdOperands OperandsOf(in SsdInputs inputs, SsdSizes sizes) => new()
     {
         X = RowsOf(inputs.X),
-        Delta = RowsOf(inputs.Delta),
+        Delta = RowsOf(inputs.Weight),
+        LogDecay = RowsOf(inputs.LogDecay),
+        DiagonalScale = RowsOf(inputs.DiagonalScale),
         B = RowsOf(inputs.B),
         C = RowsOf(inputs.C),
         Z = RowsOf(inputs.Z),
@@ -154,7 +156,7 @@ public sealed unsafe partial class CpuDevice
         States = sizes.States,
         HeadsPerGroup = sizes.Heads / sizes.Groups,
         Softplus = inputs.Softplus,
-        DeltaMin = inputs.DeltaMin,
-        DeltaMax = inputs.DeltaMax,
+        DeltaMin = inputs.WeightLimits.Least,
+        DeltaMax = inputs.WeightLimits.Greatest,
     };
 }

@@ -34,7 +34,9 @@ public sealed unsafe partial class CpuDevice
             Gradients = new SsdOperands
             {
                 X = RowsOf(ofInputs.X),
-                Delta = RowsOf(ofInputs.Delta),
+                Delta = RowsOf(ofInputs.Weight),
+                LogDecay = RowsOf(ofInputs.LogDecay),
+                DiagonalScale = RowsOf(ofInputs.DiagonalScale),
                 B = RowsOf(ofInputs.B),
                 C = RowsOf(ofInputs.C),
                 Z = RowsOf(ofInputs.Z),

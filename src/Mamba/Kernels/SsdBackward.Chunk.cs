@@ -36,7 +36,16 @@ internal readonly unsafe partial struct SsdBackward
                 RowMath.Prefetch(gradients.X[s], head.HeadDim);
             }
 
-            DecayPairs<TLanes>(s, columns, group.ScoresTransposed[s], isFirst);
+            if (head.DiagonalScale.IsNull)
+            {
+                DecayPairs<TLanes>(s, columns, group.ScoresTransposed[s], isFirst);
+            }
+            else
+            {
+                _k[s][s] = *head.DiagonalScale[s] * Dot<TLanes>(_ofY[s], head.X[s], head.HeadDim);
+                DecayPairs<TLanes>(s, columns, group.ScoresTransposed[s], isFirst);
+                _scores[s][s] = 0f;
+            }
         }
 
         // Σ_{t≥s} exp(a_t - a_s)·(C_t·B_s)·ȳ_t
@@ -126,12 +135,13 @@ internal readonly unsafe partial struct SsdBackward
             SmallProduct.Depth.All(head.HeadDim));
     }
 
-    /// <summary>Adds the gradients of x, Δ, A, D and Δ's bias.</summary>
-    private void Write<TLanes>(in SsdOperands head, in SsdOperands gradients, int tokens)
+    /// <summary>Adds the gradients of x, of the decays and the weights, of D and of Δ's bias.</summary>
+    private void Write<TLanes>(in SsdOperands head, in SsdOperands gradients, in SsdGroup group, int tokens)
         where TLanes : struct, ILanes<TLanes>
     {
         // The limit of A·exp(Δ·A) at A = -∞ is 0, but -∞·0 is NaN.
-        double a = Math.Max(*head.A, -float.MaxValue), toState = 0, ofA = 0, ofBias = 0, ofD = 0;
+        double a = head.LogDecay.IsNull ? Math.Max(*head.A, -float.MaxValue) : 0, toState = 0;
+        double ofA = 0, ofBias = 0, ofD = 0;
         for (int r = 0; r < tokens; r++)
         {
             _within[r] += (float)toState;
@@ -142,7 +152,8 @@ internal readonly unsafe partial struct SsdBackward
         for (int r = tokens - 1; r >= 0; r--)
         {
             fromState += _fromState[r];
-            double ofDecay = _decays.Delta[r] * a > 0 ? 0 : _within[r] + fromState; // Δ·A above 0 counts as 0
+            double exponent = head.LogDecay.IsNull ? _decays.Delta[r] * a : *head.LogDecay[r];
+            double ofDecay = exponent > 0 ? 0 : _within[r] + fromState; // an exponent above 0 counts as 0
             float* x = head.X[r];
             double ofDelta = Dot<TLanes>(_ofU[r], x, head.HeadDim) + (a * ofDecay);
             double ofRaw = ofDelta * head.DeltaSlopeAt(r);
@@ -151,6 +162,17 @@ internal readonly unsafe partial struct SsdBackward
             if (!gradients.Delta.IsNull)
             {
                 *gradients.Delta[r] += (float)ofRaw;
+            }
+
+            if (!gradients.LogDecay.IsNull)
+            {
+                *gradients.LogDecay[r] += (float)ofDecay;
+            }
+
+            float diagonal = head.DiagonalScale.IsNull ? 0f : *head.DiagonalScale[r] * group.Scores[r][r];
+            if (!gradients.DiagonalScale.IsNull)
+            {
+                *gradients.DiagonalScale[r] += group.Scores[r][r] * Dot<TLanes>(_ofY[r], x, head.HeadDim);
             }
 
             if (!gradients.X.IsNull)
@@ -163,6 +185,11 @@ internal readonly unsafe partial struct SsdBackward
                 else if (head.D != null)
                 {
                     RowMath.AddProduct(_ofY[r], head.D, gradients.X[r], head.HeadDim);
+                }
+
+                if (diagonal != 0f)
+                {
+                    AddScaled<TLanes>(_ofY[r], diagonal, gradients.X[r], head.HeadDim);
                 }
             }
 

@@ -18,6 +18,7 @@ namespace Mamba.Kernels;
 /// of C̄_t·C_t and B̄_t·B_t holds terms that do not decay and cancel, and with them the digits.
 /// B̄ and C̄ are sums over the heads that share B and C: K is summed before it is multiplied, once for all of them.
 /// They are computed transposed, [states, tokens], which leaves all products in the layouts that are at hand.
+/// A diagonal with a weight γ of its own leaves the sum in Ū, and K_tt is γ_t·(ȳ_t·x_t).
 /// </remarks>
 internal readonly unsafe partial struct SsdBackward
 {
@@ -197,7 +198,7 @@ internal readonly unsafe partial struct SsdBackward
         BackToU<TLanes>(head, gradients, group, tokens, ofState, isFirst);
         BackToC<TLanes>(head, group, tokens, state, ofState, share.OfC, isFirst);
         BackToB<TLanes>(head, tokens, ofState, share.OfB, isFirst);
-        Write<TLanes>(head, gradients, tokens);
+        Write<TLanes>(head, gradients, group, tokens);
         BackToState<TLanes>(head, group, tokens, ofState);
     }
 

@@ -14,7 +14,8 @@ namespace Mamba.Kernels;
 /// y_t = exp(a_t)·C_t·h + Σ_{s≤t} exp(a_t - a_s)·(C_t·B_s)·U_s + D·x_t
 /// h'  = exp(a_last)·h  + Σ_s exp(a_last - a_s)·B_s ⊗ U_s
 /// </code>
-/// Here h is [states, headDim], channels in lanes.
+/// Here h is [states, headDim], channels in lanes. A weight of its own in the diagonal, where there is one, takes the
+/// place of Δ_t at s = t.
 /// </remarks>
 internal readonly unsafe struct SsdChunked
 {
@@ -126,7 +127,7 @@ internal readonly unsafe struct SsdChunked
         where TLanes : struct, ILanes<TLanes>
     {
         _decays.Fill<TLanes>(head, tokens);
-        Enter<TLanes>(head, tokens);
+        Enter<TLanes>(head, group, tokens);
         ApplyDecays<TLanes>(head, group, tokens);
         int rows = SmallProduct.WholeRows(tokens), columns = SmallProduct.WholeColumns(head.HeadDim);
         if (!state.IsNull)
@@ -138,11 +139,11 @@ internal readonly unsafe struct SsdChunked
         SmallProduct.Run(_decayed, _u, Y, 1f, rows, columns, SmallProduct.Depth.UpToRow);
     }
 
-    /// <summary>Computes U, and begins Y with D·x.</summary>
+    /// <summary>Computes U, and begins Y with D·x, and the diagonal where it has a weight of its own.</summary>
     /// <remarks>
     /// Rows of x stand far apart and wait for memory: nothing else is in this loop, so that they wait together.
     /// </remarks>
-    private void Enter<TLanes>(in SsdOperands head, int tokens)
+    private void Enter<TLanes>(in SsdOperands head, in SsdGroup group, int tokens)
         where TLanes : struct, ILanes<TLanes>
     {
         SsdDecays decays = _decays;
@@ -152,29 +153,32 @@ internal readonly unsafe struct SsdChunked
         {
             float* x = head.X[t], ut = u[t], yt = y[t];
             float delta = decays.Delta[t];
+            float diagonal = head.DiagonalScale.IsNull ? 0f : *head.DiagonalScale[t] * group.Scores[t][t];
             int i = 0;
             for (; i <= headDim - TLanes.Count; i += TLanes.Count)
             {
-                Enter<TLanes>(head, i, delta, x, ut, yt);
+                Enter<TLanes>(head, i, delta, diagonal, x, ut, yt);
             }
 
             for (; i < headDim; i++)
             {
-                Enter<Lane>(head, i, delta, x, ut, yt);
+                Enter<Lane>(head, i, delta, diagonal, x, ut, yt);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Enter<TLanes>(in SsdOperands head, int i, float delta, float* x, float* u, float* y)
+    private static void Enter<TLanes>(
+        in SsdOperands head, int i, float delta, float diagonal, float* x, float* u, float* y)
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes value = TLanes.Load(x + i);
-        TLanes skip = head.D == null ? TLanes.Broadcast(0f)
-            : head.WidthOfD == 1 ? TLanes.Broadcast(*head.D) * value
-            : TLanes.Load(head.D + i) * value;
+        TLanes own = TLanes.Broadcast(diagonal);
+        TLanes skip = head.D == null ? own
+            : head.WidthOfD == 1 ? TLanes.Broadcast(*head.D) + own
+            : TLanes.Load(head.D + i) + own;
         TLanes.Store(TLanes.Broadcast(delta) * value, u + i);
-        TLanes.Store(skip, y + i);
+        TLanes.Store(skip * value, y + i);
     }
 
     /// <summary>Computes what U is multiplied by: <c>exp(a_t - a_s)·(C_t·B_s)</c> for s ≤ t.</summary>
@@ -190,6 +194,11 @@ internal readonly unsafe struct SsdChunked
             for (int s = 0; s <= t; s += TLanes.Count)
             {
                 TLanes.Store(TLanes.Load(from + s) * decays.Since<TLanes>(t, s), to + s);
+            }
+
+            if (!head.DiagonalScale.IsNull)
+            {
+                to[t] = 0f; // it is in Y
             }
         }
     }

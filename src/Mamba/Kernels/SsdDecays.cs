@@ -58,14 +58,15 @@ internal readonly unsafe struct SsdDecays
 
         // The sums go in double and are kept in two floats: behind tokens of strong decay, a_t - a_s of float sums
         // would lose the digits of weak ones (a sum of -500 is good to 3e-5 only).
-        double sum = 0, rate = *head.A * Math.Log2(Math.E);
+        double sum = 0, perDelta = head.LogDecay.IsNull ? *head.A * Math.Log2(Math.E) : 0;
         int whole = SmallProduct.WholeColumns(tokens);
         for (int t = 0; t < whole; t++)
         {
             if (t < tokens)
             {
                 Delta[t] = Math.Min(Math.Max(Delta[t], head.DeltaMin), head.DeltaMax);
-                sum += Math.Clamp(Delta[t] * rate, StrongestExponent, 0);
+                double exponent = head.LogDecay.IsNull ? Delta[t] * perDelta : *head.LogDecay[t] * Math.Log2(Math.E);
+                sum += Math.Clamp(exponent, StrongestExponent, 0);
             }
 
             _sum[t] = (float)sum;

@@ -7,7 +7,14 @@ internal readonly unsafe struct SsdOperands
 {
     public Rows X { get; init; }
 
+    /// <summary>What becomes Δ, the weight of a token's input.</summary>
     public Rows Delta { get; init; }
+
+    /// <summary>The logarithms of the decays; null if they are Δ·A.</summary>
+    public Rows LogDecay { get; init; }
+
+    /// <summary>The weight of a token's input in its own output; null if it is Δ.</summary>
+    public Rows DiagonalScale { get; init; }
 
     public Rows B { get; init; }
 
@@ -46,6 +53,8 @@ internal readonly unsafe struct SsdOperands
         {
             X = X.At(token, channel),
             Delta = Delta.At(token, head),
+            LogDecay = LogDecay.At(token, head),
+            DiagonalScale = DiagonalScale.At(token, head),
             B = B.At(token, state),
             C = C.At(token, state),
             Z = Z.At(token, channel),
@@ -62,6 +71,10 @@ internal readonly unsafe struct SsdOperands
         delta = Softplus ? LaneMath.Softplus(delta) : delta;
         return Math.Min(Math.Max(delta.Value, DeltaMin), DeltaMax);
     }
+
+    /// <summary>Computes the logarithm of the decay of one token, for one head, of its Δ.</summary>
+    public float LogDecayAt(nint token, float delta) =>
+        Math.Min(LogDecay.IsNull ? delta * *A : *LogDecay[token], 0f);
 
     /// <summary>
     /// Computes <c>dΔ/d(delta)</c> of one token, for one head: softplus' slope, 0 outside of the limits.

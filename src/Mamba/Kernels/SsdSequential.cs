@@ -24,7 +24,7 @@ internal static unsafe class SsdSequential
         for (int t = 0; t < tokens; t++)
         {
             float delta = head.DeltaAt(t);
-            float decay = LaneMath.Exp(new Lane(Math.Min(delta * *head.A, 0f))).Value;
+            float decay = LaneMath.Exp(new Lane(head.LogDecayAt(t, delta))).Value;
             float* x = head.X[t], b = head.B[t], c = head.C[t], target = y[t];
             int channel = 0;
             for (; channel <= head.HeadDim - 4; channel += 4)
@@ -38,6 +38,12 @@ internal static unsafe class SsdSequential
             }
 
             head.AddSkip(x, target);
+            if (!head.DiagonalScale.IsNull)
+            {
+                float change = *head.DiagonalScale[t] - delta;
+                Elementwise.AddScaled(x, change * RowMath.Dot(b, c, head.States), target, head.HeadDim);
+            }
+
             if (!head.Z.IsNull)
             {
                 Zip.Run<Elementwise.Gate>(target, head.Z[t], target, head.HeadDim);

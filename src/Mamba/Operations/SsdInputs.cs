@@ -9,7 +9,28 @@ namespace Mamba.Operations;
 /// <see href="https://arxiv.org/abs/2405.21060"/>, section 6, with the discretisation of the released models
 /// (exponential-Euler). Head k of H uses group <c>k / (H / G)</c> of B and C.
 /// Δ is <c>clamp(softplus(delta + bias), DeltaMin, DeltaMax)</c>; no gradient passes outside the limits.
+/// <para>
+/// In place of Δ and A, <see cref="LogDecay"/> and <see cref="InputScale"/> give every token's decay and weight by
+/// themselves: <c>h_t = exp(LogDecay_t)·h_{t-1} + InputScale_t·x_t ⊗ B_t</c>. With <see cref="DiagonalScale"/>, a token
+/// sees its own input with another weight than later tokens do:
+/// <c>y_t = exp(LogDecay_t)·h_{t-1}·C_t + DiagonalScale_t·(B_t·C_t)·x_t + D·x_t</c>. Both together are the
+/// exponential-trapezoidal rule of Mamba-3 as one scan (<see href="https://arxiv.org/abs/2603.15569"/>).
+/// </para>
 /// </remarks>
+/// <example>
+/// <code>
+/// // Causal linear attention without a feature map or a normaliser: no decay, and every token has the weight 1.
+/// float[] ones = [.. Enumerable.Repeat(1f, batch * length * heads)];
+/// (DeviceArray y, DeviceArray state) = Functions.Ssd(new()
+/// {
+///     X = values,                                       // [batch, length, heads·headDim]
+///     B = keys,                                         // [batch, length, states]
+///     C = queries,
+///     LogDecay = device.Zeros([batch, length, heads]),
+///     InputScale = device.Array([batch, length, heads], ones),
+/// });
+/// </code>
+/// </example>
 public readonly record struct SsdInputs
 {
     /// <summary>Inputs without limits on Δ.</summary>
@@ -20,15 +41,32 @@ public readonly record struct SsdInputs
     /// <summary>x, shape [batch, length, heads·headDim].</summary>
     public required DeviceArray X { get; init; }
 
-    /// <summary>What becomes Δ, shape [batch, length, heads].</summary>
-    public required DeviceArray Delta { get; init; }
+    /// <summary>What becomes Δ, shape [batch, length, heads]; absent if <see cref="LogDecay"/> is given.</summary>
+    public DeviceArray Delta { get; init; }
 
-    /// <summary>A itself, not its logarithm: negative, shape [heads].</summary>
+    /// <summary>
+    /// A itself, not its logarithm: negative, shape [heads]; absent if <see cref="LogDecay"/> is given.
+    /// </summary>
     /// <remarks>
     /// Δ·A above 0 counts as 0, for A and for its gradient: no state grows, as it may in a selective scan. -∞ leaves
     /// nothing of the state; where Δ is 0, its product with -∞ is NaN, and so is the output from that token on.
     /// </remarks>
-    public required DeviceArray A { get; init; }
+    public DeviceArray A { get; init; }
+
+    /// <summary>
+    /// The logarithm of every token's decay, at most 0, shape [batch, length, heads]: in place of Δ·A, together with
+    /// <see cref="InputScale"/>. What is above 0 counts as 0 and gets no gradient.
+    /// </summary>
+    public DeviceArray LogDecay { get; init; }
+
+    /// <summary>The weight of every token's input to the state, in the shape of <see cref="LogDecay"/>.</summary>
+    public DeviceArray InputScale { get; init; }
+
+    /// <summary>
+    /// The weight of a token's input in its own output, shape [batch, length, heads]; absent: the weight that it has
+    /// for later tokens, which is Δ or <see cref="InputScale"/>.
+    /// </summary>
+    public DeviceArray DiagonalScale { get; init; }
 
     /// <summary>B, shape [batch, length, groups·states].</summary>
     public required DeviceArray B { get; init; }
@@ -75,6 +113,9 @@ public readonly record struct SsdInputs
             X = map.Operand(X),
             Delta = map.Operand(Delta),
             A = map.Operand(A),
+            LogDecay = map.Operand(LogDecay),
+            InputScale = map.Operand(InputScale),
+            DiagonalScale = map.Operand(DiagonalScale),
             B = map.Operand(B),
             C = map.Operand(C),
             D = map.Operand(D),
@@ -88,10 +129,22 @@ public readonly record struct SsdInputs
     {
         X = X.AsToken(),
         Delta = Delta.AsToken(),
+        LogDecay = LogDecay.AsToken(),
+        InputScale = InputScale.AsToken(),
+        DiagonalScale = DiagonalScale.AsToken(),
         B = B.AsToken(),
         C = C.AsToken(),
         Z = Z.AsToken(),
         InitialState = state,
         ChunkLength = 0,
     };
+
+    /// <summary>
+    /// The weight of a token's input: what becomes Δ, or <see cref="InputScale"/>, of which nothing is made.
+    /// </summary>
+    internal DeviceArray Weight => InputScale.Exists ? InputScale : Delta;
+
+    /// <summary>The limits of <see cref="Weight"/>.</summary>
+    internal (float Least, float Greatest) WeightLimits =>
+        InputScale.Exists ? (float.NegativeInfinity, float.PositiveInfinity) : (DeltaMin, DeltaMax);
 }

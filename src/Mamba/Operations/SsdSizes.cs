@@ -17,16 +17,19 @@ internal readonly struct SsdSizes
             "at most DeltaMax, and neither NaN",
             inputs.DeltaMin);
         DeviceArray.Require("x", inputs.X);
-        DeviceArray.Require("A", inputs.A);
+        RequireOneForm(inputs);
         DeviceArray.Require("B", inputs.B);
         Shape x = inputs.X.Shape;
         Sequences = new(x, segments, slots, inputs.InitialState);
-        Heads = inputs.A.Shape.Width;
+        Heads = (inputs.LogDecay.Exists ? inputs.LogDecay : inputs.A).Shape.Width;
         Groups = inputs.Groups;
         if (Heads == 0 || x.Width % Heads != 0)
         {
-            throw new ArgumentException(
-                $"Expected A of [heads], with x of [batch, length, heads·headDim]; found {inputs.A.Shape} and {x}.");
+            string given = inputs.LogDecay.Exists
+                ? $"LogDecay of [batch, length, heads], with x of [batch, length, heads·headDim]; found {
+                    inputs.LogDecay.Shape}"
+                : $"A of [heads], with x of [batch, length, heads·headDim]; found {inputs.A.Shape}";
+            throw new ArgumentException($"Expected {given} and {x}.");
         }
 
         if (Groups <= 0 || Heads % Groups != 0)
@@ -42,8 +45,19 @@ internal readonly struct SsdSizes
 
         HeadDim = x.Width / Heads;
         States = b.Width / Groups;
-        DeviceArray.Require("A", inputs.A, [Heads]);
-        DeviceArray.Require("delta", inputs.Delta, x.WithWidth(Heads));
+        Shape ofHeads = x.WithWidth(Heads);
+        if (inputs.LogDecay.Exists)
+        {
+            DeviceArray.Require("LogDecay", inputs.LogDecay, ofHeads);
+            DeviceArray.Require("InputScale", inputs.InputScale, ofHeads);
+        }
+        else
+        {
+            DeviceArray.Require("A", inputs.A, [Heads]);
+            DeviceArray.Require("delta", inputs.Delta, ofHeads);
+        }
+
+        DeviceArray.RequireOptional("DiagonalScale", inputs.DiagonalScale, ofHeads);
         DeviceArray.Require("B", inputs.B, x.WithWidth(b.Width));
         DeviceArray.Require("C", inputs.C, b);
         DeviceArray.RequireOptional("z", inputs.Z, x);
@@ -71,4 +85,25 @@ internal readonly struct SsdSizes
 
     /// <summary>The group whose B and C a head uses.</summary>
     public int GroupOf(int head) => head / (Heads / Groups);
+
+    /// <summary>Throws unless the decays are given in one form: Δ and A, or LogDecay and InputScale.</summary>
+    private static void RequireOneForm(in SsdInputs inputs)
+    {
+        if (!inputs.LogDecay.Exists && !inputs.InputScale.Exists)
+        {
+            DeviceArray.Require("delta", inputs.Delta);
+            DeviceArray.Require("A", inputs.A);
+            return;
+        }
+
+        DeviceArray.Require("LogDecay", inputs.LogDecay);
+        DeviceArray.Require("InputScale", inputs.InputScale);
+        if (inputs.Delta.Exists || inputs.A.Exists || inputs.DeltaBias.Exists || inputs.Softplus
+            || inputs.DeltaMin != 0f || inputs.DeltaMax != float.PositiveInfinity)
+        {
+            throw new ArgumentException(
+                "Expected either Delta and A, or LogDecay and InputScale; found LogDecay and InputScale with one of "
+                + "Delta, A, DeltaBias, Softplus, DeltaMin and DeltaMax.");
+        }
+    }
 }

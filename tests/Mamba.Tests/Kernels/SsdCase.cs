@@ -35,6 +35,11 @@ internal sealed record SsdCase
 
     public bool Softplus { get; init; } = true;
 
+    /// <summary>Whether decays and weights are given by themselves, in place of Δ and A.</summary>
+    public bool HasLogDecay { get; init; }
+
+    public bool HasDiagonalScale { get; init; }
+
     public float DeltaMin { get; init; }
 
     public float DeltaMax { get; init; } = float.PositiveInfinity;
@@ -65,9 +70,18 @@ internal sealed record SsdCase
             ["B"] = Samples.Normal(Seed + 3, tokens * Groups * States),
             ["C"] = Samples.Normal(Seed + 4, tokens * Groups * States),
         };
+        if (HasLogDecay)
+        {
+            values.Remove("Delta");
+            values.Remove("A");
+            values["LogDecay"] = Samples.Uniform(Seed + 1, tokens * Heads, -Decay, 0);
+            values["InputScale"] = Samples.Uniform(Seed + 2, tokens * Heads, -0.5, 1.5);
+        }
+
+        AddWhere(HasDiagonalScale, "DiagonalScale", Samples.Uniform(Seed + 11, tokens * Heads, -0.5, 1.5));
         AddWhere(HasD, "D", Samples.Normal(Seed + 5, HasChannelD ? channels : Heads));
         AddWhere(HasZ, "Z", Samples.Normal(Seed + 6, tokens * channels));
-        AddWhere(HasBias, "DeltaBias", Samples.Uniform(Seed + 7, Heads, -0.5, 0));
+        AddWhere(HasBias && !HasLogDecay, "DeltaBias", Samples.Uniform(Seed + 7, Heads, -0.5, 0));
         AddWhere(HasInitialState, "InitialState", Samples.Normal(Seed + 8, Sequences * StateSize));
         return values;
 
@@ -87,43 +101,55 @@ internal sealed record SsdCase
         Segments is null ? null : Mamba.Operations.Segments.FromLengths(Segments);
 
     /// <summary>The inputs on a device.</summary>
-    public SsdInputs On(Device device, Dictionary<string, float[]> values) => new()
+    public SsdInputs On(Device device, Dictionary<string, float[]> values)
     {
-        X = Rows(device, values["X"], Heads * HeadDim),
-        Delta = Rows(device, values["Delta"], Heads),
-        A = device.Array([Heads], values["A"]),
-        B = Rows(device, values["B"], Groups * States),
-        C = Rows(device, values["C"], Groups * States),
-        D = values.TryGetValue("D", out float[]? d) ? device.Array([d.Length], d) : default,
-        Z = values.TryGetValue("Z", out float[]? z) ? Rows(device, z, Heads * HeadDim) : default,
-        DeltaBias = values.TryGetValue("DeltaBias", out float[]? bias) ? device.Array([Heads], bias) : default,
-        InitialState = values.TryGetValue("InitialState", out float[]? initial)
-            ? device.Array([Sequences, Heads, HeadDim, States], initial)
-            : default,
-        Softplus = Softplus,
-        DeltaMin = DeltaMin,
-        DeltaMax = DeltaMax,
-        Groups = Groups,
-        ChunkLength = ChunkLength,
-    };
+        return new()
+        {
+            X = Rows(device, values["X"], Heads * HeadDim),
+            Delta = OfHeads("Delta"),
+            A = values.TryGetValue("A", out float[]? a) ? device.Array([Heads], a) : default,
+            LogDecay = OfHeads("LogDecay"),
+            InputScale = OfHeads("InputScale"),
+            DiagonalScale = OfHeads("DiagonalScale"),
+            B = Rows(device, values["B"], Groups * States),
+            C = Rows(device, values["C"], Groups * States),
+            D = values.TryGetValue("D", out float[]? d) ? device.Array([d.Length], d) : default,
+            Z = values.TryGetValue("Z", out float[]? z) ? Rows(device, z, Heads * HeadDim) : default,
+            DeltaBias = values.TryGetValue("DeltaBias", out float[]? bias) ? device.Array([Heads], bias) : default,
+            InitialState = values.TryGetValue("InitialState", out float[]? initial)
+                ? device.Array([Sequences, Heads, HeadDim, States], initial)
+                : default,
+            Softplus = Softplus && !HasLogDecay,
+            DeltaMin = DeltaMin,
+            DeltaMax = DeltaMax,
+            Groups = Groups,
+            ChunkLength = ChunkLength,
+        };
+
+        DeviceArray OfHeads(string name) =>
+            values.TryGetValue(name, out float[]? rows) ? Rows(device, rows, Heads) : default;
+    }
 
     /// <summary>The outputs alone.</summary>
     public (DeviceArray Y, DeviceArray FinalState) Forward(Device device, Dictionary<string, float[]>? values = null) =>
         Functions.Ssd(On(device, values ?? Values()), SegmentsOrNull());
 
-    /// <summary>The inputs by name; absent ones are <c>default</c>.</summary>
-    public static Dictionary<string, DeviceArray> Named(SsdInputs inputs) => new()
+    /// <summary>The inputs that are there, by name.</summary>
+    public static Dictionary<string, DeviceArray> Named(SsdInputs inputs) => new Dictionary<string, DeviceArray>
     {
         ["X"] = inputs.X,
         ["Delta"] = inputs.Delta,
         ["A"] = inputs.A,
+        ["LogDecay"] = inputs.LogDecay,
+        ["InputScale"] = inputs.InputScale,
+        ["DiagonalScale"] = inputs.DiagonalScale,
         ["B"] = inputs.B,
         ["C"] = inputs.C,
         ["D"] = inputs.D,
         ["Z"] = inputs.Z,
         ["DeltaBias"] = inputs.DeltaBias,
         ["InitialState"] = inputs.InitialState,
-    };
+    }.Where(pair => pair.Value.Exists).ToDictionary();
 
     /// <summary>
     /// The outputs and, under the names of the inputs, their gradients, from seeded gradients of both outputs.
@@ -133,7 +159,7 @@ internal sealed record SsdCase
         SsdInputs inputs = On(device, values ?? Values());
         Dictionary<string, DeviceArray> arrays = Named(inputs);
         using Tape tape = new(device);
-        foreach (DeviceArray array in arrays.Values.Where(array => array.Exists))
+        foreach (DeviceArray array in arrays.Values)
         {
             tape.Watch(array);
         }
@@ -143,10 +169,7 @@ internal sealed record SsdCase
         Dictionary<string, DeviceArray> results = new() { ["y"] = y, ["final state"] = finalState };
         foreach ((string name, DeviceArray array) in arrays)
         {
-            if (array.Exists)
-            {
-                results.Add(name, tape.GradientOf(array));
-            }
+            results.Add(name, tape.GradientOf(array));
         }
 
         return results;

@@ -13,7 +13,7 @@ public sealed class SsdPropertyTests
     private const double Tolerance = 4e-6;
     private const double GradientTolerance = 1e-5;
 
-    private static readonly string[] OfTokens = ["y", "X", "Delta", "B", "C", "Z"];
+    private static readonly string[] OfTokens = ["y", "X", "Delta", "LogDecay", "InputScale", "DiagonalScale", "B", "C", "Z"];
 
     [Fact]
     public void Splitting_a_sequence_and_carrying_the_state_changes_nothing() =>
@@ -137,12 +137,15 @@ public sealed class SsdPropertyTests
         actual[before..].Should().NotEqual(expected[before..]);
     }
 
-    [Fact]
-    public void Steps_give_the_bits_of_a_short_sequence()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Steps_give_the_bits_of_a_short_sequence(bool decaysByThemselves)
     {
         SsdCase c = new()
         {
             Batch = 2, Length = 5, Heads = 4, Groups = 2, HeadDim = 3, States = 37, HasZ = true, Margin = 2,
+            HasLogDecay = decaysByThemselves, HasDiagonalScale = decaysByThemselves,
         };
         using Device device = TestDevice.Open(2);
         SsdInputs inputs = c.On(device, c.Values());
@@ -155,6 +158,9 @@ public sealed class SsdPropertyTests
             {
                 X = Token(inputs.X, t),
                 Delta = Token(inputs.Delta, t),
+                LogDecay = Token(inputs.LogDecay, t),
+                InputScale = Token(inputs.InputScale, t),
+                DiagonalScale = Token(inputs.DiagonalScale, t),
                 B = Token(inputs.B, t),
                 C = Token(inputs.C, t),
                 Z = Token(inputs.Z, t),
@@ -165,6 +171,71 @@ public sealed class SsdPropertyTests
         }
 
         state.ToArray().ShouldHaveTheBitsOf(finalState.ToArray());
+    }
+
+    // The exponential-trapezoidal rule of Mamba-3 (arXiv:2603.15569), whose input term has two tokens:
+    // S_t = α_t·S_{t-1} + β_t·x_{t-1} ⊗ B_{t-1} + γ_t·x_t ⊗ B_t, with γ = λΔ and β = (1 - λ)Δα, and y_t = S_t·C_t.
+    [Theory]
+    [InlineData(4)]
+    [InlineData(130)]
+    public void A_trapezoidal_rule_is_one_scan(int length)
+    {
+        const int Heads = 3, HeadDim = 4, States = 6;
+        float[] x = Samples.Normal(1, length * Heads * HeadDim), b = Samples.Normal(2, length * States);
+        float[] c = Samples.Normal(3, length * States), delta = Samples.Uniform(4, length * Heads, 0.01, 1);
+        float[] lambda = Samples.Uniform(5, length * Heads, 0, 1), rate = Samples.Uniform(6, length * Heads, -2, -0.1);
+        float[] logDecay = new float[length * Heads], inputScale = new float[length * Heads];
+        float[] diagonal = new float[length * Heads];
+        double[] expected = new double[length * Heads * HeadDim];
+        for (int head = 0; head < Heads; head++)
+        {
+            double[,] s = new double[HeadDim, States];
+            for (int t = 0; t < length; t++)
+            {
+                int i = (t * Heads) + head, next = i + Heads;
+                logDecay[i] = delta[i] * rate[i];
+                diagonal[i] = lambda[i] * delta[i];
+                inputScale[i] = diagonal[i] + (t + 1 < length ? (1 - lambda[next]) * delta[next] : 0f);
+                double decay = Math.Exp(logDecay[i]), beta = (1 - (double)lambda[i]) * delta[i] * decay;
+                for (int p = 0; p < HeadDim; p++)
+                {
+                    for (int n = 0; n < States; n++)
+                    {
+                        double before = t == 0 ? 0 : x[((i - Heads) * HeadDim) + p] * b[((t - 1) * States) + n];
+                        double now = x[(i * HeadDim) + p] * b[(t * States) + n];
+                        s[p, n] = (decay * s[p, n]) + (beta * before) + (diagonal[i] * now);
+                        expected[(i * HeadDim) + p] += s[p, n] * c[(t * States) + n];
+                    }
+                }
+            }
+        }
+
+        using Device device = TestDevice.Open();
+        (DeviceArray y, _) = Functions.Ssd(new()
+        {
+            X = device.Array([1, length, Heads * HeadDim], x),
+            B = device.Array([1, length, States], b),
+            C = device.Array([1, length, States], c),
+            LogDecay = device.Array([1, length, Heads], logDecay),
+            InputScale = device.Array([1, length, Heads], inputScale),
+            DiagonalScale = device.Array([1, length, Heads], diagonal),
+        });
+
+        y.ToArray().ShouldBeClose(expected, Tolerance, "y");
+    }
+
+    [Fact]
+    public void Decays_in_two_forms_are_refused()
+    {
+        using Device device = TestDevice.Open();
+        SsdCase c = new() { HasLogDecay = true };
+        SsdInputs both = c.On(device, c.Values()) with { A = device.Array([2], [-1f, -1f]) };
+        SsdInputs half = c.On(device, c.Values()) with { InputScale = default };
+
+        FluentActions.Invoking(() => Functions.Ssd(both)).Should().Throw<ArgumentException>()
+            .WithMessage("Expected either Delta and A, or LogDecay and InputScale; found * with one of*");
+        FluentActions.Invoking(() => Functions.Ssd(half)).Should().Throw<ArgumentException>()
+            .WithMessage("*InputScale*");
     }
 
     [Fact]
@@ -190,6 +261,11 @@ public sealed class SsdPropertyTests
 
     private static DeviceArray Token(DeviceArray array, int t)
     {
+        if (!array.Exists)
+        {
+            return default;
+        }
+
         int batch = array.Shape[0], length = array.Shape[1], width = array.Shape.Width;
         float[] values = array.ToArray(), rows = new float[batch * width];
         for (int row = 0; row < batch; row++)

@@ -44,6 +44,25 @@ public sealed class SsdTests
         },
         ["packed in chunks"] = new() { Length = 40, Segments = [0, 13, 1, 26], ChunkLength = 8, HasZ = true },
         ["slices"] = new() { Batch = 2, Length = 70, HeadDim = 19, States = 21, HasZ = true, Margin = 3 },
+        ["decays by themselves, token by token"] = new()
+        {
+            Batch = 2, Length = 5, Heads = 4, Groups = 2, HeadDim = 5, States = 37, HasLogDecay = true,
+            HasDiagonalScale = true,
+        },
+        ["decays by themselves, in chunks"] = new()
+        {
+            Batch = 2, Length = 150, Heads = 4, Groups = 2, HeadDim = 19, States = 21, HasZ = true, HasLogDecay = true,
+            Margin = 3,
+        },
+        ["a diagonal with decays"] = new()
+        {
+            Length = 100, Segments = [3, 0, 80, 17], Heads = 6, Groups = 3, HeadDim = 9, States = 7, HasZ = true,
+            HasLogDecay = true, HasDiagonalScale = true, HasChannelD = true,
+        },
+        ["a diagonal with Δ"] = new()
+        {
+            Length = 70, Heads = 5, HeadDim = 17, States = 12, HasD = false, HasDiagonalScale = true, ChunkLength = 33,
+        },
         ["no tokens"] = new() { Length = 0 },
         ["no tokens in chunks"] = new() { Length = 0, ChunkLength = 4 },
         ["no sequences"] = new() { Batch = 0 },

@@ -25,7 +25,7 @@ internal sealed partial class ReferenceDevice
                     {
                         int channel = (head * sizes.HeadDim) + p;
                         double gate = z.Exists ? z[start + t, channel] * Sigmoid(z[start + t, channel]) : 1;
-                        output[start + t, channel] = one.Output(h[t + 1], t, p) * gate;
+                        output[start + t, channel] = one.Output(h, t, p) * gate;
                     }
                 }
 
@@ -60,6 +60,9 @@ internal sealed partial class ReferenceDevice
         private readonly View _x = ViewOf(inputs.X);
         private readonly View _delta = ViewOf(inputs.Delta);
         private readonly View _a = ViewOf(inputs.A);
+        private readonly View _logDecay = ViewOf(inputs.LogDecay);
+        private readonly View _inputScale = ViewOf(inputs.InputScale);
+        private readonly View _diagonalScale = ViewOf(inputs.DiagonalScale);
         private readonly View _b = ViewOf(inputs.B);
         private readonly View _c = ViewOf(inputs.C);
         private readonly View _d = ViewOf(inputs.D);
@@ -89,7 +92,7 @@ internal sealed partial class ReferenceDevice
             for (int t = 0; t < _length; t++)
             {
                 h[t + 1] = new double[_headDim * _states];
-                double delta = Delta(t), decay = Math.Exp(delta * _a[head]);
+                double delta = Delta(t), decay = Decay(t);
                 for (int p = 0; p < _headDim; p++)
                 {
                     for (int n = 0; n < _states; n++)
@@ -104,13 +107,20 @@ internal sealed partial class ReferenceDevice
             return h;
         }
 
-        /// <summary>y before the gate: C·h + D·x.</summary>
-        public double Output(double[] h, int t, int p)
+        /// <summary>
+        /// y before the gate: C·h + D·x, where the diagonal has no weight of its own; h before every token, and behind
+        /// the last.
+        /// </summary>
+        public double Output(double[][] h, int t, int p)
         {
-            double y = D(p) * _x[_start + t, _channel + p];
+            double x = _x[_start + t, _channel + p], y = D(p) * x;
             for (int n = 0; n < _states; n++)
             {
-                y += _c[_start + t, _group + n] * h[(p * _states) + n];
+                double c = _c[_start + t, _group + n], b = _b[_start + t, _group + n];
+                double seen = _diagonalScale.Exists
+                    ? (Decay(t) * h[t][(p * _states) + n]) + (_diagonalScale[_start + t, head] * b * x)
+                    : h[t + 1][(p * _states) + n];
+                y += c * seen;
             }
 
             return y;
@@ -122,6 +132,8 @@ internal sealed partial class ReferenceDevice
             View gx = ViewOf(gradients.X), gDelta = ViewOf(gradients.Delta), ga = ViewOf(gradients.A);
             View gb = ViewOf(gradients.B), gc = ViewOf(gradients.C), gd = ViewOf(gradients.D), gz = ViewOf(gradients.Z);
             View gBias = ViewOf(gradients.DeltaBias), gInitial = ViewOf(gradients.InitialState);
+            View gLogDecay = ViewOf(gradients.LogDecay), gInputScale = ViewOf(gradients.InputScale);
+            View gDiagonal = ViewOf(gradients.DiagonalScale);
             double[][] h = States();
             double[] gh = new double[_headDim * _states]; // of h_t, from everything after t
             for (int i = 0; gFinal.Exists && i < gh.Length; i++)
@@ -132,14 +144,14 @@ internal sealed partial class ReferenceDevice
             for (int t = _length - 1; t >= 0; t--)
             {
                 int token = _start + t;
-                double delta = Delta(t), a = _a[head], decay = Math.Exp(delta * a), ofDelta = 0;
+                double delta = Delta(t), decay = Decay(t), ofDecay = 0, ofDelta = 0;
                 for (int p = 0; p < _headDim; p++)
                 {
                     double x = _x[token, _channel + p], g = gy.Exists ? gy[token, _channel + p] : 0;
                     if (_z.Exists)
                     {
                         double z = _z[token, _channel + p], s = Sigmoid(z);
-                        Add(gz, token, _channel + p, g * Output(h[t + 1], t, p) * (s + (z * s * (1 - s))));
+                        Add(gz, token, _channel + p, g * Output(h, t, p) * (s + (z * s * (1 - s))));
                         g *= z * s;
                     }
 
@@ -152,24 +164,46 @@ internal sealed partial class ReferenceDevice
                     for (int n = 0; n < _states; n++)
                     {
                         int i = (p * _states) + n;
-                        double b = _b[token, _group + n];
-                        Add(gc, token, _group + n, g * h[t + 1][i]);
-                        gh[i] += g * _c[token, _group + n];
-                        Add(gb, token, _group + n, gh[i] * delta * x);
-                        ofX += gh[i] * delta * b;
-                        ofDelta += gh[i] * ((a * decay * h[t][i]) + (x * b));
-                        if (ga.Exists)
+                        double b = _b[token, _group + n], c = _c[token, _group + n];
+                        if (_diagonalScale.Exists)
                         {
-                            ga[head] += gh[i] * delta * decay * h[t][i];
+                            // The output sees h before the input, and the input by a weight of its own.
+                            double scale = _diagonalScale[token, head];
+                            Add(gc, token, _group + n, g * ((decay * h[t][i]) + (scale * b * x)));
+                            Add(gb, token, _group + n, g * c * scale * x);
+                            Add(gDiagonal, token, head, g * c * b * x);
+                            ofX += g * c * scale * b;
+                        }
+                        else
+                        {
+                            Add(gc, token, _group + n, g * h[t + 1][i]);
+                            gh[i] += g * c;
                         }
 
+                        Add(gb, token, _group + n, gh[i] * delta * x);
+                        ofX += gh[i] * delta * b;
+                        ofDelta += gh[i] * x * b;
+                        gh[i] += _diagonalScale.Exists ? g * c : 0;
+                        ofDecay += gh[i] * decay * h[t][i];
                         gh[i] *= decay;
                     }
 
                     Add(gx, token, _channel + p, ofX);
                 }
 
-                ofDelta *= DeltaSlope(t);
+                Add(gLogDecay, token, head, IsDecayLimited(t) ? 0 : ofDecay);
+                Add(gInputScale, token, head, ofDelta);
+                if (_logDecay.Exists)
+                {
+                    continue;
+                }
+
+                if (ga.Exists)
+                {
+                    ga[head] += ofDecay * delta;
+                }
+
+                ofDelta = (ofDelta + (ofDecay * _a[head])) * DeltaSlope(t);
                 Add(gDelta, token, head, ofDelta);
                 if (gBias.Exists)
                 {
@@ -197,7 +231,15 @@ internal sealed partial class ReferenceDevice
 
         private double UnlimitedDelta(int t) => _inputs.Softplus ? Softplus(RawDelta(t)) : RawDelta(t);
 
-        private double Delta(int t) => Math.Min(Math.Max(UnlimitedDelta(t), _inputs.DeltaMin), _inputs.DeltaMax);
+        private double Delta(int t) => _inputScale.Exists
+            ? _inputScale[_start + t, head]
+            : Math.Min(Math.Max(UnlimitedDelta(t), _inputs.DeltaMin), _inputs.DeltaMax);
+
+        private bool IsDecayLimited(int t) => _logDecay.Exists && _logDecay[_start + t, head] > 0;
+
+        private double Decay(int t) => _logDecay.Exists
+            ? Math.Exp(Math.Min(_logDecay[_start + t, head], 0))
+            : Math.Exp(Delta(t) * _a[head]);
 
         private double DeltaSlope(int t)
         {

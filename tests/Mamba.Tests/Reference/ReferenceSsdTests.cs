@@ -37,6 +37,29 @@ public sealed class ReferenceSsdTests
     public void Gradients_within_limits_match_central_differences(string name) =>
         ShouldMatch(new() { Length = 12, Seed = 4, DeltaMin = 0.1f, DeltaMax = 0.6f }, name);
 
+    [Theory]
+    [InlineData("X")]
+    [InlineData("LogDecay")]
+    [InlineData("InputScale")]
+    [InlineData("DiagonalScale")]
+    [InlineData("B")]
+    [InlineData("C")]
+    [InlineData("InitialState")]
+    public void Gradients_of_decays_by_themselves_match_central_differences(string name) => ShouldMatch(
+        new()
+        {
+            Length = 6, Heads = 4, Groups = 2, HeadDim = 2, States = 3, HasZ = true, HasLogDecay = true,
+            HasDiagonalScale = true,
+        },
+        name);
+
+    [Theory]
+    [InlineData("Delta")]
+    [InlineData("A")]
+    [InlineData("DiagonalScale")]
+    public void Gradients_of_a_diagonal_with_delta_match_central_differences(string name) =>
+        ShouldMatch(new() { Length = 6, HasDiagonalScale = true }, name);
+
     private static void ShouldMatch(SsdCase c, string name)
     {
         using ReferenceDevice reference = TestDevice.Reference();
