@@ -39,7 +39,7 @@ public sealed partial class MambaLanguageModel
     /// </exception>
     /// <exception cref="NotSupportedException">
     /// The adapters' kind, an option of them, or what they are beside is not supported: adapters stand beside
-    /// projections, not beside embeddings, <c>dt_proj</c>, convolutions, or a head that shares the embedding's weights.
+    /// projections, not beside embeddings, convolutions, or a head that shares the embedding's weights.
     /// </exception>
     /// <exception cref="InvalidOperationException">The model has adapters already.</exception>
     public void LoadAdapters(string folder)

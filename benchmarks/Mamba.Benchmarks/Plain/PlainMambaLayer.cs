@@ -20,11 +20,11 @@ internal sealed class PlainMambaLayer
         _inProjection = Values.Of(mixer.InProjection.Weight.Value);
         _taps = Values.Of(mixer.Convolution.Weight.Value);
         _convBias = Values.Of(mixer.Convolution.Bias!.Value);
-        _xProjection = Values.Of(mixer.XProjection.Weight.Value);
-        _dtProjection = Values.Of(mixer.TimeStepWeight.Value);
-        _dtBias = Values.Of(mixer.TimeStepBias.Value);
-        _a = Array.ConvertAll(Values.Transposed(mixer.ALog.Value), log => -MathF.Exp(log));
-        _d = Values.Of(mixer.D.Value);
+        _xProjection = Values.Of(mixer.Ssm.XProjection.Weight.Value);
+        _dtProjection = Values.Of(mixer.Ssm.TimeStep.Weight.Value);
+        _dtBias = Values.Of(mixer.Ssm.TimeStep.Bias!.Value);
+        _a = Array.ConvertAll(Values.Transposed(mixer.Ssm.ALog.Value), log => -MathF.Exp(log));
+        _d = Values.Of(mixer.Ssm.D.Value);
         _outProjection = Values.Of(mixer.OutProjection.Weight.Value);
 
         int channels = _d.Length;

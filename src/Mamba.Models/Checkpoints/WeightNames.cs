@@ -79,11 +79,10 @@ internal static class WeightNames
     [
         .. Of(mixer.InProjection, $"{prefix}in_proj"),
         .. Of(mixer.Convolution, $"{prefix}conv1d"),
-        .. Of(mixer.XProjection, $"{prefix}x_proj"),
-        new($"{prefix}dt_proj.weight", mixer.TimeStepWeight),
-        new($"{prefix}dt_proj.bias", mixer.TimeStepBias),
-        new($"{prefix}A_log", mixer.ALog, WeightLayout.Transposed),
-        new($"{prefix}D", mixer.D),
+        .. Of(mixer.Ssm.XProjection, $"{prefix}x_proj"),
+        .. Of(mixer.Ssm.TimeStep, $"{prefix}dt_proj"),
+        new($"{prefix}A_log", mixer.Ssm.ALog, WeightLayout.Transposed),
+        new($"{prefix}D", mixer.Ssm.D),
         .. Of(mixer.OutProjection, $"{prefix}out_proj"),
         .. Optional($"{prefix}{InitialState}", mixer.InitialState, WeightLayout.Transposed),
     ];

@@ -22,6 +22,14 @@ public sealed class Linear : Module, ILayer
         Bias = bias ? AddParameter("bias", [outputDim], Initial.Constant(random, 0f)) : null;
     }
 
+    /// <summary>Makes a layer with a bias whose first values are the caller's.</summary>
+    internal Linear(Device device, Shape weight, Initializer? initial, Initializer? initialBias)
+        : base(device)
+    {
+        Weight = AddParameter("weight", weight, initial, decays: true);
+        Bias = AddParameter("bias", [weight[0]], initialBias);
+    }
+
     /// <summary>W, shape [outputDim, inputDim].</summary>
     public Parameter Weight { get; }
 
@@ -35,13 +43,15 @@ public sealed class Linear : Module, ILayer
     /// <param name="x">Shape [.., inputDim].</param>
     /// <returns>Shape [.., outputDim].</returns>
     /// <exception cref="ArgumentException">x has another width.</exception>
-    public DeviceArray Forward(DeviceArray x)
+    public DeviceArray Forward(DeviceArray x) => Multiply(x, Optional(Bias));
+
+    /// <summary>Computes <c>x·Wᵀ</c> and what an adapter adds: all but b, which another operation adds.</summary>
+    internal DeviceArray Multiply(DeviceArray x, DeviceArray bias = default)
     {
         RequireWidth(x, Weight.Value.Shape[1]);
         return Adapter is null
-            ? Functions.Linear(x, Weight.Value, Optional(Bias))
-            : Functions.LinearWithAdapter(
-                x, Weight.Value, Optional(Bias), Adapter.A.Value, Adapter.B.Value, Adapter.Scale);
+            ? Functions.Linear(x, Weight.Value, bias)
+            : Functions.LinearWithAdapter(x, Weight.Value, bias, Adapter.A.Value, Adapter.B.Value, Adapter.Scale);
     }
 
     /// <summary>Adds an adapter where there is none.</summary>

@@ -2,7 +2,6 @@ using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
-using Mamba.StateSpace;
 
 namespace Mamba.Layers;
 
@@ -10,8 +9,6 @@ namespace Mamba.Layers;
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4 and Algorithm 2.</remarks>
 public sealed class MambaMixer : RecurrentMixer
 {
-    private readonly MambaMixerOptions _options;
-
     /// <summary>Makes the mixer.</summary>
     /// <param name="device">Where the weights live.</param>
     /// <param name="options">Sizes and options.</param>
@@ -28,28 +25,11 @@ public sealed class MambaMixer : RecurrentMixer
             options.LearnableInitialState,
             random)
     {
-        _options = options;
-        (int inner, int states, int rank) = (options.InnerDim, options.StateDim, options.TimeStepRank);
-
+        int inner = options.InnerDim;
         InProjection = AddModule(
             "in_projection",
             new Linear(device, options.ModelDim, (options.Gate ? 2 : 1) * inner, options.Bias, random));
-        XProjection = AddModule("x_projection", new Linear(device, inner, rank + (2 * states), false, random));
-        double range = options.TimeStepScale / Math.Sqrt(rank);
-        TimeStepWeight = AddParameter(
-            "dt_projection.weight",
-            [inner, rank],
-            options.ConstantTimeStepWeights
-                ? Initial.Constant(random, (float)range)
-                : Initial.Uniform(random, -range, range),
-            decays: true);
-        TimeStepBias = AddParameter(
-            "dt_projection.bias",
-            [inner],
-            random is null ? null : values => TimeSteps.FillBias(
-                random, values, options.TimeStepMin, options.TimeStepMax, options.TimeStepFloor));
-        ALog = AddParameter("a_log", [states, inner], random is null ? null : LogOfStateIndex);
-        D = AddParameter("d", [inner], Initial.Constant(random, 1f));
+        Ssm = AddModule(new SelectiveSsm(device, options, random));
         OutProjection = AddModule(
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
     }
@@ -57,20 +37,11 @@ public sealed class MambaMixer : RecurrentMixer
     /// <summary>Makes x of the input, and z where there is a gate.</summary>
     public override Linear InProjection { get; }
 
-    /// <summary>Makes Δ (of low rank), B and C of x.</summary>
-    public Linear XProjection { get; }
-
-    /// <summary>Widens Δ to every channel, shape [innerDim, timeStepRank].</summary>
-    public Parameter TimeStepWeight { get; }
-
-    /// <summary>Added to Δ before softplus, shape [innerDim].</summary>
-    public Parameter TimeStepBias { get; }
-
-    /// <summary>log(-A), shape [states, innerDim].</summary>
-    public Parameter ALog { get; }
-
-    /// <summary>The skip connection, shape [innerDim].</summary>
-    public Parameter D { get; }
+    /// <summary>
+    /// The selective state-space model between convolution and output projection. Its parameters are named as the
+    /// mixer's own: <c>x_projection.weight</c>, <c>dt_projection.weight</c>, <c>a_log</c>, <c>d</c>.
+    /// </summary>
+    public SelectiveSsm Ssm { get; }
 
     /// <inheritdoc/>
     public override Linear OutProjection { get; }
@@ -95,40 +66,5 @@ public sealed class MambaMixer : RecurrentMixer
     private protected override DeviceArray ScanStep(in Operands operands, DeviceArray hidden) =>
         Functions.SelectiveScanStep(Inputs(operands), hidden);
 
-    /// <summary>What the scan takes: Δ, B and C are made of x, which is the selection (section 3.2).</summary>
-    private ScanInputs Inputs(in Operands operands)
-    {
-        (int states, int rank) = (_options.StateDim, _options.TimeStepRank);
-        DeviceArray selected = XProjection.Forward(operands.X);
-        DeviceArray delta = selected.Slice(0, rank), b = selected.Slice(rank, states);
-        DeviceArray c = selected.Slice(rank + states, states);
-        if (_options.ParameterNormEpsilon is { } epsilon)
-        {
-            delta = Functions.RmsNorm(delta, default, epsilon);
-            b = Functions.RmsNorm(b, default, epsilon);
-            c = Functions.RmsNorm(c, default, epsilon);
-        }
-
-        return new()
-        {
-            X = operands.X,
-            Delta = Functions.Linear(delta, TimeStepWeight.Value),
-            A = Functions.NegatedExp(ALog.Value),
-            B = b,
-            C = c,
-            D = D.Value,
-            Z = operands.Z,
-            DeltaBias = TimeStepBias.Value,
-            Softplus = true,
-        };
-    }
-
-    /// <summary>A_n = -(n + 1), S4D-Real.</summary>
-    private void LogOfStateIndex(Span<float> values)
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            values[i] = MathF.Log((i / _options.InnerDim) + 1);
-        }
-    }
+    private ScanInputs Inputs(in Operands operands) => Ssm.Select(operands.X) with { Z = operands.Z };
 }

@@ -10,8 +10,8 @@ namespace Mamba.Layers;
 /// </summary>
 /// <remarks>
 /// A layer of your own derives from this class, makes its weights in its constructor by <see cref="AddParameter"/>, its
-/// parts by <see cref="AddModule"/>, and computes with <see cref="Autograd.Functions"/>. It has no backward pass and no
-/// code for saving.
+/// parts by <see cref="AddModule{TModule}(string, TModule)"/>, and computes with <see cref="Autograd.Functions"/>. It has
+/// no backward pass and no code for saving.
 /// </remarks>
 public abstract class Module : IDisposable
 {
@@ -63,8 +63,8 @@ public abstract class Module : IDisposable
                 {
                     if (seen.Add(child))
                     {
-                        yield return (prefix + name, child);
-                        foreach ((string, Module) inner in Within(child, $"{prefix}{name}."))
+                        yield return name.Length > 0 ? (prefix + name, child) : (prefix.TrimEnd('.'), child);
+                        foreach ((string, Module) inner in Within(child, name.Length > 0 ? $"{prefix}{name}." : prefix))
                         {
                             yield return inner;
                         }
@@ -224,16 +224,42 @@ public abstract class Module : IDisposable
     {
         ArgumentNullException.ThrowIfNull(module);
         RequireFree(name);
+        return Add(name, module);
+    }
+
+    /// <summary>Adds a part whose parameters, buffers and parts are named as if they were this module's own.</summary>
+    /// <typeparam name="TModule">Kind of part.</typeparam>
+    /// <param name="module">The part, on the same device; this module frees it.</param>
+    /// <returns>The part.</returns>
+    /// <exception cref="ArgumentException">
+    /// One of its names is taken, it is on another device, or this module is a part of it.
+    /// </exception>
+    protected TModule AddModule<TModule>(TModule module)
+        where TModule : Module
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        foreach (string name in module.Names)
+        {
+            RequireFree(name);
+        }
+
+        return Add("", module);
+    }
+
+    private TModule Add<TModule>(string name, TModule module)
+        where TModule : Module
+    {
+        string what = name.Length > 0 ? $"\"{name}\"" : $"A {module.GetType().Name}";
         if (module.Device != Device)
         {
             throw new ArgumentException(
-                $"\"{name}\" is on \"{module.Device}\"; this {GetType().Name} is on \"{Device}\".", nameof(module));
+                $"{what} is on \"{module.Device}\"; this {GetType().Name} is on \"{Device}\".", nameof(module));
         }
 
         if (module == this || module.Modules.Any(part => part.Module == this))
         {
             throw new ArgumentException(
-                $"\"{name}\" contains this {GetType().Name}, and cannot be a part of it.", nameof(module));
+                $"{what} contains this {GetType().Name}, and cannot be a part of it.", nameof(module));
         }
 
         _modules.Add((name, module));
@@ -267,6 +293,14 @@ public abstract class Module : IDisposable
             name);
     }
 
+    /// <summary>The names of parameters, buffers and parts, without those within parts.</summary>
+    private IEnumerable<string> Names =>
+    [
+        .. _parameters.Select(own => own.Name),
+        .. _buffers.Select(own => own.Name),
+        .. _modules.SelectMany(own => own.Name.Length > 0 ? [own.Name] : own.Module.Names),
+    ];
+
     private DeviceArray AllocateFilled(string name, Shape shape, Initializer? initial)
     {
         if (initial is not null && shape.Count > Array.MaxLength)
@@ -298,9 +332,7 @@ public abstract class Module : IDisposable
     private void RequireFree(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        if (_parameters.Any(own => own.Name == name)
-            || _buffers.Any(own => own.Name == name)
-            || _modules.Any(own => own.Name == name))
+        if (Names.Contains(name))
         {
             throw new ArgumentException(
                 $"This {GetType().Name} has a buffer, part or parameter \"{name}\" already.", nameof(name));

@@ -12,7 +12,7 @@ public sealed class InitialValueTests
         using Device device = TestDevice.Open();
         using MambaMixer mixer = new(device, new() { ModelDim = 8, StateDim = 5 }, new Random(1));
 
-        float[] aLog = mixer.ALog.Value.ToArray();
+        float[] aLog = mixer.Ssm.ALog.Value.ToArray();
 
         for (int i = 0; i < aLog.Length; i++)
         {
@@ -67,7 +67,7 @@ public sealed class InitialValueTests
         using MambaMixer mixer = new(device, new() { ModelDim = 1024, StateDim = 1 }, new Random(1));
 
         double[] logs = Array.ConvertAll(
-            mixer.TimeStepBias.Value.ToArray(), value => Math.Log10(Math.Log(1 + Math.Exp(value))));
+            mixer.Ssm.TimeStep.Bias!.Value.ToArray(), value => Math.Log10(Math.Log(1 + Math.Exp(value))));
 
         logs.Should().OnlyContain(value => value > -3.001 && value < -0.999);
         logs.Average().Should().BeApproximately(-2, 0.05);

@@ -117,6 +117,25 @@ public sealed class LowRankTests
     }
 
     [Fact]
+    public void The_projection_of_delta_is_adapted_and_merged()
+    {
+        using Device device = TestDevice.Open(2);
+        using MambaLanguageModel model = new(device, Config, new Random(1));
+        float[] before = model.Forward(Ids).ToArray();
+        LowRank.Adapt(model, new() { Rank = 1, Targets = ["dt_projection"] }, new Random(2)).Should().Be(1);
+        model.Forward(Ids).ToArray().ShouldHaveTheBitsOf(before);
+        LowRankAdapter adapter = ((MambaMixer)model.Blocks[0].Mixer).Ssm.TimeStep.Adapter!;
+        adapter.B.Value.CopyFrom(Samples.Normal(3, (int)adapter.B.Value.Shape.Count));
+        float[] adapted = model.Forward(Ids).ToArray(), step = StepOf(model);
+
+        LowRank.Merge(model).Should().Be(1);
+
+        model.Forward(Ids).ToArray().ShouldBeClose(adapted, Tolerance);
+        StepOf(model).ShouldBeClose(step, Tolerance);
+        adapted.Should().NotEqual(before);
+    }
+
+    [Fact]
     public void Targets_are_names_or_ends_of_names()
     {
         using Device device = TestDevice.Open();

@@ -57,6 +57,29 @@ public sealed class ModuleTests
     }
 
     [Fact]
+    public void A_part_without_a_name_has_the_names_of_its_owner()
+    {
+        using Device device = TestDevice.OpenBare();
+        using Linear linear = new(device, 2, 3, true, new Random(1));
+        using Parts middle = new(device, ("linear", linear)), owner = new(device);
+        middle.AddWeights("scale", [2], Initial.Constant(new Random(1), 1f));
+        owner.AddWeights("own", [1], Initial.Constant(new Random(1), 1f));
+
+        owner.AddUnnamed(middle);
+
+        owner.Parameters.Select(named => named.Name).Should().Equal("own", "scale", "linear.weight", "linear.bias");
+        using Parts outer = new(device, ("part", owner));
+        outer.Parameters.Select(named => named.Name).Should().Equal(
+            "part.own", "part.scale", "part.linear.weight", "part.linear.bias");
+        outer.Modules.Select(named => named.Name).Should().Equal("part", "part", "part.linear");
+        Refused<ArgumentException>(() => owner.AddWeights("scale", [1]), "*part or parameter \"scale\" already*");
+        Refused<ArgumentException>(() => owner.Add("linear", linear), "*part or parameter \"linear\" already*");
+        using Parts same = new(device);
+        same.AddWeights("own", [1]);
+        Refused<ArgumentException>(() => owner.AddUnnamed(same), "*part or parameter \"own\" already*");
+    }
+
+    [Fact]
     public void First_values_that_fail_leave_no_memory_behind()
     {
         using Device device = TestDevice.OpenBare();
@@ -210,6 +233,8 @@ public sealed class ModuleTests
         }
 
         public void Add(string name, Module module) => AddModule(name, module);
+
+        public void AddUnnamed(Module module) => AddModule(module);
 
         public void AddWeights(string name, Shape shape, Initializer? initial = null) =>
             AddParameter(name, shape, initial);

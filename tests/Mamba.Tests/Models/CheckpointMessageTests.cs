@@ -116,7 +116,7 @@ public sealed class CheckpointMessageTests : IDisposable
         LanguageModelConfig config = CheckpointFolder.Of(new MambaMixerOptions { ModelDim = 32 });
         using (MambaLanguageModel model = new(_folder.Device, config, new Random(1)))
         {
-            Parameter weight = ((MambaMixer)model.Blocks[1].Mixer).XProjection.Weight;
+            Parameter weight = ((MambaMixer)model.Blocks[1].Mixer).Ssm.XProjection.Weight;
             float[] values = weight.Value.ToArray();
             values[5] = value;
             weight.Value.CopyFrom(values);
