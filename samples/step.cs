@@ -1,4 +1,5 @@
 #:project ../src/Mamba/Mamba.csproj
+#:property PublishAot=false
 using Mamba.Cpu;
 using Mamba.Layers;
 using Mamba.Memory;

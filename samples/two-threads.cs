@@ -1,4 +1,5 @@
 #:project ../src/Mamba.Models/Mamba.Models.csproj
+#:property PublishAot=false
 using Mamba.Cpu;
 using Mamba.Layers;
 using Mamba.Models;

@@ -7,7 +7,7 @@ public sealed class BestCheckpointTests : IDisposable
 {
     private static readonly double[] Values = [5, 3, 4, 4.5, 6, 7];
 
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     private TrainerOptions Options => new()
     {

@@ -9,7 +9,7 @@ public sealed class ChecksumTests : IDisposable
 {
     private static readonly string Zeros = new('0', 64);
 
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     public ChecksumTests()
     {

@@ -13,7 +13,7 @@ namespace Mamba.Tests.Training;
 /// <summary>Checkpoints whose checksums are right and whose content is not.</summary>
 public sealed class LyingCheckpointTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     private TrainerOptions Options => new() { Steps = 8, CheckpointEvery = 4, Folder = _folder["run"] };
 

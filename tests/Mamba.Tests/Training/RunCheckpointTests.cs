@@ -10,7 +10,7 @@ namespace Mamba.Tests.Training;
 
 public sealed class RunCheckpointTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     private TrainerOptions Options => new()
     {

@@ -11,7 +11,7 @@ namespace Mamba.Tests.Training;
 
 public sealed class RunConfigurationTests : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     private TrainerOptions Options => new()
     {
