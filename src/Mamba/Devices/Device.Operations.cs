@@ -27,6 +27,11 @@ public abstract partial class Device
 
     internal abstract void ConvolutionBackward(in ConvolutionOperation convolution, in ConvolutionOperation gradients);
 
+    internal abstract void DepthwiseConvolution2d(in DepthwiseConvolution2dOperation convolution);
+
+    internal abstract void DepthwiseConvolution2dBackward(
+        in DepthwiseConvolution2dOperation convolution, in DepthwiseConvolution2dOperation gradients);
+
     internal abstract void Attention(in AttentionOperation attention);
 
     internal abstract void AttentionBackward(in AttentionOperation attention, in AttentionOperation gradients);

@@ -50,4 +50,27 @@ internal static unsafe class Products
             sum3 = TLanes.MultiplyAdd(factor, TLanes.Load(b + (3 * next)), sum3);
         }
     }
+
+    /// <summary>The same for b and two neighbours of it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddThree<TLanes>(
+        ref TLanes sum0,
+        ref TLanes sum1,
+        ref TLanes sum2,
+        float* a,
+        nint stepA,
+        float* b,
+        nint stepB,
+        nint next,
+        int count)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        for (; count > 0; count--, a += stepA, b += stepB)
+        {
+            TLanes factor = TLanes.Load(a);
+            sum0 = TLanes.MultiplyAdd(factor, TLanes.Load(b), sum0);
+            sum1 = TLanes.MultiplyAdd(factor, TLanes.Load(b + next), sum1);
+            sum2 = TLanes.MultiplyAdd(factor, TLanes.Load(b + (2 * next)), sum2);
+        }
+    }
 }
