@@ -9,6 +9,11 @@ namespace Mamba.Gpu;
 /// A device as text, for settings: <c>KIND[:NUMBER][,PRECISION]</c>, as in <c>cpu</c>, <c>cpu:4</c>, <c>cuda:1</c> and
 /// <c>cuda,bfloat16</c>.
 /// </summary>
+/// <example>
+/// <code>
+/// using Device device = DeviceName.Parse("cuda:1,bfloat16").Open();
+/// </code>
+/// </example>
 public sealed record DeviceName
 {
     /// <summary>All forms of a name, for a line of help.</summary>

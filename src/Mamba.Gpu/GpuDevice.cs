@@ -14,6 +14,17 @@ namespace Mamba.Gpu;
 /// Work is queued on the device and runs in order; only reading a result waits for it. No result depends on which
 /// thread comes first, so the same input gives the same bits from run to run.
 /// </remarks>
+/// <example>
+/// <code>
+/// foreach (GpuInfo gpu in GpuDevice.Find())
+/// {
+///     Console.WriteLine(gpu);
+/// }
+///
+/// using GpuDevice device = GpuDevice.Open(new() { Precision = Precision.BFloat16 });
+/// using MambaMixer mixer = new(device, new() { ModelDim = 64 }, new Random(1));
+/// </code>
+/// </example>
 public sealed partial class GpuDevice : Mamba.Devices.Device
 {
     private readonly GpuRuntime _runtime;

@@ -4,6 +4,11 @@ using Mamba.Memory;
 namespace Mamba.Gpu;
 
 /// <summary>Which device to open, and how it computes.</summary>
+/// <example>
+/// <code>
+/// using GpuDevice second = GpuDevice.Open(new() { Kind = GpuKind.Cuda, Index = 1 });
+/// </code>
+/// </example>
 public sealed record GpuOptions
 {
     /// <summary>What drives the device; null: CUDA, or else a GPU by OpenCL.</summary>

@@ -3,6 +3,12 @@ using Mamba.Layers;
 namespace Mamba.Models;
 
 /// <summary>The sizes and the schedule of a <see cref="MambaLanguageModel"/>.</summary>
+/// <example>
+/// <code>
+/// LanguageModelConfig config = LanguageModelConfig.Mamba2(modelDim: 256, layers: 4, vocabularySize: 256);
+/// using MambaLanguageModel model = new(device, config, new Random(1));
+/// </code>
+/// </example>
 public sealed record LanguageModelConfig
 {
     /// <summary>Number of tokens of the vocabulary, before padding.</summary>

@@ -8,6 +8,15 @@ namespace Mamba.Models;
 
 /// <summary>A language model of Mamba, Mamba-2 and attention layers: embedding, blocks, norm, head.</summary>
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, appendix E.2.</remarks>
+/// <example>
+/// <code>
+/// using MambaLanguageModel model = MambaLanguageModel.Load("mamba-130m-hf", device);
+/// await foreach (int next in model.GenerateAsync(prompt, new() { MaxTokens = 100 }))
+/// {
+///     Console.Write($"{next} ");
+/// }
+/// </code>
+/// </example>
 public sealed partial class MambaLanguageModel : Module
 {
     private readonly ResidualBlock[] _blocks;

@@ -3,6 +3,12 @@ using Mamba.Checkpoints;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>Opens checkpoints.</summary>
+/// <example>
+/// <code>
+/// using ITensorSource weights = TensorSource.Open("mamba-130m-hf"); // safetensors, sharded, or pytorch_model.bin
+/// Console.WriteLine($"{weights.Tensors.Count} tensors");
+/// </code>
+/// </example>
 public static class TensorSource
 {
     private static readonly string[] _names =

@@ -4,6 +4,13 @@ using Mamba.Memory;
 namespace Mamba.Models.Data;
 
 /// <summary>How well a model predicts tokens that it was not trained on.</summary>
+/// <example>
+/// <code>
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt", new() { HeldOut = 0.05 });
+/// double nats = Evaluation.MeanLoss(model, corpus.HeldOut, limit: 100_000);
+/// Console.WriteLine($"{nats / Math.Log(2):f3} bits per token");
+/// </code>
+/// </example>
 public static class Evaluation
 {
     private const int Piece = 1024;

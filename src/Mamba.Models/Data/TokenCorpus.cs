@@ -8,6 +8,12 @@ namespace Mamba.Models.Data;
 /// Tokens of text or binary files, which are mapped into memory, divided into documents to train on and documents that
 /// are held out.
 /// </summary>
+/// <example>
+/// <code>
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt", new() { Separator = [10, 10], HeldOut = 0.05 });
+/// Console.WriteLine($"{corpus.Training.Length} tokens to train on, {corpus.HeldOut.Length} held out");
+/// </code>
+/// </example>
 public sealed class TokenCorpus : IDisposable
 {
     private const string TextFiles = "*.txt";

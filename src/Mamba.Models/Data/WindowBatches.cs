@@ -6,6 +6,14 @@ namespace Mamba.Models.Data;
 /// Windows of equal length, in an order that is shuffled anew in every epoch; all of them once an epoch, but for those
 /// that fill no batch. Where the first begins differs from epoch to epoch, too.
 /// </summary>
+/// <example>
+/// <code>
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt");
+/// WindowBatches batches = new(corpus.Training, rows: 16, length: 256, seed: 1);
+/// TokenBatch first = batches[0];
+/// DeviceArray loss = model.Loss(first.Inputs, first.Targets, batch: 16);
+/// </code>
+/// </example>
 public sealed class WindowBatches : ITokenBatches
 {
     private readonly TokenSequence _stream;

@@ -1,6 +1,18 @@
 namespace Mamba.Models.Generation;
 
 /// <summary>How a text is continued.</summary>
+/// <example>
+/// <code>
+/// GenerationOptions options = new()
+/// {
+///     MaxTokens = 200, Sampling = new() { Temperature = 0.7, TopP = 0.9, Seed = 1 }, StopTokens = [0],
+/// };
+/// await foreach (int next in model.GenerateAsync(prompt, options))
+/// {
+///     Console.Write($"{next} ");
+/// }
+/// </code>
+/// </example>
 public sealed record GenerationOptions
 {
     /// <summary>The most tokens that are generated.</summary>

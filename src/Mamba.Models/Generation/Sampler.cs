@@ -7,6 +7,16 @@ namespace Mamba.Models.Generation;
 /// Among equal logits the lowest id comes first, in every filter: top-k keeps k tokens even where the next one is as
 /// likely as the last (Hugging Face keeps both then). Nothing is allocated after construction.
 /// </remarks>
+/// <example>
+/// <code>
+/// float[] logits = new float[model.Config.PaddedVocabularySize];
+/// using ModelState state = model.CreateState();
+/// model.Prefill(prompt, state, logits);
+/// Sampler sampler = new(model.Config.VocabularySize, new() { Temperature = 0.8 });
+/// int next = sampler.Next(logits.AsSpan(0, model.Config.VocabularySize));
+/// model.Step([next], state, logits);
+/// </code>
+/// </example>
 public sealed class Sampler
 {
     private readonly SamplingOptions _options;

@@ -5,6 +5,12 @@ namespace Mamba.Models.Generation;
 /// The filters work in Hugging Face's order: repetition penalty, temperature, top-k, top-p, min-p. By default all are
 /// off, and a token is drawn with the model's own probabilities.
 /// </remarks>
+/// <example>
+/// <code>
+/// SamplingOptions sampling = new() { Temperature = 0.8, TopK = 50, RepetitionPenalty = 1.1, Seed = 42 };
+/// Sampler sampler = new(vocabulary: 256, sampling);
+/// </code>
+/// </example>
 public sealed record SamplingOptions
 {
     private const double Largest = 1e6; // beyond it float32 has no digits left for differences of logits

@@ -13,6 +13,20 @@ namespace Mamba.Models.Training;
 /// A step whose loss or gradients are not finite changes no weight. A step whose loss or exchange of gradients throws
 /// changes neither weights nor carried states: <see cref="Run"/> can be called again and takes that step anew.
 /// </remarks>
+/// <example>
+/// <code>
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt");
+/// WindowBatches batches = new(corpus.Training, rows: 16, length: 256, seed: 1);
+/// using AdamW optimizer = new(model, new() { WeightDecay = 0.1 });
+/// using Trainer trainer = new(
+///     model,
+///     optimizer,
+///     new() { Steps = 2000, Folder = "run", CheckpointEvery = 250 },
+///     number =&gt; model.Loss(batches[number].Inputs, batches[number].Targets, batch: 16));
+/// trainer.Resume();                          // does nothing in an empty folder
+/// TrainingResult result = trainer.Run();
+/// </code>
+/// </example>
 public sealed partial class Trainer : IDisposable
 {
     private readonly Module _module;

@@ -3,6 +3,18 @@ using Mamba.Optimization;
 namespace Mamba.Models.Training;
 
 /// <summary>The settings of a <see cref="Trainer"/>.</summary>
+/// <example>
+/// <code>
+/// TrainerOptions options = new()
+/// {
+///     Steps = 10_000,
+///     Schedule = new() { Peak = 1e-3, WarmupSteps = 200, TotalSteps = 10_000, Kind = LearningRateKind.Cosine },
+///     Folder = "run",
+///     CheckpointEvery = 500,
+///     EvaluateEvery = 500,
+/// };
+/// </code>
+/// </example>
 public sealed record TrainerOptions
 {
     /// <summary>Number of optimiser steps of the whole run.</summary>

@@ -8,6 +8,12 @@ namespace Mamba.Checkpoints;
 /// The values are those of this library's layout, in float32: what is narrow is saved as the numbers that it stands
 /// for. A language model saves itself in a published format, in the package Mamba.Models.
 /// </remarks>
+/// <example>
+/// <code>
+/// module.Save("module.safetensors");
+/// module.Load("module.safetensors");         // into a module of the same parts
+/// </code>
+/// </example>
 public static class ModuleFile
 {
     /// <summary>Elements that are read at once.</summary>

@@ -8,6 +8,15 @@ namespace Mamba.Checkpoints;
 /// another program cuts the file short while it is open, the process ends without an exception when it reads beyond the
 /// new end; replacing the file by renaming another one is safe.
 /// </remarks>
+/// <example>
+/// <code>
+/// using SafetensorsFile file = SafetensorsFile.Open("model.safetensors");
+/// foreach (TensorInfo tensor in file.Tensors.Values)
+/// {
+///     Console.WriteLine($"{tensor.Name}: {tensor}");
+/// }
+/// </code>
+/// </example>
 public sealed unsafe class SafetensorsFile : ITensorSource
 {
     private readonly MappedFile _file;

@@ -17,6 +17,13 @@ public delegate void TensorElements(long start, Span<float> target);
 /// The header is padded and wider elements come first, so that every tensor is aligned to its element. Memory for one
 /// piece is all that writing takes, whatever the size of the model.
 /// </remarks>
+/// <example>
+/// <code>
+/// SafetensorsWriter writer = new();
+/// writer.Add("weight", ElementType.F32, [2, 3], new float[6]);
+/// writer.Save("weights.safetensors");
+/// </code>
+/// </example>
 public sealed class SafetensorsWriter
 {
     private const int Alignment = 8, Piece = 1 << 18;

@@ -16,6 +16,14 @@ namespace Mamba.Devices;
 /// <c>…Backward</c> add to the gradients that they are given, and skip those that are absent (<c>default</c>).
 /// </para>
 /// </remarks>
+/// <example>
+/// <code>
+/// using Device device = new CpuDevice();   // or GpuDevice.Open()
+/// using DeviceScope scope = device.Scope();
+/// DeviceArray x = device.Array([2, 3], [1, 2, 3, 4, 5, 6]);
+/// float[] doubled = (x + x).ToArray();
+/// </code>
+/// </example>
 public abstract partial class Device : IDisposable
 {
     private protected Device()

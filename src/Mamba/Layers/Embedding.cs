@@ -5,6 +5,12 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>A table of vectors, one for each token.</summary>
+/// <example>
+/// <code>
+/// using Embedding embedding = new(device, 256, 64, new Random(1));
+/// DeviceArray h = embedding.Forward(device.Indices([72, 105]), batch: 1, length: 2); // [1, 2, 64]
+/// </code>
+/// </example>
 public sealed class Embedding : Module
 {
     /// <summary>Makes the table.</summary>

@@ -6,6 +6,12 @@ namespace Mamba.Layers;
 
 /// <summary>A feed-forward layer with a gate: <c>(a·silu(g))·Wᵀ</c>, where one projection makes a and g.</summary>
 /// <remarks>SwiGLU: Shazeer, <see href="https://arxiv.org/abs/2002.05202"/>. The gate is the second half.</remarks>
+/// <example>
+/// <code>
+/// using GatedMlp mlp = new(device, 64, 256, new Random(1));
+/// DeviceArray y = x + mlp.Forward(x);
+/// </code>
+/// </example>
 public sealed class GatedMlp : Module, ILayer
 {
     private readonly int _hiddenDim;

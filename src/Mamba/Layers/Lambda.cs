@@ -4,6 +4,12 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>A function as a layer, without weights.</summary>
+/// <example>
+/// <code>
+/// using Lambda mean = new(device, h =&gt; Functions.Mean(h, axis: 1)); // [batch, length, dim] to [batch, dim]
+/// DeviceArray pooled = mean.Forward(x);
+/// </code>
+/// </example>
 public sealed class Lambda : Module, ILayer
 {
     private readonly Func<DeviceArray, DeviceArray> _function;

@@ -6,6 +6,12 @@ namespace Mamba.Layers;
 
 /// <summary>Layer normalisation: <c>y = (x - mean(x)) / √(var(x) + ε)·w + b</c>.</summary>
 /// <remarks>Ba et al., <see href="https://arxiv.org/abs/1607.06450"/>, eq. 4.</remarks>
+/// <example>
+/// <code>
+/// using LayerNorm norm = new(device, 64);
+/// DeviceArray y = norm.Forward(x);
+/// </code>
+/// </example>
 public sealed class LayerNorm : Module, ILayer
 {
     /// <summary>Makes the layer, with weights of one and a bias of zero.</summary>

@@ -5,6 +5,12 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>A matrix product with an optional bias: <c>y = x·Wᵀ + b</c>.</summary>
+/// <example>
+/// <code>
+/// using Linear linear = new(device, 64, 10, bias: true, new Random(1));
+/// DeviceArray logits = linear.Forward(device.Array([32, 64], values)); // [32, 10]
+/// </code>
+/// </example>
 public sealed class Linear : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>

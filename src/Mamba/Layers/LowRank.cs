@@ -6,6 +6,14 @@ namespace Mamba.Layers;
 /// Fine-tunes a model by corrections of low rank, a hundredth of its size; its weights stay as they are.
 /// </summary>
 /// <remarks>LoRA: Hu et al., <see href="https://arxiv.org/abs/2106.09685"/>.</remarks>
+/// <example>
+/// <code>
+/// LowRank.Adapt(model, new() { Rank = 8, Alpha = 16 }, new Random(1));
+/// using AdamW optimizer = new(model, new() { LearningRate = 2e-4 }); // trains the adapters alone
+/// // ... train ...
+/// model.SaveAdapters("adapter");             // or LowRank.Merge(model) for a plain model
+/// </code>
+/// </example>
 public static class LowRank
 {
     /// <summary>

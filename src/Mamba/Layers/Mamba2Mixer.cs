@@ -12,6 +12,13 @@ namespace Mamba.Layers;
 /// [z0, x0, z, x, B, C, Δ]; z0 and x0, a gated MLP beside the state-space part, are there only when
 /// <see cref="Mamba2MixerOptions.SsmDim"/> is less than the inner width, and z only where there is a gate.
 /// </remarks>
+/// <example>
+/// <code>
+/// using Mamba2Mixer mixer = new(device, new() { ModelDim = 128, StateDim = 64, HeadDim = 32 }, new Random(1));
+/// using DeviceScope scope = device.Scope();
+/// DeviceArray y = mixer.Forward(device.Array([1, 10, 128], tokens));
+/// </code>
+/// </example>
 public sealed class Mamba2Mixer : RecurrentMixer
 {
     private readonly Mamba2MixerOptions _options;

@@ -4,6 +4,12 @@ namespace Mamba.Layers;
 
 /// <summary>The sizes and options of a <see cref="Mamba2Mixer"/>.</summary>
 /// <remarks>The defaults are those of the original module.</remarks>
+/// <example>
+/// <code>
+/// Mamba2MixerOptions options = new() { ModelDim = 256, StateDim = 128, HeadDim = 64 };
+/// using SequenceMixer mixer = options.Create(device, new Random(1));
+/// </code>
+/// </example>
 public sealed record Mamba2MixerOptions : MixerOptions
 {
     private readonly int? _innerDim;

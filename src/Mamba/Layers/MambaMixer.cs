@@ -7,6 +7,15 @@ namespace Mamba.Layers;
 
 /// <summary>The Mamba-1 mixer: a gated, convolved, selective scan between two projections.</summary>
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4 and Algorithm 2.</remarks>
+/// <example>
+/// <code>
+/// using MambaMixer mixer = new(device, new() { ModelDim = 64 }, new Random(1));
+/// using LayerState state = mixer.CreateState(batch: 1);
+/// using DeviceScope scope = device.Scope();
+/// DeviceArray y = mixer.Forward(device.Array([1, 10, 64], tokens), state); // a sequence
+/// DeviceArray next = mixer.Step(device.Array([1, 1, 64], input), state);   // one more token
+/// </code>
+/// </example>
 public sealed class MambaMixer : RecurrentMixer
 {
     /// <summary>Makes the mixer.</summary>

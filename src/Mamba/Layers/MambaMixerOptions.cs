@@ -4,6 +4,12 @@ namespace Mamba.Layers;
 
 /// <summary>The sizes and options of a <see cref="MambaMixer"/>.</summary>
 /// <remarks>The defaults are those of the original module.</remarks>
+/// <example>
+/// <code>
+/// MambaMixerOptions options = new() { ModelDim = 256, StateDim = 16, ConvWidth = 4 };
+/// using SequenceMixer mixer = options.Create(device, new Random(1));
+/// </code>
+/// </example>
 public sealed record MambaMixerOptions : MixerOptions
 {
     private readonly int? _innerDim;

@@ -13,6 +13,16 @@ namespace Mamba.Layers;
 /// parts by <see cref="AddModule{TModule}(string, TModule)"/>, and computes with <see cref="Autograd.Functions"/>. It has
 /// no backward pass and no code for saving.
 /// </remarks>
+/// <example>
+/// <code>
+/// foreach ((string name, Parameter weights) in module.Parameters)
+/// {
+///     Console.WriteLine($"{name} {weights.Value.Shape}");
+/// }
+///
+/// module.Save("module.safetensors");
+/// </code>
+/// </example>
 public abstract class Module : IDisposable
 {
     private readonly List<(string Name, Parameter Parameter)> _parameters = [];

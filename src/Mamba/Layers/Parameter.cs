@@ -4,6 +4,14 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>Weights that training changes, on a device.</summary>
+/// <example>
+/// <code>
+/// foreach ((_, Parameter weights) in model.Embedding.Parameters)
+/// {
+///     weights.IsTrainable = false;           // frozen: optimisers made after this leave it alone
+/// }
+/// </code>
+/// </example>
 public sealed class Parameter
 {
     internal Parameter(DeviceArray value, bool decays, bool isUnset = false)

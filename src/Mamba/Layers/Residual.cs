@@ -4,6 +4,13 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>Adds to the input what a layer makes of it: <c>y = x + layer(norm(x))</c>.</summary>
+/// <example>
+/// <code>
+/// using Residual block = new(new Sequential(
+///     new RmsNorm(device, 64), new MambaMixer(device, new() { ModelDim = 64 }, random)));
+/// DeviceArray y = block.Forward(x);
+/// </code>
+/// </example>
 public sealed class Residual : Module, ILayer
 {
     private readonly ILayer _layer;

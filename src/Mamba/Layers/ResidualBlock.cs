@@ -7,6 +7,12 @@ namespace Mamba.Layers;
 /// <summary>
 /// A layer of a model: <c>h += mixer(norm(h))</c>, and then <c>h += mlp(norm(h))</c> if there is an MLP.
 /// </summary>
+/// <example>
+/// <code>
+/// using ResidualBlock block = new(new MambaMixer(device, new() { ModelDim = 64 }, random), 64);
+/// DeviceArray y = block.Forward(x);          // x + mixer(norm(x))
+/// </code>
+/// </example>
 public sealed class ResidualBlock : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>

@@ -6,6 +6,12 @@ namespace Mamba.Layers;
 
 /// <summary>Root-mean-square normalisation: <c>y = x / √(mean(x²) + ε)·w</c>.</summary>
 /// <remarks>Zhang and Sennrich, <see href="https://arxiv.org/abs/1910.07467"/>, eq. 4.</remarks>
+/// <example>
+/// <code>
+/// using RmsNorm norm = new(device, 64);
+/// DeviceArray y = norm.Forward(x);
+/// </code>
+/// </example>
 public sealed class RmsNorm : Module, ILayer
 {
     /// <summary>Makes the layer, with weights of one.</summary>

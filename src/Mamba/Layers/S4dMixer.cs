@@ -16,6 +16,13 @@ namespace Mamba.Layers;
 /// <see href="https://arxiv.org/abs/2312.00752"/>, section 4.6.1. Discretised by exponential Euler, as the selective
 /// scan.
 /// </remarks>
+/// <example>
+/// <code>
+/// using S4dMixer mixer = new(device, new() { ModelDim = 64 }, new Random(1));
+/// using DeviceScope scope = device.Scope();
+/// DeviceArray y = mixer.Forward(device.Array([1, 10, 64], tokens));
+/// </code>
+/// </example>
 public sealed class S4dMixer : RecurrentMixer
 {
     private readonly S4dMixerOptions _options;

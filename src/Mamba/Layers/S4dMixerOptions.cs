@@ -5,6 +5,12 @@ namespace Mamba.Layers;
 
 /// <summary>The sizes and options of an <see cref="S4dMixer"/>.</summary>
 /// <remarks>The defaults are those of a <see cref="MambaMixerOptions"/>, so that the two can be compared.</remarks>
+/// <example>
+/// <code>
+/// S4dMixerOptions options = new() { ModelDim = 256, StateDim = 16 };
+/// using SequenceMixer mixer = options.Create(device, new Random(1));
+/// </code>
+/// </example>
 public sealed record S4dMixerOptions : MixerOptions
 {
     private readonly int? _innerDim;

@@ -14,6 +14,20 @@ namespace Mamba.Layers;
 /// <see cref="Require"/>, reads the state, computes, and moves the state on at the very end. A step is Forward of one
 /// token unless it is overridden. What needs the whole sequence derives from <see cref="BidirectionalMixer"/>.
 /// </remarks>
+/// <example>
+/// <code>
+/// SequenceMixer[] mixers =
+/// [
+///     new MambaMixer(device, new() { ModelDim = 64 }, random),
+///     new Mamba2Mixer(device, new() { ModelDim = 64, HeadDim = 16 }, random),
+/// ];
+/// DeviceArray h = x;
+/// foreach (SequenceMixer each in mixers)
+/// {
+///     h = each.Forward(h);
+/// }
+/// </code>
+/// </example>
 public abstract class SequenceMixer : Module, ILayer
 {
     /// <summary>Makes a mixer.</summary>

@@ -3,6 +3,16 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>Layers one after another: each takes what the one before it makes.</summary>
+/// <example>
+/// <code>
+/// using Sequential classifier = new(
+///     new Linear(device, 8, 64, bias: true, random),
+///     new MambaMixer(device, new() { ModelDim = 64 }, random),
+///     new Lambda(device, h =&gt; Functions.Mean(h, axis: 1)),
+///     new Linear(device, 64, 10, bias: true, random));
+/// DeviceArray logits = classifier.Forward(x);
+/// </code>
+/// </example>
 public sealed class Sequential : Module, ILayer
 {
     private readonly ILayer[] _layers;

@@ -12,6 +12,13 @@ namespace Mamba.Memory;
 /// Contiguous, with one exception: <see cref="Slice"/> gives a view of some columns of the last axis, whose rows stand
 /// <see cref="Pitch"/> elements apart. Every operation accepts both.
 /// </remarks>
+/// <example>
+/// <code>
+/// DeviceArray x = device.Array([2, 3], [1, 2, 3, 4, 5, 6]);
+/// DeviceArray rows = x.Reshape([3, 2]);      // the same memory
+/// float[] copy = x.ToArray();
+/// </code>
+/// </example>
 public readonly struct DeviceArray
 {
     private readonly Storage? _storage;

@@ -10,10 +10,10 @@ namespace Mamba.Memory;
 /// <example>
 /// A scope for every round of a loop keeps memory constant:
 /// <code>
-/// while (...)
+/// foreach (float value in values)
 /// {
 ///     using DeviceScope scope = device.Scope();
-///     DeviceArray y = mixer.Step(device.Array([1, 1, 64], token), state);
+///     DeviceArray y = mixer.Step(device.Array([1, 1, 64], input), state);
 ///     y.CopyTo(values);
 /// }
 /// </code>

@@ -3,6 +3,12 @@ using System.Numerics.Tensors;
 namespace Mamba.Memory;
 
 /// <summary>Integers in a device's memory: token ids, or the order in which a scan visits its tokens.</summary>
+/// <example>
+/// <code>
+/// IndexArray reversed = device.Indices([2, 1, 0]);
+/// DeviceArray backward = Functions.Gather(x, reversed);
+/// </code>
+/// </example>
 public readonly struct IndexArray
 {
     private readonly Storage? _storage;

@@ -5,6 +5,11 @@ namespace Mamba.Memory;
 /// The CPU reads weights of every precision and widens them inside the matrix product, to the same bits as if they had
 /// been widened before; a GPU knows <see cref="Float32"/> and <see cref="BFloat16"/>.
 /// </remarks>
+/// <example>
+/// <code>
+/// model.Narrow(Precision.Int8);              // a quarter of the memory, for inference
+/// </code>
+/// </example>
 public enum Precision
 {
     /// <summary>IEEE 754 single precision.</summary>

@@ -3,6 +3,12 @@ using System.Runtime.CompilerServices;
 namespace Mamba.Memory;
 
 /// <summary>The sizes of an array, the last axis fastest; one to six axes. Written <c>[2, 3]</c>.</summary>
+/// <example>
+/// <code>
+/// Shape shape = [8, 128, 64];                // batch, length, channels
+/// Console.WriteLine($"{shape} has {shape.Count} elements, the last axis {shape.Width}");
+/// </code>
+/// </example>
 [CollectionBuilder(typeof(Shape), nameof(Create))]
 public readonly struct Shape : IEquatable<Shape>
 {

@@ -9,6 +9,13 @@ namespace Mamba.Optimization;
 /// Kingma and Ba, <see href="https://arxiv.org/abs/1412.6980"/>, Algorithm 1; weight decay as in PyTorch's Adam:
 /// <c>λ·p</c> is added to the gradient, and so goes through the moments. <see cref="AdamW"/> keeps it apart.
 /// </remarks>
+/// <example>
+/// <code>
+/// using Adam optimizer = new(module, new() { LearningRate = 1e-3, Beta2 = 0.99 });
+/// tape.Backward(loss);
+/// optimizer.Step();
+/// </code>
+/// </example>
 public sealed class Adam : Optimizer
 {
     private readonly AdamOptions _options;

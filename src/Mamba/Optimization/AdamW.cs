@@ -8,6 +8,14 @@ namespace Mamba.Optimization;
 /// Loshchilov and Hutter, <see href="https://arxiv.org/abs/1711.05101"/>, Algorithm 2, in PyTorch's form: weights shrink by
 /// <c>1 - η·λ</c> and then move by <c>η·m̂/(√v̂ + ε)</c>.
 /// </remarks>
+/// <example>
+/// <code>
+/// using AdamW optimizer = new(module, new() { LearningRate = 1e-3, WeightDecay = 0.1 });
+/// module.ClearGradients();
+/// tape.Backward(loss);
+/// optimizer.Step();
+/// </code>
+/// </example>
 public sealed class AdamW : Optimizer
 {
     private readonly AdamWOptions _options;

@@ -15,6 +15,18 @@ namespace Mamba.Optimization;
 /// 64 bytes, and the gaps stay zero. Every parameter has a gradient from now on, of zeros where no tape reaches it. As
 /// in Li et al., PyTorch Distributed, <see href="https://arxiv.org/abs/2006.15704"/>, section 3.2.
 /// </remarks>
+/// <example>
+/// <code>
+/// using GradientBuckets buckets = new(module);
+/// tape.Backward(loss);
+/// foreach (DeviceArray bucket in buckets.Buckets)
+/// {
+///     exchange.Average(bucket);              // over all processes
+/// }
+///
+/// optimizer.Step();
+/// </code>
+/// </example>
 public sealed class GradientBuckets : IDisposable
 {
     /// <summary>Bytes of a bucket unless others are asked for, 25 MiB.</summary>

@@ -4,6 +4,13 @@ using Mamba.Memory;
 namespace Mamba.Optimization;
 
 /// <summary>The gradients of a module as one vector.</summary>
+/// <example>
+/// <code>
+/// tape.Backward(loss);
+/// double norm = Gradients.Clip(module, limit: 1);
+/// optimizer.Step();
+/// </code>
+/// </example>
 public static class Gradients
 {
     /// <summary>Computes the Euclidean norm of all gradients.</summary>

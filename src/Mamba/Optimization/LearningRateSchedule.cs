@@ -5,6 +5,15 @@ namespace Mamba.Optimization;
 /// Whatever the kind, the first steps warm up: step s of W, counted from 0, has <c>Peak·(s + 1)/W</c>. From
 /// <see cref="TotalSteps"/> on, kinds that fall stay at the floor.
 /// </remarks>
+/// <example>
+/// <code>
+/// LearningRateSchedule schedule = new()
+/// {
+///     Kind = LearningRateKind.Cosine, Peak = 3e-3, WarmupSteps = 100, TotalSteps = 2000, Floor = 3e-4,
+/// };
+/// optimizer.Step(schedule.At(step: 500));
+/// </code>
+/// </example>
 public sealed record LearningRateSchedule
 {
     /// <summary>How the rate goes on after the warm-up.</summary>

@@ -11,6 +11,13 @@ namespace Mamba.Optimization;
 /// <c>p ← p - η·(sign(c) + λ·p)</c>, <c>m ← β₂·m + (1 - β₂)·g</c>. The authors use a learning rate that is 3 to 10
 /// times smaller than AdamW's, and a weight decay that is as many times larger.
 /// </remarks>
+/// <example>
+/// <code>
+/// using Lion optimizer = new(module, new() { LearningRate = 1e-4, WeightDecay = 0.3 });
+/// tape.Backward(loss);
+/// optimizer.Step();
+/// </code>
+/// </example>
 public sealed class Lion : Optimizer
 {
     private readonly LionOptions _options;

@@ -9,6 +9,15 @@ namespace Mamba.Optimization;
 /// <c>average ← average + (1 - decay)·(weight - average)</c>, from the weights as they are when it is made.
 /// </summary>
 /// <remarks>Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.</remarks>
+/// <example>
+/// <code>
+/// using MovingAverage average = new(module, decay: 0.999);
+/// optimizer.Step();
+/// average.Update();
+/// average.Swap();                            // the module has the averages now: evaluate
+/// average.Swap();                            // and its own weights again
+/// </code>
+/// </example>
 public sealed class MovingAverage : IDisposable
 {
     private readonly List<(Parameter Parameter, DeviceArray Average)> _parameters = [];

@@ -9,6 +9,13 @@ namespace Mamba.Optimization;
 /// As PyTorch's SGD without dampening: <c>g ← g + λ·p</c>, <c>m ← μ·m + g</c>, then <c>p ← p - η·m</c>, or with
 /// Nesterov's momentum <c>p ← p - η·(g + μ·m)</c>: Sutskever et al., On the importance of initialization and momentum, 2013.
 /// </remarks>
+/// <example>
+/// <code>
+/// using Sgd optimizer = new(module, new() { LearningRate = 0.1, Momentum = 0.9, Nesterov = true });
+/// tape.Backward(loss);
+/// optimizer.Step();
+/// </code>
+/// </example>
 public sealed class Sgd : Optimizer
 {
     private readonly SgdOptions _options;

@@ -1,0 +1,37 @@
+using Mamba.Autograd;
+using Mamba.Cpu;
+using Mamba.Layers;
+using Mamba.Memory;
+using Mamba.Models;
+using Mamba.Operations;
+using Mamba.Optimization;
+
+namespace Mamba.Snippets;
+
+/// <summary>The names that examples in the XML documentation use without declaring them.</summary>
+internal abstract class Given
+{
+    protected static readonly int batch, channels, states;
+    protected static readonly CpuDevice device = null!;
+    protected static readonly Random random = null!;
+    protected static readonly float[] input = [], tokens = [], values = [];
+    protected static readonly int[] classes = [], nextTokens = [], order = [], prompt = [];
+    protected static readonly DeviceArray x, y, a, b, scale, shift, hidden, projected, token, target, logits, loss;
+    protected static readonly Linear head = null!;
+    protected static readonly MambaMixer mixer = null!;
+    protected static readonly LayerState state = null!;
+    protected static readonly Module module = null!;
+    protected static readonly MambaLanguageModel model = null!;
+    protected static readonly Parameter parameter = null!;
+    protected static readonly Optimizer optimizer = null!;
+    protected static readonly Tape tape = null!;
+    protected static readonly ScanInputs inputs;
+    protected static readonly Exchange exchange = null!;
+
+    protected interface Exchange
+    {
+        void Begin(DeviceArray array);
+
+        void Average(DeviceArray array);
+    }
+}
