@@ -1,3 +1,4 @@
+using ILGPU;
 using Mamba.Gpu.Kernels;
 using Mamba.Memory;
 using Mamba.Operations;
@@ -33,7 +34,7 @@ public sealed partial class GpuDevice
             ((long)sequences.Count * tiles * inputs.Heads * columnTiles, 1),
             threads);
 
-        int keyTiles = (inputs.Past + longest + 3) / 4;
+        int keyTiles = (attention.LongestPast + longest + 3) / 4;
         Launch(
             new AttentionKeyGradientKernel(
                 parts,
@@ -41,10 +42,30 @@ public sealed partial class GpuDevice
                 keyTiles,
                 gy,
                 statistics,
-                PastRowsOf(ofInputs.PastKeys, inputs.Past, ofInputs.Keys, dim),
-                PastRowsOf(ofInputs.PastValues, inputs.Past, ofInputs.Values, dim)),
+                PastRowsOf(ofInputs.PastKeys, ofInputs.Keys, dim),
+                PastRowsOf(ofInputs.PastValues, ofInputs.Values, dim)),
             ((long)sequences.Count * keyTiles * inputs.KeyValueHeads * columnTiles, 1),
             threads);
+    }
+
+    internal override void Append(in AppendOperation append)
+    {
+        using DeviceScope scope = Scope();
+        (ArrayView<int> lengths, int length) = NumbersOf(
+            append, append.Sequences.Count, static (in AppendOperation operation, int i) => operation.LengthOf(i));
+        int width = append.X.Shape.Width;
+        Launch(
+            new AppendKernel(
+                SequencesOf(append.Sequences),
+                (long)append.Sequences.Tokens * ((width + 3) / 4),
+                lengths,
+                length,
+                append.Cache.Shape[1],
+                width,
+                RowsOf(append.X),
+                RowsOf(append.Cache)),
+            Groups((long)append.Sequences.Tokens * ((width + 3) / 4), GroupSize),
+            GroupSize);
     }
 
     internal override void Rotary(in RotaryOperation rotary)
@@ -59,12 +80,16 @@ public sealed partial class GpuDevice
             (turns[2 * i], turns[(2 * i) + 1]) = ((int)fraction, (int)(fraction >> 32));
         }
 
+        (ArrayView<int> offsets, int offset) = NumbersOf(
+            rotary, rotary.Sequences.Count, static (in RotaryOperation operation, int i) => operation.OffsetOf(i));
         long items = (long)rotary.Sequences.Tokens * heads * (options.HeadDim - pairs);
         Launch(
             new RotaryKernel(
                 SequencesOf(rotary.Sequences),
                 rotary.Sequences.Tokens,
                 UploadScratch(turns).Cast<ulong>(),
+                offsets,
+                offset,
                 options.Offset,
                 heads,
                 options.HeadDim,
@@ -89,18 +114,38 @@ public sealed partial class GpuDevice
 
         (int X, int Y) threads = ThreadsOf(dim);
         long columnTiles = Math.Max(Groups(dim, 4 * threads.X), 1);
+        (ArrayView<int> pastLengths, int past) = NumbersOf(
+            attention, attention.Sequences.Count, static (in AttentionOperation operation, int i) => operation.Past(i));
         AttentionParts parts = new(
             SequencesOf(attention.Sequences),
             RowsOf(inputs.Queries).CutAt(dim),
-            PastRowsOf(inputs.PastKeys, inputs.Past, inputs.Keys, dim),
-            PastRowsOf(inputs.PastValues, inputs.Past, inputs.Values, dim),
-            inputs.Past,
+            PastRowsOf(inputs.PastKeys, inputs.Keys, dim),
+            PastRowsOf(inputs.PastValues, inputs.Values, dim),
+            pastLengths,
+            past,
+            inputs.PastCapacity,
             inputs.Heads / inputs.KeyValueHeads,
             dim,
             (int)columnTiles);
         return (parts, columnTiles, threads);
     }
 
-    private GpuPastRows PastRowsOf(DeviceArray past, int count, DeviceArray present, int headDim) =>
-        new(RowsOf(past).CutAt(headDim), count, RowsOf(present).CutAt(headDim));
+    private GpuPastRows PastRowsOf(DeviceArray past, DeviceArray present, int headDim) =>
+        new(RowsOf(past).CutAt(headDim), RowsOf(present).CutAt(headDim));
+
+    /// <summary>A number for each sequence: in memory of the scope, or one for all if they are equal.</summary>
+    private (ArrayView<int> Each, int All) NumbersOf<T>(in T operation, int count, NumberOf<T> numberOf)
+    {
+        Span<int> numbers = count <= 256 ? stackalloc int[count] : new int[count];
+        for (int i = 0; i < count; i++)
+        {
+            numbers[i] = numberOf(operation, i);
+        }
+
+        return count == 0 ? (default, 0)
+            : numbers.ContainsAnyExcept(numbers[0]) ? (UploadScratch(numbers), -1)
+            : (default, numbers[0]);
+    }
+
+    private delegate int NumberOf<T>(in T operation, int sequence);
 }

@@ -207,6 +207,7 @@ public sealed partial class MambaLanguageModel : Module
     {
         // Once a step has found all its memory in the pool of its thread's context, the next one will.
         WarmBatches.Entry warm = _warm.Of(Device.RequireContext());
+        state.Reserve(1); // room for a token, which is no change
         using ModelStepGuard guard = new(state, isSafe: warm.Covers(state.Batch));
         long allocations = warm.Context.Allocations;
         StepLogits(Device.Indices(ids), state).CopyTo(logits);
@@ -311,7 +312,7 @@ public sealed partial class MambaLanguageModel : Module
             cancellation.ThrowIfCancellationRequested();
             if (state is not null)
             {
-                after[i] = state.Layers[i].Over([.. state.Layers[i].Arrays]);
+                after[i] = state.Layers[i].DraftInPlace(length, segments);
             }
 
             h = InScope(_blocks[i], h, state is null ? null : after[i], segments);

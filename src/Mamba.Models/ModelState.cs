@@ -89,9 +89,9 @@ public sealed class ModelState : IDisposable
     /// <summary>Copies one text's memory into a place of this batch.</summary>
     /// <param name="slot">The text here that is overwritten.</param>
     /// <param name="other">A state of the same model.</param>
-    /// <param name="otherSlot">The text there; in a model with attention it has as many tokens as those here.</param>
+    /// <param name="otherSlot">The text there.</param>
     /// <exception cref="ArgumentException">
-    /// The other state is of another model or device, or of another length.
+    /// The other state is of another model or device, or a mixer's that cannot hold texts of different lengths.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such text.</exception>
     /// <exception cref="InvalidOperationException">A tape follows one of the states.</exception>
@@ -102,6 +102,11 @@ public sealed class ModelState : IDisposable
         for (int i = 0; i < _layers.Length; i++)
         {
             _layers[i].RequireCopySlot(slot, other._layers[i], otherSlot);
+        }
+
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            _layers[i].ReserveFor(other._layers[i], otherSlot); // all that may fail comes first
         }
 
         for (int i = 0; i < _layers.Length; i++)
@@ -269,6 +274,15 @@ public sealed class ModelState : IDisposable
         {
             layer.IsGuarded = isGuarded;
             layer.IsChanged &= !isGuarded;
+        }
+    }
+
+    /// <summary>Makes room for tokens that layers hold one by one; the state stays as it was.</summary>
+    internal void Reserve(int length, StateSlots? slots = null)
+    {
+        foreach (LayerState layer in _layers)
+        {
+            layer.Reserve(length, null, slots);
         }
     }
 

@@ -12,10 +12,14 @@ namespace Mamba.Models;
 /// length of the model's kind, the number of texts and their positions; for each layer the tokens that it holds one by
 /// one, and its arrays as float32; at the end a SHA-256 of everything before it.
 /// </summary>
+/// <remarks>
+/// A layer that holds tokens has one number of them in format 2, which all texts share; in format 3, which is written
+/// only if the numbers differ, one for each text. Of an array that grows with the tokens a text has as many rows.
+/// </remarks>
 internal static class StateFile
 {
     private const string Magic = "MAMBASTATE";
-    private const int FormatVersion = 2, Piece = 1 << 20, MaxKindLength = 1 << 20;
+    private const int CommonLengths = 2, OwnLengths = 3, Piece = 1 << 20, MaxKindLength = 1 << 20;
 
     /// <summary>Writes a state.</summary>
     public static void Write(ModelState state, Stream stream)
@@ -24,7 +28,8 @@ internal static class StateFile
         using IncrementalHash checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] kind = Encoding.UTF8.GetBytes(state.Kind);
         Write(stream, checksum, Encoding.ASCII.GetBytes(Magic));
-        WriteNumbers(stream, checksum, FormatVersion, kind.Length);
+        bool isCommon = state.Layers.All(HasCommonLength);
+        WriteNumbers(stream, checksum, isCommon ? CommonLengths : OwnLengths, kind.Length);
         Write(stream, checksum, kind);
         WriteNumbers(stream, checksum, state.Batch);
         WriteNumbers(stream, checksum, [.. state.Positions]);
@@ -32,12 +37,13 @@ internal static class StateFile
         foreach (LayerState layer in state.Layers)
         {
             layer.Refresh();
-            WriteNumbers(stream, checksum, layer.Length);
-            foreach (DeviceArray array in layer.Arrays)
+            int[] lengths = LengthsOf(layer);
+            WriteNumbers(stream, checksum, [.. (isCommon ? [layer.Length] : lengths).Select(length => (long)length)]);
+            foreach ((DeviceArray array, nint first, nint end) in PartsOf(layer, lengths))
             {
-                for (nint start = 0; start < array.Shape.Count; start += piece.Length)
+                for (nint start = first; start < end; start += piece.Length)
                 {
-                    Span<float> part = piece.AsSpan(0, (int)Math.Min(piece.Length, array.Shape.Count - start));
+                    Span<float> part = piece.AsSpan(0, (int)Math.Min(piece.Length, end - start));
                     array.ReadElements(start, part);
                     Write(stream, checksum, MemoryMarshal.AsBytes(part));
                 }
@@ -52,7 +58,7 @@ internal static class StateFile
     public static void Read(ModelState state, Stream stream)
     {
         using IncrementalHash checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        ReadHeader(state, stream, checksum);
+        bool isCommon = ReadHeader(state, stream, checksum) == CommonLengths;
         long[] positions = ReadNumbers(stream, checksum, state.Batch);
         if (Array.Exists(positions, position => position < 0))
         {
@@ -60,11 +66,11 @@ internal static class StateFile
                 $"A saved state claims {positions.Min()} tokens of a text; expected 0 or more.");
         }
 
-        int[] lengths = new int[state.Layers.Count];
+        int[][] lengths = new int[state.Layers.Count][];
         List<byte[]>[] layers = new List<byte[]>[lengths.Length];
         for (int i = 0; i < layers.Length; i++)
         {
-            lengths[i] = ReadLength(state.Layers[i], i, stream, checksum);
+            lengths[i] = ReadLengths(state.Layers[i], i, isCommon, stream, checksum);
             layers[i] = ReadBytes(stream, checksum, BytesOf(state.Layers[i], lengths[i]));
         }
 
@@ -78,15 +84,16 @@ internal static class StateFile
         using ModelState loaded = state.CreateEmpty();
         for (int i = 0; i < layers.Length; i++)
         {
-            loaded.Layers[i].SetLength(lengths[i]);
-            Fill(loaded.Layers[i], layers[i]);
+            loaded.Layers[i].SetLengths(lengths[i]);
+            Fill(loaded.Layers[i], lengths[i], layers[i]);
         }
 
         loaded.SetPositions(positions);
         state.CopyFrom(loaded);
     }
 
-    private static void ReadHeader(ModelState state, Stream stream, IncrementalHash checksum)
+    /// <summary>Checks what stands before the positions, and gives the format.</summary>
+    private static long ReadHeader(ModelState state, Stream stream, IncrementalHash checksum)
     {
         string magic = Encoding.ASCII.GetString(Read(stream, checksum, Magic.Length));
         if (magic != Magic)
@@ -95,11 +102,11 @@ internal static class StateFile
         }
 
         long version = ReadNumber(stream, checksum);
-        if (version != FormatVersion)
+        if (version is not (CommonLengths or OwnLengths))
         {
             throw new InvalidDataException(
-                $"Expected a saved state of format {FormatVersion}; found format {version}, of another version of " +
-                "Mamba.");
+                $"Expected a saved state of format {CommonLengths} or {OwnLengths}; found format {version}, of another " +
+                "version of Mamba.");
         }
 
         long length = ReadNumber(stream, checksum);
@@ -121,42 +128,93 @@ internal static class StateFile
         {
             throw new InvalidDataException($"The saved state holds {batch} texts; expected {state.Batch}.");
         }
+
+        return version;
     }
 
-    private static int ReadLength(LayerState layer, int index, Stream stream, IncrementalHash checksum)
+    private static bool HasCommonLength(LayerState layer) =>
+        !layer.HoldsTokens || Array.TrueForAll(LengthsOf(layer), length => length == layer.Length);
+
+    private static int[] LengthsOf(LayerState layer) =>
+        [.. Enumerable.Range(0, layer.Batch).Select(layer.LengthOf)];
+
+    /// <summary>
+    /// What is saved of a layer's arrays, by the first element and the end: of those that grow the rows of each text.
+    /// </summary>
+    private static IEnumerable<(DeviceArray Array, nint Start, nint End)> PartsOf(LayerState layer, int[] lengths)
     {
-        long length = ReadNumber(stream, checksum), most = layer.HoldsTokens ? int.MaxValue : 0;
-        return length >= 0 && length <= most
-            ? (int)length
+        for (int i = 0; i < layer.Arrays.Count; i++)
+        {
+            DeviceArray array = layer.Arrays[i];
+            if (!layer.Grows(i))
+            {
+                yield return (array, 0, array.Shape.Count);
+                continue;
+            }
+
+            nint perText = (nint)array.Shape[1] * array.Shape[2];
+            for (int text = 0; text < lengths.Length; text++)
+            {
+                yield return (array, text * perText, (text * perText) + ((nint)lengths[text] * array.Shape[2]));
+            }
+        }
+    }
+
+    private static int[] ReadLengths(
+        LayerState layer, int index, bool isCommon, Stream stream, IncrementalHash checksum)
+    {
+        int[] lengths = new int[layer.Batch];
+        for (int i = 0; i < (isCommon ? 1 : lengths.Length); i++)
+        {
+            long length = ReadNumber(stream, checksum), most = layer.HoldsTokens ? int.MaxValue : 0;
+            if (length < 0 || length > most)
+            {
+                throw new InvalidDataException(
+                    $"A saved state claims {length} tokens in layer {index}; expected 0 to {most}.");
+            }
+
+            if (isCommon)
+            {
+                Array.Fill(lengths, (int)length);
+            }
+            else
+            {
+                lengths[i] = (int)length;
+            }
+        }
+
+        return layer.HasLengths || lengths.All(length => length == lengths[0])
+            ? lengths
             : throw new InvalidDataException(
-                $"A saved state claims {length} tokens in layer {index}; expected 0 to {most}.");
+                $"A saved state claims texts of {lengths.Min()} to {lengths.Max()} tokens in layer {index}, whose " +
+                "texts are of one length.");
     }
 
-    /// <summary>Bytes of all arrays of a layer that holds a number of tokens.</summary>
-    private static long BytesOf(LayerState layer, int length)
+    /// <summary>Bytes of all arrays of a layer that holds some tokens of each text.</summary>
+    private static long BytesOf(LayerState layer, int[] lengths)
     {
-        Int128 elements = 0;
+        Int128 elements = 0, tokens = lengths.Sum(length => (long)length);
         for (int i = 0; i < layer.Arrays.Count; i++)
         {
             Shape shape = layer.Arrays[i].Shape;
-            elements += layer.Grows(i) ? (Int128)shape[0] * length * shape[2] : shape.Count;
+            elements += layer.Grows(i) ? tokens * shape[2] : shape.Count;
         }
 
         return elements <= long.MaxValue / sizeof(float)
             ? (long)elements * sizeof(float)
-            : throw new InvalidDataException($"A saved state claims {length} tokens, more than memory can hold.");
+            : throw new InvalidDataException($"A saved state claims {tokens} tokens, more than memory can hold.");
     }
 
-    private static void Fill(LayerState layer, List<byte[]> pieces)
+    private static void Fill(LayerState layer, int[] lengths, List<byte[]> pieces)
     {
-        // Pieces of the file and arrays end at different places.
+        // Pieces of the file and parts of arrays end at different places.
         int piece = 0, used = 0;
-        foreach (DeviceArray array in layer.Arrays)
+        foreach ((DeviceArray array, nint first, nint end) in PartsOf(layer, lengths))
         {
-            for (nint start = 0; start < array.Shape.Count;)
+            for (nint start = first; start < end;)
             {
                 ReadOnlySpan<float> rest = MemoryMarshal.Cast<byte, float>(pieces[piece])[used..];
-                ReadOnlySpan<float> part = rest[..(int)Math.Min(rest.Length, array.Shape.Count - start)];
+                ReadOnlySpan<float> part = rest[..(int)Math.Min(rest.Length, end - start)];
                 array.WriteElements(start, part);
                 start += part.Length;
                 (piece, used) = part.Length == rest.Length ? (piece + 1, 0) : (piece, used + part.Length);

@@ -125,7 +125,7 @@ internal readonly struct AttentionKeyGradientKernel(
         parts.StageKeys(parts.K, tile, keys);
         parts.StageKeys(parts.V, tile, values);
         Group.Barrier();
-        int firstToken = tile.First > parts.Past ? tile.First - parts.Past : 0;
+        int firstToken = tile.First > tile.Past ? tile.First - tile.Past : 0;
         QuadRows ofKeys = default, ofValues = default;
         int member = 0;
         do
@@ -184,7 +184,7 @@ internal readonly struct AttentionKeyGradientKernel(
 
     private void Add(GpuPastRows target, AttentionTile tile, int i, Quad value)
     {
-        if (tile.First + i < parts.Past + tile.Length)
+        if (tile.First + i < tile.Past + tile.Length)
         {
             long from = (long)tile.Head * parts.Dim;
             target.AddQuad(tile, tile.First + i, from + tile.Column, from + parts.Dim, value);

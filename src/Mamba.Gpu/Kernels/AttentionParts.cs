@@ -2,26 +2,26 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Keys or values: the first <paramref name="count"/> of each sequence come from the past.</summary>
-internal readonly struct GpuPastRows(GpuRows past, int count, GpuRows present)
+/// <summary>Keys or values: the first of each sequence come from the past.</summary>
+internal readonly struct GpuPastRows(GpuRows past, GpuRows present)
 {
     public Quad LoadQuad(AttentionTile tile, int index, long column, long end)
     {
         // One load from either, for a kernel holds the code of every load that is written down.
-        GpuRows rows = index < count ? past : present;
+        GpuRows rows = index < tile.Past ? past : present;
         return rows.LoadQuad(RowOf(tile, index), column, end);
     }
 
     public float Load(AttentionTile tile, int index, long column)
     {
-        GpuRows rows = index < count ? past : present;
+        GpuRows rows = index < tile.Past ? past : present;
         return rows.Load(RowOf(tile, index), column);
     }
 
     /// <summary>Adds to a row, if its part is there.</summary>
     public void AddQuad(AttentionTile tile, int index, long column, long end, Quad value)
     {
-        GpuRows rows = index < count ? past : present;
+        GpuRows rows = index < tile.Past ? past : present;
         if (rows.Exists)
         {
             rows.AddQuad(RowOf(tile, index), column, end, value);
@@ -29,16 +29,21 @@ internal readonly struct GpuPastRows(GpuRows past, int count, GpuRows present)
     }
 
     private long RowOf(AttentionTile tile, int index) =>
-        index < count ? ((long)tile.Sequence * count) + index : (long)tile.Start + index - count;
+        index < tile.Past ? tile.PastStart + index : (long)tile.Start + index - tile.Past;
 }
 
 /// <summary>What a group of attention has: four tokens or keys of a sequence, a head, some of its columns.</summary>
-internal readonly struct AttentionTile(int sequence, int start, int length, int first, int head, int column)
+internal readonly struct AttentionTile(
+    int start, int length, long pastStart, int past, int first, int head, int column)
 {
-    public int Sequence { get; } = sequence;
-
     /// <summary>The sequence's first token.</summary>
     public int Start { get; } = start;
+
+    /// <summary>The row of the first key before the sequence.</summary>
+    public long PastStart { get; } = pastStart;
+
+    /// <summary>Keys before the sequence.</summary>
+    public int Past { get; } = past;
 
     /// <summary>The sequence's tokens.</summary>
     public int Length { get; } = length;
@@ -57,7 +62,9 @@ internal readonly struct AttentionTile(int sequence, int start, int length, int 
 /// <param name="q">Queries.</param>
 /// <param name="k">Keys.</param>
 /// <param name="v">Values.</param>
-/// <param name="past">Keys before each sequence.</param>
+/// <param name="pastLengths">Keys before each sequence; anything if they are as many.</param>
+/// <param name="past">Keys before every sequence; -1 if <paramref name="pastLengths"/> tells.</param>
+/// <param name="capacity">Rows of each sequence's past.</param>
 /// <param name="headsPerKey">Query heads that share a key head.</param>
 /// <param name="dim">Width of a head.</param>
 /// <param name="columnTiles">Groups that a head's columns are shared out to.</param>
@@ -66,7 +73,9 @@ internal readonly struct AttentionParts(
     GpuRows q,
     GpuPastRows k,
     GpuPastRows v,
+    ArrayView<int> pastLengths,
     int past,
+    int capacity,
     int headsPerKey,
     int dim,
     int columnTiles)
@@ -79,8 +88,6 @@ internal readonly struct AttentionParts(
     public GpuPastRows K { get; } = k;
 
     public GpuPastRows V { get; } = v;
-
-    public int Past { get; } = past;
 
     public int Dim { get; } = dim;
 
@@ -96,7 +103,14 @@ internal readonly struct AttentionParts(
         int column = 4 * (((Grid.IdxX - (rest * columnTiles)) * Group.DimX) + Group.IdxX);
         int tiles = rest / headCount, head = rest - (tiles * headCount);
         int sequence = tiles / tilesPerSequence, first = 4 * (tiles - (sequence * tilesPerSequence));
-        return new(sequence, sequences.Start(sequence), sequences.Length(sequence), first, head, column);
+        return new(
+            sequences.Start(sequence),
+            sequences.Length(sequence),
+            (long)sequences.Slot(sequence) * capacity,
+            past >= 0 ? past : pastLengths[sequence],
+            first,
+            head,
+            column);
     }
 
     /// <summary>Puts four queries, or gradients of outputs, side by side, column by column.</summary>
@@ -118,7 +132,7 @@ internal readonly struct AttentionParts(
     public void StageKeys(GpuPastRows rows, AttentionTile tile, ArrayView<Quad> columns)
     {
         long from = (long)tile.Head * Dim;
-        int last = Past + tile.Length - 1, end = tile.First <= last ? Dim : 0;
+        int last = tile.Past + tile.Length - 1, end = tile.First <= last ? Dim : 0;
         for (int i = (Group.IdxY * Group.DimX) + Group.IdxX; i < end; i += Group.DimX * Group.DimY)
         {
             columns[i] = new(
@@ -169,7 +183,7 @@ internal readonly struct AttentionParts(
     /// <summary>What four queries see of a key; a constant where they do not.</summary>
     public Quad Seen(AttentionTile tile, int key, Quad value, float otherwise)
     {
-        int first = Past + tile.First;
+        int first = tile.Past + tile.First;
         return new(
             key <= first ? value.X : otherwise,
             key <= first + 1 ? value.Y : otherwise,
@@ -180,13 +194,13 @@ internal readonly struct AttentionParts(
     /// <summary>What a query sees of four keys; 0 where it does not.</summary>
     public Quad SeenBy(AttentionTile tile, int token, Quad value)
     {
-        int last = Past + token - tile.First;
+        int last = tile.Past + token - tile.First;
         return new(last >= 0 ? value.X : 0f, last > 0 ? value.Y : 0f, last > 1 ? value.Z : 0f, last > 2 ? value.W : 0f);
     }
 
     /// <summary>Keys that the four queries see; 0 where there are none, past the end of a short sequence.</summary>
     public int Keys(AttentionTile tile) =>
-        tile.First < tile.Length ? Past + Smaller(tile.First + 4, tile.Length) : 0;
+        tile.First < tile.Length ? tile.Past + Smaller(tile.First + 4, tile.Length) : 0;
 
     /// <summary>The row of one of four tokens, or of the last where there is none.</summary>
     public static long TokenRow(AttentionTile tile, int i) =>

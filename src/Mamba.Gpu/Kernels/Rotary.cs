@@ -9,7 +9,9 @@ namespace Mamba.Gpu.Kernels;
 /// <param name="sequences">Where the sequences are.</param>
 /// <param name="tokens">Number of tokens.</param>
 /// <param name="turns">Each pair's turns from one position to the next, in 64 bits after the point.</param>
-/// <param name="offset">Position of a sequence's first token.</param>
+/// <param name="offsets">What is added to each sequence's positions; anything if it is one number for all.</param>
+/// <param name="commonOffset">What is added to all; -1 if <paramref name="offsets"/> tells.</param>
+/// <param name="offset">What is added besides.</param>
 /// <param name="heads">Heads of a token.</param>
 /// <param name="dim">Width of a head.</param>
 /// <param name="pairs">Pairs of a head.</param>
@@ -21,6 +23,8 @@ internal readonly struct RotaryKernel(
     GpuSequences sequences,
     long tokens,
     ArrayView<ulong> turns,
+    ArrayView<int> offsets,
+    int commonOffset,
     long offset,
     int heads,
     int dim,
@@ -51,7 +55,9 @@ internal readonly struct RotaryKernel(
         }
 
         long first = from + (interleaved != 0 ? 2 * i : i), second = first + (interleaved != 0 ? 1 : pairs);
-        long position = offset + token - sequences.Start(sequences.Of((int)token));
+        int sequence = sequences.Of((int)token);
+        long position = offset + (commonOffset >= 0 ? commonOffset : offsets[sequence])
+            + token - sequences.Start(sequence);
         Pair turned = Angle.CosSin((ulong)position * turns[i]);
         float a = x.Load(token, first), b = x.Load(token, second), sin = sign * turned.B;
         y.Store(token, first, (a * turned.A) - (b * sin));

@@ -53,6 +53,10 @@ public sealed partial class Trainer
         foreach (LayerState state in CarriedStates)
         {
             state.Refresh();
+            if (state.HoldsTokens)
+            {
+                state.SetLength(state.Length); // as many rows as tokens
+            }
         }
 
         _lastCheckpoint = _folder.Save(_run.Step, folder =>

@@ -12,7 +12,7 @@ public sealed unsafe partial class CpuDevice
         using DeviceScope scope = Scope();
         AttentionParts parts = new(this, attention);
         int items = attention.Sequences.Count * parts.Heads;
-        Rows scratch = RowsOf(Allocate([items, parts.Past + attention.Sequences.LongestLength]));
+        Rows scratch = RowsOf(Allocate([items, parts.Capacity + attention.Sequences.LongestLength]));
         Run(new AttentionJob(parts, RowsOf(attention.Y), scratch), items);
     }
 
@@ -23,7 +23,7 @@ public sealed unsafe partial class CpuDevice
 
         // Heads that share keys add to the same gradients: they are one item.
         int items = attention.Sequences.Count * parts.KeyValueHeads;
-        int scratch = 2 * (parts.Past + attention.Sequences.LongestLength);
+        int scratch = 2 * (parts.Capacity + attention.Sequences.LongestLength);
         Run(
             new AttentionBackwardJob(
                 parts,
@@ -36,6 +36,9 @@ public sealed unsafe partial class CpuDevice
                 RowsOf(Allocate([items, scratch]))),
             items);
     }
+
+    internal override void Append(in AppendOperation append) =>
+        Run(new AppendJob(append, RowsOf(append.X), RowsOf(append.Cache)), append.Sequences.Count);
 
     internal override void Rotary(in RotaryOperation rotary)
     {
@@ -54,16 +57,18 @@ public sealed unsafe partial class CpuDevice
         private readonly Rows _v = device.RowsOf(attention.Inputs.Values);
         private readonly Rows _pastK = device.RowsOf(attention.Inputs.PastKeys);
         private readonly Rows _pastV = device.RowsOf(attention.Inputs.PastValues);
-        private readonly Sequences _sequences = attention.Sequences;
+        private readonly AttentionOperation _attention = attention;
         private readonly int _dim = attention.Inputs.HeadDim;
 
         public int Heads { get; } = attention.Inputs.Heads;
 
         public int KeyValueHeads { get; } = attention.Inputs.KeyValueHeads;
 
-        public int Past { get; } = attention.Inputs.Past;
+        /// <summary>Rows of each sequence's past: as long as these stay, so does the size of the scratch.</summary>
+        public int Capacity { get; } = attention.Inputs.PastCapacity;
 
-        public AttentionSizes Sizes(int sequence) => new(Past, _sequences.Length(sequence), _dim);
+        public AttentionSizes Sizes(int sequence) =>
+            new(_attention.Past(sequence), _attention.Sequences.Length(sequence), _dim);
 
         public Rows Q(int sequence, int head) => OfHead(_q, sequence, head);
 
@@ -72,11 +77,11 @@ public sealed unsafe partial class CpuDevice
         public PastRows V(int sequence, int head) => OfHead(_pastV, _v, sequence, head);
 
         public Rows OfHead(Rows rows, int sequence, int head) =>
-            rows.IsNull ? rows : new Rows(rows[_sequences.Start(sequence)], rows.Pitch).From(head * _dim);
+            rows.IsNull ? rows : new Rows(rows[_attention.Sequences.Start(sequence)], rows.Pitch).From(head * _dim);
 
         public PastRows OfHead(Rows past, Rows present, int sequence, int head) => new(
-            past.IsNull ? past : new Rows(past[(nint)sequence * Past], past.Pitch).From(head * _dim),
-            Past,
+            past.At((nint)_attention.Sequences.Slot(sequence) * Capacity, head * _dim),
+            _attention.Past(sequence),
             OfHead(present, sequence, head));
     }
 
@@ -119,16 +124,30 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
+    private readonly struct AppendJob(AppendOperation append, Rows x, Rows cache) : IJob
+    {
+        public void Run(int item)
+        {
+            int width = append.X.Shape.Width, first = append.Sequences.Start(item);
+            nint target = append.Start(item);
+            for (int t = 0; t < append.Sequences.Length(item); t++)
+            {
+                new ReadOnlySpan<float>(x[first + t], width).CopyTo(new(cache[target + t], width));
+            }
+        }
+    }
+
     private readonly struct RotaryJob(RotaryOperation rotary, Rows x, Rows y, Rows angles) : IJob
     {
         public void Run(int item)
         {
             RotaryOptions options = rotary.Options;
             int start = rotary.Sequences.Start(item);
+            long position = (long)options.Offset + rotary.OffsetOf(item);
             for (int t = 0; t < rotary.Sequences.Length(item); t++)
             {
                 Kernels.Rotary.Angles(
-                    (long)options.Offset + t, options.RotaryDim, options.Base, rotary.Inverse, angles[item]);
+                    position + t, options.RotaryDim, options.Base, rotary.Inverse, angles[item]);
                 Kernels.Rotary.Token(
                     x[start + t],
                     y[start + t],

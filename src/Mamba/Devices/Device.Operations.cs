@@ -36,6 +36,8 @@ public abstract partial class Device
 
     internal abstract void AttentionBackward(in AttentionOperation attention, in AttentionOperation gradients);
 
+    internal abstract void Append(in AppendOperation append);
+
     internal abstract void Rotary(in RotaryOperation rotary);
 
     internal abstract void Norm(in NormOperation norm);

@@ -58,9 +58,9 @@ public sealed class AttentionMixer : SequenceMixer
         using StateUse use = new(state);
         Require(x, _options.ModelDim, state, segments);
         AttentionState? own = (AttentionState?)state;
-        if (own is not null && segments is not null)
+        if (own is { IsDraft: false } && !IsRecording)
         {
-            throw new ArgumentException("Attention keeps no state of packed segments, which differ in length.");
+            own.Reserve(x.Shape[1], segments);
         }
 
         DeviceArray qkv = InProjection.Forward(x), window = default;
@@ -75,24 +75,37 @@ public sealed class AttentionMixer : SequenceMixer
                 segments);
         }
 
-        int past = own?.Length ?? 0;
-        DeviceArray values = qkv.Slice(QueryDim + KeyDim, KeyDim);
-        DeviceArray keys = Turn(qkv.Slice(QueryDim, KeyDim), past, segments);
-        DeviceArray attended = Functions.Attention(
-            new()
-            {
-                Queries = Turn(qkv.Slice(0, QueryDim), past, segments),
-                Keys = keys,
-                Values = values,
-                PastKeys = past > 0 ? own!.Keys : default,
-                PastValues = past > 0 ? own!.Values : default,
-                Heads = _options.Heads,
-                KeyValueHeads = _options.KeyValueHeads,
-            },
-            segments);
-        DeviceArray y = OutProjection.Forward(attended);
-        own?.Append(keys, values, window);
+        AttentionInputs inputs = InputsOf(qkv, own, segments, null);
+        DeviceArray y = OutProjection.Forward(Functions.Attention(inputs, segments));
+        own?.Advance(inputs.Keys, inputs.Values, window, segments);
         return y;
+    }
+
+    /// <inheritdoc/>
+    public override DeviceArray Step(DeviceArray x, LayerState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (IsRecording || state.IsDraft)
+        {
+            return Forward(x, state);
+        }
+
+        using StateUse use = new(state);
+        Require(x, _options.ModelDim, state, null);
+        AttentionState own = (AttentionState)state;
+        own.Reserve(x.Shape[1]); // before the step changes anything
+        using StepGuard guard = new(this, own);
+        DeviceArray qkv = InProjection.Forward(x);
+        if (Convolution is not null)
+        {
+            qkv = Functions.CausalConvolutionStep(
+                qkv, Convolution.Weight.Value, Optional(Convolution.Bias), silu: false, own.WindowInPlace);
+        }
+
+        AttentionInputs inputs = InputsOf(qkv, own, null, null);
+        DeviceArray y = OutProjection.Forward(Functions.Attention(inputs));
+        own.AdvanceInPlace(inputs.Keys, inputs.Values, null);
+        return guard.Done(y);
     }
 
     /// <inheritdoc/>
@@ -100,10 +113,29 @@ public sealed class AttentionMixer : SequenceMixer
         state is AttentionState own
         && own.Fits(Device, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
 
-    private DeviceArray Turn(DeviceArray x, int past, Segments? segments)
+    /// <summary>Cuts and turns what the projection gives; what came before stands in front of it.</summary>
+    private AttentionInputs InputsOf(DeviceArray qkv, AttentionState? state, Segments? segments, StateSlots? slots)
+    {
+        ReadOnlyMemory<int> lengths = state?.Lengths() ?? default;
+        bool hasPast = state is { Length: > 0 };
+        return new()
+        {
+            Queries = Turn(qkv.Slice(0, QueryDim), segments, lengths, slots),
+            Keys = Turn(qkv.Slice(QueryDim, KeyDim), segments, lengths, slots),
+            Values = qkv.Slice(QueryDim + KeyDim, KeyDim),
+            PastKeys = hasPast ? state!.Keys : default,
+            PastValues = hasPast ? state!.Values : default,
+            PastLengths = hasPast ? lengths : default,
+            Slots = hasPast ? slots : null,
+            Heads = _options.Heads,
+            KeyValueHeads = _options.KeyValueHeads,
+        };
+    }
+
+    private DeviceArray Turn(DeviceArray x, Segments? segments, ReadOnlyMemory<int> offsets, StateSlots? slots)
     {
         RotaryOptions options = new(
-            _options.HeadDim, _options.RotaryDim, past, _options.RotaryBase, _options.RotaryInterleaved);
-        return _options.RotaryDim > 0 ? Functions.Rotary(x, options, segments) : x;
+            _options.HeadDim, _options.RotaryDim, 0, _options.RotaryBase, _options.RotaryInterleaved);
+        return _options.RotaryDim > 0 ? Functions.Rotary(x, options, segments, offsets, slots) : x;
     }
 }

@@ -1,10 +1,16 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Layers;
 
 /// <summary>What attention remembers: the keys and values of every token. It grows with the text.</summary>
+/// <remarks>
+/// The arrays have room for more tokens than they hold, and twice as much whenever that is used up: a token is written
+/// behind the others, and nothing is copied. Sequences may hold different numbers of tokens
+/// (<see cref="LengthOf"/>). Under a tape a read gives new arrays, of the longest sequence's length.
+/// </remarks>
 public sealed class AttentionState : LayerState
 {
     private const int KeysIndex = 0, ValuesIndex = 1, WindowIndex = 2;
@@ -12,6 +18,7 @@ public sealed class AttentionState : LayerState
     private readonly int _dim;
     private readonly int _windowRows;
     private readonly int _windowDim;
+    private int[] _lengths;
 
     internal AttentionState(Device device, int batch, int dim, int windowRows, int windowDim)
         : base(device, batch)
@@ -19,23 +26,58 @@ public sealed class AttentionState : LayerState
         _dim = dim;
         _windowRows = windowRows;
         _windowDim = windowDim;
+        _lengths = new int[batch];
         Allocate([batch, 0, dim], [batch, 0, dim], [batch, windowRows, windowDim]);
     }
 
-    /// <summary>Keys, turned by their positions, shape [batch, tokens, keyValueHeads·headDim].</summary>
+    /// <summary>
+    /// Keys, turned by their positions, shape [batch, room, keyValueHeads·headDim]: of each sequence the first
+    /// <see cref="LengthOf"/> rows.
+    /// </summary>
     public DeviceArray Keys => Arrays[KeysIndex];
 
-    /// <summary>Values, shape [batch, tokens, keyValueHeads·headDim].</summary>
+    /// <summary>
+    /// Values, shape [batch, room, keyValueHeads·headDim]: of each sequence the first <see cref="LengthOf"/> rows.
+    /// </summary>
     public DeviceArray Values => Arrays[ValuesIndex];
 
     /// <summary>The last inputs of the convolution, if there is one.</summary>
     public DeviceArray Window => Arrays[WindowIndex];
 
     /// <inheritdoc/>
-    public override int Length => Keys.Shape[1];
+    public override int Length
+    {
+        get
+        {
+            int longest = 0;
+            foreach (int length in _lengths)
+            {
+                longest = Math.Max(longest, length);
+            }
+
+            return longest;
+        }
+    }
 
     /// <inheritdoc/>
     public override bool HoldsTokens => true;
+
+    internal override bool HasLengths => true;
+
+    /// <summary>The window's own memory, for a step.</summary>
+    internal DeviceArray WindowInPlace => InPlace(WindowIndex);
+
+    private int Capacity => Contents[KeysIndex].Shape[1];
+
+    /// <inheritdoc/>
+    public override int LengthOf(int slot)
+    {
+        RequireSlot(slot, Batch, nameof(slot));
+        return _lengths[slot];
+    }
+
+    /// <summary>The tokens of each sequence, for operations: a copy under a tape, which may read it later.</summary>
+    internal ReadOnlyMemory<int> Lengths() => Device.Tape is null ? _lengths : [.. _lengths];
 
     /// <inheritdoc/>
     protected internal override LayerState CreateEmpty(int batch) =>
@@ -44,30 +86,147 @@ public sealed class AttentionState : LayerState
     /// <inheritdoc/>
     protected internal override void SetLength(int length)
     {
-        if (length != Length)
-        {
-            using DeviceScope scope = Device.Scope();
-            Take(Device.Zeros([Batch, length, _dim]), Device.Zeros([Batch, length, _dim]), Window);
-        }
+        int[] lengths = new int[Batch];
+        Array.Fill(lengths, length);
+        SetLengths(lengths);
     }
+
+    internal override void SetLengths(ReadOnlySpan<int> lengths)
+    {
+        int longest = 0;
+        foreach (int length in lengths)
+        {
+            longest = Math.Max(longest, length);
+        }
+
+        if (longest != Capacity)
+        {
+            Resize(longest);
+        }
+
+        lengths.CopyTo(_lengths);
+    }
+
+    internal override void Reserve(int length, Segments? segments = null, StateSlots? slots = null)
+    {
+        int needed = 0, count = slots?.Count ?? Batch;
+        for (int i = 0; i < count; i++)
+        {
+            int more = segments is null ? length : segments.Offsets[i + 1] - segments.Offsets[i];
+            needed = Math.Max(needed, checked(_lengths[slots is null ? i : slots.Rows[i]] + more));
+        }
+
+        MakeRoom(needed);
+    }
+
+    internal override void ReserveFor(LayerState other, int otherSlot) =>
+        MakeRoom(((AttentionState)other)._lengths[otherSlot]);
 
     /// <summary>Whether the state is of a layer with these sizes, on its device.</summary>
     internal bool Fits(Device device, int dim, int windowRows, int windowDim) =>
         Device == device && (_dim, _windowRows, _windowDim) == (dim, windowRows, windowDim);
 
-    /// <summary>Remembers more tokens, and the convolution's window if there is one.</summary>
-    internal void Append(DeviceArray keys, DeviceArray values, DeviceArray window) =>
-        Take(After(Keys, keys), After(Values, values), window.Exists ? window : Window);
+    /// <summary>Moves on by some tokens, and to the convolution's window if there is one.</summary>
+    internal void Advance(DeviceArray keys, DeviceArray values, DeviceArray window, Segments? segments)
+    {
+        DeviceArray last = window.Exists ? window : Window;
+        if (Device.Tape is null && (!IsDraft || AppendsInPlace))
+        {
+            Functions.Append(keys, Keys, _lengths, segments, null);
+            Functions.Append(values, Values, _lengths, segments, null);
+            Take(Keys, Values, last);
+        }
+        else
+        {
+            Take(After(Keys, keys, segments), After(Values, values, segments), last);
+        }
+
+        for (int i = 0; i < Batch; i++)
+        {
+            _lengths[i] += segments is null ? keys.Shape[1] : segments.Offsets[i + 1] - segments.Offsets[i];
+        }
+    }
+
+    /// <summary>Moves some sequences on in place, in a step.</summary>
+    internal void AdvanceInPlace(DeviceArray keys, DeviceArray values, StateSlots? slots)
+    {
+        Functions.Append(keys, InPlace(KeysIndex), _lengths, null, slots);
+        Functions.Append(values, InPlace(ValuesIndex), _lengths, null, slots);
+        int count = slots?.Count ?? Batch;
+        for (int i = 0; i < count; i++)
+        {
+            _lengths[slots is null ? i : slots.Rows[i]] += keys.Shape[1];
+        }
+    }
 
     /// <inheritdoc/>
     protected internal override bool Grows(int index) => index != WindowIndex;
 
-    private DeviceArray After(DeviceArray past, DeviceArray next)
+    internal override void CopyRows(int slot, LayerState other, int otherSlot)
     {
-        (int before, int more) = (past.Shape[1], next.Shape[1]);
-        DeviceArray all = Functions.Concat(
-            past.Reshape([Batch, checked(before * _dim)]),
-            Functions.Contiguous(next).Reshape([Batch, checked(more * _dim)]));
-        return all.Reshape([Batch, before + more, _dim]);
+        AttentionState source = (AttentionState)other;
+        int length = source._lengths[otherSlot];
+        MakeRoom(length);
+        for (int i = KeysIndex; i <= ValuesIndex; i++)
+        {
+            Device.Copy(
+                source.Contents[i].RowRange((nint)otherSlot * source.Capacity, length),
+                InPlace(i).RowRange((nint)slot * Capacity, length));
+        }
+
+        Device.Copy(RowOf(source.Contents[WindowIndex], otherSlot), RowOf(InPlace(WindowIndex), slot));
+        _lengths[slot] = length;
+    }
+
+    /// <inheritdoc/>
+    protected override void Copied(LayerState other) => _lengths = [.. ((AttentionState)other)._lengths];
+
+    /// <inheritdoc/>
+    protected override void Exchanged(LayerState other)
+    {
+        AttentionState clone = (AttentionState)other;
+        (_lengths, clone._lengths) = (clone._lengths, _lengths);
+    }
+
+    /// <inheritdoc/>
+    protected override void Viewed() => _lengths = [.. _lengths];
+
+    private void MakeRoom(int length)
+    {
+        MakeOwn();
+        if (length > Capacity)
+        {
+            Resize((int)Math.Max(length, Math.Min(2L * Capacity, Array.MaxLength)));
+        }
+    }
+
+    /// <summary>What there was with what follows, of the longest sequence's length; zeros behind shorter ones.</summary>
+    private DeviceArray After(DeviceArray past, DeviceArray next, Segments? segments)
+    {
+        Sequences sequences = new(next.Shape, segments);
+        int capacity = past.Shape[1], tokens = sequences.Tokens, longest = 0;
+        for (int i = 0; i < Batch; i++)
+        {
+            longest = Math.Max(longest, checked(_lengths[i] + sequences.Length(i)));
+        }
+
+        int[] order = new int[checked(Batch * longest)];
+        Array.Fill(order, -1);
+        for (int i = 0; i < Batch; i++)
+        {
+            Span<int> own = order.AsSpan(i * longest, longest);
+            for (int t = 0; t < _lengths[i] + sequences.Length(i); t++)
+            {
+                own[t] = t < _lengths[i]
+                    ? (i * capacity) + t
+                    : (Batch * capacity) + sequences.Start(i) + t - _lengths[i];
+            }
+        }
+
+        DeviceArray rows = Functions.Concat(
+            past.Reshape([1, checked(Batch * capacity * _dim)]),
+            Functions.Contiguous(next).Reshape([1, checked(tokens * _dim)]));
+        return Functions.Gather(rows.Reshape([1, (Batch * capacity) + tokens, _dim]), Device.Indices(order))
+            .Reshape([Batch, longest, _dim]);
     }
 }

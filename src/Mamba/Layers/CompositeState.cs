@@ -1,4 +1,5 @@
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Layers;
 
@@ -50,13 +51,22 @@ public sealed class CompositeState : LayerState
             int[] lengths = [.. _parts.Where(part => part.HoldsTokens).Select(part => part.Length).Distinct()];
             return lengths.Length <= 1
                 ? lengths.FirstOrDefault()
-                : throw new InvalidOperationException(
-                    $"Parts of this state hold {string.Join(" and ", lengths)} tokens; expected one number.");
+                : throw DifferentLengths(lengths);
         }
     }
 
     /// <inheritdoc/>
     public override bool HoldsTokens => Array.Exists(_parts, part => part.HoldsTokens);
+
+    internal override bool HasLengths => Array.TrueForAll(_parts, part => part.HasLengths || !part.HoldsTokens);
+
+    /// <inheritdoc/>
+    public override int LengthOf(int slot)
+    {
+        RequireSlot(slot, Batch, nameof(slot));
+        int[] lengths = [.. _parts.Where(part => part.HoldsTokens).Select(part => part.LengthOf(slot)).Distinct()];
+        return lengths.Length <= 1 ? lengths.FirstOrDefault() : throw DifferentLengths(lengths);
+    }
 
     /// <summary>Makes the state of several mixers; if one cannot be made, those before it are freed.</summary>
     /// <param name="batch">Number of sequences.</param>
@@ -130,6 +140,42 @@ public sealed class CompositeState : LayerState
         foreach (LayerState part in _parts.Where(part => part.HoldsTokens))
         {
             part.SetLength(length);
+        }
+    }
+
+    internal override void SetAppendsInPlace(bool value)
+    {
+        base.SetAppendsInPlace(value);
+        foreach (LayerState part in _parts)
+        {
+            part.SetAppendsInPlace(value);
+        }
+    }
+
+    internal override void SetLengths(ReadOnlySpan<int> lengths)
+    {
+        foreach (LayerState part in _parts)
+        {
+            if (part.HoldsTokens)
+            {
+                part.SetLengths(lengths);
+            }
+        }
+    }
+
+    internal override void Reserve(int length, Segments? segments = null, StateSlots? slots = null)
+    {
+        foreach (LayerState part in _parts)
+        {
+            part.Reserve(length, segments, slots);
+        }
+    }
+
+    internal override void ReserveFor(LayerState other, int otherSlot)
+    {
+        for (int i = 0; i < _parts.Length; i++)
+        {
+            _parts[i].ReserveFor(((CompositeState)other)._parts[i], otherSlot);
         }
     }
 
@@ -287,6 +333,9 @@ public sealed class CompositeState : LayerState
             throw;
         }
     }
+
+    private static InvalidOperationException DifferentLengths(int[] lengths) =>
+        new($"Parts of this state hold {string.Join(" and ", lengths)} tokens; expected one number.");
 
     private static LayerState First(LayerState[] parts)
     {

@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Layers;
 
@@ -60,7 +61,9 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Tokens that the arrays hold one by one; 0 unless <see cref="HoldsTokens"/>.</summary>
+    /// <summary>
+    /// Tokens that the arrays hold one by one, of the longest sequence; 0 unless <see cref="HoldsTokens"/>.
+    /// </summary>
     public virtual int Length => 0;
 
     /// <summary>Whether arrays grow with the number of tokens, as in attention.</summary>
@@ -79,6 +82,20 @@ public abstract class LayerState : IDisposable
 
     /// <summary>Whether a step has begun, and has not ended.</summary>
     internal virtual bool IsStepping { get; set; }
+
+    /// <summary>Whether sequences may hold different numbers of tokens, see <see cref="LengthOf"/>.</summary>
+    internal virtual bool HasLengths => false;
+
+    /// <summary>
+    /// Whether this is a draft that may write behind the tokens in the memory of the state that it is a draft of: that
+    /// state has made room, and is not used meanwhile.
+    /// </summary>
+    internal bool AppendsInPlace { get; private set; }
+
+    internal virtual void SetAppendsInPlace(bool value) => AppendsInPlace = value;
+
+    /// <summary>Whether this is a draft, which has no memory of its own.</summary>
+    internal bool IsDraft => _own.Length < _current.Length;
 
     /// <summary>Whether the memory may have changed since this was last set to false, as a step does.</summary>
     internal virtual bool IsChanged { get; set; }
@@ -105,6 +122,16 @@ public abstract class LayerState : IDisposable
 
     /// <summary>Whether a tape that has not gone backward may need the memory as it is.</summary>
     private bool IsRead => _reader is { IsLive: true };
+
+    /// <summary>Tokens of one sequence that the arrays hold one by one.</summary>
+    /// <param name="slot">The sequence.</param>
+    /// <returns>Their number; 0 unless <see cref="HoldsTokens"/>.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sequence.</exception>
+    public virtual int LengthOf(int slot)
+    {
+        RequireSlot(slot, Batch, nameof(slot));
+        return Length;
+    }
 
     /// <summary>Makes an equal state with memory of its own.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
@@ -148,6 +175,7 @@ public abstract class LayerState : IDisposable
     {
         using StateUse use = new(this), reading = new(other, isRead: true);
         RequireCopySlot(slot, other, otherSlot);
+        ReserveFor(other, otherSlot);
         using DeviceScope scope = Device.Scope();
         CopyRows(slot, other, otherSlot);
     }
@@ -170,6 +198,23 @@ public abstract class LayerState : IDisposable
     /// </summary>
     /// <returns>The draft, for <see cref="Commit"/>.</returns>
     public LayerState Draft() => Over([.. Arrays]);
+
+    /// <summary>
+    /// Makes a draft that writes behind the tokens in this state's memory, if no tape records: what stands there is no
+    /// part of this state until <see cref="TakeFrom"/>. The only draft at a time.
+    /// </summary>
+    internal LayerState DraftInPlace(int length, Segments? segments)
+    {
+        bool isInPlace = Device.Tape is null;
+        if (isInPlace)
+        {
+            Reserve(length, segments);
+        }
+
+        LayerState draft = Draft();
+        draft.SetAppendsInPlace(isInPlace);
+        return draft;
+    }
 
     /// <summary>Takes over what a draft has become, with gradients.</summary>
     /// <param name="draft">A draft of this state.</param>
@@ -235,11 +280,30 @@ public abstract class LayerState : IDisposable
     protected internal abstract LayerState CreateEmpty(int batch);
 
     /// <summary>
-    /// Makes room for a number of remembered tokens, before a file is read; only a state that
-    /// <see cref="HoldsTokens"/> is asked.
+    /// Makes room for a number of remembered tokens, before a file is read or written; only a state that
+    /// <see cref="HoldsTokens"/> is asked. The arrays then have as many, and of those that were there the first.
     /// </summary>
     /// <param name="length">Number of tokens.</param>
     protected internal virtual void SetLength(int length)
+    {
+    }
+
+    /// <summary>Makes room for a number of tokens of each sequence, as <see cref="SetLength"/> does.</summary>
+    internal virtual void SetLengths(ReadOnlySpan<int> lengths) => SetLength(lengths.IsEmpty ? 0 : lengths[0]);
+
+    /// <summary>
+    /// Makes room for tokens that follow those of each sequence, so that they can be written in place; the state stays
+    /// as it was. Without a tape.
+    /// </summary>
+    /// <param name="length">Tokens of every sequence, unless they are packed.</param>
+    /// <param name="segments">Packed sequences.</param>
+    /// <param name="slots">The sequences; null: all, in their order.</param>
+    internal virtual void Reserve(int length, Segments? segments = null, StateSlots? slots = null)
+    {
+    }
+
+    /// <summary>Makes room for the tokens of a sequence that is copied here.</summary>
+    internal virtual void ReserveFor(LayerState other, int otherSlot)
     {
     }
 
@@ -267,6 +331,7 @@ public abstract class LayerState : IDisposable
         view._own = [];
         view._reader = null;
         view._current = arrays.ToArray();
+        view.AppendsInPlace = false;
         view.Viewed();
         return view;
     }
@@ -309,7 +374,7 @@ public abstract class LayerState : IDisposable
     /// <summary>Throws unless <see cref="CopySlot"/> can copy.</summary>
     internal void RequireCopySlot(int slot, LayerState other, int otherSlot)
     {
-        RequireCopyable(other, isSame: other?.Length == Length);
+        RequireCopyable(other, isSame: HasLengths || other?.Length == Length);
         RequireUsable();
         RequireSlot(slot, Batch, nameof(slot));
         RequireSlot(otherSlot, other!.Batch, nameof(otherSlot));
@@ -479,8 +544,48 @@ public abstract class LayerState : IDisposable
         return _own[index];
     }
 
+    /// <summary>
+    /// Gives the arrays that grow another second axis: in memory of the state's own, with the first of the tokens that
+    /// were there, and zeros behind them.
+    /// </summary>
+    private protected void Resize(int capacity)
+    {
+        MakeOwn();
+        DeviceArray[] targets = [.. _own];
+        using DeviceScope scope = Device.Scope();
+        try
+        {
+            for (int i = 0; i < targets.Length; i++)
+            {
+                if (Grows(i))
+                {
+                    targets[i] = Device.AllocateOwned([Batch, capacity, _own[i].Shape.Width]);
+                    Device.Fill(targets[i], 0f); // now, because a CPU takes memory when it is first used
+                }
+            }
+        }
+        catch
+        {
+            ReleaseExcept(targets, _own, Device.Release);
+            throw;
+        }
+
+        for (int i = 0; i < targets.Length; i++)
+        {
+            int before = Grows(i) ? _own[i].Shape[1] : 0, kept = Math.Min(before, capacity);
+            for (int slot = 0; slot < Batch && kept > 0; slot++)
+            {
+                Device.Copy(
+                    _own[i].RowRange((nint)slot * before, kept), targets[i].RowRange((nint)slot * capacity, kept));
+            }
+        }
+
+        ReleaseExcept(_own, targets, Release);
+        (_own, _current) = (targets, [.. targets]);
+    }
+
     /// <summary>Copies the contents to memory of the state's own that no tape needs, unless they are there.</summary>
-    private void MakeOwn()
+    private protected void MakeOwn()
     {
         RequireUsable();
         if (!IsOwn || IsRead)
@@ -640,13 +745,13 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    private static DeviceArray RowOf(DeviceArray array, int slot)
+    private protected static DeviceArray RowOf(DeviceArray array, int slot)
     {
         int width = (int)(array.Shape.Count / Math.Max(array.Shape[0], 1));
         return array.Reshape([array.Shape[0], width]).RowRange(slot, 1);
     }
 
-    private static void RequireSlot(int slot, int batch, string name)
+    private protected static void RequireSlot(int slot, int batch, string name)
     {
         if (slot < 0 || slot >= batch)
         {

@@ -14,11 +14,25 @@ public readonly record struct AttentionInputs
     /// <summary>Values, shape [batch, length, keyValueHeads·headDim].</summary>
     public required DeviceArray Values { get; init; }
 
-    /// <summary>Keys before the first token, shape [sequences, past, keyValueHeads·headDim]; optional.</summary>
+    /// <summary>
+    /// Keys before the first token, shape [sequences, past, keyValueHeads·headDim]; optional. Of a pool of more
+    /// sequences if there are <see cref="Slots"/>.
+    /// </summary>
     public DeviceArray PastKeys { get; init; }
 
     /// <summary>Values before the first token, of the shape of <see cref="PastKeys"/>; optional.</summary>
     public DeviceArray PastValues { get; init; }
+
+    /// <summary>
+    /// How many of the past keys of each row of <see cref="PastKeys"/> there are, from the first on; empty: all. It is
+    /// not changed while a tape may go backward.
+    /// </summary>
+    public ReadOnlyMemory<int> PastLengths { get; init; }
+
+    /// <summary>
+    /// Which rows of <see cref="PastKeys"/> the sequences have; null: one row for each, in their order.
+    /// </summary>
+    public StateSlots? Slots { get; init; }
 
     /// <summary>Heads of the queries.</summary>
     public required int Heads { get; init; }
@@ -28,7 +42,8 @@ public readonly record struct AttentionInputs
 
     internal int HeadDim => Queries.Shape.Width / Heads;
 
-    internal int Past => PastKeys.Exists ? PastKeys.Shape[1] : 0;
+    /// <summary>Rows of each sequence's past, of which <see cref="PastLengths"/> are keys.</summary>
+    internal int PastCapacity => PastKeys.Exists ? PastKeys.Shape[1] : 0;
 
     /// <summary>Throws unless the shapes fit each other.</summary>
     internal void Validate(Sequences sequences)
@@ -49,16 +64,28 @@ public readonly record struct AttentionInputs
             throw new ArgumentException("PastKeys and PastValues must both be set, or both absent.");
         }
 
+        if (!PastKeys.Exists && (Slots is not null || !PastLengths.IsEmpty))
+        {
+            throw new ArgumentException("Slots and PastLengths are of PastKeys; found no PastKeys.");
+        }
+
         if (PastKeys.Exists && PastKeys.Shape.Rank != 3)
         {
             throw new ArgumentException(
                 $"Expected past keys of shape [sequences, past, {KeyValueHeads * HeadDim}]; found {PastKeys.Shape}.");
         }
 
-        Shape past = [sequences.Count, Past, KeyValueHeads * HeadDim];
+        Shape past = [sequences.StateCount, PastCapacity, KeyValueHeads * HeadDim];
         DeviceArray.RequireOptional("past keys", PastKeys, past);
         DeviceArray.RequireOptional("past values", PastValues, past);
+        if (!PastLengths.IsEmpty)
+        {
+            SequenceLengths.Require(PastLengths.Span, sequences.StateCount, PastCapacity, nameof(PastLengths));
+        }
     }
+
+    /// <summary>Keys before a sequence's first token.</summary>
+    internal int PastOf(int slot) => PastLengths.IsEmpty ? PastCapacity : PastLengths.Span[slot];
 
     /// <summary>Puts other arrays in place of the operands.</summary>
     internal AttentionInputs Map<TMap>(ref TMap map)

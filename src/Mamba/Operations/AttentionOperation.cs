@@ -22,7 +22,8 @@ internal readonly record struct AttentionOperation : IOperation<AttentionOperati
 
     public AttentionOperation Prepare(Device device, bool keep)
     {
-        Sequences sequences = new(Inputs.Queries.Shape, Segments);
+        Sequences sequences = new(
+            Inputs.Queries.Shape, Segments, Inputs.Slots, Inputs.PastKeys.Exists ? Inputs.PastKeys.Shape[0] : 0);
         Inputs.Validate(sequences);
         return this with
         {
@@ -35,4 +36,22 @@ internal readonly record struct AttentionOperation : IOperation<AttentionOperati
 
     public void Backward(Device device, in AttentionOperation gradients) =>
         device.AttentionBackward(this, gradients);
+
+    /// <summary>Keys before a sequence's first token.</summary>
+    public int Past(int sequence) => Inputs.PastKeys.Exists ? Inputs.PastOf(Sequences.Slot(sequence)) : 0;
+
+    /// <summary>The most keys before any sequence.</summary>
+    public int LongestPast
+    {
+        get
+        {
+            int longest = 0;
+            for (int i = 0; i < Sequences.Count; i++)
+            {
+                longest = Math.Max(longest, Past(i));
+            }
+
+            return longest;
+        }
+    }
 }

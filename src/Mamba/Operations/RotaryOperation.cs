@@ -13,6 +13,12 @@ internal readonly record struct RotaryOperation : IOperation<RotaryOperation>
 
     public Segments? Segments { get; init; }
 
+    /// <summary>What is added to the positions of each sequence, or of each row of a pool; empty: nothing.</summary>
+    public ReadOnlyMemory<int> Offsets { get; init; }
+
+    /// <summary>Which rows of the pool the sequences have; null: one for each, in their order.</summary>
+    public StateSlots? Slots { get; init; }
+
     /// <summary>Whether it turns backward.</summary>
     public bool Inverse { get; init; }
 
@@ -27,12 +33,21 @@ internal readonly record struct RotaryOperation : IOperation<RotaryOperation>
     public RotaryOperation Prepare(Device device, bool keep)
     {
         Options.Validate(X.Shape);
+        Sequences sequences = new(X.Shape, Segments, Slots, Offsets.Length);
+        if (!Offsets.IsEmpty)
+        {
+            SequenceLengths.Require(Offsets.Span, sequences.StateCount, int.MaxValue, nameof(Offsets));
+        }
+
         return this with
         {
-            Sequences = new(X.Shape, Segments),
+            Sequences = sequences,
             Y = device.AllocateOutput(X.Shape, X.Precision),
         };
     }
+
+    /// <summary>What is added to a sequence's positions.</summary>
+    public int OffsetOf(int sequence) => Offsets.IsEmpty ? 0 : Offsets.Span[Sequences.Slot(sequence)];
 
     public void Forward(Device device) => device.Rotary(this);
 

@@ -12,11 +12,21 @@ internal readonly struct Sequences
     /// <param name="segments">Packed sequences; null if the rows of the batch are the sequences.</param>
     /// <param name="slots">Which states the sequences have; null if there is one for each, in their order.</param>
     /// <param name="states">The states that the slots are rows of.</param>
+    public Sequences(Shape shape, Segments? segments, StateSlots? slots = null, DeviceArray states = default)
+        : this(shape, segments, slots, slots is null ? 0 : states.Shape[0])
+    {
+    }
+
+    /// <summary>The sequences of an array [batch, length, channels].</summary>
+    /// <param name="shape">The shape of the array.</param>
+    /// <param name="segments">Packed sequences; null if the rows of the batch are the sequences.</param>
+    /// <param name="slots">Which states the sequences have; null if there is one for each, in their order.</param>
+    /// <param name="pool">How many states the slots are rows of.</param>
     /// <exception cref="ArgumentException">
     /// The shape has no batch and length, the segments hold another number of tokens, one crosses a row's end, or a
     /// sequence has no state.
     /// </exception>
-    public Sequences(Shape shape, Segments? segments, StateSlots? slots = null, DeviceArray states = default)
+    public Sequences(Shape shape, Segments? segments, StateSlots? slots, int pool)
     {
         if (shape.Rank != 3)
         {
@@ -28,7 +38,7 @@ internal readonly struct Sequences
         Count = segments?.Count ?? shape[0];
         Tokens = checked(shape[0] * shape[1]);
         Slots = slots;
-        StateCount = slots is null ? Count : states.Shape[0];
+        StateCount = slots is null ? Count : pool;
         slots?.RequireFit(Count, StateCount);
         if (segments is null)
         {

@@ -272,7 +272,7 @@ public sealed class OutOfMemoryTests
         float[] Weights() => [.. model.Parameters.SelectMany(named => named.Parameter.Value.ToArray())];
     }
 
-    private static float[] Values(ModelState state) => [.. state.Layers.SelectMany(Values)];
+    private static float[] Values(ModelState state) => StateValues.Of(state);
 
-    private static float[] Values(LayerState state) => [.. state.Arrays.SelectMany(array => array.ToArray())];
+    private static float[] Values(LayerState state) => StateValues.Of(state);
 }

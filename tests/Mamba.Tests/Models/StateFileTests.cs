@@ -4,6 +4,7 @@ using System.Text;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Models;
+using Mamba.Tests.Layers;
 
 namespace Mamba.Tests.Models;
 
@@ -32,7 +33,7 @@ public sealed class StateFileTests : IDisposable
         int lengthAt = positionAt + 8, attentionAt = good.Length - 32 - (2 * 3 * 6 * 4) - 8;
         (int At, long Value, string Message)[] lies =
         [
-            (10, 1, "Expected a saved state of format 2; found format 1*"), (10, long.MaxValue, "*found format*"),
+            (10, 1, "Expected a saved state of format 2 or 3; found format 1*"), (10, long.MaxValue, "*found format*"),
             (KindLengthAt, -1, "*names its model in -1 bytes*"), (KindLengthAt, long.MaxValue, "*names its model in*"),
             (KindLengthAt, 1 << 20, "*cut off*"), (batchAt, 2, "The saved state holds 2 texts; expected 1*"),
             (positionAt, -3, "*claims -3 tokens of a text*"), (
@@ -63,6 +64,46 @@ public sealed class StateFileTests : IDisposable
         using MemoryStream whole = new(good);
         state.Load(whole);
         state.Positions.Should().Equal(3);
+    }
+
+    [Fact]
+    public void Texts_of_different_lengths_are_saved_with_their_lengths()
+    {
+        using ModelState state = _model.CreateState(3), loaded = _model.CreateState(3), alone = _model.CreateState();
+        _model.Prefill([1, 2, 3, 4, 5], alone, new float[16]);
+        state.CopySlot(2, alone, 0);
+        _model.Step([1, 2, 3], state, new float[48]);
+        using MemoryStream stream = new();
+
+        state.Save(stream);
+
+        BinaryPrimitives.ReadInt64LittleEndian(stream.ToArray().AsSpan(10)).Should().Be(3);
+        stream.Position = 0;
+        loaded.Load(stream);
+        loaded.Positions.Should().Equal(1, 1, 6);
+        Enumerable.Range(0, 3).Select(loaded.Layers[1].LengthOf).Should().Equal(1, 1, 6);
+        StateValues.Of(loaded).Should().Equal(StateValues.Of(state));
+        float[] next = new float[48], expected = new float[48];
+        _model.Step([4, 5, 6], loaded, next);
+        _model.Step([4, 5, 6], state, expected);
+        next.ShouldHaveTheBitsOf(expected);
+    }
+
+    [Fact]
+    public void Texts_of_one_length_are_saved_in_the_format_that_has_one()
+    {
+        using ModelState state = _model.CreateState(2);
+        _model.Prefill([1, 2, 3, 4, 5, 6], state, new float[32]);
+        _model.Step([1, 2], state, new float[32]); // there is room for more now, which is not saved
+        using MemoryStream stream = new();
+
+        state.Save(stream);
+
+        BinaryPrimitives.ReadInt64LittleEndian(stream.ToArray().AsSpan(10)).Should().Be(2);
+        int mamba = 8 + (2 * (3 + 16) * 12 * 4), attention = 8 + (2 * 2 * 4 * 6 * 4);
+        stream.Length.Should().Be(
+            KindAt + BinaryPrimitives.ReadInt64LittleEndian(stream.ToArray().AsSpan(KindLengthAt)) + 8 + 16 + mamba
+            + attention + 32);
     }
 
     [Fact]

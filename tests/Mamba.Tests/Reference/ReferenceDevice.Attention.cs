@@ -8,7 +8,7 @@ internal sealed partial class ReferenceDevice
     {
         (AttentionInputs inputs, Sequences sequences) = (attention.Inputs, attention.Sequences);
         View v = ViewOf(inputs.Values), pastV = ViewOf(inputs.PastValues), target = ViewOf(attention.Y);
-        (int dim, int past) = (inputs.HeadDim, inputs.Past);
+        int dim = inputs.HeadDim;
         for (int s = 0; s < sequences.Count; s++)
         {
             for (int head = 0; head < inputs.Heads; head++)
@@ -16,13 +16,13 @@ internal sealed partial class ReferenceDevice
                 int shared = head * inputs.KeyValueHeads / inputs.Heads;
                 for (int t = 0; t < sequences.Length(s); t++)
                 {
-                    double[] p = Weights(inputs, sequences, s, head, t);
+                    double[] p = Weights(attention, s, head, t);
                     for (int i = 0; i < dim; i++)
                     {
                         double sum = 0;
                         for (int j = 0; j < p.Length; j++)
                         {
-                            sum += p[j] * At(pastV, v, past, sequences, s, j, (shared * dim) + i);
+                            sum += p[j] * At(pastV, v, attention, s, j, (shared * dim) + i);
                         }
 
                         target[sequences.Start(s) + t, (head * dim) + i] = sum;
@@ -40,7 +40,7 @@ internal sealed partial class ReferenceDevice
         View pastK = ViewOf(inputs.PastKeys), pastV = ViewOf(inputs.PastValues), from = ViewOf(gradients.Y);
         View gq = ViewOf(ofInputs.Queries), gk = ViewOf(ofInputs.Keys), gv = ViewOf(ofInputs.Values);
         View gPastK = ViewOf(ofInputs.PastKeys), gPastV = ViewOf(ofInputs.PastValues);
-        (int dim, int past) = (inputs.HeadDim, inputs.Past);
+        int dim = inputs.HeadDim;
         double scale = 1 / Math.Sqrt(dim);
         for (int s = 0; s < sequences.Count; s++)
         {
@@ -50,7 +50,7 @@ internal sealed partial class ReferenceDevice
                 for (int t = 0; t < sequences.Length(s); t++)
                 {
                     int row = sequences.Start(s) + t;
-                    double[] p = Weights(inputs, sequences, s, head, t);
+                    double[] p = Weights(attention, s, head, t);
                     double[] gp = new double[p.Length];
                     double mean = 0;
                     for (int j = 0; j < p.Length; j++)
@@ -58,7 +58,7 @@ internal sealed partial class ReferenceDevice
                         for (int i = 0; i < dim; i++)
                         {
                             gp[j] += from[row, (head * dim) + i]
-                                * At(pastV, v, past, sequences, s, j, (shared * dim) + i);
+                                * At(pastV, v, attention, s, j, (shared * dim) + i);
                         }
 
                         mean += p[j] * gp[j];
@@ -70,11 +70,26 @@ internal sealed partial class ReferenceDevice
                         for (int i = 0; i < dim; i++)
                         {
                             (int own, int common) = ((head * dim) + i, (shared * dim) + i);
-                            AddAt(gq, row, own, gs * At(pastK, k, past, sequences, s, j, common));
-                            AddAt(gPastK, gk, past, sequences, s, j, common, gs * q[row, own]);
-                            AddAt(gPastV, gv, past, sequences, s, j, common, p[j] * from[row, own]);
+                            AddAt(gq, row, own, gs * At(pastK, k, attention, s, j, common));
+                            AddAt(gPastK, gk, attention, s, j, common, gs * q[row, own]);
+                            AddAt(gPastV, gv, attention, s, j, common, p[j] * from[row, own]);
                         }
                     }
+                }
+            }
+        }
+    }
+
+    internal override void Append(in AppendOperation append)
+    {
+        View x = ViewOf(append.X), cache = ViewOf(append.Cache);
+        for (int s = 0; s < append.Sequences.Count; s++)
+        {
+            for (int t = 0; t < append.Sequences.Length(s); t++)
+            {
+                for (int i = 0; i < append.X.Shape.Width; i++)
+                {
+                    cache[(int)append.Start(s) + t, i] = x[append.Sequences.Start(s) + t, i];
                 }
             }
         }
@@ -90,6 +105,7 @@ internal sealed partial class ReferenceDevice
             for (int t = 0; t < sequences.Length(s); t++)
             {
                 int row = sequences.Start(s) + t;
+                double position = (double)options.Offset + rotary.OffsetOf(s) + t;
                 for (int column = 0; column < rotary.X.Shape.Width; column++)
                 {
                     int i = column % options.HeadDim;
@@ -103,7 +119,7 @@ internal sealed partial class ReferenceDevice
                     int pair = options.Interleaved ? i / 2 : i % half;
                     bool first = options.Interleaved ? i % 2 == 0 : i < half;
                     int apart = options.Interleaved ? 1 : half;
-                    double angle = (options.Offset + t) * Math.Pow(options.Base, -2.0 * pair / options.RotaryDim);
+                    double angle = position * Math.Pow(options.Base, -2.0 * pair / options.RotaryDim);
                     double sin = rotary.Inverse ? -Math.Sin(angle) : Math.Sin(angle);
                     target[row, column] = (source[row, column] * Math.Cos(angle))
                         + (first ? -sin * source[row, column + apart] : sin * source[row, column - apart]);
@@ -113,10 +129,11 @@ internal sealed partial class ReferenceDevice
     }
 
     /// <summary>The softmax of a query's scores over its past and itself.</summary>
-    private static double[] Weights(in AttentionInputs inputs, Sequences sequences, int s, int head, int t)
+    private static double[] Weights(in AttentionOperation attention, int s, int head, int t)
     {
+        (AttentionInputs inputs, Sequences sequences) = (attention.Inputs, attention.Sequences);
         View q = ViewOf(inputs.Queries), k = ViewOf(inputs.Keys), pastK = ViewOf(inputs.PastKeys);
-        (int dim, int past) = (inputs.HeadDim, inputs.Past);
+        (int dim, int past) = (inputs.HeadDim, attention.Past(s));
         int shared = head * inputs.KeyValueHeads / inputs.Heads;
         double[] scores = new double[past + t + 1];
         for (int j = 0; j < scores.Length; j++)
@@ -124,7 +141,7 @@ internal sealed partial class ReferenceDevice
             for (int i = 0; i < dim; i++)
             {
                 scores[j] += q[sequences.Start(s) + t, (head * dim) + i]
-                    * At(pastK, k, past, sequences, s, j, (shared * dim) + i) / Math.Sqrt(dim);
+                    * At(pastK, k, attention, s, j, (shared * dim) + i) / Math.Sqrt(dim);
             }
         }
 
@@ -134,8 +151,13 @@ internal sealed partial class ReferenceDevice
         return System.Array.ConvertAll(weights, weight => weight / sum);
     }
 
-    private static double At(View past, View present, int count, Sequences sequences, int s, int j, int column) =>
-        j < count ? past[(s * count) + j, column] : present[sequences.Start(s) + j - count, column];
+    private static double At(View past, View present, in AttentionOperation attention, int s, int j, int column) =>
+        j < attention.Past(s)
+            ? past[PastRow(attention, s, j), column]
+            : present[attention.Sequences.Start(s) + j - attention.Past(s), column];
+
+    private static int PastRow(in AttentionOperation attention, int s, int j) =>
+        (attention.Sequences.Slot(s) * attention.Inputs.PastCapacity) + j;
 
     private static void AddAt(View view, int row, int column, double value)
     {
@@ -146,15 +168,15 @@ internal sealed partial class ReferenceDevice
     }
 
     private static void AddAt(
-        View past, View present, int count, Sequences sequences, int s, int j, int column, double value)
+        View past, View present, in AttentionOperation attention, int s, int j, int column, double value)
     {
-        if (j < count)
+        if (j < attention.Past(s))
         {
-            AddAt(past, (s * count) + j, column, value);
+            AddAt(past, PastRow(attention, s, j), column, value);
         }
         else
         {
-            AddAt(present, sequences.Start(s) + j - count, column, value);
+            AddAt(present, attention.Sequences.Start(s) + j - attention.Past(s), column, value);
         }
     }
 }
