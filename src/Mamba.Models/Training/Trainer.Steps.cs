@@ -82,8 +82,9 @@ public sealed partial class Trainer
         {
             Device device = _module.Device;
             using DeviceScope scope = device.Scope();
-            using Tape tape = new(device);
-            DeviceArray loss = _loss((_run.Step * _options.Accumulation) + i);
+            long batch = (_run.Step * _options.Accumulation) + i;
+            using Tape tape = new(device, seed: batch);
+            DeviceArray loss = _loss(batch);
             if (loss.Shape.Count != 1)
             {
                 throw new InvalidOperationException($"Expected a loss of one element; found {loss.Shape}.");

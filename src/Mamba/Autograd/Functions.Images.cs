@@ -22,8 +22,8 @@ public static partial class Functions
     /// <exception cref="ArgumentOutOfRangeException">The stride or the dilation is below 1.</exception>
     /// <remarks>
     /// Odd numbers of taps give what PyTorch's <c>Conv2d(C, C, taps, stride, padding=d·(taps - 1)/2, dilation,
-    /// groups=C)</c> gives. Vision layers such as SS2D (Liu et al., <see href="https://arxiv.org/abs/2401.10166"/>) have
-    /// one of 3 × 3.
+    /// groups=C)</c> gives. Vision layers such as SS2D (Liu et al., <see href="https://arxiv.org/abs/2401.10166"/>)
+    /// have one of 3 × 3.
     /// </remarks>
     /// <example>
     /// <code>

@@ -34,12 +34,13 @@ public static partial class Functions
         }
 
         // Under a tape of its own, though that is thrown away: a device may take another route where nothing is kept.
-        RecomputeOperation operation = new() { Function = forward, Inputs = inputs };
+        RecomputeOperation operation = new() { Function = forward, Inputs = inputs, Noise = tape.Noise };
         DeviceArray[] outputs = UnderInnerTape(
             device,
             (scope, inner) =>
             {
                 DeviceArray[] results = forward(inputs);
+                tape.Noise = inner.Noise;
                 operation = operation with
                 {
                     Operands = inner.OperandsOf(tape),
@@ -88,6 +89,9 @@ public static partial class Functions
 
         public required DeviceArray[] Inputs { get; init; }
 
+        /// <summary>Where the random numbers stood before the function: it draws the same again.</summary>
+        public required (long? Seed, long Draw) Noise { get; init; }
+
         /// <summary>Parameters and other arrays of the enclosing tape that the function uses.</summary>
         public DeviceArray[] Operands { get; init; }
 
@@ -116,6 +120,7 @@ public static partial class Functions
                 device,
                 (_, inner) =>
                 {
+                    inner.Noise = self.Noise;
                     DeviceArray[] again = self.Function(self.Inputs);
                     inner.Backward(
                     [

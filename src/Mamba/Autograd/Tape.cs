@@ -39,6 +39,7 @@ public sealed class Tape : IDisposable
     private readonly Tape? _parent;
     private readonly TapeClaim _claim;
     private readonly (int Depth, long Id) _scope;
+    private (long? Seed, long Draw) _noise;
     private volatile bool _isDone;
     private bool _isDisposed;
 
@@ -52,6 +53,18 @@ public sealed class Tape : IDisposable
     {
     }
 
+    /// <summary>Begins to record on a device what may be random.</summary>
+    /// <param name="device">The device; the calling thread has a scope open on it, and no other tape.</param>
+    /// <param name="seed">
+    /// The seed of all masks that functions such as <see cref="Functions.Dropout(DeviceArray, double)"/> draw under the
+    /// tape. Equal seeds give equal masks: the number of the batch is a good one.
+    /// </param>
+    /// <exception cref="InvalidOperationException">
+    /// Another tape of this thread records on the device, or no scope is open.
+    /// </exception>
+    public Tape(Device device, long seed)
+        : this(device, parent: null) => _noise = (seed, 0);
+
     /// <summary>Begins to record in place of a tape that is suspended, and follows what that one follows.</summary>
     internal Tape(Device device, Tape? parent)
     {
@@ -64,6 +77,7 @@ public sealed class Tape : IDisposable
         _device = device;
         _context = device.RequireContext();
         _parent = parent;
+        _noise = parent?._noise ?? default;
         _scope = _context.BeginTape();
         _claim = _context.Claim!;
         _context.Tape = this;
@@ -71,6 +85,13 @@ public sealed class Tape : IDisposable
 
     /// <summary>Whether the tape records, or is suspended, and has not gone backward.</summary>
     internal bool IsLive => !_isDone && !_isDisposed && _context.IsOpen(_scope.Depth, _scope.Id);
+
+    /// <summary>Where the tape's random numbers stand: its seed, and the number of the next draw.</summary>
+    internal (long? Seed, long Draw) Noise
+    {
+        get => _noise;
+        set => _noise = value;
+    }
 
     /// <summary>Number of operations that are recorded.</summary>
     internal int Count => _entries.Count;
@@ -265,6 +286,16 @@ public sealed class Tape : IDisposable
 
     /// <summary>Suspends the tape of a device, if there is one.</summary>
     internal static Suspension Suspend(Device device) => new(device);
+
+    /// <summary>The random numbers of the next draw.</summary>
+    /// <exception cref="InvalidOperationException">The tape has no seed.</exception>
+    internal NoiseStream NextNoise()
+    {
+        long seed = _noise.Seed ?? throw new InvalidOperationException(
+            "What is random under a tape needs the tape's seed, or every tape would draw the same: begin it by " +
+            "new Tape(device, seed), such as the number of the batch.");
+        return new(seed, _noise.Draw++);
+    }
 
     /// <summary>The gradient to add to, or <c>default</c> if none is wanted.</summary>
     internal DeviceArray Wanted(DeviceArray input) =>

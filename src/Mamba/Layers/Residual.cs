@@ -19,10 +19,17 @@ public sealed class Residual : Module, ILayer
     /// <summary>Composes the layer of parts on one device, which it frees.</summary>
     /// <param name="layer">Keeps the shape of its input. Its name here is <c>layer</c>.</param>
     /// <param name="norm">Stands in front of the layer; null: nothing does. Its name here is <c>norm</c>.</param>
+    /// <param name="dropPath">
+    /// The probability of a sample to go round the layer while a tape records, from 0 to below 1: see
+    /// <see cref="Functions.DropPath"/>.
+    /// </param>
     /// <exception cref="ArgumentException">A part is no <see cref="Module"/>, or they are on two devices.</exception>
-    public Residual(ILayer layer, ILayer? norm = null)
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="dropPath"/> is not from 0 to below 1.</exception>
+    public Residual(ILayer layer, ILayer? norm = null, double dropPath = 0)
         : base(Part(layer, nameof(layer)).Device)
     {
+        Functions.RequireRate(dropPath);
+        DropPath = dropPath;
         (_layer, _norm) = (layer, norm);
         if (norm is not null)
         {
@@ -32,10 +39,13 @@ public sealed class Residual : Module, ILayer
         AddModule("layer", Part(layer, nameof(layer)));
     }
 
+    /// <summary>The probability of a sample to go round the layer while a tape records.</summary>
+    public double DropPath { get; }
+
     /// <summary>Computes <c>x + layer(norm(x))</c>.</summary>
     /// <param name="x">What the layer takes.</param>
     /// <returns>The same shape.</returns>
     /// <exception cref="ArgumentException">The layer does not keep the shape.</exception>
     public DeviceArray Forward(DeviceArray x) =>
-        Functions.Add(x, _layer.Forward(_norm is null ? x : _norm.Forward(x)));
+        Functions.Add(x, Functions.DropPath(_layer.Forward(_norm is null ? x : _norm.Forward(x)), DropPath));
 }

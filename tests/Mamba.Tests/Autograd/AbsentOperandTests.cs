@@ -73,6 +73,10 @@ public sealed class AbsentOperandTests
             Functions.CausalConvolutionStep(d.Zeros([1, 1, 2]), d.Zeros([2, 2]), default, false, default),
         ["SameConvolution x"] = d => Functions.SameConvolution(default, d.Zeros([2, 2])),
         ["SameConvolution weight"] = d => Functions.SameConvolution(d.Zeros([1, 3, 2]), default),
+        ["DepthwiseConvolution2d x"] = d => Functions.DepthwiseConvolution2d(default, d.Zeros([3, 3, 2])),
+        ["DepthwiseConvolution2d weight"] = d => Functions.DepthwiseConvolution2d(d.Zeros([1, 3, 3, 2]), default),
+        ["Dropout x"] = _ => Functions.Dropout(default, 0.5),
+        ["DropPath x"] = _ => Functions.DropPath(default, 0.5),
         ["Rotary x"] = _ => Functions.Rotary(default, new(2, 2, 0, 10000, false)),
         ["Attention Queries"] = d => Functions.Attention(Attention(d) with { Queries = default }),
         ["Attention keys"] = d => Functions.Attention(Attention(d) with { Keys = default }),
@@ -139,7 +143,7 @@ public sealed class AbsentOperandTests
         string[] others =
         [
             "Recompute", "TimeInvariantScan", "TimeInvariantScanStep", "LinearWithAdapter", "SelectiveScan",
-            "SelectiveScanStep",
+            "SelectiveScanStep", "Uniform",
         ];
 
         typeof(Functions).GetMethods().Where(method => method.IsStatic).Select(method => method.Name).Distinct()
