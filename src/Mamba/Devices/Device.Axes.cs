@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Mamba.Memory;
 using Mamba.Simd;
 
@@ -38,6 +39,10 @@ public abstract partial class Device
     /// <param name="places">The first i of each extremum, written as int32; optional.</param>
     internal abstract void AxisExtremum(
         DeviceArray x, in AxisView view, bool largest, DeviceArray y, DeviceArray places);
+
+    /// <summary>Copies out integers that an operation has written in place of floats, such as places.</summary>
+    internal virtual void DownloadIntegers(DeviceArray source, Span<int> target) =>
+        Download(source, MemoryMarshal.Cast<int, float>(target));
 
     /// <summary>Computes <c>gx[o, places[o, j], j] += gy[o, j]</c>.</summary>
     internal abstract void AxisExtremumBackward(

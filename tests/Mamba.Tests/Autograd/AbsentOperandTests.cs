@@ -77,6 +77,8 @@ public sealed class AbsentOperandTests
         ["DepthwiseConvolution2d weight"] = d => Functions.DepthwiseConvolution2d(d.Zeros([1, 3, 3, 2]), default),
         ["Dropout x"] = _ => Functions.Dropout(default, 0.5),
         ["DropPath x"] = _ => Functions.DropPath(default, 0.5),
+        ["ArgMax x"] = d => Functions.ArgMax(default).Length == 0 ? default : d.Zeros([1]),
+        ["TopK x"] = _ => Functions.TopK(default, 1).Values,
         ["Rotary x"] = _ => Functions.Rotary(default, new(2, 2, 0, 10000, false)),
         ["Attention Queries"] = d => Functions.Attention(Attention(d) with { Queries = default }),
         ["Attention keys"] = d => Functions.Attention(Attention(d) with { Keys = default }),

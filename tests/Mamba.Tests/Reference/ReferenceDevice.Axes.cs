@@ -85,6 +85,15 @@ internal sealed partial class ReferenceDevice
         }
     }
 
+    internal override void DownloadIntegers(DeviceArray source, Span<int> target)
+    {
+        View view = ViewOf(source);
+        for (int i = 0; i < target.Length; i++)
+        {
+            target[i] = (int)view[i];
+        }
+    }
+
     internal override void AxisExtremumBackward(DeviceArray places, in AxisView view, DeviceArray gy, DeviceArray gx)
     {
         View place = ViewOf(places), from = ViewOf(gy), to = ViewOf(gx);

@@ -1,0 +1,106 @@
+using Mamba.Devices;
+using Mamba.Memory;
+
+namespace Mamba.Autograd;
+
+public static partial class Functions
+{
+    /// <summary>Finds the place of the largest number along an axis.</summary>
+    /// <param name="x">The input, such as [batch, length, classes].</param>
+    /// <param name="axis">The axis, of at least one element; negative: counted from the end, -1 is the last.</param>
+    /// <returns>A place from 0 on for each number that <see cref="Max"/> gives, in their order.</returns>
+    /// <exception cref="ArgumentException">The axis has no elements.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
+    /// <remarks>
+    /// Of equal numbers the first place; NaN counts as the largest. There is no gradient. Waits for the device.
+    /// </remarks>
+    /// <example>
+    /// <code>
+    /// IndexArray classes = Functions.ArgMax(logits);
+    /// </code>
+    /// </example>
+    public static IndexArray ArgMax(DeviceArray x, int axis = -1)
+    {
+        Device device = Require(x);
+        int index = AxisOf(x, axis);
+        AxisView view = AxisView.Of(x.Shape, index);
+        int[] found = new int[view.Kept];
+        using (DeviceScope scope = device.Scope())
+        using (Tape.Suspend(device))
+        {
+            Shape kept = Without(x.Shape, index, keep: false);
+            DeviceArray places = device.Allocate(kept);
+            device.AxisExtremum(Contiguous(x), view, largest: true, device.Allocate(kept), places);
+            device.DownloadIntegers(places, found);
+        }
+
+        return device.Indices(found);
+    }
+
+    /// <summary>Finds the largest numbers of each row.</summary>
+    /// <param name="x">The input, [.., width].</param>
+    /// <param name="k">How many, from 1 to the width.</param>
+    /// <returns>
+    /// The numbers, [.., k], largest first, and their places in the row, k for each row in the rows' order. Gradients
+    /// go to the places.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">k is below 1 or above the width.</exception>
+    /// <exception cref="OverflowException">x has 2^31 elements or more.</exception>
+    /// <remarks>
+    /// Equal numbers in the order of their places; NaN counts as the largest. They are chosen by the processor, also
+    /// for a GPU: a router of experts waits for them anyway.
+    /// </remarks>
+    /// <example>
+    /// Two experts for each token, with weights that add up to 1:
+    /// <code>
+    /// (DeviceArray scores, IndexArray experts) = Functions.TopK(router.Forward(x), 2);
+    /// DeviceArray weights = Functions.Softmax(scores);
+    /// </code>
+    /// </example>
+    public static (DeviceArray Values, IndexArray Places) TopK(DeviceArray x, int k)
+    {
+        Device device = Require(x);
+        int width = x.Shape.Width, rows = checked((int)x.Shape.Rows);
+        Setting.Require(k >= 1 && k <= width, nameof(k), $"from 1 to the width of {x.Shape}", k);
+        float[] values = x.ToArray();
+        int[] places = new int[checked(rows * k)], flat = new int[places.Length];
+        for (int row = 0; row < rows; row++)
+        {
+            int start = row * width;
+            Span<int> chosen = places.AsSpan(row * k, k);
+            Choose(values.AsSpan(start, width), chosen);
+            for (int i = 0; i < k; i++)
+            {
+                flat[(row * k) + i] = start + chosen[i];
+            }
+        }
+
+        DeviceArray numbers = Contiguous(x).Reshape([checked((int)x.Shape.Count), 1]);
+        Shape shape = x.Shape.WithWidth(k);
+        DeviceArray largest = GatherRows(numbers, device.Indices(flat), rows > 0 ? 1 : 0, [flat.Length, 1]);
+        return (largest.Reshape(shape), device.Indices(places));
+    }
+
+    /// <summary>Writes the places of the largest numbers by an insertion sort of those kept so far.</summary>
+    private static void Choose(ReadOnlySpan<float> row, Span<int> places)
+    {
+        int count = 0;
+        for (int i = 0; i < row.Length; i++)
+        {
+            if (count == places.Length && !IsLarger(row[i], row[places[^1]]))
+            {
+                continue;
+            }
+
+            int at = count < places.Length ? count++ : count - 1;
+            for (; at > 0 && IsLarger(row[i], row[places[at - 1]]); at--)
+            {
+                places[at] = places[at - 1];
+            }
+
+            places[at] = i;
+        }
+    }
+
+    private static bool IsLarger(float a, float b) => a > b || (float.IsNaN(a) && !float.IsNaN(b));
+}
