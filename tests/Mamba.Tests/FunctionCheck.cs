@@ -16,6 +16,9 @@ internal sealed class FunctionCheck(
     private const double Step = 1e-3;
     private const double DifferenceTolerance = 1e-8;
 
+    /// <summary>The inputs.</summary>
+    public IReadOnlyList<(Shape Shape, float[] Values)> Inputs => inputs;
+
     /// <summary>Asserts that the processor gives the output and the gradients of the reference.</summary>
     public void ShouldMatchTheReference(double tolerance, double gradientTolerance)
     {
