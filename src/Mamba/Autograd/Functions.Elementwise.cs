@@ -56,6 +56,15 @@ public static partial class Functions
     /// <remarks>Hendrycks and Gimpel, <see href="https://arxiv.org/abs/1606.08415"/>.</remarks>
     public static DeviceArray Gelu(DeviceArray x) => Map<Elementwise.Gelu>(x);
 
+    /// <summary>Computes <c>x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))</c>, close to <see cref="Gelu"/>.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>An array of the same shape.</returns>
+    /// <remarks>
+    /// Hendrycks and Gimpel, <see href="https://arxiv.org/abs/1606.08415"/>, section 2; what models that name it
+    /// <c>gelu_new</c>, or <c>tanh</c>, were trained with.
+    /// </remarks>
+    public static DeviceArray GeluTanh(DeviceArray x) => Map<Elementwise.GeluTanh>(x);
+
     /// <summary>Computes <c>max(x, 0)²</c>.</summary>
     /// <param name="x">The input.</param>
     /// <returns>An array of the same shape.</returns>

@@ -101,4 +101,33 @@ internal static unsafe partial class Elementwise
             return TLanes.Broadcast(4f) * e / (sum * sum);
         }
     }
+
+    /// <summary><c>x/2·(1 + tanh u) = x·σ(2·u)</c>, <c>u = √(2/π)·(x + 0.044715·x³)</c></summary>
+    public readonly struct GeluTanh : IMap
+    {
+        public static TLanes Apply<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes> => x * Gate(Limited(x));
+
+        public static TLanes Derivative<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            // σ(2u) + x·σ(2u)·(1 - σ(2u))·2u'
+            TLanes near = Limited(x), gate = Gate(near), one = TLanes.Broadcast(1f);
+            TLanes slope = TLanes.MultiplyAdd(
+                near * near, TLanes.Broadcast(6f * 0.044715f * 0.79788456f), TLanes.Broadcast(2f * 0.79788456f));
+            return TLanes.MultiplyAdd(near * gate * (one - gate), slope, gate);
+        }
+
+        /// <summary>Beyond 10 the gate is 0 or 1 to float32, and x³ may overflow.</summary>
+        private static TLanes Limited<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes> => TLanes.Clamp(x, TLanes.Broadcast(-10f), TLanes.Broadcast(10f));
+
+        private static TLanes Gate<TLanes>(TLanes x)
+            where TLanes : struct, ILanes<TLanes>
+        {
+            TLanes inner = TLanes.MultiplyAdd(
+                x * x, TLanes.Broadcast(2f * 0.044715f * 0.79788456f), TLanes.Broadcast(2f * 0.79788456f));
+            return LaneMath.Sigmoid(x * inner);
+        }
+    }
 }

@@ -94,6 +94,8 @@ public sealed class AbsentOperandTests
         ["WeightedCrossEntropy logits"] = d => Functions.WeightedCrossEntropy(default, d.Indices([0])),
         ["Dice x"] = d => Functions.Dice(default, d.Zeros([1, 2])),
         ["Dice target"] = d => Functions.Dice(d.Zeros([1, 2]), default),
+        ["GroupNorm x"] = d => Functions.GroupNorm(default, 1, d.Zeros([2])),
+        ["GroupNorm weight"] = d => Functions.GroupNorm(d.Zeros([1, 2]), 1, default),
         ["Rotary x"] = _ => Functions.Rotary(default, new(2, 2, 0, 10000, false)),
         ["Attention Queries"] = d => Functions.Attention(Attention(d) with { Queries = default }),
         ["Attention keys"] = d => Functions.Attention(Attention(d) with { Keys = default }),
@@ -155,7 +157,7 @@ public sealed class AbsentOperandTests
         string[] maps = // as Silu and Add
         [
             "Sigmoid", "Softplus", "Gelu", "SquaredRelu", "Exp", "Log", "Sqrt", "Square", "Abs", "Tanh", "Relu", "Sin",
-            "Cos", "Map", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "Zip",
+            "Cos", "GeluTanh", "Map", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "Zip",
         ];
         string[] others =
         [

@@ -18,8 +18,8 @@ public sealed class ElementwiseTests
 
     public static TheoryData<string> Names =>
     [
-        "Sigmoid", "Silu", "Softplus", "SquaredRelu", "Gelu", "Exp", "Log", "Sqrt", "Square", "Tanh", "Sin", "Cos",
-        "Add", "Subtract", "Multiply", "Divide", "Gate",
+        "Sigmoid", "Silu", "Softplus", "SquaredRelu", "Gelu", "GeluTanh", "Exp", "Log", "Sqrt", "Square", "Tanh",
+        "Sin", "Cos", "Add", "Subtract", "Multiply", "Divide", "Gate",
     ];
 
     [Theory]
@@ -193,6 +193,7 @@ public sealed class ElementwiseTests
             "Softplus" => Functions.Softplus(first),
             "SquaredRelu" => Functions.SquaredRelu(first),
             "Gelu" => Functions.Gelu(first),
+            "GeluTanh" => Functions.GeluTanh(first),
             "Exp" => Functions.Exp(first),
             "Log" => Functions.Log(Positive(first)),
             "Sqrt" => Functions.Sqrt(Positive(first)),

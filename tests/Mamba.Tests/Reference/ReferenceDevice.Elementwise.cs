@@ -15,6 +15,8 @@ internal sealed partial class ReferenceDevice
         [typeof(Elementwise.Softplus)] = Softplus,
         [typeof(Elementwise.SquaredRelu)] = x => x > 0 ? x * x : 0,
         [typeof(Elementwise.Gelu)] = x => x * 0.5 * Erfc(-x / Math.Sqrt(2)),
+        [typeof(Elementwise.GeluTanh)] = x =>
+            x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
         [typeof(Elementwise.Exp)] = Math.Exp,
         [typeof(Elementwise.Log)] = Math.Log,
         [typeof(Elementwise.Sqrt)] = Math.Sqrt,
