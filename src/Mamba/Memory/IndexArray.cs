@@ -2,7 +2,10 @@ using System.Numerics.Tensors;
 
 namespace Mamba.Memory;
 
-/// <summary>Integers in a device's memory: token ids, or the order in which a scan visits its tokens.</summary>
+/// <summary>
+/// Integers in a device's memory: token ids, or rows to pick. They belong to the scope in which they were made, or to
+/// who made them outside of any. Orders of tokens are <see cref="Orders.ScanOrder"/>s, whose copies devices own.
+/// </summary>
 /// <example>
 /// <code>
 /// IndexArray reversed = device.Indices([2, 1, 0]);
@@ -32,6 +35,9 @@ public readonly struct IndexArray
     /// <summary>The largest integer; -1 where there is none.</summary>
     /// <remarks>Known on the host: an index outside an array is refused without reading device memory.</remarks>
     internal int Maximum { get; }
+
+    /// <summary>Whether these are indices whose memory has not been given back.</summary>
+    internal bool IsAlive => _storage?.Generation == _generation;
 
     internal Storage Storage
     {
