@@ -7,13 +7,20 @@ namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    internal override void GatherRows(DeviceArray x, IndexArray indices, int batch, DeviceArray y)
+    internal override void GatherRows(
+        DeviceArray x, IndexArray indices, int batch, DeviceArray y, bool accumulate = false)
     {
         RequireGatherable(x, indices, batch, y);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(y.Shape, flat: false);
         Launch(
             new GatherKernel(
-                plane, IntegersOf(indices), indices.Length, x.Shape.Rows / batch, RowsOf(x), RowsOf(y)),
+                plane,
+                IntegersOf(indices),
+                indices.Length,
+                x.Shape.Rows / batch,
+                RowsOf(x),
+                RowsOf(y),
+                accumulate ? 1 : 0),
             groups,
             threads);
     }

@@ -9,8 +9,9 @@ namespace Mamba.Gpu.Kernels;
 /// <param name="partRows">Rows of a part of x.</param>
 /// <param name="x">What is read.</param>
 /// <param name="y">What is written.</param>
+/// <param name="accumulate">1 to add to y, else 0.</param>
 internal readonly struct GatherKernel(
-    Plane plane, ArrayView<int> indices, long count, long partRows, GpuRows x, GpuRows y) : IKernel
+    Plane plane, ArrayView<int> indices, long count, long partRows, GpuRows x, GpuRows y, int accumulate) : IKernel
 {
     public void Run()
     {
@@ -25,7 +26,14 @@ internal readonly struct GatherKernel(
                 value = x.LoadQuad((part * partRows) + index, column, plane.Width);
             }
 
-            y.StoreQuad(row, column, plane.Width, value);
+            if (accumulate != 0)
+            {
+                y.AddQuad(row, column, plane.Width, value);
+            }
+            else
+            {
+                y.StoreQuad(row, column, plane.Width, value);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
+using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 
 namespace Mamba.Autograd;
 
@@ -41,7 +43,7 @@ public static partial class Functions
     /// <exception cref="ArgumentException"><paramref name="x"/> has other axes.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A position lies outside the row.</exception>
     /// <remarks>
-    /// For an order of each row's own, reshape to [1, batch·length, channels] and count positions through the batch.
+    /// <see cref="Reorder"/> takes a <see cref="ScanOrder"/>, which is made once and has a fast backward pass.
     /// </remarks>
     public static DeviceArray Gather(DeviceArray x, IndexArray order)
     {
@@ -52,6 +54,37 @@ public static partial class Functions
         }
 
         return GatherRows(x, order, x.Shape[0], [x.Shape[0], order.Length, x.Shape.Width]);
+    }
+
+    /// <summary>Picks rows, <c>y[i] = x[indices[i]]</c>.</summary>
+    /// <param name="x">The rows, [..., width], counted through all axes before the last.</param>
+    /// <param name="indices">The row of x for each row of y; -1: zeros. Rows may be left out or come several times.</param>
+    /// <returns>An array [<c>indices.Length</c>, width].</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    public static DeviceArray GatherRows(DeviceArray x, IndexArray indices)
+    {
+        Require(x);
+        return GatherRows(x, indices, 1, [indices.Length, x.Shape.Width]);
+    }
+
+    /// <summary>Adds rows up where indices send them, <c>y[indices[i]] += x[i]</c>, from zeros.</summary>
+    /// <param name="x">The rows, [..., width], counted through all axes before the last.</param>
+    /// <param name="indices">The row of y for each row of x; -1: none.</param>
+    /// <param name="rows">Number of rows of y.</param>
+    /// <returns>An array [rows, width]; 0 where no index sends anything.</returns>
+    /// <exception cref="ArgumentException">There are not as many indices as rows of x.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row, or the number is negative.</exception>
+    /// <example>
+    /// Messages along the edges of a graph, each node's added up:
+    /// <code>
+    /// DeviceArray inbox = Functions.ScatterRows(Functions.GatherRows(nodes, sources), targets, nodes.Shape[0]);
+    /// </code>
+    /// </example>
+    public static DeviceArray ScatterRows(DeviceArray x, IndexArray indices, int rows)
+    {
+        Device device = Require(x);
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        return Run(device, new ScatterOperation { X = x, Indices = indices, Rows = rows }).Y;
     }
 
     private static DeviceArray GatherRows(DeviceArray x, IndexArray indices, int parts, Shape shape) =>

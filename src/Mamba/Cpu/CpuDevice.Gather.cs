@@ -6,7 +6,8 @@ namespace Mamba.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    internal override void GatherRows(DeviceArray x, IndexArray indices, int batch, DeviceArray y)
+    internal override void GatherRows(
+        DeviceArray x, IndexArray indices, int batch, DeviceArray y, bool accumulate = false)
     {
         RequireGatherable(x, indices, batch, y);
         if (x.Precision != Precision.Float32 && batch == 1)
@@ -16,7 +17,7 @@ public sealed unsafe partial class CpuDevice
         }
 
         GatherJob job = new(
-            RowsOf(x), x.Shape.Rows / batch, StartOf(indices), indices.Length, x.Shape.Width, RowsOf(y));
+            RowsOf(x), x.Shape.Rows / batch, StartOf(indices), indices.Length, x.Shape.Width, RowsOf(y), accumulate);
         Run(job, batch * job.ItemsPerPart);
     }
 
@@ -28,7 +29,8 @@ public sealed unsafe partial class CpuDevice
         Run(job, batch * job.ItemsPerPart);
     }
 
-    private readonly struct GatherJob(Rows x, nint xRows, int* indices, int count, int width, Rows y) : IJob
+    private readonly struct GatherJob(
+        Rows x, nint xRows, int* indices, int count, int width, Rows y, bool accumulate) : IJob
     {
         private readonly int _rowsPerItem = Math.Max(1, ElementsPerItem / Math.Max(width, 1));
 
@@ -37,13 +39,16 @@ public sealed unsafe partial class CpuDevice
         public void Run(int item)
         {
             (int part, int piece) = Math.DivRem(item, ItemsPerPart);
-            int first = piece * _rowsPerItem;
-            Gather.Forward(
-                new(x[part * xRows], x.Pitch),
-                indices + first,
-                Math.Min(_rowsPerItem, count - first),
-                width,
-                new(y[((nint)part * count) + first], y.Pitch));
+            int first = piece * _rowsPerItem, rows = Math.Min(_rowsPerItem, count - first);
+            Rows source = new(x[part * xRows], x.Pitch), target = new(y[((nint)part * count) + first], y.Pitch);
+            if (accumulate)
+            {
+                Gather.Add(source, indices + first, rows, width, target);
+            }
+            else
+            {
+                Gather.Forward(source, indices + first, rows, width, target);
+            }
         }
     }
 

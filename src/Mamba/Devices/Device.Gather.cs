@@ -6,9 +6,11 @@ public abstract partial class Device
 {
     /// <summary>
     /// Computes <c>y[b, i] = x[b, indices[i]]</c>, row by row; zeros where an index is -1. The rows of x and those of y
-    /// fall into <paramref name="batch"/> equal parts, and every part is read in the same order.
+    /// fall into <paramref name="batch"/> equal parts, and every part is read in the same order. Where asked, y is
+    /// added to, float32 as gradients are.
     /// </summary>
-    internal abstract void GatherRows(DeviceArray x, IndexArray indices, int batch, DeviceArray y);
+    internal abstract void GatherRows(
+        DeviceArray x, IndexArray indices, int batch, DeviceArray y, bool accumulate = false);
 
     /// <summary>Computes <c>gx[b, indices[i]] += gy[b, i]</c>, for i in its order.</summary>
     internal abstract void GatherRowsBackward(IndexArray indices, int batch, DeviceArray gy, DeviceArray gx);

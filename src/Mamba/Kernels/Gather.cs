@@ -22,6 +22,18 @@ internal static unsafe class Gather
         }
     }
 
+    /// <summary>Computes <c>y[i] += x[indices[i]]</c>; nothing is added where an index is -1.</summary>
+    public static void Add(Rows x, int* indices, nint count, int width, Rows y)
+    {
+        for (nint i = 0; i < count; i++)
+        {
+            if (indices[i] >= 0)
+            {
+                Elementwise.AddScaled(x[indices[i]], 1f, y[i], width);
+            }
+        }
+    }
+
     /// <summary>Computes <c>gx[indices[i]] += gy[i]</c>, one row after the other.</summary>
     public static void Backward(int* indices, nint count, int width, Rows gy, Rows gx)
     {

@@ -2,6 +2,7 @@ using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 
 namespace Mamba.Tests.Autograd;
 
@@ -48,6 +49,10 @@ public sealed class AbsentOperandTests
         ["Contiguous x"] = _ => Functions.Contiguous(default),
         ["Embedding table"] = d => Functions.Embedding(default, d.Indices([0]), 1, 1),
         ["Gather x"] = d => Functions.Gather(default, d.Indices([0])),
+        ["GatherRows x"] = d => Functions.GatherRows(default, d.Indices([0])),
+        ["ScatterRows x"] = d => Functions.ScatterRows(default, d.Indices([0]), 1),
+        ["Reorder x"] = _ => Functions.Reorder(default, ScanOrder.Backward),
+        ["Restore y"] = _ => Functions.Restore(default, ScanOrder.Backward),
         ["Linear x"] = d => Functions.Linear(default, d.Zeros([2, 2])),
         ["Linear weight"] = d => Functions.Linear(d.Zeros([2, 2]), default),
         ["MatMul a"] = d => Functions.MatMul(default, d.Zeros([2, 2])),

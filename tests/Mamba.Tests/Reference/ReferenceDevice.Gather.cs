@@ -4,7 +4,8 @@ namespace Mamba.Tests.Reference;
 
 internal sealed partial class ReferenceDevice
 {
-    internal override void GatherRows(DeviceArray x, IndexArray indices, int batch, DeviceArray y)
+    internal override void GatherRows(
+        DeviceArray x, IndexArray indices, int batch, DeviceArray y, bool accumulate = false)
     {
         RequireGatherable(x, indices, batch, y);
         View source = ViewOf(x), target = ViewOf(y);
@@ -14,7 +15,8 @@ internal sealed partial class ReferenceDevice
             int index = IndexAt(indices, row % indices.Length), part = row / indices.Length;
             for (int column = 0; column < y.Shape.Width; column++)
             {
-                target[row, column] = index < 0 ? 0 : source[(part * rows) + index, column];
+                double value = index < 0 ? 0 : source[(part * rows) + index, column];
+                target[row, column] = value + (accumulate ? target[row, column] : 0);
             }
         }
     }
