@@ -1,6 +1,7 @@
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 
 namespace Mamba.Autograd;
 
@@ -17,6 +18,10 @@ public static partial class Functions
     /// The inputs before the first token, [sequences, K-1, channels], oldest first; zeros where <c>default</c>.
     /// </param>
     /// <param name="segments">Where packed sequences begin and end; each row of the batch is one where null.</param>
+    /// <param name="order">
+    /// The order in which time visits the tokens; null: as they stand. x and y stay in the order of the grid, windows are
+    /// in that of time: the result is that of <see cref="Reorder"/>, the convolution, and <see cref="Restore"/>.
+    /// </param>
     /// <returns>y, shaped as x, and the last K-1 inputs, with which the next tokens begin.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     /// <remarks>
@@ -29,12 +34,11 @@ public static partial class Functions
         DeviceArray bias = default,
         bool silu = false,
         DeviceArray initialWindow = default,
-        Segments? segments = null)
+        Segments? segments = null,
+        ScanOrder? order = null)
     {
-        Device device = Require(x);
         Require(weight);
-        ConvolutionOperation convolution = Run(
-            device,
+        ConvolutionOperation convolution = Convolve(
             new ConvolutionOperation
             {
                 X = x,
@@ -44,6 +48,7 @@ public static partial class Functions
                 IsCausal = true,
                 InitialWindow = initialWindow,
                 Segments = segments,
+                Order = order,
             });
         return (convolution.Y, convolution.FinalWindow);
     }
@@ -104,15 +109,19 @@ public static partial class Functions
     /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
     /// <param name="silu">Whether f is SiLU; otherwise it is the identity.</param>
     /// <param name="segments">Where packed sequences begin and end; each row of the batch is one where null.</param>
+    /// <param name="order">The order of time, as <see cref="CausalConvolution"/> has it.</param>
     /// <returns>y, shaped as x.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     public static DeviceArray SameConvolution(
-        DeviceArray x, DeviceArray weight, DeviceArray bias = default, bool silu = false, Segments? segments = null)
+        DeviceArray x,
+        DeviceArray weight,
+        DeviceArray bias = default,
+        bool silu = false,
+        Segments? segments = null,
+        ScanOrder? order = null)
     {
-        Device device = Require(x);
         Require(weight);
-        return Run(
-            device,
+        return Convolve(
             new ConvolutionOperation
             {
                 X = x,
@@ -121,6 +130,27 @@ public static partial class Functions
                 Silu = silu,
                 IsCausal = false,
                 Segments = segments,
+                Order = order,
             }).Y;
+    }
+
+    private static ConvolutionOperation Convolve(ConvolutionOperation convolution)
+    {
+        Device device = Require(convolution.X, "x");
+        if (convolution.Order is not { } order || order == ScanOrder.Forward)
+        {
+            return Run(device, convolution with { Order = null });
+        }
+
+        order.RequireFit(convolution.X.Shape, convolution.Segments);
+        if (device.TakesOrders && order.IsPermutation)
+        {
+            return Run(device, convolution);
+        }
+
+        ConvolutionOperation gathered = Run(
+            device,
+            convolution with { X = Reorder(convolution.X, order, convolution.Segments), Order = null });
+        return gathered with { Y = Restore(gathered.Y, order, convolution.Segments) };
     }
 }

@@ -1,6 +1,7 @@
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 
 namespace Mamba.Autograd;
 
@@ -9,18 +10,29 @@ public static partial class Functions
     /// <summary>Computes the selective scan of Mamba-1.</summary>
     /// <param name="inputs">What is scanned.</param>
     /// <param name="segments">Packed sequences; null where every row of the batch is one sequence.</param>
+    /// <param name="order">
+    /// The order in which time visits the tokens; null: as they stand. All inputs and y stay in the order of the grid:
+    /// see <see cref="MultiScan"/>, which this is with one order.
+    /// </param>
     /// <returns>
     /// y, in the shape of x, and h after the last token of every sequence: [sequences, states, channels], with complex
     /// A [sequences, 2, states, channels]. A sequence without tokens ends in its initial state.
     /// </returns>
-    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
+    /// <exception cref="ArgumentException">An input has the wrong shape, or the order does not fit x.</exception>
     /// <remarks>
     /// Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2. The backward pass recomputes the states
     /// from those kept at every chunk of tokens; nothing of [batch, length, channels, states] exists.
     /// </remarks>
-    public static (DeviceArray Y, DeviceArray FinalState) SelectiveScan(in ScanInputs inputs, Segments? segments = null)
+    public static (DeviceArray Y, DeviceArray FinalState) SelectiveScan(
+        in ScanInputs inputs, Segments? segments = null, ScanOrder? order = null)
     {
-        ScanOperation scan = Run(Require(inputs.X), new ScanOperation { Inputs = inputs, Segments = segments });
+        Device device = Require(inputs.X);
+        if (order is not null && order != ScanOrder.Forward)
+        {
+            return MultiScan(inputs, [order], segments);
+        }
+
+        ScanOperation scan = Run(device, new ScanOperation { Inputs = inputs, Segments = segments });
         return (scan.Y, scan.FinalState);
     }
 

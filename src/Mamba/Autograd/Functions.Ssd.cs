@@ -1,6 +1,7 @@
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 
 namespace Mamba.Autograd;
 
@@ -9,16 +10,38 @@ public static partial class Functions
     /// <summary>The state-space dual of Mamba-2 over every sequence.</summary>
     /// <param name="inputs">What is computed from.</param>
     /// <param name="segments">Packed sequences; null where the rows of the batch are the sequences.</param>
+    /// <param name="order">
+    /// The order in which time visits the tokens; null: as they stand. All inputs and the output stay in the order of the
+    /// grid: all that belongs to tokens passes through <see cref="Reorder"/>, the output through <see cref="Restore"/>.
+    /// </param>
     /// <returns>
     /// The output, in the shape of x, and the states after the last tokens, [sequences, heads, headDim, states].
     /// </returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 6.</remarks>
-    public static (DeviceArray Y, DeviceArray FinalState) Ssd(in SsdInputs inputs, Segments? segments = null)
+    public static (DeviceArray Y, DeviceArray FinalState) Ssd(
+        in SsdInputs inputs, Segments? segments = null, ScanOrder? order = null)
     {
+        if (order is not null && order != ScanOrder.Forward)
+        {
+            _ = new SsdSizes(inputs, segments);
+            (DeviceArray y, DeviceArray state) = Ssd(Visit(inputs, order, segments), segments);
+            return (Restore(y, order, segments), state);
+        }
+
         SsdOperation ssd = Run(Require(inputs.X), new SsdOperation { Inputs = inputs, Segments = segments });
         return (ssd.Y, ssd.FinalState);
     }
+
+    /// <summary>Puts all that belongs to tokens into an order.</summary>
+    private static SsdInputs Visit(in SsdInputs inputs, ScanOrder order, Segments? segments) => inputs with
+    {
+        X = Reorder(inputs.X, order, segments),
+        Delta = Reorder(inputs.Delta, order, segments),
+        B = Reorder(inputs.B, order, segments),
+        C = Reorder(inputs.C, order, segments),
+        Z = inputs.Z.Exists ? Reorder(inputs.Z, order, segments) : default,
+    };
 
     /// <summary>
     /// Computes one token of every sequence, as <see cref="Ssd"/> does, and advances the state in place.

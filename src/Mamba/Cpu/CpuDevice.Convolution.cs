@@ -12,7 +12,28 @@ public sealed unsafe partial class CpuDevice
         Filter filter = FilterOf(convolution);
         TokenBlocks blocks = new(convolution.Sequences, filter.Channels, 16);
         Rows x = RowsOf(convolution.X), window = RowsOf(convolution.InitialWindow);
-        if (convolution.Silu)
+        VisitedTokens visits = default;
+        if (convolution.Order is { } order)
+        {
+            visits = VisitsOf(order);
+            using DeviceScope scope = Scope();
+            ScratchSlots scratch = Slots(OrderedConvolution.ScratchLength(filter));
+            if (convolution.Silu)
+            {
+                Run(
+                    new OrderedConvolutionJob<Elementwise.Silu>(
+                        blocks, filter, x, window, RowsOf(convolution.Y), visits, scratch),
+                    blocks.Count);
+            }
+            else
+            {
+                Run(
+                    new OrderedConvolutionJob<Elementwise.Identity>(
+                        blocks, filter, x, window, RowsOf(convolution.Y), visits, scratch),
+                    blocks.Count);
+            }
+        }
+        else if (convolution.Silu)
         {
             Run(new ConvolutionJob<Elementwise.Silu>(blocks, filter, x, window, RowsOf(convolution.Y)), blocks.Count);
         }
@@ -27,7 +48,7 @@ public sealed unsafe partial class CpuDevice
         {
             // Only now: the window may be updated in place.
             Run(
-                new WindowJob(convolution.Sequences, filter, x, window, RowsOf(convolution.FinalWindow)),
+                new WindowJob(convolution.Sequences, filter, x, window, RowsOf(convolution.FinalWindow), visits),
                 convolution.Sequences.Count);
         }
     }
@@ -49,8 +70,28 @@ public sealed unsafe partial class CpuDevice
             RowsOf(gradients.X),
             RowsOf(gradients.InitialWindow),
             RowsOf(sums),
-            RowsOf(Allocate([blocks.Count, DepthwiseConvolution.ScratchLength(filter)])));
-        if (convolution.Silu)
+            convolution.Order is null
+                ? RowsOf(Allocate([blocks.Count, DepthwiseConvolution.ScratchLength(filter)]))
+                : default);
+        VisitedTokens visits = default;
+        if (convolution.Order is { } order)
+        {
+            visits = VisitsOf(order);
+            ScratchSlots scratch = Slots(OrderedConvolution.ScratchLength(filter));
+            if (convolution.Silu)
+            {
+                Run(
+                    new OrderedConvolutionBackwardJob<Elementwise.Silu>(blocks, filter, rows, visits, scratch),
+                    blocks.Count);
+            }
+            else
+            {
+                Run(
+                    new OrderedConvolutionBackwardJob<Elementwise.Identity>(blocks, filter, rows, visits, scratch),
+                    blocks.Count);
+            }
+        }
+        else if (convolution.Silu)
         {
             Run(new ConvolutionBackwardJob<Elementwise.Silu>(blocks, filter, rows), blocks.Count);
         }
@@ -63,7 +104,7 @@ public sealed unsafe partial class CpuDevice
         {
             Run(
                 new WindowBackwardJob(
-                    convolution.Sequences, filter, RowsOf(gradients.FinalWindow), rows.Gx, rows.Gwindow),
+                    convolution.Sequences, filter, RowsOf(gradients.FinalWindow), rows.Gx, rows.Gwindow, visits),
                 convolution.Sequences.Count);
         }
 

@@ -85,30 +85,91 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
+    /// <summary>As <see cref="ConvolutionJob{TActivation}"/>, with blocks of steps.</summary>
+    private readonly struct OrderedConvolutionJob<TActivation>(
+        TokenBlocks blocks, Filter filter, Rows x, Rows window, Rows y, VisitedTokens visits, ScratchSlots scratch)
+        : IJob
+        where TActivation : struct, IMap
+    {
+        public void Run(int item)
+        {
+            using ScratchSlots.Slot slot = scratch.Take();
+            (int token, int end) = blocks[item];
+            while (token < end)
+            {
+                (int sequence, int start, int count) = blocks.Piece(token, end);
+                OrderedConvolution.Forward<TActivation>(
+                    filter,
+                    RowsOfSequence(blocks.Sequences, sequence, filter, x, window, visits),
+                    start,
+                    count,
+                    y.At(blocks.Sequences.Start(sequence), 0),
+                    slot.Memory);
+                token += count;
+            }
+        }
+    }
+
+    private readonly struct OrderedConvolutionBackwardJob<TActivation>(
+        TokenBlocks blocks,
+        Filter filter,
+        ConvolutionBackwardRows rows,
+        VisitedTokens visits,
+        ScratchSlots scratch) : IJob
+        where TActivation : struct, IMap
+    {
+        public void Run(int item)
+        {
+            using ScratchSlots.Slot slot = scratch.Take();
+            Rows sums = rows.Sums.IsNull ? default : new(rows.Sums[item], filter.Channels);
+            if (!sums.IsNull)
+            {
+                new Span<float>(rows.Sums[item], (filter.Width + 1) * filter.Channels).Clear();
+            }
+
+            (int token, int end) = blocks[item];
+            while (token < end)
+            {
+                (int sequence, int start, int count) = blocks.Piece(token, end);
+                OrderedConvolution.Backward<TActivation>(
+                    filter,
+                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.X, rows.Window, visits),
+                    start,
+                    count,
+                    rows.Gy.At(blocks.Sequences.Start(sequence), 0),
+                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.Gx, rows.Gwindow, visits),
+                    sums,
+                    slot.Memory);
+                token += count;
+            }
+        }
+    }
+
     private readonly struct WindowJob(
-        Sequences sequences, Filter filter, Rows x, Rows window, Rows finalWindow) : IJob
+        Sequences sequences, Filter filter, Rows x, Rows window, Rows finalWindow, VisitedTokens visits) : IJob
     {
         public void Run(int item) =>
             DepthwiseConvolution.SlideWindow(
                 filter,
-                RowsOfSequence(sequences, item, filter, x, window),
+                RowsOfSequence(sequences, item, filter, x, window, visits),
                 finalWindow.At((nint)sequences.Slot(item) * (filter.Width - 1), 0));
     }
 
     private readonly struct WindowBackwardJob(
-        Sequences sequences, Filter filter, Rows gfinalWindow, Rows gx, Rows gwindow) : IJob
+        Sequences sequences, Filter filter, Rows gfinalWindow, Rows gx, Rows gwindow, VisitedTokens visits) : IJob
     {
         public void Run(int item) =>
             DepthwiseConvolution.SlideWindowBackward(
                 filter,
                 gfinalWindow.At((nint)item * (filter.Width - 1), 0),
-                RowsOfSequence(sequences, item, filter, gx, gwindow));
+                RowsOfSequence(sequences, item, filter, gx, gwindow, visits));
     }
 
     private static SequenceRows RowsOfSequence(
-        Sequences sequences, int sequence, Filter filter, Rows tokens, Rows window) =>
+        Sequences sequences, int sequence, Filter filter, Rows tokens, Rows window, VisitedTokens visits = default) =>
         new(
             tokens.At(sequences.Start(sequence), 0),
             sequences.Length(sequence),
-            window.At((nint)sequences.Slot(sequence) * (filter.Width - 1), 0));
+            window.At((nint)sequences.Slot(sequence) * (filter.Width - 1), 0),
+            visits.Of(sequences, sequence));
 }

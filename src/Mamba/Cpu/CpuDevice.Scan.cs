@@ -24,6 +24,12 @@ public sealed unsafe partial class CpuDevice
 
     internal override void SelectiveScan(in ScanOperation scan)
     {
+        if (scan.Orders is { } orders)
+        {
+            SelectiveScan(scan, orders);
+            return;
+        }
+
         (ScanInputs inputs, ScanSizes sizes) = (scan.Inputs, scan.Sizes);
         ScanTiles tiles = new(sizes, inputs.X.Shape[1] == 1 ? StepChannels : ScanChannels);
         RunScan(

@@ -32,18 +32,27 @@ public sealed unsafe partial class CpuDevice
             D = StartOf(d),
             DeltaBias = StartOf(deltaBias),
         };
-        RunScan(
-            new BackwardScan(
-                sizes,
-                tiles,
-                TileOf(inputs, sizes),
-                whole,
-                StatesOf(scan.Checkpoints, sizes),
-                StatesOf(gradients.FinalState, sizes),
-                StatesOf(carry, sizes)),
-            tiles.Count,
-            inputs,
-            sizes);
+        ScanTile tile = TileOf(inputs, sizes);
+        Rows checkpoints = StatesOf(scan.Checkpoints, sizes), carries = StatesOf(carry, sizes);
+        Rows gFinalState = StatesOf(gradients.FinalState, sizes);
+        if (scan.Orders is { } orders)
+        {
+            OrderedTiles ordered = new(sizes, tiles, tile, VisitsOf(orders));
+            ScratchSlots scratch = Slots(OrderedScan.BackwardSize(sizes.StateRows));
+            RunScan(
+                new OrderedBackwardScan(ordered, whole, checkpoints, gFinalState, carries, scratch),
+                tiles.Count,
+                inputs,
+                sizes);
+        }
+        else
+        {
+            RunScan(
+                new BackwardScan(sizes, tiles, tile, whole, checkpoints, gFinalState, carries),
+                tiles.Count,
+                inputs,
+                sizes);
+        }
 
         AddSums(a, ofInputs.A);
         AddSums(d, ofInputs.D);

@@ -8,15 +8,16 @@ namespace Mamba.Cpu;
 /// </summary>
 internal readonly struct ScanTiles(in ScanSizes sizes, int width)
 {
-    private readonly int _groups = sizes.Groups;
+    private readonly int _groups = sizes.Groups / sizes.Directions;
     private readonly int _groupChannels = sizes.Channels / sizes.Groups;
 
     /// <summary>Number of blocks of a group.</summary>
     public int BlocksPerGroup => (_groupChannels + width - 1) / width;
 
-    /// <summary>Number of tiles.</summary>
+    /// <summary>Number of tiles, of one direction.</summary>
     public int Count { get; } = checked(
-        sizes.Sequences.Count * sizes.Groups * (((sizes.Channels / sizes.Groups) + width - 1) / width));
+        sizes.Sequences.Count * (sizes.Groups / sizes.Directions)
+        * (((sizes.Channels / sizes.Groups) + width - 1) / width));
 
     public (int Sequence, int Group, int Block, int Channel, int Channels) this[int item]
     {

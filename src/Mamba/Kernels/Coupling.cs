@@ -39,6 +39,9 @@ internal readonly unsafe struct Coupling
     /// <summary>Whether <see cref="PerToken"/> reads it.</summary>
     public bool IsPerToken => _channelPitch == 0;
 
+    /// <summary>The rows of tokens, if it is per token.</summary>
+    public Rows Tokens => new(_origin, TokenPitch);
+
     public float* this[nint token, int state] => _origin + (token * TokenPitch) + (state * StatePitch);
 
     /// <summary>The same from a token, a state and a channel on.</summary>

@@ -48,7 +48,7 @@ internal static unsafe partial class DepthwiseConvolution
     {
         for (int j = 0; j < filter.Width - 1; j++)
         {
-            (Rows target, int row) = gx.FromWindowOn(j + gx.Length, filter.Width - 1);
+            (Rows target, nint row) = gx.FromWindowOn(j + gx.Length, filter.Width - 1);
             if (!target.IsNull)
             {
                 Elementwise.AddScaled(gfinal[j], 1f, target[row], filter.Channels);

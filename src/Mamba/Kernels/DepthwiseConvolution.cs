@@ -35,7 +35,7 @@ internal static unsafe partial class DepthwiseConvolution
     {
         for (int j = 0; j < filter.Width - 1; j++)
         {
-            (Rows source, int row) = x.FromWindowOn(j + x.Length, filter.Width - 1);
+            (Rows source, nint row) = x.FromWindowOn(j + x.Length, filter.Width - 1);
             Span<float> target = new(final[j], filter.Channels);
             if (source.IsNull)
             {

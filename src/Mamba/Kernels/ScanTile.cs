@@ -29,6 +29,12 @@ internal readonly unsafe struct ScanTile
 
     public required bool Softplus { get; init; }
 
+    /// <summary>The rows that time visits, for <see cref="SelectiveScan.Visited"/>.</summary>
+    public TokenOrder Order { get; init; }
+
+    /// <summary>Whether y is added to, for <see cref="SelectiveScan.Visited"/>.</summary>
+    public bool Accumulates { get; init; }
+
     public required int States { get; init; }
 
     public required int Channels { get; init; }

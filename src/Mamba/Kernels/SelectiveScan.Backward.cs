@@ -19,56 +19,90 @@ internal static unsafe partial class SelectiveScan
         in ScanTile tile, nint length, Rows checkpoints, Rows carry, in ScanGradientTile gradients, int stateRows)
         where TRecurrence : struct, IRecurrence
     {
-        SetRows(gradients.A, default, stateRows, tile.Channels);
+        ClearSums(gradients, tile.Channels, stateRows);
         gradients.B.Clear(length, tile.Channels, stateRows);
         gradients.C.Clear(length, tile.Channels, stateRows);
-        new Span<float>(gradients.D, tile.Channels).Clear();
-        new Span<float>(gradients.DeltaBias, tile.Channels).Clear();
         float* memory = stackalloc float[ScanChunk.BackwardSize];
         for (nint start = (length - 1) / ChunkLength * ChunkLength; start >= 0 && length > 0; start -= ChunkLength)
         {
             ScanChunk chunk = new(memory, (int)Math.Min(ChunkLength, length - start));
             Rows state = checkpoints.At(start / ChunkLength * stateRows, 0);
-            int column = 0;
-            if (Width.Has512)
-            {
-                column = Backward<TRecurrence, Lanes512>(tile, chunk, start, state, carry, gradients, column);
-            }
-
-            if (Width.Has256)
-            {
-                column = Backward<TRecurrence, Lanes256>(tile, chunk, start, state, carry, gradients, column);
-            }
-
-            if (Width.Has128)
-            {
-                column = Backward<TRecurrence, Lanes128>(tile, chunk, start, state, carry, gradients, column);
-            }
-
-            Backward<TRecurrence, Lane>(tile, chunk, start, state, carry, gradients, column);
+            BackwardChunk<TRecurrence, InOrder>(tile, chunk, start, -ChunkLength, state, carry, gradients);
         }
     }
 
-    private static int Backward<TRecurrence, TLanes>(
+    /// <summary>Sets to zero what is summed over tokens, but for B and C.</summary>
+    public static void ClearSums(in ScanGradientTile gradients, int channels, int stateRows)
+    {
+        SetRows(gradients.A, default, stateRows, channels);
+        new Span<float>(gradients.D, channels).Clear();
+        new Span<float>(gradients.DeltaBias, channels).Clear();
+    }
+
+    /// <summary>Goes back through a chunk.</summary>
+    /// <param name="tile">The inputs from the first token on.</param>
+    /// <param name="chunk">Memory for the chunk.</param>
+    /// <param name="start">Its first step.</param>
+    /// <param name="next">Steps to the chunk that is gone through next, negative; 0: none.</param>
+    /// <param name="state">h before the chunk.</param>
+    /// <param name="carry">The gradient of h after the chunk; becomes that of h before it.</param>
+    /// <param name="gradients">The other gradients from the first token on, which are added to.</param>
+    public static void BackwardChunk<TRecurrence, TVisit>(
         in ScanTile tile,
         in ScanChunk chunk,
         nint start,
+        int next,
+        Rows state,
+        Rows carry,
+        in ScanGradientTile gradients)
+        where TRecurrence : struct, IRecurrence
+        where TVisit : struct, IVisit
+    {
+        int column = 0;
+        if (Width.Has512)
+        {
+            column = Backward<TRecurrence, TVisit, Lanes512>(
+                tile, chunk, start, next, state, carry, gradients, column);
+        }
+
+        if (Width.Has256)
+        {
+            column = Backward<TRecurrence, TVisit, Lanes256>(
+                tile, chunk, start, next, state, carry, gradients, column);
+        }
+
+        if (Width.Has128)
+        {
+            column = Backward<TRecurrence, TVisit, Lanes128>(
+                tile, chunk, start, next, state, carry, gradients, column);
+        }
+
+        Backward<TRecurrence, TVisit, Lane>(tile, chunk, start, next, state, carry, gradients, column);
+    }
+
+    private static int Backward<TRecurrence, TVisit, TLanes>(
+        in ScanTile tile,
+        in ScanChunk chunk,
+        nint start,
+        int nextChunk,
         Rows state,
         Rows carry,
         in ScanGradientTile gradients,
         int column)
         where TRecurrence : struct, IRecurrence
+        where TVisit : struct, IVisit
         where TLanes : struct, ILanes<TLanes>
     {
         for (; column <= tile.Channels - TLanes.Count; column += TLanes.Count)
         {
-            ScanTile lanes = tile.At(start, column);
-            ScanGradientTile laneGradients = gradients.At(start, column);
-            (nint tokens, int channels) = WayToNext<TLanes>(tile, column, -ChunkLength);
-            ScanGradientTile next = laneGradients.At(tokens, channels);
-            PrepareBackward<TLanes>(lanes, lanes.At(tokens, channels), chunk, laneGradients, next);
+            ScanTile lanes = TVisit.At(tile, start, column);
+            ScanGradientTile laneGradients = TVisit.At(gradients, start, column);
+            (nint tokens, int channels) = WayToNext<TLanes>(tile, column, nextChunk);
+            ScanTile next = TVisit.At(lanes, tokens, channels);
+            ScanGradientTile nextGradients = TVisit.At(laneGradients, tokens, channels);
+            PrepareBackward<TVisit, TLanes>(lanes, next, chunk, laneGradients, nextGradients);
             TRecurrence.Backward<TLanes>(lanes, chunk, state.At(0, column), carry.At(0, column), laneGradients);
-            FinishBackward<TLanes>(lanes, chunk, laneGradients, next);
+            FinishBackward<TVisit, TLanes>(lanes, next, chunk, laneGradients, nextGradients);
         }
 
         return column;
@@ -78,32 +112,34 @@ internal static unsafe partial class SelectiveScan
     /// All that the inputs give: Δ, Δ·x and D·x, the gradient of y before the gate, and what gradients are multiplied
     /// by in the end. So rows, which stand far apart, are read once. The gradients of Δ·x and Δ start at 0.
     /// </summary>
-    private static void PrepareBackward<TLanes>(
+    private static void PrepareBackward<TVisit, TLanes>(
         in ScanTile tile,
         in ScanTile next,
         in ScanChunk chunk,
         in ScanGradientTile gradients,
         in ScanGradientTile nextGradients)
+        where TVisit : struct, IVisit
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes zero = TLanes.Broadcast(0f), one = TLanes.Broadcast(1f);
         TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
         for (int t = 0; t < chunk.Length; t++)
         {
-            Prefetch(next.X[t]);
-            Prefetch(next.Delta[t]);
-            Prefetch(next.Z[t]);
-            Prefetch(nextGradients.Y[t]);
-            TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(tile.Delta[t]) + bias, slope = one;
+            nint row = TVisit.Row(tile, t), nextRow = TVisit.Row(next, t);
+            Prefetch(next.X[nextRow]);
+            Prefetch(next.Delta[nextRow]);
+            Prefetch(next.Z[nextRow]);
+            Prefetch(nextGradients.Y[nextRow]);
+            TLanes x = TLanes.Load(tile.X[row]), delta = TLanes.Load(tile.Delta[row]) + bias, slope = one;
             if (tile.Softplus)
             {
                 (delta, slope) = LaneMath.SoftplusAndSlope(delta);
             }
 
-            TLanes gy = gradients.Y.IsNull ? zero : TLanes.Load(gradients.Y[t]), gate = zero;
+            TLanes gy = gradients.Y.IsNull ? zero : TLanes.Load(gradients.Y[row]), gate = zero;
             if (!tile.Z.IsNull)
             {
-                (TLanes silu, TLanes siluSlope) = Elementwise.Silu.ValueAndSlope(TLanes.Load(tile.Z[t]));
+                (TLanes silu, TLanes siluSlope) = Elementwise.Silu.ValueAndSlope(TLanes.Load(tile.Z[row]));
                 (gy, gate) = (gy * silu, gy * siluSlope);
             }
 
@@ -121,17 +157,23 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>From the gradients of Δ·x, of Δ and of y to those of x, Δ, z, D and the bias.</summary>
-    private static void FinishBackward<TLanes>(
-        in ScanTile tile, in ScanChunk chunk, in ScanGradientTile gradients, in ScanGradientTile next)
+    private static void FinishBackward<TVisit, TLanes>(
+        in ScanTile tile,
+        in ScanTile next,
+        in ScanChunk chunk,
+        in ScanGradientTile gradients,
+        in ScanGradientTile nextGradients)
+        where TVisit : struct, IVisit
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes d = LoadOrZero<TLanes>(tile.D);
         TLanes gd = TLanes.Load(gradients.D), gbias = TLanes.Load(gradients.DeltaBias);
         for (int t = chunk.Length - 1; t >= 0; t--)
         {
-            Prefetch(next.X[t]);
-            Prefetch(next.Delta[t]);
-            Prefetch(next.Z[t]);
+            nint row = TVisit.Row(tile, t), nextRow = TVisit.Row(next, t);
+            Prefetch(nextGradients.X[nextRow]);
+            Prefetch(nextGradients.Delta[nextRow]);
+            Prefetch(nextGradients.Z[nextRow]);
             int i = t * TLanes.Count;
             TLanes x = TLanes.Load(chunk.X + i), delta = TLanes.Load(chunk.Delta + i);
             TLanes gy = TLanes.Load(chunk.GradientOfOutput + i), gInput = TLanes.Load(chunk.GradientOfInput + i);
@@ -139,9 +181,9 @@ internal static unsafe partial class SelectiveScan
             gDelta *= TLanes.Load(chunk.SlopeOfDelta + i);
             gd = TLanes.MultiplyAdd(gy, x, gd);
             gbias += gDelta;
-            AddTo(gradients.Delta, t, gDelta);
-            AddTo(gradients.X, t, TLanes.MultiplyAdd(delta, gInput, d * gy));
-            AddTo(gradients.Z, t, TLanes.Load(chunk.SlopeOfGate + i) * TLanes.Load(chunk.Output + i));
+            AddTo(gradients.Delta, row, gDelta);
+            AddTo(gradients.X, row, TLanes.MultiplyAdd(delta, gInput, d * gy));
+            AddTo(gradients.Z, row, TLanes.Load(chunk.SlopeOfGate + i) * TLanes.Load(chunk.Output + i));
         }
 
         TLanes.Store(gd, gradients.D);

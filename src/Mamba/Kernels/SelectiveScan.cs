@@ -50,18 +50,45 @@ internal static unsafe partial class SelectiveScan
         float* memory = stackalloc float[ScanChunk.ForwardSize];
         for (nint start = 0; start < length; start += ChunkLength)
         {
-            ScanChunk chunk = new(memory, (int)Math.Min(ChunkLength, length - start));
             if (!checkpoints.IsNull)
             {
                 SetRows(checkpoints.At(start / ChunkLength * stateRows, 0), state, stateRows, tile.Channels);
             }
 
-            int column = 0;
-            if (Width.Has512) { column = Forward<TRecurrence, Lanes512>(tile, chunk, start, state, y, column); }
-            if (Width.Has256) { column = Forward<TRecurrence, Lanes256>(tile, chunk, start, state, y, column); }
-            if (Width.Has128) { column = Forward<TRecurrence, Lanes128>(tile, chunk, start, state, y, column); }
-            Forward<TRecurrence, Lane>(tile, chunk, start, state, y, column);
+            ScanChunk chunk = new(memory, (int)Math.Min(ChunkLength, length - start));
+            ForwardChunk<TRecurrence, InOrder>(tile, chunk, start, ChunkLength, state, y);
         }
+    }
+
+    /// <summary>Scans a chunk.</summary>
+    /// <param name="tile">The inputs from the sequence's first token on.</param>
+    /// <param name="chunk">Memory for the chunk.</param>
+    /// <param name="start">Its first step.</param>
+    /// <param name="next">Steps to the chunk that is scanned next; 0: none.</param>
+    /// <param name="state">h, read and written.</param>
+    /// <param name="y">The output from the sequence's first token on.</param>
+    public static void ForwardChunk<TRecurrence, TVisit>(
+        in ScanTile tile, in ScanChunk chunk, nint start, int next, Rows state, Rows y)
+        where TRecurrence : struct, IRecurrence
+        where TVisit : struct, IVisit
+    {
+        int column = 0;
+        if (Width.Has512)
+        {
+            column = Forward<TRecurrence, TVisit, Lanes512>(tile, chunk, start, next, state, y, column);
+        }
+
+        if (Width.Has256)
+        {
+            column = Forward<TRecurrence, TVisit, Lanes256>(tile, chunk, start, next, state, y, column);
+        }
+
+        if (Width.Has128)
+        {
+            column = Forward<TRecurrence, TVisit, Lanes128>(tile, chunk, start, next, state, y, column);
+        }
+
+        Forward<TRecurrence, TVisit, Lane>(tile, chunk, start, next, state, y, column);
     }
 
     /// <summary>Copies rows, which may be the source itself; clears them where there is no source.</summary>
@@ -81,20 +108,21 @@ internal static unsafe partial class SelectiveScan
         }
     }
 
-    private static int Forward<TRecurrence, TLanes>(
-        in ScanTile tile, in ScanChunk chunk, nint start, Rows state, Rows y, int column)
+    private static int Forward<TRecurrence, TVisit, TLanes>(
+        in ScanTile tile, in ScanChunk chunk, nint start, int nextChunk, Rows state, Rows y, int column)
         where TRecurrence : struct, IRecurrence
+        where TVisit : struct, IVisit
         where TLanes : struct, ILanes<TLanes>
     {
         for (; column <= tile.Channels - TLanes.Count; column += TLanes.Count)
         {
-            ScanTile lanes = tile.At(start, column);
-            (nint tokens, int channels) = WayToNext<TLanes>(tile, column, ChunkLength);
-            ScanTile next = lanes.At(tokens, channels);
-            Rows target = y.At(start, column);
-            Prepare<TLanes>(lanes, next, chunk);
+            ScanTile lanes = TVisit.At(tile, start, column);
+            (nint tokens, int channels) = WayToNext<TLanes>(tile, column, nextChunk);
+            ScanTile next = TVisit.At(lanes, tokens, channels);
+            Rows target = TVisit.At(y, start, column);
+            Prepare<TVisit, TLanes>(lanes, next, chunk);
             TRecurrence.Forward<TLanes>(lanes, chunk, state.At(0, column));
-            Finish<TLanes>(lanes, next, chunk, target, target.At(tokens, channels));
+            Finish<TVisit, TLanes>(lanes, next, chunk, target, TVisit.At(target, tokens, channels));
         }
 
         return column;
@@ -110,15 +138,17 @@ internal static unsafe partial class SelectiveScan
         column + TLanes.Count < tile.Channels ? (0, TLanes.Count) : (chunk, -column);
 
     /// <summary>Δ, Δ·x and D·x of every token.</summary>
-    private static void Prepare<TLanes>(in ScanTile tile, in ScanTile next, in ScanChunk chunk)
+    private static void Prepare<TVisit, TLanes>(in ScanTile tile, in ScanTile next, in ScanChunk chunk)
+        where TVisit : struct, IVisit
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes bias = LoadOrZero<TLanes>(tile.DeltaBias), d = LoadOrZero<TLanes>(tile.D);
         for (int t = 0; t < chunk.Length; t++)
         {
-            Prefetch(next.X[t]);
-            Prefetch(next.Delta[t]);
-            TLanes x = TLanes.Load(tile.X[t]), delta = TLanes.Load(tile.Delta[t]) + bias;
+            nint row = TVisit.Row(tile, t), nextRow = TVisit.Row(next, t);
+            Prefetch(next.X[nextRow]);
+            Prefetch(next.Delta[nextRow]);
+            TLanes x = TLanes.Load(tile.X[row]), delta = TLanes.Load(tile.Delta[row]) + bias;
             if (tile.Softplus)
             {
                 delta = LaneMath.Softplus(delta);
@@ -132,21 +162,24 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>The gate.</summary>
-    private static void Finish<TLanes>(in ScanTile tile, in ScanTile next, in ScanChunk chunk, Rows y, Rows nextY)
+    private static void Finish<TVisit, TLanes>(
+        in ScanTile tile, in ScanTile next, in ScanChunk chunk, Rows y, Rows nextY)
+        where TVisit : struct, IVisit
         where TLanes : struct, ILanes<TLanes>
     {
         for (int t = 0; t < chunk.Length; t++)
         {
+            nint row = TVisit.Row(tile, t), nextRow = TVisit.Row(next, t);
             TLanes value = TLanes.Load(chunk.Output + (t * TLanes.Count));
             if (!tile.Z.IsNull)
             {
-                Prefetch(next.Z[t]);
-                TLanes z = TLanes.Load(tile.Z[t]);
+                Prefetch(next.Z[nextRow]);
+                TLanes z = TLanes.Load(tile.Z[row]);
                 value *= z * LaneMath.Sigmoid(z);
             }
 
-            Prefetch(nextY[t]);
-            TLanes.Store(value, y[t]);
+            Prefetch(nextY[nextRow]);
+            TLanes.Store(TVisit.Output(tile, value, y[row]), y[row]);
         }
     }
 

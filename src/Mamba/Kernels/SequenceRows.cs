@@ -6,7 +6,8 @@ namespace Mamba.Kernels;
 /// <param name="tokens">One row for each token; null where a gradient is not wanted.</param>
 /// <param name="length">Number of tokens.</param>
 /// <param name="window">The rows before the first token, oldest first; null for zeros, or where not wanted.</param>
-internal readonly struct SequenceRows(Rows tokens, int length, Rows window)
+/// <param name="order">The rows that time visits, by default one after the other.</param>
+internal readonly struct SequenceRows(Rows tokens, int length, Rows window, TokenOrder order = default)
 {
     public Rows Tokens { get; } = tokens;
 
@@ -14,7 +15,10 @@ internal readonly struct SequenceRows(Rows tokens, int length, Rows window)
 
     public Rows Window { get; } = window;
 
+    /// <summary>The rows that time visits; all but <see cref="FromWindowOn"/> take tokens as they stand.</summary>
+    public TokenOrder Order { get; } = order;
+
     /// <summary>Where a row is that is counted from the start of a window of <paramref name="before"/> rows.</summary>
-    public (Rows Rows, int Row) FromWindowOn(int row, int before) =>
-        row < before ? (Window, row) : (Tokens, row - before);
+    public (Rows Rows, nint Row) FromWindowOn(int row, int before) =>
+        row < before ? (Window, row) : (Tokens, Order[row - before]);
 }

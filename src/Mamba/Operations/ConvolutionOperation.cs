@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Orders;
 
 namespace Mamba.Operations;
 
@@ -32,6 +33,9 @@ internal readonly record struct ConvolutionOperation : IOperation<ConvolutionOpe
     public DeviceArray InitialWindow { get; init; }
 
     public Segments? Segments { get; init; }
+
+    /// <summary>The order in which time visits the tokens, a permutation; null: as they stand.</summary>
+    public ScanOrder? Order { get; init; }
 
     /// <summary>The rows of the windows; null if there is one for each sequence, in their order.</summary>
     public StateSlots? Slots { get; init; }

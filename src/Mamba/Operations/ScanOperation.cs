@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Orders;
 
 namespace Mamba.Operations;
 
@@ -14,6 +15,12 @@ internal readonly record struct ScanOperation : IOperation<ScanOperation>
     /// The rows of the initial and final states; null if there is one for each sequence, in their order.
     /// </summary>
     public StateSlots? Slots { get; init; }
+
+    /// <summary>
+    /// The orders in which time visits the tokens, all permutations, whose outputs are added up; null: one, as the
+    /// tokens stand.
+    /// </summary>
+    public ScanOrder[]? Orders { get; init; }
 
     /// <summary>y, in the shape of x.</summary>
     public DeviceArray Y { get; init; }
@@ -34,7 +41,7 @@ internal readonly record struct ScanOperation : IOperation<ScanOperation>
 
     public ScanOperation Prepare(Device device, bool keep)
     {
-        ScanSizes sizes = new(Inputs, Segments, Slots);
+        ScanSizes sizes = new(Inputs, Segments, Slots, Orders?.Length ?? 1);
         return this with
         {
             Sizes = sizes,

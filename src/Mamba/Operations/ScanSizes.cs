@@ -7,12 +7,14 @@ internal readonly struct ScanSizes
 {
     /// <summary>Reads the sizes and checks every input against them.</summary>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
-    public ScanSizes(in ScanInputs inputs, Segments? segments, StateSlots? slots = null)
+    public ScanSizes(in ScanInputs inputs, Segments? segments, StateSlots? slots = null, int directions = 1)
     {
+        Directions = directions;
         DeviceArray.Require("x", inputs.X);
         DeviceArray.Require("A", inputs.A);
         Sequences = new(inputs.X.Shape, segments, slots, inputs.InitialState);
-        (int batch, int length, Channels) = (inputs.X.Shape[0], inputs.X.Shape[1], inputs.X.Shape.Width);
+        (int batch, int length) = (inputs.X.Shape[0], inputs.X.Shape[1]);
+        Channels = checked(directions * inputs.X.Shape.Width);
         Shape a = inputs.A.Shape;
         IsComplex = a.Rank == 3;
         if (a.Rank is < 2 or > 3 || a.Width != Channels || (IsComplex && a[0] != 2))
@@ -27,7 +29,7 @@ internal readonly struct ScanSizes
             GroupsOf("C", inputs.C, inputs.HasConstantC, batch, length, a));
         RequireGroups("B", inputs.B, inputs.HasConstantB);
         RequireGroups("C", inputs.C, inputs.HasConstantC);
-        DeviceArray.Require("Δ", inputs.Delta, inputs.X.Shape);
+        DeviceArray.Require("Δ", inputs.Delta, inputs.X.Shape.WithWidth(Channels));
         DeviceArray.RequireOptional("z", inputs.Z, inputs.X.Shape);
         DeviceArray.RequireOptional("D", inputs.D, [Channels]);
         DeviceArray.RequireOptional("the bias of Δ", inputs.DeltaBias, [Channels]);
@@ -36,10 +38,21 @@ internal readonly struct ScanSizes
 
     public Sequences Sequences { get; }
 
+    /// <summary>
+    /// Number of orders in which the tokens are scanned. Each has channels and groups of its own, direction by
+    /// direction; x, z and y have those of one.
+    /// </summary>
+    public int Directions { get; }
+
+    /// <summary>Channels of all directions.</summary>
     public int Channels { get; }
+
+    /// <summary>Channels of x, z and y.</summary>
+    public int ChannelsOfX => Channels / Directions;
 
     public int States { get; }
 
+    /// <summary>Groups of all directions.</summary>
     public int Groups { get; }
 
     public bool IsComplex { get; }
@@ -69,7 +82,7 @@ internal readonly struct ScanSizes
         if (constant)
         {
             DeviceArray.Require(name == "B" ? "constant B" : "constant C", array, a);
-            return 1;
+            return Directions;
         }
 
         DeviceArray.Require(name, array);
@@ -83,7 +96,7 @@ internal readonly struct ScanSizes
                 $"Expected {name} of [{batch}, {length}, groups·{group}] for {States} states; found {shape}.");
         }
 
-        return group == 0 ? 1 : shape.Width / group;
+        return group == 0 ? Directions : shape.Width / group;
     }
 
     private void RequireGroups(string name, DeviceArray array, bool constant)
@@ -93,6 +106,12 @@ internal readonly struct ScanSizes
             throw new ArgumentException(
                 $"Expected B and C of equally many groups; {name} has shape {array.Shape}, its last axis must be " +
                 $"{Groups * StateRows}.");
+        }
+
+        if (Groups % Directions != 0)
+        {
+            throw new ArgumentException(
+                $"Expected {name} of equally many groups for each of {Directions} orders; found {Groups} groups.");
         }
 
         if (Channels % Groups != 0)

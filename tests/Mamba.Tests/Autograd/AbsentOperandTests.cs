@@ -113,6 +113,8 @@ public sealed class AbsentOperandTests
         ["Scan C"] = d => Functions.SelectiveScan(Scan(d) with { C = default }).Y,
         ["Scan constant B"] = d => Functions.SelectiveScan(Scan(d) with { B = default, HasConstantB = true }).Y,
         ["Scan constant C"] = d => Functions.SelectiveScan(Scan(d) with { C = default, HasConstantC = true }).Y,
+        ["MultiScan X"] = d => Functions.MultiScan(Scan(d) with { X = default }, [ScanOrder.Backward]).Y,
+        ["MultiScan Δ"] = d => Functions.MultiScan(Scan(d) with { Delta = default }, [ScanOrder.Backward]).Y,
         ["ScanStep Δ"] = d => Functions.SelectiveScanStep(Scan(d, 1) with { Delta = default }, d.Zeros([1, 3, 4])),
         ["ScanStep state"] = d => Functions.SelectiveScanStep(Scan(d, 1), default),
         ["TimeInvariant delta"] = d =>

@@ -1,0 +1,84 @@
+using Mamba.Simd;
+
+namespace Mamba.Kernels;
+
+/// <summary>
+/// The depthwise convolution of a sequence whose tokens time visits in some order. All arrays stand as the tokens do;
+/// the rows of some steps and their neighbours are fetched into scratch memory, convolved there, and put back.
+/// </summary>
+internal static unsafe class OrderedConvolution
+{
+    /// <summary>Floats of a block of steps: its rows stay close by.</summary>
+    private const int CachedLength = 16384;
+
+    /// <summary>Floats of scratch memory for both passes.</summary>
+    public static int ScratchLength(Filter filter) =>
+        (3 * (StepsAtOnce(filter) + (2 * (filter.Width - 1))) * filter.Channels)
+        + DepthwiseConvolution.ScratchLength(filter);
+
+    /// <summary>Computes y for <paramref name="count"/> steps from <paramref name="t"/> on.</summary>
+    /// <param name="filter">The filters.</param>
+    /// <param name="x">The sequence, from its first row on, with the order.</param>
+    /// <param name="t">The first step.</param>
+    /// <param name="count">Number of steps.</param>
+    /// <param name="y">The output, from the sequence's first row on.</param>
+    /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
+    public static void Forward<TActivation>(
+        Filter filter, SequenceRows x, int t, int count, Rows y, float* scratch)
+        where TActivation : struct, IMap
+    {
+        int channels = filter.Channels, most = StepsAtOnce(filter);
+        for (int end = t + count; t < end; t += most)
+        {
+            int steps = Math.Min(most, end - t);
+            (int first, int last) = (Math.Max(0, t - filter.Left), Math.Min(x.Length, t + steps + Right(filter)));
+            Rows inputs = new(scratch, channels), outputs = new(inputs[last - first], channels);
+            TokenRows.Gather(x.Tokens, x.Order, first, last - first, channels, inputs);
+            DepthwiseConvolution.Forward<TActivation>(
+                filter, new(inputs.At(-first, 0), x.Length, x.Window), t, steps, outputs);
+            TokenRows.Put(outputs, x.Order, t, steps, channels, y);
+        }
+    }
+
+    /// <summary>Goes back through <paramref name="count"/> steps from <paramref name="t"/> on.</summary>
+    /// <param name="filter">The filters.</param>
+    /// <param name="x">The sequence, from its first row on, with the order.</param>
+    /// <param name="t">The first step.</param>
+    /// <param name="count">Number of steps.</param>
+    /// <param name="gy">The gradient of y, from the sequence's first row on.</param>
+    /// <param name="gx">Gradients of the sequence, which are added to.</param>
+    /// <param name="sums">Gradients of the weights and the bias, which are added to.</param>
+    /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
+    public static void Backward<TActivation>(
+        Filter filter, SequenceRows x, int t, int count, Rows gy, SequenceRows gx, Rows sums, float* scratch)
+        where TActivation : struct, IMap
+    {
+        int channels = filter.Channels, most = StepsAtOnce(filter), reach = filter.Width - 1;
+        for (int end = t + count; t < end; t += most)
+        {
+            // The gradient of a step's input needs outputs up to a filter away, and these their inputs.
+            int steps = Math.Min(most, end - t);
+            (int first, int last) = (Math.Max(0, t - reach), Math.Min(x.Length, t + steps + reach));
+            int rows = last - first;
+            Rows inputs = new(scratch, channels), ofOutputs = new(inputs[rows], channels);
+            Rows ofInputs = gx.Tokens.IsNull ? default : new(ofOutputs[rows], channels);
+            TokenRows.Gather(x.Tokens, x.Order, first, rows, channels, inputs);
+            TokenRows.Gather(gy, x.Order, first, rows, channels, ofOutputs);
+            TokenRows.Clear(steps, channels, ofInputs);
+            DepthwiseConvolution.Backward<TActivation>(
+                filter,
+                new(inputs.At(-first, 0), x.Length, x.Window),
+                t,
+                steps,
+                ofOutputs.At(-first, 0),
+                new(ofInputs.At(-t, 0), x.Length, gx.Window),
+                sums,
+                ofOutputs[2 * rows]);
+            TokenRows.Add(ofInputs, x.Order, t, steps, channels, gx.Tokens);
+        }
+    }
+
+    private static int Right(Filter filter) => filter.Width - 1 - filter.Left;
+
+    private static int StepsAtOnce(Filter filter) => Math.Max(16, CachedLength / Math.Max(1, filter.Channels));
+}
