@@ -113,7 +113,9 @@ public sealed partial class GpuDevice
             sequences.Segments is { } segments ? UploadScratch(segments.Offsets) : default,
             sequences.Count,
             sequences.CommonLength,
-            sequences.Slots is { } slots ? UploadScratch(slots.Rows) : default,
+            sequences.Slots is not { } slots ? default
+                : slots.OnDevice is { } rows ? IntegersOf(rows)
+                : UploadScratch(slots.Rows),
             sequences.Slots is null ? 0 : 1);
 
     private static ArrayView<byte> BytesOf(DeviceArray contiguous) =>

@@ -151,19 +151,28 @@ public sealed partial class MambaLanguageModel : Module
         Advance(state, after, length, null);
     }
 
-    /// <summary>Reads one token of every text and computes the logits of the next.</summary>
+    /// <summary>Reads one token of every text, or of some, and computes the logits of the next.</summary>
     /// <param name="ids">One token a text.</param>
     /// <param name="state">What came before; read and updated.</param>
-    /// <param name="logits">Receives [batch, paddedVocabularySize].</param>
+    /// <param name="logits">Receives [texts, paddedVocabularySize].</param>
+    /// <param name="slots">
+    /// Which texts of the state there is a token of, if it is a pool of more; null: all, in their order. The others stay
+    /// as they are.
+    /// </param>
     /// <exception cref="ArgumentException">
-    /// There is not one token a text, the state is of another model, or there is not room for all logits.
+    /// There is not one token a text, the state is of another model or has no such text, or there is not room for all
+    /// logits.
     /// </exception>
-    /// <remarks>It has no gradients: a tape does not record it. A call that fails leaves the state as it was.</remarks>
-    public void Step(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
+    /// <remarks>
+    /// It has no gradients: a tape does not record it. A call that fails leaves the state as it was. A text of a pool
+    /// gives the bits that it gives alone; <see cref="ModelState.CopySlot"/> puts one there.
+    /// </remarks>
+    public void Step(ReadOnlySpan<int> ids, ModelState state, Span<float> logits, StateSlots? slots = null)
     {
         ArgumentNullException.ThrowIfNull(state);
         RequireOwn(state);
-        if (ids.Length != state.Batch)
+        slots?.RequireFit(ids.Length, state.Batch);
+        if (slots is null && ids.Length != state.Batch)
         {
             throw new ArgumentException(
                 $"A step reads one token of each of the {state.Batch} texts of the state; found {ids.Length}.",
@@ -171,56 +180,58 @@ public sealed partial class MambaLanguageModel : Module
         }
 
         RequireIds(ids, nameof(ids));
-        RequireRoom(logits, state.Batch);
+        RequireRoom(logits, ids.Length);
         using ModelStateUse use = new(state);
         using DeviceScope scope = Device.Scope();
         using Tape.Suspension pause = Tape.Suspend(Device);
         state.RequireUsable();
-        if (Device.CanRecord && state.CanRecord)
+        if (Device.CanRecord && (slots is null ? state.CanRecord : state.CanRecordSlots))
         {
-            StepRecorded(ids, state, logits);
+            StepRecorded(ids, state, slots, logits);
         }
         else
         {
-            StepInPlace(ids, state, logits);
+            StepInPlace(ids, state, slots, logits);
         }
 
-        state.Advance(1);
+        state.Advance(1, null, slots);
     }
 
-    private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
+    private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits)
     {
-        state.PrepareStep(_blocks); // memory of its own, which the recording knows, and nothing left to write there
-        RecordedStep? recorded = state.Recorded;
-        if (recorded?.Model != this)
+        // Memory of its own, which the recording knows, and nothing left to write there.
+        state.PrepareStep(_blocks, slots);
+        RecordedStep? recorded = state.RecordedOf(this, slots);
+        if (recorded is null)
         {
-            recorded?.Dispose();
-            state.Recorded = recorded = RecordedStepOf(state);
+            recorded = RecordedStepOf(state, slots);
+            state.Keep(recorded);
         }
 
-        recorded.Run(ids, logits);
+        recorded.Run(ids, slots, logits);
     }
 
-    private RecordedStep RecordedStepOf(ModelState state) => new(this, state, tokens => StepLogits(tokens, state));
+    private RecordedStep RecordedStepOf(ModelState state, StateSlots? slots) =>
+        new(this, state, slots, (tokens, rows) => StepLogits(tokens, state, rows));
 
-    private void StepInPlace(ReadOnlySpan<int> ids, ModelState state, Span<float> logits)
+    private void StepInPlace(ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits)
     {
         // Once a step has found all its memory in the pool of its thread's context, the next one will.
         WarmBatches.Entry warm = _warm.Of(Device.RequireContext());
-        state.Reserve(1); // room for a token, which is no change
-        using ModelStepGuard guard = new(state, isSafe: warm.Covers(state.Batch));
+        state.Reserve(1, slots); // room for a token, which is no change
+        using ModelStepGuard guard = new(state, isSafe: warm.Covers(ids.Length, state.Room), slots);
         long allocations = warm.Context.Allocations;
-        StepLogits(Device.Indices(ids), state).CopyTo(logits);
-        warm.Note(state.Batch, allocations);
+        StepLogits(Device.Indices(ids), state, slots).CopyTo(logits);
+        warm.Note(ids.Length, state.Room, allocations);
         guard.Done();
     }
 
-    private DeviceArray StepLogits(IndexArray ids, ModelState state)
+    private DeviceArray StepLogits(IndexArray ids, ModelState state, StateSlots? slots)
     {
-        DeviceArray h = Embedding.Forward(ids, state.Batch, 1);
+        DeviceArray h = Embedding.Forward(ids, ids.Length, 1);
         for (int i = 0; i < _blocks.Length; i++)
         {
-            h = _blocks[i].Step(h, state.Layers[i]);
+            h = _blocks[i].Step(h, state.Layers[i], slots);
         }
 
         return Logits(h);

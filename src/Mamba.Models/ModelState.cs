@@ -16,7 +16,7 @@ public sealed class ModelState : IDisposable
 {
     private readonly LayerState[] _layers;
     private readonly long[] _positions;
-    private RecordedStep? _recorded;
+    private RecordedStep[] _recorded = [];
     private volatile bool _isDisposed;
 
     internal ModelState(LayerState[] layers, int batch, string kind)
@@ -25,6 +25,7 @@ public sealed class ModelState : IDisposable
         _positions = new long[batch];
         Kind = kind;
         CanRecord = Array.TrueForAll(layers, layer => layer.CanRecord);
+        CanRecordSlots = Array.TrueForAll(layers, layer => layer is MixerState);
     }
 
     /// <summary>Number of texts.</summary>
@@ -42,25 +43,61 @@ public sealed class ModelState : IDisposable
     /// <summary>Counts the changes: reads, steps, copies and loads.</summary>
     internal long Version { get; private set; }
 
-    /// <summary>The step over this state, on a device that records.</summary>
-    internal RecordedStep? Recorded
-    {
-        get => _recorded;
-        set => _recorded = value;
-    }
-
     /// <summary>Whether a step over every layer's state may be recorded and replayed.</summary>
     internal bool CanRecord { get; }
+
+    /// <summary>Whether so may a step over some slots, of which a recording takes other ones at each replay.</summary>
+    internal bool CanRecordSlots { get; }
+
+    /// <summary>Tokens that the layers have room for, as one number: what a step's memory depends on.</summary>
+    internal long Room
+    {
+        get
+        {
+            long room = 0;
+            foreach (LayerState layer in _layers)
+            {
+                room = unchecked((room * 31) + layer.Room);
+            }
+
+            return room;
+        }
+    }
 
     /// <summary>Makes an equal state with memory of its own: a fork of the conversation.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public ModelState Clone()
     {
-        ModelState copy = CreateEmpty();
+        ModelState copy = CreateEmpty(Batch);
         try
         {
             copy.CopyFrom(this);
+            return copy;
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Copies some texts to a state of their own; null: all.</summary>
+    internal ModelState Clone(StateSlots? slots)
+    {
+        if (slots is null)
+        {
+            return Clone();
+        }
+
+        ModelState copy = CreateEmpty(slots.Count);
+        try
+        {
+            for (int i = 0; i < slots.Count; i++)
+            {
+                copy.CopySlot(i, this, slots.Rows[i]);
+            }
+
             return copy;
         }
         catch
@@ -163,6 +200,21 @@ public sealed class ModelState : IDisposable
         }
     }
 
+    /// <summary>Frees memory that no recording knows, so that all stay valid.</summary>
+    internal void DisposeUnrecorded()
+    {
+        DeviceContext? context = _layers.Length > 0 ? _layers[0].Device.RequireContext() : null;
+        try
+        {
+            context?.FreesUnrecorded = true;
+            Dispose();
+        }
+        finally
+        {
+            context?.FreesUnrecorded = false;
+        }
+    }
+
     /// <summary>Begins a use of the calling thread, of all layers or, if one is in use, of none.</summary>
     /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
     internal void Enter(bool isRead)
@@ -204,7 +256,36 @@ public sealed class ModelState : IDisposable
     }
 
     /// <summary>A state of the same kind with contents that are not set.</summary>
-    internal ModelState CreateEmpty() => new(CreateLayers(_layers, layer => layer.CreateEmpty(Batch)), Batch, Kind);
+    internal ModelState CreateEmpty(int batch) =>
+        new(CreateLayers(_layers, layer => layer.CreateEmpty(batch)), batch, Kind);
+
+    /// <summary>The recorded step of a model over some texts; null if there is none.</summary>
+    internal RecordedStep? RecordedOf(MambaLanguageModel model, StateSlots? slots)
+    {
+        foreach (RecordedStep recorded in _recorded)
+        {
+            if (recorded.Model == model && recorded.Fits(slots))
+            {
+                return recorded;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Keeps a recorded step, and frees those of other models.</summary>
+    internal void Keep(RecordedStep recorded)
+    {
+        foreach (RecordedStep other in _recorded)
+        {
+            if (other.Model != recorded.Model)
+            {
+                other.Dispose();
+            }
+        }
+
+        _recorded = [.. _recorded.Where(other => other.Model == recorded.Model), recorded];
+    }
 
     /// <summary>Makes the states of layers; if one cannot be made, those before it are freed.</summary>
     internal static LayerState[] CreateLayers<T>(T[] layers, Func<T, LayerState> create)
@@ -238,13 +319,15 @@ public sealed class ModelState : IDisposable
     /// <summary>Counts tokens that were read.</summary>
     /// <param name="length">Tokens of every text, unless they are packed.</param>
     /// <param name="segments">Packed texts, of a length each.</param>
-    internal void Advance(int length, Segments? segments = null)
+    /// <param name="slots">The texts; null: all.</param>
+    internal void Advance(int length, Segments? segments = null, StateSlots? slots = null)
     {
         Version++;
-        for (int i = 0; i < _positions.Length; i++)
+        for (int i = 0; i < (slots?.Count ?? Batch); i++)
         {
             int more = segments is null ? length : segments.Offsets[i + 1] - segments.Offsets[i];
-            _positions[i] = Math.Min(_positions[i], long.MaxValue - more) + more;
+            ref long position = ref _positions[slots is null ? i : slots.Rows[i]];
+            position = Math.Min(position, long.MaxValue - more) + more;
         }
     }
 
@@ -287,19 +370,19 @@ public sealed class ModelState : IDisposable
     }
 
     /// <summary>Prepares what a step of some layers changes in place.</summary>
-    internal void PrepareStep(ReadOnlySpan<ResidualBlock> blocks)
+    internal void PrepareStep(ReadOnlySpan<ResidualBlock> blocks, StateSlots? slots)
     {
         for (int i = 0; i < _layers.Length; i++)
         {
             _layers[i].BeginWith(blocks[i].Mixer);
-            _layers[i].PrepareStep();
+            _layers[i].PrepareStep(slots);
         }
     }
 
     /// <summary>
     /// Puts back what was remembered before a step that failed; null: it is lost, if a layer has changed already.
     /// </summary>
-    internal void Restore(ModelState? before)
+    internal void Restore(ModelState? before, StateSlots? slots)
     {
         if (!Array.Exists(_layers, layer => layer.IsChanged))
         {
@@ -308,7 +391,7 @@ public sealed class ModelState : IDisposable
 
         for (int i = 0; i < _layers.Length; i++)
         {
-            _layers[i].Restore(before?._layers[i]);
+            _layers[i].Restore(before?._layers[i], slots);
         }
     }
 
@@ -320,7 +403,13 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    private void FreeRecorded() => Interlocked.Exchange(ref _recorded, null)?.Dispose();
+    private void FreeRecorded()
+    {
+        foreach (RecordedStep recorded in Interlocked.Exchange(ref _recorded, []))
+        {
+            recorded.Dispose();
+        }
+    }
 
     private void RequireSameModel(ModelState other)
     {

@@ -1,3 +1,5 @@
+using Mamba.Operations;
+
 namespace Mamba.Models;
 
 /// <summary>
@@ -7,16 +9,18 @@ internal readonly ref struct ModelStepGuard
 {
     private readonly ModelState _state;
     private readonly ModelState? _before;
+    private readonly StateSlots? _slots;
 
     /// <summary>Begins a step.</summary>
     /// <param name="state">What the step changes.</param>
     /// <param name="isSafe">
     /// Whether the step will find all its memory in the device's pool, so that it cannot fail.
     /// </param>
-    public ModelStepGuard(ModelState state, bool isSafe)
+    /// <param name="slots">Which texts of the state; null: all.</param>
+    public ModelStepGuard(ModelState state, bool isSafe, StateSlots? slots)
     {
-        _state = state;
-        _before = isSafe ? null : state.Clone();
+        (_state, _slots) = (state, slots);
+        _before = isSafe ? null : state.Clone(slots);
         state.SetGuarded(true);
     }
 
@@ -28,9 +32,12 @@ internal readonly ref struct ModelStepGuard
         if (_state.Layers.Count > 0 && _state.Layers[0].IsGuarded)
         {
             _state.SetGuarded(false);
-            _state.Restore(_before);
+            _state.Restore(_before, _slots);
+            _before?.Dispose();
         }
-
-        _before?.Dispose();
+        else
+        {
+            _before?.DisposeUnrecorded();
+        }
     }
 }

@@ -81,7 +81,7 @@ internal static class StateFile
             throw new InvalidDataException("A saved state is damaged: its checksum is not that of its contents.");
         }
 
-        using ModelState loaded = state.CreateEmpty();
+        using ModelState loaded = state.CreateEmpty(state.Batch);
         for (int i = 0; i < layers.Length; i++)
         {
             loaded.Layers[i].SetLengths(lengths[i]);

@@ -72,11 +72,11 @@ internal sealed class RunningMean : SequenceMixer
         return y;
     }
 
-    public override DeviceArray Step(DeviceArray x, LayerState state)
+    public override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
     {
-        if (IsRecording)
+        if (IsRecording || slots is not null)
         {
-            return Forward(x, state);
+            return base.Step(x, state, slots);
         }
 
         using StateUse use = new(state);

@@ -50,18 +50,18 @@ internal sealed class Twofold : SequenceMixer
         return y;
     }
 
-    public override DeviceArray Step(DeviceArray x, LayerState state)
+    public override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
     {
-        if (IsRecording)
+        if (IsRecording && slots is null)
         {
             return Forward(x, state);
         }
 
         using StateUse use = new(state);
-        Require(x, _dim, state, null);
-        using StepGuard guard = new(this, state);
+        Require(x, _dim, state, null, slots);
+        using StepGuard guard = new(this, state, slots);
         CompositeState own = (CompositeState)state;
-        return guard.Done(_second.Step(_first.Step(x, own.Parts[0]), own.Parts[1]));
+        return guard.Done(_second.Step(_first.Step(x, own.Parts[0], slots), own.Parts[1], slots));
     }
 }
 

@@ -46,6 +46,9 @@ public static partial class Functions
     /// <param name="state">
     /// h, read and written: [batch, states, channels]; complex: [batch, 2, states, channels].
     /// </param>
+    /// <param name="slots">
+    /// Which rows of the state the sequences have, if it is a pool of more; null: one row for each, in their order.
+    /// </param>
     /// <returns>y, of the shape of x.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
@@ -57,8 +60,9 @@ public static partial class Functions
         DeviceArray c,
         DeviceArray d,
         DeviceArray z,
-        DeviceArray state) =>
-        SelectiveScanStep(TimeInvariant(x, delta, a, b, c, d, z), state);
+        DeviceArray state,
+        StateSlots? slots = null) =>
+        SelectiveScanStep(TimeInvariant(x, delta, a, b, c, d, z), state, slots);
 
     private static ScanInputs TimeInvariant(
         DeviceArray x,

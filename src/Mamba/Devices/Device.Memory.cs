@@ -288,7 +288,10 @@ public abstract partial class Device
         {
             Interlocked.Add(ref _allocatedBytes, -storage.Bytes);
             storage.Free();
-            VoidRecordings();
+            if (DeviceContext.Of(this) is not { FreesUnrecorded: true })
+            {
+                VoidRecordings();
+            }
         }
     }
 

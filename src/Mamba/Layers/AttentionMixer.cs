@@ -82,29 +82,30 @@ public sealed class AttentionMixer : SequenceMixer
     }
 
     /// <inheritdoc/>
-    public override DeviceArray Step(DeviceArray x, LayerState state)
+    public override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
     {
         ArgumentNullException.ThrowIfNull(state);
         if (IsRecording || state.IsDraft)
         {
+            RequireNoSlots(slots);
             return Forward(x, state);
         }
 
         using StateUse use = new(state);
-        Require(x, _options.ModelDim, state, null);
+        Require(x, _options.ModelDim, state, null, slots);
         AttentionState own = (AttentionState)state;
-        own.Reserve(x.Shape[1]); // before the step changes anything
-        using StepGuard guard = new(this, own);
+        own.Reserve(x.Shape[1], null, slots); // before the step changes anything
+        using StepGuard guard = new(this, own, slots);
         DeviceArray qkv = InProjection.Forward(x);
         if (Convolution is not null)
         {
             qkv = Functions.CausalConvolutionStep(
-                qkv, Convolution.Weight.Value, Optional(Convolution.Bias), silu: false, own.WindowInPlace);
+                qkv, Convolution.Weight.Value, Optional(Convolution.Bias), silu: false, own.WindowInPlace, slots);
         }
 
-        AttentionInputs inputs = InputsOf(qkv, own, null, null);
+        AttentionInputs inputs = InputsOf(qkv, own, null, slots);
         DeviceArray y = OutProjection.Forward(Functions.Attention(inputs));
-        own.AdvanceInPlace(inputs.Keys, inputs.Values, null);
+        own.AdvanceInPlace(inputs.Keys, inputs.Values, slots);
         return guard.Done(y);
     }
 

@@ -67,6 +67,8 @@ public sealed class AttentionState : LayerState
     /// <summary>The window's own memory, for a step.</summary>
     internal DeviceArray WindowInPlace => InPlace(WindowIndex);
 
+    internal override long Room => Capacity;
+
     private int Capacity => Contents[KeysIndex].Shape[1];
 
     /// <inheritdoc/>

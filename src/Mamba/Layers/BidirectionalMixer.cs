@@ -38,9 +38,11 @@ public abstract class BidirectionalMixer : SequenceMixer
     /// <summary>Refuses: a step would need the tokens that are still to come.</summary>
     /// <param name="x">The next tokens.</param>
     /// <param name="state">What came before.</param>
+    /// <param name="slots">Which sequences.</param>
     /// <returns>Nothing.</returns>
     /// <exception cref="NotSupportedException">Always.</exception>
-    public sealed override DeviceArray Step(DeviceArray x, LayerState state) => throw NeedsAll();
+    public sealed override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null) =>
+        throw NeedsAll();
 
     /// <summary>Whether a state is of this layer: none is.</summary>
     /// <param name="state">The state.</param>

@@ -58,6 +58,20 @@ public sealed class CompositeState : LayerState
     /// <inheritdoc/>
     public override bool HoldsTokens => Array.Exists(_parts, part => part.HoldsTokens);
 
+    internal override long Room
+    {
+        get
+        {
+            long room = 0;
+            foreach (LayerState part in _parts)
+            {
+                room = unchecked((room * 31) + part.Room);
+            }
+
+            return room;
+        }
+    }
+
     internal override bool HasLengths => Array.TrueForAll(_parts, part => part.HasLengths || !part.HoldsTokens);
 
     /// <inheritdoc/>
@@ -126,11 +140,11 @@ public sealed class CompositeState : LayerState
     protected internal override LayerState CreateEmpty(int batch) => Of(_parts, part => part.CreateEmpty(batch));
 
     /// <inheritdoc/>
-    protected internal override void PrepareStep()
+    protected internal override void PrepareStep(StateSlots? slots = null)
     {
         foreach (LayerState part in _parts)
         {
-            part.PrepareStep();
+            part.PrepareStep(slots);
         }
     }
 
@@ -258,11 +272,11 @@ public sealed class CompositeState : LayerState
         return view;
     }
 
-    internal override void Restore(LayerState? before)
+    internal override void Restore(LayerState? before, StateSlots? slots)
     {
         for (int i = 0; i < _parts.Length; i++)
         {
-            _parts[i].Restore(((CompositeState?)before)?._parts[i]);
+            _parts[i].Restore(((CompositeState?)before)?._parts[i], slots);
         }
     }
 

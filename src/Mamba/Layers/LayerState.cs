@@ -86,6 +86,9 @@ public abstract class LayerState : IDisposable
     /// <summary>Whether sequences may hold different numbers of tokens, see <see cref="LengthOf"/>.</summary>
     internal virtual bool HasLengths => false;
 
+    /// <summary>Tokens that there is room for: what a step's memory depends on, besides its sequences.</summary>
+    internal virtual long Room => 0;
+
     /// <summary>
     /// Whether this is a draft that may write behind the tokens in the memory of the state that it is a draft of: that
     /// state has made room, and is not used meanwhile.
@@ -142,6 +145,32 @@ public abstract class LayerState : IDisposable
         try
         {
             copy.CopyFrom(this);
+            return copy;
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Copies some sequences to a state of their own; null: all.</summary>
+    internal LayerState Clone(StateSlots? slots)
+    {
+        if (slots is null)
+        {
+            return Clone();
+        }
+
+        RequireUsable();
+        LayerState copy = CreateEmpty(slots.Count);
+        try
+        {
+            for (int i = 0; i < slots.Count; i++)
+            {
+                copy.CopySlot(i, this, slots.Rows[i]);
+            }
+
             return copy;
         }
         catch
@@ -272,7 +301,8 @@ public abstract class LayerState : IDisposable
     /// <summary>
     /// Prepares what a step changes in place: memory of its own, which no tape needs, with its contents written.
     /// </summary>
-    protected internal virtual void PrepareStep() => MakeOwn();
+    /// <param name="slots">The sequences that step; null: all.</param>
+    protected internal virtual void PrepareStep(StateSlots? slots = null) => MakeOwn();
 
     /// <summary>Makes a state of the same layer, whose contents are written by a copy or a file.</summary>
     /// <param name="batch">Number of sequences.</param>
@@ -390,13 +420,30 @@ public abstract class LayerState : IDisposable
 
     /// <summary>
     /// Puts back what was remembered before a step that failed half way, by exchanging the memory with a clone, for
-    /// there may be none left; null: it is lost.
+    /// there may be none left; null: it is lost. If only some sequences stepped, the clone has those alone, and they are
+    /// copied back to the memory where they were changed.
     /// </summary>
-    internal virtual void Restore(LayerState? before)
+    internal virtual void Restore(LayerState? before, StateSlots? slots)
     {
+        if (slots is not null && !IsChanged)
+        {
+            return;
+        }
+
         if (before is null)
         {
             _isVoid = true;
+            return;
+        }
+
+        if (slots is not null)
+        {
+            using DeviceScope scope = Device.Scope();
+            for (int i = 0; i < slots.Count; i++)
+            {
+                CopyRows(slots.Rows[i], before, i);
+            }
+
             return;
         }
 
@@ -467,6 +514,7 @@ public abstract class LayerState : IDisposable
     internal virtual void CopyRows(int slot, LayerState other, int otherSlot)
     {
         MakeOwn();
+        IsChanged = true;
         for (int i = 0; i < _own.Length; i++)
         {
             Device.Copy(RowOf(other._current[i], otherSlot), RowOf(_own[i], slot));

@@ -110,8 +110,9 @@ public sealed class Mamba2Mixer : RecurrentMixer
         in Operands operands, DeviceArray hidden, Segments? segments) =>
         Functions.Ssd(Inputs(operands) with { InitialState = hidden }, segments);
 
-    private protected override DeviceArray ScanStep(in Operands operands, DeviceArray hidden) =>
-        Functions.SsdStep(Inputs(operands), hidden);
+    private protected override DeviceArray ScanStep(
+        in Operands operands, DeviceArray hidden, StateSlots? slots) =>
+        Functions.SsdStep(Inputs(operands), hidden, slots);
 
     /// <summary>Gate and norm, and the MLP part, whose z and x are the first columns of what is projected.</summary>
     private protected override DeviceArray Finish(DeviceArray y, DeviceArray projected)

@@ -72,8 +72,9 @@ public sealed class MambaMixer : RecurrentMixer
         in Operands operands, DeviceArray hidden, Segments? segments) =>
         Functions.SelectiveScan(Inputs(operands) with { InitialState = hidden }, segments);
 
-    private protected override DeviceArray ScanStep(in Operands operands, DeviceArray hidden) =>
-        Functions.SelectiveScanStep(Inputs(operands), hidden);
+    private protected override DeviceArray ScanStep(
+        in Operands operands, DeviceArray hidden, StateSlots? slots) =>
+        Functions.SelectiveScanStep(Inputs(operands), hidden, slots);
 
     private ScanInputs Inputs(in Operands operands) => Ssm.Select(operands.X) with { Z = operands.Z };
 }

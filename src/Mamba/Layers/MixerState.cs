@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Layers;
 
@@ -79,18 +80,32 @@ public sealed class MixerState : LayerState
     }
 
     /// <summary>h's own memory, for a step.</summary>
-    internal DeviceArray HiddenInPlace()
+    /// <param name="slots">The sequences that step; null: all.</param>
+    internal DeviceArray HiddenInPlace(StateSlots? slots)
     {
-        PrepareStep();
+        PrepareStep(slots);
         return InPlace(HiddenIndex);
     }
 
     /// <inheritdoc/>
-    protected internal override void PrepareStep()
+    protected internal override void PrepareStep(StateSlots? slots = null)
     {
-        base.PrepareStep();
-        Refresh();
-        Array.Clear(_fresh);
+        base.PrepareStep(slots);
+        if (_mixer.InitialState is { } initial)
+        {
+            WriteFreshRows(initial.Value, slots);
+        }
+
+        if (slots is null)
+        {
+            Array.Clear(_fresh);
+            return;
+        }
+
+        foreach (int row in slots.Rows)
+        {
+            _fresh[row] = false;
+        }
     }
 
     /// <summary>Moves on by some tokens.</summary>
@@ -112,7 +127,7 @@ public sealed class MixerState : LayerState
         }
     }
 
-    private void WriteFreshRows(DeviceArray initial)
+    private void WriteFreshRows(DeviceArray initial, StateSlots? slots = null)
     {
         if (!IsUntouched || !_fresh.Contains(true))
         {
@@ -122,11 +137,12 @@ public sealed class MixerState : LayerState
         using DeviceScope scope = Device.Scope();
         int width = (int)initial.Shape.Count;
         DeviceArray row = initial.Reshape([1, width]), rows = Hidden.Reshape([Batch, width]);
-        for (int i = 0; i < Batch; i++)
+        for (int i = 0; i < (slots?.Count ?? Batch); i++)
         {
-            if (_fresh[i])
+            int slot = slots is null ? i : slots.Rows[i];
+            if (_fresh[slot])
             {
-                Device.Copy(row, rows.RowRange(i, 1));
+                Device.Copy(row, rows.RowRange(slot, 1));
             }
         }
     }

@@ -90,23 +90,24 @@ public abstract class RecurrentMixer : SequenceMixer
     }
 
     /// <inheritdoc/>
-    public sealed override DeviceArray Step(DeviceArray x, LayerState state)
+    public sealed override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
     {
         if (IsRecording)
         {
+            RequireNoSlots(slots);
             return Forward(x, state);
         }
 
         ArgumentNullException.ThrowIfNull(state);
         using StateUse use = new(state);
-        Require(x, ModelDim, state, null);
+        Require(x, ModelDim, state, null, slots);
         MixerState own = (MixerState)state;
-        using StepGuard guard = new(this, own);
+        using StepGuard guard = new(this, own, slots);
         DeviceArray projected = InProjection.Forward(x);
         Operands operands = Split(projected);
         DeviceArray convolved = Functions.CausalConvolutionStep(
-            operands.X, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own.WindowInPlace);
-        DeviceArray mixed = ScanStep(operands with { X = convolved }, own.HiddenInPlace());
+            operands.X, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own.WindowInPlace, slots);
+        DeviceArray mixed = ScanStep(operands with { X = convolved }, own.HiddenInPlace(slots), slots);
         return guard.Done(OutProjection.Forward(Finish(mixed, projected)));
     }
 
@@ -131,7 +132,8 @@ public abstract class RecurrentMixer : SequenceMixer
     /// <summary>The same operation for one token of every sequence.</summary>
     /// <param name="operands">The operands, x after the convolution.</param>
     /// <param name="hidden">h before the token, which becomes h after it.</param>
-    private protected abstract DeviceArray ScanStep(in Operands operands, DeviceArray hidden);
+    /// <param name="slots">The rows of h that the sequences have; null: one for each, in their order.</param>
+    private protected abstract DeviceArray ScanStep(in Operands operands, DeviceArray hidden, StateSlots? slots);
 
     /// <summary>What stands between the core and the output projection.</summary>
     private protected virtual DeviceArray Finish(DeviceArray y, DeviceArray projected) => y;

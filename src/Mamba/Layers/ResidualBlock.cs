@@ -81,9 +81,10 @@ public sealed class ResidualBlock : Module, ILayer
     /// <summary>Computes the layer for the next token of every sequence.</summary>
     /// <param name="h">The residual stream, shape [batch, 1, modelDim].</param>
     /// <param name="state">What came before; read and updated.</param>
+    /// <param name="slots">As in <see cref="SequenceMixer.Step"/>.</param>
     /// <returns>The residual stream, of the same shape.</returns>
-    public DeviceArray Step(DeviceArray h, LayerState state) =>
-        Finish(Functions.Add(h, Mixer.Step(Norm.Forward(h), state)));
+    public DeviceArray Step(DeviceArray h, LayerState state, StateSlots? slots = null) =>
+        Finish(Functions.Add(h, Mixer.Step(Norm.Forward(h), state, slots)));
 
     private DeviceArray Finish(DeviceArray h) =>
         Mlp is null ? h : Functions.Add(h, Mlp.Forward(MlpNorm!.Forward(h)));

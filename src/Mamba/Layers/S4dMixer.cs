@@ -94,9 +94,10 @@ public sealed class S4dMixer : RecurrentMixer
         Functions.TimeInvariantScan(
             operands.X, TimeStepBias.Value, A(), B(), C.Value, D.Value, operands.Z, hidden, segments);
 
-    private protected override DeviceArray ScanStep(in Operands operands, DeviceArray hidden) =>
+    private protected override DeviceArray ScanStep(
+        in Operands operands, DeviceArray hidden, StateSlots? slots) =>
         Functions.TimeInvariantScanStep(
-            operands.X, TimeStepBias.Value, A(), B(), C.Value, D.Value, operands.Z, hidden);
+            operands.X, TimeStepBias.Value, A(), B(), C.Value, D.Value, operands.Z, hidden, slots);
 
     private DeviceArray A()
     {

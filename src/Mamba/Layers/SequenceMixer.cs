@@ -62,17 +62,24 @@ public abstract class SequenceMixer : Module, ILayer
     /// <summary>Mixes the next token of every sequence.</summary>
     /// <param name="x">Shape [batch, 1, modelDim].</param>
     /// <param name="state">What came before; read and updated.</param>
+    /// <param name="slots">
+    /// Which sequences of the state x has a token of, if the state is a pool of more; null: all, in their order.
+    /// </param>
     /// <returns>Shape [batch, 1, modelDim].</returns>
-    /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
+    /// <exception cref="ArgumentException">
+    /// A shape, the state's number of sequences, or a slot does not fit.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">A tape records a step over slots, which has no gradient.</exception>
     /// <remarks>
     /// It is <see cref="Forward"/> of one token, unless a mixer overrides it with a step that updates its state in
     /// place, guarded by a <see cref="StepGuard"/>, and allocates nothing. Under a tape
-    /// (<see cref="Module.IsRecording"/>) such a step calls Forward.
+    /// (<see cref="Module.IsRecording"/>) such a step calls Forward. A mixer that knows nothing of slots hands them to
+    /// this method, which copies those sequences to a state of their own, steps, and copies them back.
     /// </remarks>
-    public virtual DeviceArray Step(DeviceArray x, LayerState state)
+    public virtual DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
     {
         ArgumentNullException.ThrowIfNull(state);
-        return Forward(x, state);
+        return slots is null ? Forward(x, state) : StepOverCopies(x, state, slots);
     }
 
     /// <summary>The options, after they have been validated; for a constructor.</summary>
@@ -100,8 +107,10 @@ public abstract class SequenceMixer : Module, ILayer
     /// <param name="width">The width that the mixer takes.</param>
     /// <param name="state">The state; null: there is none to check.</param>
     /// <param name="segments">Packed sequences, a state's sequence each; null: one sequence a row.</param>
-    /// <exception cref="ArgumentException">The input or the state does not fit.</exception>
-    protected void Require(DeviceArray x, int width, LayerState? state, Segments? segments)
+    /// <param name="slots">Which sequences of the state the rows are; null: all, in their order.</param>
+    /// <exception cref="ArgumentException">The input, the state or a slot does not fit.</exception>
+    protected void Require(
+        DeviceArray x, int width, LayerState? state, Segments? segments, StateSlots? slots = null)
     {
         DeviceArray.Require(nameof(x), x);
         if (x.Shape.Rank != 3 || x.Shape.Width != width)
@@ -125,12 +134,55 @@ public abstract class SequenceMixer : Module, ILayer
         }
 
         int sequences = segments?.Count ?? x.Shape[0];
-        if (state.Batch != sequences)
+        slots?.RequireFit(sequences, state.Batch);
+        if (slots is null && state.Batch != sequences)
         {
             throw new ArgumentException(
                 $"The state holds {state.Batch} sequences; the input has {sequences}.", nameof(state));
         }
 
         state.BeginWith(this);
+    }
+
+    /// <summary>Throws if a tape records: what a step over slots overwrites has no gradient.</summary>
+    private protected static void RequireNoSlots(StateSlots? slots)
+    {
+        if (slots is not null)
+        {
+            throw new InvalidOperationException(
+                "A step over slots overwrites them and has no gradient. Suspend the tape, or copy the sequences to a " +
+                "state of their own and call Forward.");
+        }
+    }
+
+    private DeviceArray StepOverCopies(DeviceArray x, LayerState state, StateSlots slots)
+    {
+        using StateUse use = new(state);
+        state.RequireUsable();
+        slots.RequireFit(x.Shape[0], state.Batch);
+        if (IsRecording)
+        {
+            RequireNoSlots(slots);
+        }
+
+        if (state.HoldsTokens && !state.HasLengths)
+        {
+            throw new NotSupportedException(
+                $"A step over slots needs sequences of any length; those of a {state.GetType().Name} have one length.");
+        }
+
+        using LayerState copies = state.Clone(slots);
+        DeviceArray y = Step(x, copies);
+        for (int i = 0; i < slots.Count; i++)
+        {
+            state.ReserveFor(copies, i); // all that may fail comes first
+        }
+
+        for (int i = 0; i < slots.Count; i++)
+        {
+            state.CopySlot(slots.Rows[i], copies, i);
+        }
+
+        return y;
     }
 }

@@ -1,4 +1,5 @@
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Layers;
 
@@ -18,21 +19,25 @@ public readonly ref struct StepGuard
     private readonly WarmBatches.Entry _warm;
     private readonly LayerState _state;
     private readonly LayerState? _before;
+    private readonly StateSlots? _slots;
     private readonly long _allocations;
 
     /// <summary>Begins a step; without a tape, and in a scope of the device.</summary>
     /// <param name="mixer">The mixer that steps.</param>
     /// <param name="state">What it changes in place.</param>
-    public StepGuard(SequenceMixer mixer, LayerState state)
+    /// <param name="slots">Which sequences of the state; null: all.</param>
+    public StepGuard(SequenceMixer mixer, LayerState state, StateSlots? slots = null)
     {
         ArgumentNullException.ThrowIfNull(mixer);
         ArgumentNullException.ThrowIfNull(state);
-        (_warm, _state) = (mixer.Warm.Of(state.Device.RequireContext()), state);
-        _before = state.IsGuarded || _warm.Covers(state.Batch) ? null : state.Clone();
+        (_warm, _state, _slots) = (mixer.Warm.Of(state.Device.RequireContext()), state, slots);
+        _before = state.IsGuarded || _warm.Covers(Count, state.Room) ? null : state.Clone(slots);
         _allocations = _warm.Context.Allocations;
         state.IsStepping = !state.IsGuarded;
         state.IsChanged &= state.IsGuarded;
     }
+
+    private int Count => _slots?.Count ?? _state.Batch;
 
     /// <summary>Ends a step that has succeeded.</summary>
     /// <param name="y">What it computed.</param>
@@ -40,7 +45,7 @@ public readonly ref struct StepGuard
     public DeviceArray Done(DeviceArray y)
     {
         _state.IsStepping = false;
-        _warm.Note(_state.Batch, _allocations);
+        _warm.Note(Count, _state.Room, _allocations);
         return y;
     }
 
@@ -52,7 +57,7 @@ public readonly ref struct StepGuard
             _state.IsStepping = false;
             if (_state.IsChanged)
             {
-                _state.Restore(_before);
+                _state.Restore(_before, _slots);
             }
         }
 

@@ -17,6 +17,9 @@ internal sealed partial class DeviceContext
     /// <summary>Counts how often the pool was emptied.</summary>
     public long Trims { get; private set; }
 
+    /// <summary>Whether owned memory that this thread frees now is known to no recording.</summary>
+    public bool FreesUnrecorded { get; set; }
+
     /// <summary>Bytes that the pool keeps; other threads may read it.</summary>
     public long PooledBytes => Volatile.Read(ref _pooledBytes);
 

@@ -1,3 +1,5 @@
+using Mamba.Memory;
+
 namespace Mamba.Operations;
 
 /// <summary>
@@ -6,13 +8,20 @@ namespace Mamba.Operations;
 /// </summary>
 /// <example>
 /// <code>
+/// using ModelState pool = model.CreateState(100), one = model.CreateState(); // room for 100 conversations
+/// model.Prefill(prompt, one, logits);
+/// pool.CopySlot(7, one, 0);                                  // a conversation begins
+/// model.Step([first, second], pool, logits, StateSlots.Of(7, 42)); // two of them take a step
+/// </code>
+/// So it is for operations:
+/// <code>
 /// DeviceArray pool = device.Zeros([100, states, channels]);                   // room for 100 conversations
 /// DeviceArray y = Functions.SelectiveScanStep(inputs, pool, StateSlots.Of(7, 42)); // two of them take a step
 /// </code>
 /// </example>
 public sealed class StateSlots
 {
-    private readonly int[] _rows;
+    private readonly int[] _rows; // those of a recorded step change from replay to replay
 
     private StateSlots(int[] rows) => _rows = rows;
 
@@ -21,6 +30,9 @@ public sealed class StateSlots
 
     /// <summary>The row of each sequence.</summary>
     public ReadOnlySpan<int> Rows => _rows;
+
+    /// <summary>The rows in a device's memory, where a recorded step finds those of its replay; else null.</summary>
+    internal IndexArray? OnDevice { get; private set; }
 
     /// <summary>Takes rows of a pool.</summary>
     /// <param name="rows">The row of each sequence, from 0; each once.</param>
@@ -40,6 +52,16 @@ public sealed class StateSlots
         }
 
         return new(rows.ToArray());
+    }
+
+    /// <summary>Slots of a recorded step, which are set before each replay.</summary>
+    internal static StateSlots OfRecording(int count) => new(new int[count]);
+
+    /// <summary>Sets the slots of a recorded step.</summary>
+    internal void Set(ReadOnlySpan<int> rows, IndexArray onDevice)
+    {
+        rows.CopyTo(_rows);
+        OnDevice = onDevice;
     }
 
     /// <summary>Throws unless there is one row per sequence, and the pool has them.</summary>

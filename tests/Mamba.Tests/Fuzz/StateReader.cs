@@ -131,7 +131,7 @@ internal static class StateReader
         }
 
         byte[] saved = state.Save();
-        using ModelState again = state.State.CreateEmpty();
+        using ModelState again = state.State.CreateEmpty(state.State.Batch);
         again.Load(new MemoryStream(saved));
         again.Positions.Should().Equal(state.State.Positions);
     }

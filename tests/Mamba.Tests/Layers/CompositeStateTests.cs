@@ -154,7 +154,7 @@ public sealed class CompositeStateTests
             return y;
         }
 
-        public override DeviceArray Step(DeviceArray x, LayerState state)
+        public override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
         {
             if (IsRecording)
             {
@@ -162,12 +162,12 @@ public sealed class CompositeStateTests
             }
 
             using StateUse use = new(state);
-            Require(x, Dim, state, null);
-            using StepGuard guard = new(this, state);
+            Require(x, Dim, state, null, slots);
+            using StepGuard guard = new(this, state, slots);
             CompositeState own = (CompositeState)state;
-            DeviceArray y = _first.Step(x, own.Parts[0]);
+            DeviceArray y = _first.Step(x, own.Parts[0], slots);
             FailIfAsked();
-            return guard.Done(_second.Step(y, own.Parts[1]));
+            return guard.Done(_second.Step(y, own.Parts[1], slots));
         }
 
         private void FailIfAsked()

@@ -12,7 +12,7 @@ internal sealed partial class ReferenceDevice
     {
         private readonly CouplingView _b = new(inputs.B, inputs.HasConstantB, sizes);
         private readonly CouplingView _c = new(inputs.C, inputs.HasConstantC, sizes);
-        private readonly StateView _a = new(inputs.A, sizes);
+        private readonly StateView _a = new(inputs.A, sizes, isShared: true);
 
         /// <summary>2 where y = 2·Re(C·h).</summary>
         public double Weight => sizes.IsComplex ? 2 : 1;
@@ -91,7 +91,7 @@ internal sealed partial class ReferenceDevice
         public void D(int channel, double value) => Add(gradients.D, 0, channel, value);
 
         public void A(int state, int channel, Complex value) =>
-            new StateView(gradients.A, sizes).Add(0, state, channel, value);
+            new StateView(gradients.A, sizes, isShared: true).Add(0, state, channel, value);
 
         public void B(int token, int state, int channel, Complex value) =>
             new CouplingView(gradients.B, inputs.HasConstantB, sizes).Add(token, state, channel, value);
@@ -117,7 +117,7 @@ internal sealed partial class ReferenceDevice
     }
 
     /// <summary>An array of states, [sequences, states, channels] or [sequences, 2, states, channels], or A.</summary>
-    private readonly struct StateView(DeviceArray array, ScanSizes sizes)
+    private readonly struct StateView(DeviceArray array, ScanSizes sizes, bool isShared = false)
     {
         private readonly View _view = ViewOf(array);
 
@@ -158,7 +158,8 @@ internal sealed partial class ReferenceDevice
             }
         }
 
-        private int Row(int sequence, int state) => (sizes.Sequences.Slot(sequence) * sizes.StateRows) + state;
+        private int Row(int sequence, int state) =>
+            isShared ? state : (sizes.Sequences.Slot(sequence) * sizes.StateRows) + state;
     }
 
     /// <summary>B or C, or its gradient.</summary>
@@ -172,7 +173,7 @@ internal sealed partial class ReferenceDevice
             {
                 if (constant)
                 {
-                    return new StateView(array, sizes)[0, state, channel];
+                    return new StateView(array, sizes, isShared: true)[0, state, channel];
                 }
 
                 int column = Column(state, channel);
@@ -186,7 +187,7 @@ internal sealed partial class ReferenceDevice
         {
             if (constant)
             {
-                new StateView(array, sizes).Add(0, state, channel, value);
+                new StateView(array, sizes, isShared: true).Add(0, state, channel, value);
             }
             else if (_view.Exists)
             {

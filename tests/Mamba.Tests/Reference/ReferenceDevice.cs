@@ -73,7 +73,10 @@ internal sealed partial class ReferenceDevice : Device
         return new DoubleStorage(this, length);
     }
 
-    private protected override Recording.IReplay? Record(Action work) => new Replayed(work);
+    /// <summary>How often a recording was replayed.</summary>
+    public int Replays { get; private set; }
+
+    private protected override Recording.IReplay? Record(Action work) => new Replayed(this, work);
 
     private protected override void Close()
     {
@@ -111,9 +114,13 @@ internal sealed partial class ReferenceDevice : Device
             ? new(((DoubleStorage)array.Storage).Values, (int)array.Offset, array.Shape.Width, (int)array.Pitch)
             : default;
 
-    private sealed class Replayed(Action work) : Recording.IReplay
+    private sealed class Replayed(ReferenceDevice device, Action work) : Recording.IReplay
     {
-        public void Run() => work();
+        public void Run()
+        {
+            device.Replays++;
+            work();
+        }
 
         public void Dispose()
         {
