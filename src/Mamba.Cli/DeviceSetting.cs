@@ -7,7 +7,7 @@ internal static class DeviceSetting
 {
     /// <summary>What <c>--device</c> takes, for its description.</summary>
     public const string Description =
-        "cpu, cuda, opencl, or emulation (of a GPU, slow, for tests). cuda:1 is the second GPU; cuda,bfloat16 " +
+        "cpu, cuda, opencl, or emulation (a slow emulated GPU, for tests). cuda:1 is the second GPU; cuda,bfloat16 " +
         "computes in bfloat16.";
 
     /// <summary>Reads the settings; nothing is opened.</summary>

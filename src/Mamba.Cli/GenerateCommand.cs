@@ -7,7 +7,7 @@ using Mamba.Models.Generation;
 
 namespace Mamba.Cli;
 
-/// <summary><c>mamba generate</c>: continues a text with a model of bytes, such as <c>mamba train</c> makes.</summary>
+/// <summary><c>mamba generate</c>: generates text with a byte-level model, such as <c>mamba train</c> makes.</summary>
 internal static class GenerateCommand
 {
     private const int Bytes = 256;
@@ -17,15 +17,18 @@ internal static class GenerateCommand
     {
         Argument<string> folder = new("model")
         {
-            Description = "The folder of a model, with config.json and weights, or of a run that has ended.",
+            Description = "A model's folder, with config.json and weights, or the folder of a finished run.",
         };
-        Option<string> prompt = new("--prompt") { Description = "The text to continue.", Required = true };
-        Option<int> tokens = Options.Positive("--tokens", "The largest number of tokens.", 400);
+        Option<string> prompt = new("--prompt") { Description = "Text to continue.", Required = true };
+        Option<int> tokens = Options.Positive("--tokens", "Maximum number of tokens.", 400);
         Option<float> temperature = Options.NotNegative(
-            "--temperature", "Above 0: how freely tokens are drawn. 0: always the likeliest.", 0.8f, MostTemperature);
-        Option<ulong> seed = new("--seed") { Description = "Decides what is drawn.", DefaultValueFactory = _ => 1ul };
+            "--temperature", "Sampling temperature. 0 always takes the most likely token.", 0.8f, MostTemperature);
+        Option<ulong> seed = new("--seed") { Description = "Seed of the sampling.", DefaultValueFactory = _ => 1ul };
         Option<Precision> weights = Options.Weights();
-        Command command = new("generate", "Continues a text.") { folder, prompt, tokens, temperature, seed, weights };
+        Command command = new("generate", "Generates text from a prompt.")
+        {
+            folder, prompt, tokens, temperature, seed, weights,
+        };
         command.SetAction((parsed, cancellation) => Program.Guard(command.Name, () => RunAsync(
             parsed.GetRequiredValue(folder),
             parsed.GetRequiredValue(prompt),
@@ -53,7 +56,8 @@ internal static class GenerateCommand
         if (model.Config.VocabularySize != Bytes)
         {
             throw new NotSupportedException(
-                $"{folder}: expected a model of bytes, {Bytes} tokens; found {model.Config.VocabularySize}.");
+                $"{folder}: expected a byte-level model with a vocabulary of {Bytes}; found " +
+                $"{model.Config.VocabularySize}.");
         }
 
         await using Stream output = Console.OpenStandardOutput();

@@ -7,8 +7,7 @@ namespace Mamba.Cli;
 
 /// <summary>The program's help: commands, arguments and options as they are typed.</summary>
 /// <remarks>
-/// Ours, because the library's names the program by its file, and shows an argument that may be left out as if it might
-/// not.
+/// The library's own help names the program by its file, and shows optional arguments as required.
 /// </remarks>
 internal sealed class Help : SynchronousCommandLineAction
 {

@@ -23,12 +23,12 @@ internal static class ModelFolder
         }
 
         string reason = !Directory.Exists(folder)
-            ? "there is no such folder. A local folder is expected; a name like org/name is a model on the hub, to " +
-                "be downloaded first"
+            ? "the folder does not exist. Expected a local folder; a name like org/name is a model on the hub, " +
+                "which must be downloaded first"
             : File.Exists(Path.Combine(folder, SettingsName))
-                ? $"this run has not ended, and has no {Name} yet. Go on with it: mamba train --output {folder} " +
+                ? $"this run is not finished and has no {Name} yet. Continue it: mamba train --output {folder} " +
                     "--resume"
-            : $"expected a folder with {Config} and weights, or that of a run; {Config} is missing";
+            : $"expected the folder of a model, with {Config} and weights, or of a run; {Config} is missing";
         string checkpoint = NewestCheckpoint(folder) is { } newest ? $"; or use its newest checkpoint, {newest}" : "";
         throw new InvalidDataException($"{folder}: {reason}{checkpoint}.");
     }

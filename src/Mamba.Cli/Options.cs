@@ -4,7 +4,7 @@ using Mamba.Memory;
 
 namespace Mamba.Cli;
 
-/// <summary>Options that several commands have; what is wrong with a value is told in one line.</summary>
+/// <summary>Options of several commands. A wrong value gives a message of one line.</summary>
 internal static class Options
 {
     private static readonly string[] PrecisionNames =
@@ -13,8 +13,8 @@ internal static class Options
     /// <summary>A whole number above 0.</summary>
     /// <param name="name">Its name, with the dashes.</param>
     /// <param name="description">What it decides.</param>
-    /// <param name="value">What it is where it is not given; null: 0, and the help names no default.</param>
-    /// <param name="most">The largest that makes sense.</param>
+    /// <param name="value">The default; null is 0, and the help names no default.</param>
+    /// <param name="most">The largest valid value.</param>
     public static Option<int> Positive(string name, string description, int? value, int most = int.MaxValue)
     {
         Option<int> option = new(name)
@@ -43,11 +43,11 @@ internal static class Options
         return option;
     }
 
-    /// <summary>A number from 0 on.</summary>
+    /// <summary>A number that is not negative.</summary>
     /// <param name="name">Its name, with the dashes.</param>
     /// <param name="description">What it decides.</param>
-    /// <param name="value">What it is where it is not given.</param>
-    /// <param name="most">The largest that makes sense.</param>
+    /// <param name="value">The default.</param>
+    /// <param name="most">The largest valid value.</param>
     public static Option<float> NotNegative(string name, string description, float value, float most) => new(name)
     {
         Description = description,
@@ -78,7 +78,7 @@ internal static class Options
         string all = string.Join(", ", PrecisionNames);
         return new(Name)
         {
-            Description = $"How matrices are stored in memory: {all}. [default: {PrecisionNames[0]}]",
+            Description = $"Quantization of the weights in memory: {all}. [default: {PrecisionNames[0]}]",
             HelpName = "precision",
             CustomParser = result =>
             {

@@ -18,7 +18,7 @@ internal static class Program
         int signalled = Interrupted;
         void Interrupt(PosixSignalContext signal)
         {
-            signal.Cancel = !interrupted.IsCancellationRequested; // the second time, the process ends at once
+            signal.Cancel = !interrupted.IsCancellationRequested; // a second signal ends the process at once
             if (signal.Cancel)
             {
                 signalled = signal.Signal switch
@@ -34,7 +34,7 @@ internal static class Program
         using PosixSignalRegistration key = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
         using PosixSignalRegistration end = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         using PosixSignalRegistration hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Interrupt);
-        RootCommand root = new("Selective state-space models: trains them, and continues texts.")
+        RootCommand root = new("Trains, runs and measures selective state space models (Mamba).")
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
@@ -60,7 +60,7 @@ internal static class Program
         return code == Interrupted ? signalled : arguments.Length == 0 ? Failed : code;
     }
 
-    /// <summary>Runs a command; what can go wrong with its input ends as one line and an exit code.</summary>
+    /// <summary>Runs a command. Expected exceptions, such as bad input, become one line and an exit code.</summary>
     public static async Task<int> Guard(string command, Func<Task<int>> run)
     {
         try
@@ -85,7 +85,7 @@ internal static class Program
         }
         catch (IOException)
         {
-            // Nobody can read it; the exit code says that something went wrong.
+            // Standard error is closed; the exit code reports the failure.
         }
 
         return Failed;

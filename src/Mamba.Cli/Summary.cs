@@ -2,7 +2,7 @@ using Spectre.Console;
 
 namespace Mamba.Cli;
 
-/// <summary>A table of two columns: what, and how much.</summary>
+/// <summary>A table of names and values.</summary>
 internal static class Summary
 {
     public static void Write(IAnsiConsole console, params ReadOnlySpan<(string Name, string Value)> rows)

@@ -3,10 +3,10 @@ using System.CommandLine.Parsing;
 
 namespace Mamba.Cli;
 
-/// <summary>Finds commands and options that do not exist: the parser would take them for the names of files.</summary>
+/// <summary>Finds unknown commands and options, which the parser would take for file names.</summary>
 internal static class UnknownWord
 {
-    /// <summary>A message about the first such word; null if there is none.</summary>
+    /// <summary>A message about the first unknown word; null if there is none.</summary>
     public static string? Find(ParseResult parsed, string[] arguments)
     {
         const string NoMoreOptions = "--";
@@ -18,7 +18,7 @@ internal static class UnknownWord
         {
             string[] known = [.. command.Subcommands.Select(sub => sub.Name)];
             string all = string.Join(", ", known);
-            return $"{first}: there is no such command; expected {all}.{Nearest.Hint(first, known)}";
+            return $"{first}: unknown command; expected {all}.{Nearest.Hint(first, known)}";
         }
 
         string? option = arguments.Contains(NoMoreOptions) ? null
@@ -30,6 +30,6 @@ internal static class UnknownWord
 
         string name = option.Split('=', ':')[0];
         string hint = Nearest.Hint(name, command.Options.Select(option => option.Name));
-        return $"{name}: there is no such option.{(hint.Length > 0 ? hint : $" See {Help.NameOf(command)} --help.")}";
+        return $"{name}: unknown option.{(hint.Length > 0 ? hint : $" See {Help.NameOf(command)} --help.")}";
     }
 }

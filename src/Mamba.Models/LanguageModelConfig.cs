@@ -65,7 +65,7 @@ public sealed record LanguageModelConfig
         Layers = [.. Enumerable.Repeat(new Mamba2MixerOptions { ModelDim = modelDim }, layers)],
     };
 
-    /// <summary>Throws on the first thing that makes no sense, by name.</summary>
+    /// <summary>Throws if a value is invalid, and names it.</summary>
     /// <exception cref="ArgumentException">
     /// A size is not positive or too large, ε is not positive or not finite, an end of text is not in the vocabulary,
     /// there are no layers, or their widths differ.

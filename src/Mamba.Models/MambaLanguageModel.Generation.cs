@@ -6,19 +6,19 @@ namespace Mamba.Models;
 
 public sealed partial class MambaLanguageModel
 {
-    /// <summary>Continues a text, one token after another.</summary>
+    /// <summary>Generates the tokens that follow a prompt, one by one.</summary>
     /// <param name="prompt">The tokens to read first, at least one.</param>
-    /// <param name="options">How to continue; null: with the defaults.</param>
+    /// <param name="options">Sampling and limits; null takes the defaults.</param>
     /// <param name="state">
     /// What came before the prompt, of one text; read, and left as it is after the last token that was returned.
     /// Null: the text begins with the prompt.
     /// </param>
     /// <param name="cancellation">
-    /// Ends the text: looked at before every token, and between the layers while the prompt is read.
+    /// Cancels generation; checked before every token, and between layers while the prompt is read.
     /// </param>
-    /// <returns>The tokens, as they are computed.</returns>
+    /// <returns>The generated tokens, as a stream.</returns>
     /// <exception cref="ArgumentException">
-    /// The prompt is empty or has an id outside the vocabulary and its padding, or an option makes no sense.
+    /// The prompt is empty or has an id outside the padded vocabulary, or an option is invalid.
     /// </exception>
     /// <exception cref="OperationCanceledException">
     /// The text was cancelled; before the first token, the state is as it was.
@@ -28,9 +28,9 @@ public sealed partial class MambaLanguageModel
     /// time. The text cannot be continued; the state stays as that change has left it.
     /// </exception>
     /// <remarks>
-    /// The work is done on the calling thread, while the caller waits for the next token. Other work may use the model
-    /// between two tokens, and on the CPU other threads at the same time, but not the state. It has no gradients: a
-    /// tape does not record it.
+    /// The calling thread computes, while the caller awaits the next token. The model may be used for other work
+    /// between two tokens, and on the CPU by other threads at the same time, but the state may not. A tape does not
+    /// record it, so it has no gradients.
     /// </remarks>
     public IAsyncEnumerable<int> GenerateAsync(
         ReadOnlyMemory<int> prompt,

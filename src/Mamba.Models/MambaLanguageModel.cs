@@ -26,10 +26,10 @@ public sealed partial class MambaLanguageModel : Module
     /// <summary>Makes a model.</summary>
     /// <param name="device">Where it lives.</param>
     /// <param name="config">Its sizes.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
-    /// <exception cref="ArgumentException">The configuration makes no sense.</exception>
+    /// <param name="random">Source of the initial weights; null leaves them unset for a loader.</param>
+    /// <exception cref="ArgumentException">The configuration is invalid.</exception>
     /// <exception cref="InsufficientMemoryException">
-    /// The device's memory does not suffice; nothing of it is kept.
+    /// The device has too little memory; nothing stays allocated.
     /// </exception>
     public MambaLanguageModel(Device device, LanguageModelConfig config, Random? random)
         : base(device)
@@ -64,7 +64,7 @@ public sealed partial class MambaLanguageModel : Module
         }
         catch
         {
-            made.Release(); // also of the layer that was half made
+            made.Release(); // also the memory of the incomplete layer
             throw;
         }
     }
@@ -102,8 +102,8 @@ public sealed partial class MambaLanguageModel : Module
     /// <summary>Computes the logits at every position.</summary>
     /// <param name="ids">The tokens, row after row: batch·length of them.</param>
     /// <param name="batch">Number of rows.</param>
-    /// <param name="state">What came before; read and updated. Null: the texts begin here.</param>
-    /// <param name="segments">Packed texts, which never see each other; null: one text a row.</param>
+    /// <param name="state">The state before the tokens; read and updated. Null starts new texts.</param>
+    /// <param name="segments">The packed texts of a row, which do not see each other; null is one text per row.</param>
     /// <returns>Shape [batch, length, paddedVocabularySize], in the device's scope.</returns>
     /// <exception cref="ArgumentException">
     /// The tokens do not fill the rows, or the state is of another model.
@@ -127,7 +127,9 @@ public sealed partial class MambaLanguageModel : Module
     /// The tokens do not fill the rows, the state is of another model, or there is not room for all logits.
     /// </exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    /// <remarks>It has no gradients: a tape does not record it. A call that fails leaves the state as it was.</remarks>
+    /// <remarks>
+    /// A tape does not record it, so it has no gradients. If a call fails, the state does not change.
+    /// </remarks>
     public void Prefill(
         ReadOnlySpan<int> ids, ModelState state, Span<float> logits, CancellationToken cancellation = default)
     {
@@ -153,18 +155,18 @@ public sealed partial class MambaLanguageModel : Module
 
     /// <summary>Reads one token of every text, or of some, and computes the logits of the next.</summary>
     /// <param name="ids">One token a text.</param>
-    /// <param name="state">What came before; read and updated.</param>
+    /// <param name="state">The state before the tokens; read and updated.</param>
     /// <param name="logits">Receives [texts, paddedVocabularySize].</param>
     /// <param name="slots">
-    /// Which texts of the state there is a token of, if it is a pool of more; null: all, in their order. The others stay
-    /// as they are.
+    /// The text of each token, if the state is a pool of more texts; null: all texts, in their order. The other texts do
+    /// not change.
     /// </param>
     /// <exception cref="ArgumentException">
     /// There is not one token a text, the state is of another model or has no such text, or there is not room for all
     /// logits.
     /// </exception>
     /// <remarks>
-    /// It has no gradients: a tape does not record it. A call that fails leaves the state as it was. A text of a pool
+    /// A tape does not record it, so it has no gradients. If a call fails, the state does not change. A text of a pool
     /// gives the bits that it gives alone; <see cref="ModelState.CopySlot"/> puts one there.
     /// </remarks>
     public void Step(ReadOnlySpan<int> ids, ModelState state, Span<float> logits, StateSlots? slots = null)
@@ -261,8 +263,8 @@ public sealed partial class MambaLanguageModel : Module
     /// The token that follows each of them; <see cref="Functions.IgnoredTarget"/> where what follows does not count.
     /// </param>
     /// <param name="batch">Number of rows.</param>
-    /// <param name="state">What came before; read and updated. Null: the texts begin here.</param>
-    /// <param name="segments">Packed texts, which never see each other; null: one text a row.</param>
+    /// <param name="state">The state before the tokens; read and updated. Null starts new texts.</param>
+    /// <param name="segments">The packed texts of a row, which do not see each other; null is one text per row.</param>
     /// <returns>An array of one element, in nats.</returns>
     /// <exception cref="ArgumentException">
     /// The tokens do not fill the rows, or there are not as many targets.

@@ -21,18 +21,18 @@ internal static class BenchCommand
     {
         Argument<string?> folder = new("model")
         {
-            Description = "The folder of a model, with config.json and weights.",
+            Description = "A model's folder, with config.json and weights.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<string?> preset = new("--preset")
         {
-            Description = $"In place of a folder, a published size with random weights: {Presets.Names}.",
+            Description = $"Instead of a folder, a published size with random weights: {Presets.Names}.",
             HelpName = "name",
         };
-        Option<int> prompt = Options.Positive("--prompt", "Tokens that are read first.", 512);
-        Option<int> tokens = Options.Positive("--tokens", "Tokens that are then written, one by one.", 128);
-        Option<int> batch = Options.Positive("--batch", "Conversations at once.", 1);
-        Option<int> repeat = Options.Positive("--repeat", "How often it is measured; the median counts.", 3);
+        Option<int> prompt = Options.Positive("--prompt", "Tokens in the prompt.", 512);
+        Option<int> tokens = Options.Positive("--tokens", "Tokens to generate, one by one.", 128);
+        Option<int> batch = Options.Positive("--batch", "Number of conversations at once.", 1);
+        Option<int> repeat = Options.Positive("--repeat", "Number of measurements; the median is reported.", 3);
         Option<Precision> weights = Options.Weights();
         Option<string> device = new("--device")
         {
@@ -41,9 +41,9 @@ internal static class BenchCommand
             DefaultValueFactory = _ => "cpu",
         };
         Option<int> threads = Options.Positive(
-            "--threads", "Threads of the CPU. [default: one per core]", null, CpuDevice.MaxThreads);
-        Option<bool> json = new("--json") { Description = "Print one JSON object in place of the table." };
-        Command command = new("bench", "Measures how fast a model reads and writes.")
+            "--threads", "CPU threads. [default: one per physical core]", null, CpuDevice.MaxThreads);
+        Option<bool> json = new("--json") { Description = "Print one JSON object instead of the table." };
+        Command command = new("bench", "Measures the speed and memory of a model.")
         {
             folder, preset, prompt, tokens, batch, repeat, weights, device, threads, json,
         };

@@ -39,7 +39,7 @@ internal sealed record BenchSettings
         if (Folder is null == Preset is null)
         {
             throw new ArgumentException(
-                $"Expected the folder of a model or --preset, and not both. The presets: {Presets.Names}.");
+                $"Expected either the folder of a model or --preset. The presets: {Presets.Names}.");
         }
     }
 }

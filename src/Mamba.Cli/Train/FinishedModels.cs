@@ -41,7 +41,7 @@ internal sealed class FinishedModels(
         say(string.Create(
             CultureInfo.InvariantCulture,
             $"{main} is the model of step {result.BestStep:N0}, the best evaluation; " +
-            $"that of the last step is {last}."));
+            $"{last} is the model of the last step."));
         return result.BestStep!.Value;
     }
 

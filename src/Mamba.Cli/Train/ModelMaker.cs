@@ -58,8 +58,8 @@ internal static class ModelMaker
             string data = settings.TokenBytes == 1 ? "bytes" : $"tokens of {settings.TokenBytes} bytes";
             throw new InvalidDataException(
                 $"{nameOf("from")}: {settings.From} has {found} tokens, and the data are {data} with a vocabulary of " +
-                $"{settings.Vocabulary}. A model of words needs the text as numbers of its tokenizer: a file of " +
-                $"tokens of 2 or 4 bytes, with --token-bytes 2 (or 4) and --vocabulary {found}.");
+                $"{settings.Vocabulary}. A model with a tokenizer needs the text as token ids: a file of 2 or 4 " +
+                $"bytes per token, with --token-bytes 2 (or 4) and --vocabulary {found}.");
         }
     }
 }

@@ -6,7 +6,7 @@ namespace Mamba.Cli.Train;
 /// <summary>Tells how often a run reads its text, and warns where that is too often.</summary>
 internal static class Readings
 {
-    /// <summary>Readings from which a model learns its text by heart.</summary>
+    /// <summary>Epochs after which a model overfits.</summary>
     /// <remarks>
     /// Muennighoff et al., "Scaling data-constrained language models", <see href="https://arxiv.org/abs/2305.16264"/>:
     /// up to 4 epochs are about as good as new text.
@@ -24,16 +24,16 @@ internal static class Readings
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-                $"Warning: of {corpus.Training.DocumentCount:N0} documents the seed chose none to hold out, so " +
-                $"nothing is evaluated. Another --seed, or a --separator that makes more documents, changes that.");
+                $"Warning: the seed held out none of {corpus.Training.DocumentCount:N0} documents, so nothing " +
+                $"is evaluated. Choose another --seed, or a --separator that makes more documents.");
         }
 
         if (times > Many)
         {
             string advice = !isHeldOut ? "No text is held out that would show it."
-                : settings.Patience > 0 ? "The run ends early when held-out text is no longer predicted better."
-                : "The model of the best evaluation is kept; fewer --steps, or --patience, save the time.";
-            yield return $"Warning: after more than {Many} readings a model learns its text by heart. {advice}";
+                : settings.Patience > 0 ? "The run stops early when the held-out loss no longer improves."
+                : "The best model is kept; fewer --steps, or --patience, save time.";
+            yield return $"Warning: after more than {Many} epochs a model overfits. {advice}";
         }
     }
 

@@ -116,7 +116,7 @@ internal sealed class RunLog : IDisposable
             Fault = $"{_path} lacks its last rows: {reason}";
             if (!_hasWarned)
             {
-                _warn($"{Fault} The run goes on, and they are written when that is possible.");
+                _warn($"{Fault} The run continues, and they are written when that is possible.");
             }
 
             _hasWarned = true;
@@ -195,8 +195,8 @@ internal sealed class RunLog : IDisposable
 
         if (damaged > 0)
         {
-            string rows = damaged == 1 ? $"line {first} is damaged and is dropped"
-                : $"{damaged} lines are damaged and are dropped, the first of them line {first}";
+            string rows = damaged == 1 ? $"line {first} is damaged and was dropped"
+                : $"{damaged} lines are damaged and were dropped, the first is line {first}";
             _warn($"{_path}: {rows}.");
         }
     }

@@ -17,7 +17,7 @@ internal static class RunSummary
         params ReadOnlySpan<(string Name, string Value)> more) =>
         screen.Tell(
         [
-            ("ended", result.End == TrainingEnd.StoppedEarly ? "early: held out no longer improved" : "all steps done"),
+            ("ended", result.End == TrainingEnd.StoppedEarly ? "early: no more improvement" : "all steps done"),
             ("steps", Text($"{result.Step:N0}, {result.SkippedSteps:N0} skipped")),
             ("time", TimeText.Of(result.Elapsed)),
             ($"training, {unit}", Bits(result.Loss)),

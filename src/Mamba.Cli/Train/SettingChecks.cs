@@ -17,7 +17,7 @@ internal static class SettingChecks
     {
         if (settings.Data.Length == 0)
         {
-            throw new InvalidDataException("Expected --data, a file or a folder to learn from.");
+            throw new InvalidDataException("Expected --data, the file or folder of the training text.");
         }
 
         if (settings.TokenBytes is not (1 or 2 or 4))
@@ -29,8 +29,8 @@ internal static class SettingChecks
         if (settings.TokenBytes > 1 && isSeparatorGiven && settings.Separator.Length > 0)
         {
             throw new InvalidDataException(
-                $"{nameOf("separator")}: a separator is text, and with {nameOf("token_bytes")} {settings.TokenBytes} " +
-                "the data are numbers. Leave it out: every file is one document.");
+                $"{nameOf("separator")}: the separator is text, but with {nameOf("token_bytes")} " +
+                $"{settings.TokenBytes} the data are numbers. Leave the separator empty: every file is one document.");
         }
 
         RequirePaths(settings, nameOf);
@@ -39,7 +39,7 @@ internal static class SettingChecks
         if (settings is { Model: ModelKind.Mamba2, From: "" } && 2L * settings.Dim % head != 0)
         {
             throw new InvalidDataException(
-                $"{nameOf("dim")}: twice {settings.Dim} is no multiple of {nameOf("head")} {head}.");
+                $"{nameOf("dim")}: twice {settings.Dim} is not a multiple of {nameOf("head")} {head}.");
         }
 
         if ((long)settings.Batch * settings.Length > int.MaxValue)
@@ -72,7 +72,7 @@ internal static class SettingChecks
         if (string.IsNullOrWhiteSpace(settings.Output))
         {
             throw new InvalidDataException(
-                $"{nameOf("output")}: expected a folder to keep the run in; found \"{settings.Output}\".");
+                $"{nameOf("output")}: expected a folder for the run; found \"{settings.Output}\".");
         }
 
         ReadOnlySpan<(string Key, string Path)> paths =

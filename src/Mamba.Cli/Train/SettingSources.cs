@@ -37,7 +37,7 @@ internal sealed class SettingSources
             string key = NameOf(property, path), name = $"{path}: \"{key}\"";
             SettingKind kind = SettingKind.All.FirstOrDefault(kind => kind.Key == key)
                 ?? throw new InvalidDataException(
-                    $"{name}: there is no such setting.{Nearest.Hint(key, SettingKind.All.Select(kind => kind.Key))}");
+                    $"{name}: unknown setting.{Nearest.Hint(key, SettingKind.All.Select(kind => kind.Key))}");
             if (!seen.Add(key))
             {
                 throw new InvalidDataException($"{name}: the setting is given twice.");
@@ -99,8 +99,8 @@ internal sealed class SettingSources
         if (settings.From.Length > 0 && SettingKind.All.FirstOrDefault(IsGiven) is { } shape)
         {
             throw new InvalidDataException(
-                $"{NameOf(shape.Key)}: this shapes a new model, and {NameOf("from")} loads {settings.From}, which " +
-                "has its own sizes. Leave one of them out.");
+                $"{NameOf(shape.Key)}: this is a size of a new model, but {NameOf("from")} loads {settings.From}, " +
+                "which has its own sizes. Remove one of them.");
         }
     }
 

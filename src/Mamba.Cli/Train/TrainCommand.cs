@@ -15,9 +15,9 @@ internal static class TrainCommand
         };
         Option<bool> resume = new("--resume")
         {
-            Description = "Go on with the run in the output folder, with the settings it was begun with.",
+            Description = "Continue the run in the output folder, with its settings.",
         };
-        Command command = new("train", "Trains a language model on text, or goes on with one.") { file, resume };
+        Command command = new("train", "Trains a language model on text, or fine-tunes one.") { file, resume };
         (SettingKind Kind, Option<string?> Option)[] settings =
             [.. SettingKind.All.Select(kind => (kind, OptionOf(kind)))];
         foreach ((_, Option<string?> option) in settings)

@@ -86,7 +86,7 @@ internal sealed partial class TrainingRun : IDisposable
         _trainer.Claim(_lock!);
         if (_isResumed && !Resume())
         {
-            _screen.Say("No checkpoint yet: the run begins again.");
+            _screen.Say("There is no checkpoint yet: the run starts from the beginning.");
         }
 
         AtomicFile.WriteIfChanged(In(ModelFolder.SettingsName), Encoding.UTF8.GetBytes(Settings));
@@ -94,12 +94,13 @@ internal sealed partial class TrainingRun : IDisposable
         TrainingResult? result = Run();
         if (result is { End: TrainingEnd.Cancelled })
         {
-            _screen.Say($"Stopped at step {result.Step}; go on with: mamba train --output {_settings.Output} --resume");
+            _screen.Say(
+                $"Stopped at step {result.Step}; continue with: mamba train --output {_settings.Output} --resume");
         }
         else if (result is not null)
         {
             Finish(result);
-            _unsaved.AddRange(_screen.Fault is { } fault ? [$"What was shown here could not be written: {fault}"] : []);
+            _unsaved.AddRange(_screen.Fault is { } fault ? [$"The output on the screen is incomplete: {fault}"] : []);
         }
 
         if (_unsaved.Count > 0)
@@ -135,7 +136,7 @@ internal sealed partial class TrainingRun : IDisposable
             || Directory.EnumerateDirectories(_settings.Output, ModelFolder.Checkpoints).Any()))
         {
             throw new InvalidOperationException(
-                $"{_settings.Output} holds a run. Go on with it by --resume, or choose another --output; nothing was " +
+                $"{_settings.Output} holds a run. Continue it with --resume, or choose another --output; nothing was " +
                 "changed.");
         }
     }
@@ -171,7 +172,7 @@ internal sealed partial class TrainingRun : IDisposable
         catch (InvalidOperationException exception)
         {
             throw new InvalidOperationException(
-                $"{exception.Message} To begin one: mamba train --from {ModelFolder.OfRun(_settings.Output)} " +
+                $"{exception.Message} To begin a new run: mamba train --from {ModelFolder.OfRun(_settings.Output)} " +
                 $"--output NAME, with the settings of your choice.",
                 exception);
         }

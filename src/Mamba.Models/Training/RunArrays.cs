@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Models.Training;
 
-/// <summary>The arrays that a run goes on from, in a file: weights, moments, averages, carried states.</summary>
+/// <summary>The file with the arrays of a checkpoint: weights, moments, averages, carried states.</summary>
 internal sealed class RunArrays : IDisposable
 {
     public const string FileName = "training.safetensors";

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Models.Training;
 
-/// <content>Saves checkpoints: what a run goes on from.</content>
+/// <content>Saves the checkpoints of a run.</content>
 public sealed partial class Trainer
 {
     private readonly RunFolder? _folder;
@@ -98,7 +98,7 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// All arrays that decide how the run goes on; frozen weights do not change and are not among them.
+    /// All arrays that the next steps depend on, except frozen weights, which do not change.
     /// </summary>
     private IEnumerable<(string Name, DeviceArray Array)> Arrays() =>
     [

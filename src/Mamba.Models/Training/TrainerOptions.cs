@@ -40,7 +40,9 @@ public sealed record TrainerOptions
     /// <summary>Steps between evaluations; 0: only after the last step.</summary>
     public long EvaluateEvery { get; init; }
 
-    /// <summary>Evaluations in a row without a new best value after which training ends; null: it goes on.</summary>
+    /// <summary>
+    /// Early stopping: evaluations in a row without improvement before training ends; null disables it.
+    /// </summary>
     public int? Patience { get; init; }
 
     /// <summary>

@@ -9,7 +9,7 @@ public enum TrainingEnd
     /// <summary>Evaluations no longer improved.</summary>
     StoppedEarly,
 
-    /// <summary>The caller cancelled it; its checkpoint is where it goes on.</summary>
+    /// <summary>The caller cancelled the run. It can be resumed from its checkpoint.</summary>
     Cancelled,
 }
 

@@ -6,11 +6,11 @@ internal static class AtomicFile
     private const string Temporary = ".tmp";
 
     /// <summary>
-    /// Writes beside the target, flushes the file to the disk, renames it and flushes the folder; if that fails, the
-    /// old file stays.
+    /// Writes a temporary file, flushes it, renames it to the target and flushes the folder. If that fails, the old
+    /// file stays.
     /// </summary>
     /// <param name="path">The file to make or replace.</param>
-    /// <param name="length">Its length where it is known, so that a full disk is noticed first; else 0.</param>
+    /// <param name="length">Its length, to detect a full disk early; 0 if unknown.</param>
     /// <param name="write">Writes the content.</param>
     public static void Write(string path, long length, Action<FileStream> write)
     {
@@ -51,7 +51,8 @@ internal static class AtomicFile
     public static string TemporaryNameOf(string path) => $"{path}.{Guid.NewGuid():n}{Temporary}";
 
     /// <summary>
-    /// Whether a write failed because a disk takes no file so large; .NET says so by an argument (EFBIG).
+    /// Whether a write failed because the file system's limit on file size was reached (EFBIG), an ArgumentException in
+    /// .NET.
     /// </summary>
     public static bool IsTooLarge(Exception exception) =>
         exception is ArgumentOutOfRangeException { ParamName: "value" };

@@ -29,8 +29,8 @@ internal static partial class Folders
     }
 
     /// <summary>
-    /// Writes the files of a folder beside its place, flushes them, and renames the folder. The folder that was there
-    /// is deleted after that; a process that is killed in between leaves it for <see cref="Recover"/>.
+    /// Writes the files into a temporary folder, flushes them, and renames the folder to the target. The old folder is
+    /// deleted afterwards; if the process is killed in between, <see cref="Recover"/> handles it.
     /// </summary>
     /// <param name="path">The folder to make or replace.</param>
     /// <param name="write">Writes the files into the folder that it is given.</param>
@@ -55,7 +55,7 @@ internal static partial class Folders
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // The error that is already on its way says more; the next write deletes the rest.
+                // The original error says more; the next write deletes the rest.
             }
 
             throw;
@@ -63,7 +63,7 @@ internal static partial class Folders
     }
 
     /// <summary>
-    /// Puts right what a killed process left of one folder: the folder is whole afterwards, or not there.
+    /// Repairs a folder after a killed process: afterwards it is complete or absent.
     /// </summary>
     public static void Recover(string path)
     {

@@ -1,7 +1,7 @@
 namespace Mamba.Checkpoints;
 
 /// <summary>
-/// Recognises the small text that stands in the place of a large file where Git-LFS has not fetched the file itself.
+/// Recognises Git-LFS pointers: the small text files that replace large files until Git LFS fetches them.
 /// </summary>
 internal static class GitLfs
 {

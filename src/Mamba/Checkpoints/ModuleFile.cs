@@ -5,8 +5,8 @@ namespace Mamba.Checkpoints;
 
 /// <summary>Saves and loads the weights of any module, as safetensors by the names of parameters and buffers.</summary>
 /// <remarks>
-/// The values are those of this library's layout, in float32: what is narrow is saved as the numbers that it stands
-/// for. A language model saves itself in a published format, in the package Mamba.Models.
+/// Values are saved in this library's layout, in float32; quantized weights are saved as the numbers that they stand
+/// for. The language models of the package Mamba.Models save themselves in a published format.
 /// </remarks>
 /// <example>
 /// <code>
@@ -20,12 +20,12 @@ public static class ModuleFile
     private const int Piece = 1 << 18;
 
     /// <summary>
-    /// Saves all parameters and buffers. The file is written beside the target and renamed: it is whole, or the old one
-    /// stays.
+    /// Saves all parameters and buffers. The file is written under a temporary name and renamed, so a failure leaves
+    /// the old file.
     /// </summary>
     /// <param name="module">What to save.</param>
     /// <param name="path">The file to make or replace, usually <c>*.safetensors</c>.</param>
-    /// <param name="metadata">What the file says of itself; null: nothing beside <c>format: pt</c>.</param>
+    /// <param name="metadata">Metadata of the file; null writes <c>format: pt</c> alone.</param>
     /// <exception cref="InvalidOperationException">A parameter was never set; nothing is written.</exception>
     /// <exception cref="ObjectDisposedException">The module has been disposed; nothing is written.</exception>
     /// <exception cref="ArgumentException">Two arrays have one name; nothing is written.</exception>
@@ -55,12 +55,14 @@ public static class ModuleFile
     }
 
     /// <summary>Loads parameters and buffers from a safetensors file.</summary>
-    /// <param name="module">What to load into, of the shapes that were saved.</param>
+    /// <param name="module">The module to load into, with the saved shapes.</param>
     /// <param name="path">The file.</param>
-    /// <param name="rename">Gives a parameter's or buffer's name in the file; null: the name that it has here.</param>
+    /// <param name="rename">
+    /// Maps the name of a parameter or buffer to its name in the file; null keeps the names.
+    /// </param>
     /// <param name="strict">
-    /// Whether the file must hold all parameters and buffers and nothing else. If not, what is missing stays as it is,
-    /// and what is unknown is left out.
+    /// Whether the file must contain exactly the parameters and buffers. If false, missing ones keep their values and
+    /// unknown tensors are ignored.
     /// </param>
     /// <returns>The names of the parameters and buffers that the file lacks; none if it is strict.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -80,8 +82,10 @@ public static class ModuleFile
     /// <summary>Loads parameters and buffers from an open checkpoint of any format.</summary>
     /// <param name="module">What to load into.</param>
     /// <param name="source">The checkpoint.</param>
-    /// <param name="rename">Gives a parameter's or buffer's name there; null: the name that it has here.</param>
-    /// <param name="strict">Whether it must hold all parameters and buffers and nothing else.</param>
+    /// <param name="rename">
+    /// Maps the name of a parameter or buffer to its name in the checkpoint; null keeps the names.
+    /// </param>
+    /// <param name="strict">Whether it must contain exactly the parameters and buffers.</param>
     /// <returns>The names of the parameters and buffers that it lacks; none if it is strict.</returns>
     /// <exception cref="InvalidDataException">
     /// A tensor, which is named, is missing, unknown, of another shape, or not of floats. Nothing has changed.

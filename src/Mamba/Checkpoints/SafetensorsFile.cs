@@ -5,8 +5,8 @@ namespace Mamba.Checkpoints;
 /// The format: the length of the header (64 bits, little-endian), the header (JSON: name → type, shape, place), the
 /// elements. See <see href="https://huggingface.co/docs/safetensors"/>. The header is not trusted: types, sizes and
 /// places must agree with each other and with the file's length, and every byte belongs to exactly one tensor. If
-/// another program cuts the file short while it is open, the process ends without an exception when it reads beyond the
-/// new end; replacing the file by renaming another one is safe.
+/// another program truncates the file while it is open, reading beyond the new end ends the process without an
+/// exception. Replacing the file by renaming another one is safe.
 /// </remarks>
 /// <example>
 /// <code>

@@ -9,13 +9,13 @@ namespace Mamba.Checkpoints;
 
 /// <summary>Gives some elements of a tensor that is being written.</summary>
 /// <param name="start">First element asked for, counted row by row.</param>
-/// <param name="target">To be filled with as many elements as it is long.</param>
+/// <param name="target">Receives that many elements.</param>
 public delegate void TensorElements(long start, Span<float> target);
 
 /// <summary>Writes a safetensors file: tensors are announced, then asked for in pieces by <see cref="Save"/>.</summary>
 /// <remarks>
-/// The header is padded and wider elements come first, so that every tensor is aligned to its element. Memory for one
-/// piece is all that writing takes, whatever the size of the model.
+/// The header is padded and wider elements come first, so every tensor is aligned. Writing takes memory for one piece
+/// of a tensor, not for the model.
 /// </remarks>
 /// <example>
 /// <code>

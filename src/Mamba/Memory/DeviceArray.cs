@@ -5,11 +5,11 @@ using Mamba.Devices;
 namespace Mamba.Memory;
 
 /// <summary>
-/// A float32 array in a device's memory: row-major, the last axis fastest. A handle, cheap to copy; the memory belongs
-/// to the scope in which it was allocated, or to whoever allocated it outside of any.
+/// A float32 array in a device's memory: row-major, the last axis fastest. The struct is a handle that is cheap to
+/// copy. Its memory belongs to the scope that allocated it, or to its owner if no scope did.
 /// </summary>
 /// <remarks>
-/// Contiguous, with one exception: <see cref="Slice"/> gives a view of some columns of the last axis, whose rows stand
+/// Arrays are contiguous, except the views of <see cref="Slice"/>: columns of the last axis, with rows
 /// <see cref="Pitch"/> elements apart. Every operation accepts both.
 /// </remarks>
 /// <example>
@@ -51,12 +51,12 @@ public readonly struct DeviceArray
     public Device Device => Storage.Device;
 
     /// <summary>
-    /// Whether this is an array at all; false for <c>default</c>, an optional argument that is absent.
+    /// Whether this is an array; false for <c>default</c>, which stands for an absent optional argument.
     /// </summary>
     public bool Exists => _storage is not null;
 
     /// <summary>
-    /// Whether a tape follows this array: it is trainable, or the device's tape watches it or computed it.
+    /// Whether a tape records operations on this array: it is trainable, watched, or computed under the tape.
     /// </summary>
     public bool RequiresGradient => Exists && (Storage.IsTrainable || Tape.IsFollowed(Storage));
 
@@ -77,7 +77,7 @@ public readonly struct DeviceArray
 
     /// <summary>The same elements under another shape.</summary>
     /// <param name="shape">
-    /// The new shape, of as many elements; of the same last axis when this array is a slice.
+    /// The new shape, with the same number of elements, and the same last axis if this array is a slice.
     /// </param>
     /// <returns>A view.</returns>
     /// <exception cref="ArgumentException">
@@ -163,10 +163,10 @@ public readonly struct DeviceArray
     }
 
     /// <summary>
-    /// Copies the elements of another array over these, on the device. No tape records it: for what steps of
-    /// optimisers, buffers and states change in place.
+    /// Overwrites the elements with those of another array, on the device. No tape records it. It serves updates in
+    /// place: of weights, buffers and states.
     /// </summary>
-    /// <param name="source">An array of the same shape on the same device; it may be stored in other bits.</param>
+    /// <param name="source">An array of the same shape on the same device; its precision may differ.</param>
     /// <exception cref="ArgumentException">The other array has another shape or device.</exception>
     public void CopyFrom(DeviceArray source)
     {

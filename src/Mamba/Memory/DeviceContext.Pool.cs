@@ -2,7 +2,7 @@ using Mamba.Devices;
 
 namespace Mamba.Memory;
 
-/// <content>The memory that ended scopes have given back, for the next ones; only the owner's thread uses it.</content>
+/// <content>The pool: memory that ended scopes returned, for later scopes. Only the owner's thread uses it.</content>
 internal sealed partial class DeviceContext
 {
     private readonly Dictionary<(nint Size, Precision Precision), Stack<Storage>> _pool = [];

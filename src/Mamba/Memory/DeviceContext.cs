@@ -6,11 +6,11 @@ using Mamba.Devices;
 namespace Mamba.Memory;
 
 /// <summary>
-/// What one thread has to itself while it uses a device: its open scopes, its tape and its memory pool.
+/// The data of one thread that uses a device: its open scopes, its tape and its memory pool.
 /// </summary>
 /// <remarks>
-/// A thread takes a context when it opens its outermost scope and gives it back when that scope ends, so a device has
-/// as many contexts as threads were inside at once, and not one per thread of a thread pool.
+/// A thread takes a context when it opens its outermost scope and returns it when that scope ends. So a device has as
+/// many contexts as threads used it at the same time, not one per thread of a thread pool.
 /// </remarks>
 /// <param name="device">The device.</param>
 internal sealed partial class DeviceContext(Device device)
@@ -69,7 +69,7 @@ internal sealed partial class DeviceContext(Device device)
     }
 
     /// <summary>Takes the context away from its thread, which has no scope open. The device's gate is held.</summary>
-    /// <returns>What the thread has kept from being freed.</returns>
+    /// <returns>The frees that waited for this thread.</returns>
     public List<DeferredFree> Leave()
     {
         if (Owner == Thread.CurrentThread)

@@ -4,8 +4,8 @@ namespace Mamba.Memory;
 
 /// <summary>Frees what was allocated since <see cref="Device.Scope"/>, when disposed.</summary>
 /// <remarks>
-/// It belongs to the thread that began it, and cannot leave it: as a <c>ref struct</c> it cannot be captured, stored in
-/// an object, or live across an <c>await</c> or <c>yield</c>.
+/// It belongs to the thread that opened it. As a <c>ref struct</c> it cannot be captured, stored in an object, or live
+/// across an <c>await</c> or <c>yield</c>.
 /// </remarks>
 /// <example>
 /// A scope for every round of a loop keeps memory constant:

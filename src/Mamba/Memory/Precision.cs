@@ -2,8 +2,8 @@ namespace Mamba.Memory;
 
 /// <summary>How the numbers of an array are stored. Sums, states and gradients are float32 on every device.</summary>
 /// <remarks>
-/// The CPU reads weights of every precision and widens them inside the matrix product, to the same bits as if they had
-/// been widened before; a GPU knows <see cref="Float32"/> and <see cref="BFloat16"/>.
+/// The CPU reads weights of every precision and widens them inside the matrix product, with the same bits as weights
+/// that were widened before. A GPU supports <see cref="Float32"/> and <see cref="BFloat16"/>.
 /// </remarks>
 /// <example>
 /// <code>

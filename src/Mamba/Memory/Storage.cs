@@ -4,8 +4,8 @@ using Mamba.Devices;
 namespace Mamba.Memory;
 
 /// <summary>
-/// A piece of device memory, and what tapes know of it. Storages of scopes are pooled: the generation tells an array
-/// that its memory has been given back.
+/// A block of device memory, with its gradient and its tape. Scopes reuse storages from a pool; an array compares the
+/// generation to detect that its memory was returned.
 /// </summary>
 internal abstract class Storage(Device device, nint length, Precision precision = Precision.Float32)
 {
@@ -36,7 +36,7 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     public DeviceContext? Context { get; set; }
 
     /// <summary>
-    /// Whether this storage is freed by the object that owns it; false if a scope gives it back to the pool.
+    /// Whether the owner frees this storage; false if a scope returns it to the pool.
     /// </summary>
     public bool IsOwned => Depth == 0;
 
@@ -53,8 +53,8 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     public int Uploads { get; set; }
 
     /// <summary>
-    /// Holds the gradient of every element, laid out as the elements are; made by the tape when first needed, null
-    /// after the scope in which it was made.
+    /// The gradient of every element, in the layout of the elements. The tape allocates it on first use; null after the
+    /// scope that allocated it.
     /// </summary>
     public Storage? Gradient
     {

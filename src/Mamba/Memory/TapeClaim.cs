@@ -2,8 +2,8 @@ namespace Mamba.Memory;
 
 /// <summary>Holds trainable weights for the tapes that live on one thread at once.</summary>
 /// <remarks>
-/// Gradients of a parameter add up in one array, so tapes of two threads would race. A storage refers to the claim that
-/// came first; a claim that is over may be replaced.
+/// The gradients of a parameter add up in one array, so tapes of two threads would race. A storage refers to the first
+/// claim; a claim that has ended may be replaced.
 /// </remarks>
 /// <param name="thread">The managed id of the thread.</param>
 internal sealed class TapeClaim(int thread)

@@ -11,9 +11,9 @@ namespace Mamba.Optimization;
 /// </summary>
 /// <remarks>
 /// A bucket is the memory of the gradients, not a copy: tapes add to it, and what is written to it is what the
-/// optimiser sees. Parameters stand in reverse order, for backward reaches the last first; each begins at a multiple of
-/// 64 bytes, and the gaps stay zero. Every parameter has a gradient from now on, of zeros where no tape reaches it. As
-/// in Li et al., PyTorch Distributed, <see href="https://arxiv.org/abs/2006.15704"/>, section 3.2.
+/// optimiser sees. Parameters are in reverse order, because the backward pass reaches the last first. Each begins at a
+/// multiple of 64 bytes, and the gaps stay zero. Every parameter has a gradient, of zeros if no tape reaches it.
+/// Li et al., PyTorch Distributed, <see href="https://arxiv.org/abs/2006.15704"/>, section 3.2.
 /// </remarks>
 /// <example>
 /// <code>
@@ -39,7 +39,7 @@ public sealed class GradientBuckets : IDisposable
 
     /// <summary>Moves the gradients of a module to buckets; those that are there keep their values.</summary>
     /// <param name="module">The module.</param>
-    /// <param name="bucketBytes">The most bytes of a bucket; a parameter that is larger has one of its own.</param>
+    /// <param name="bucketBytes">Maximum size of a bucket; a larger parameter has its own bucket.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number of bytes is not positive.</exception>
     /// <exception cref="InvalidOperationException">The gradients are in other buckets.</exception>
     public GradientBuckets(Module module, long bucketBytes = DefaultBytes)
@@ -100,7 +100,7 @@ public sealed class GradientBuckets : IDisposable
     public IReadOnlyList<DeviceArray> Buckets => _buckets;
 
     /// <summary>
-    /// Frees the buckets. Parameters have no gradient then, until a tape makes them one of their own.
+    /// Frees the buckets. Parameters then have no gradient until a tape allocates one.
     /// </summary>
     public void Dispose()
     {

@@ -15,7 +15,7 @@ public static class Gradients
 {
     /// <summary>Computes the Euclidean norm of all gradients.</summary>
     /// <param name="module">The module.</param>
-    /// <returns>The norm; NaN or infinity where a gradient is not finite.</returns>
+    /// <returns>The norm; NaN or infinity if a gradient is not finite.</returns>
     public static double Norm(Module module)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -33,12 +33,12 @@ public static class Gradients
     }
 
     /// <summary>
-    /// Scales all gradients by <c>min(1, limit / (norm + 1e-6))</c>; leaves them as they are where the norm is NaN or
+    /// Scales all gradients by <c>min(1, limit / (norm + 1e-6))</c>; does not change them if the norm is NaN or
     /// infinite, so that the caller can clear them and skip the step.
     /// </summary>
     /// <param name="module">The module.</param>
     /// <param name="limit">The largest norm.</param>
-    /// <returns>The norm before; NaN or infinity where a gradient is not finite.</returns>
+    /// <returns>The norm before; NaN or infinity if a gradient is not finite.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The limit is not positive.</exception>
     /// <remarks>
     /// Pascanu et al., <see href="https://arxiv.org/abs/1211.5063"/>, Algorithm 1, with PyTorch's 1e-6.

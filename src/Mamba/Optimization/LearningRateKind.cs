@@ -1,6 +1,6 @@
 namespace Mamba.Optimization;
 
-/// <summary>How a learning rate goes on after the warm-up.</summary>
+/// <summary>The shape of a learning-rate schedule after the warm-up.</summary>
 public enum LearningRateKind
 {
     /// <summary>Stays at the peak.</summary>

@@ -2,8 +2,8 @@ namespace Mamba.Optimization;
 
 /// <summary>The learning rate of every step: a pure function of the step.</summary>
 /// <remarks>
-/// Whatever the kind, the first steps warm up: step s of W, counted from 0, has <c>Peak·(s + 1)/W</c>. From
-/// <see cref="TotalSteps"/> on, kinds that fall stay at the floor.
+/// All kinds warm up first: step s of W, counted from 0, has <c>Peak·(s + 1)/W</c>. From <see cref="TotalSteps"/> on,
+/// decaying kinds stay at the floor.
 /// </remarks>
 /// <example>
 /// <code>
@@ -16,7 +16,7 @@ namespace Mamba.Optimization;
 /// </example>
 public sealed record LearningRateSchedule
 {
-    /// <summary>How the rate goes on after the warm-up.</summary>
+    /// <summary>The shape after the warm-up.</summary>
     public LearningRateKind Kind { get; init; }
 
     /// <summary>The highest rate.</summary>

@@ -26,9 +26,10 @@ public sealed class Lion : Optimizer
     /// <param name="module">The module.</param>
     /// <param name="options">The settings.</param>
     /// <param name="groups">
-    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// Chooses the group of a parameter, by its name; null applies weight decay where <see cref="Parameter.Decays"/> is
+    /// true.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A setting is out of its range.</exception>
     public Lion(Module module, LionOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, "mean") => _options = options;
 

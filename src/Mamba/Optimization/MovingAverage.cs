@@ -6,7 +6,7 @@ namespace Mamba.Optimization;
 
 /// <summary>
 /// The exponential moving average of a module's trainable weights:
-/// <c>average ← average + (1 - decay)·(weight - average)</c>, from the weights as they are when it is made.
+/// <c>average ← average + (1 - decay)·(weight - average)</c>, starting from the current weights.
 /// </summary>
 /// <remarks>Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.</remarks>
 /// <example>
@@ -27,7 +27,7 @@ public sealed class MovingAverage : IDisposable
 
     /// <summary>Begins to average.</summary>
     /// <param name="module">The module.</param>
-    /// <param name="decay">How much of the average is kept at each update, from 0 to below 1.</param>
+    /// <param name="decay">EMA decay: the fraction of the average that each update keeps, from 0 to below 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The decay is not a number from 0 to below 1.</exception>
     /// <exception cref="InvalidOperationException">Weights were never set.</exception>
     public MovingAverage(Module module, double decay)
@@ -84,7 +84,7 @@ public sealed class MovingAverage : IDisposable
     /// <summary>Exchanges weights and averages: to evaluate or save the average, and again to go on training.</summary>
     public void Swap()
     {
-        // Memory for the largest is taken before anything changes, so that nothing is swapped by half.
+        // Allocates for the largest first, so that a failure cannot leave half of them swapped.
         using DeviceScope scope = _device.Scope();
         int largest = checked((int)_parameters.Select(entry => entry.Average.Shape.Count).DefaultIfEmpty().Max());
         DeviceArray memory = _device.Zeros([largest]);

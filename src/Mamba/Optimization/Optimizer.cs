@@ -7,15 +7,15 @@ namespace Mamba.Optimization;
 
 /// <summary>Changes the weights of a module by their gradients, step by step.</summary>
 /// <remarks>
-/// A run is resumed by a new optimiser of the same settings whose <see cref="Steps"/> are set and whose
-/// <see cref="State"/> is written: what follows has the bits of a run that never stopped.
+/// To resume a run, make an optimiser with the same settings, set <see cref="Steps"/> and write <see cref="State"/>:
+/// the next steps have the bits of a run that never stopped.
 /// <para>
-/// A step writes weights. No other thread may compute with the module meanwhile; one whose tape follows its weights is
-/// refused.
+/// A step writes weights. No other thread may compute with the module during it; a thread whose tape records its
+/// weights is refused.
 /// </para>
 /// <para>
-/// An optimiser of your own names its moments, and <see cref="Update"/> changes one parameter. Groups, learning rates,
-/// weight decay, saved state and the <c>Trainer</c> of the models package come from here.
+/// A derived optimiser names its moments, and its <see cref="Update"/> changes one parameter. This class provides
+/// groups, learning rates, weight decay, saved state and the use by <c>Trainer</c>.
 /// </para>
 /// </remarks>
 public abstract class Optimizer : IDisposable
@@ -34,12 +34,13 @@ public abstract class Optimizer : IDisposable
     /// <param name="module">The module.</param>
     /// <param name="options">The settings.</param>
     /// <param name="groups">
-    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// Chooses the group of a parameter, by its name; null applies weight decay where <see cref="Parameter.Decays"/> is
+    /// true.
     /// </param>
     /// <param name="moments">
-    /// Names of what is remembered of each parameter: one array of its shape for each name, of zeros at first.
+    /// Names of the moments: for each name, every parameter has one array of its shape, initially zero.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A setting is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The module has nothing to train.</exception>
     protected Optimizer(
         Module module,
@@ -86,8 +87,8 @@ public abstract class Optimizer : IDisposable
     public double LearningRate => _options.LearningRate;
 
     /// <summary>
-    /// What is remembered from step to step, to save and restore: arrays of the shapes of the parameters, named
-    /// <c>mean.blocks.0.norm.weight</c> and the like.
+    /// The moments, to save and restore: arrays of the shapes of the parameters, with names such as
+    /// <c>mean.blocks.0.norm.weight</c>.
     /// </summary>
     public IReadOnlyList<(string Name, DeviceArray Array)> State => _state;
 
@@ -105,7 +106,7 @@ public abstract class Optimizer : IDisposable
     /// Changes every weight by its gradient, and clears the gradients. A parameter that was frozen since the optimiser
     /// was made, or that no tape has reached, stays.
     /// </summary>
-    /// <param name="learningRate">Step size of this step; null: that of the settings.</param>
+    /// <param name="learningRate">Learning rate of this step; null takes it from the settings.</param>
     /// <exception cref="InvalidOperationException">
     /// Since the optimiser was made, one of its parameters was narrowed, or all were frozen. Nothing was changed.
     /// </exception>
@@ -191,14 +192,14 @@ public abstract class Optimizer : IDisposable
     }
 
     /// <summary>
-    /// Changes a parameter by its gradient, which is void afterwards; <see cref="Steps"/> count this step.
+    /// Updates a parameter by its gradient, which is invalid afterwards. <see cref="Steps"/> includes this step.
     /// </summary>
     /// <param name="parameter">
     /// The parameter. Its value is changed in place, by <see cref="DeviceArray.CopyFrom(DeviceArray)"/> of what
     /// functions compute; no tape records them.
     /// </param>
     /// <param name="moments">
-    /// What is remembered of it, in the order of the constructor's names; changed in place.
+    /// Its moments, in the order of the constructor's names; changed in place.
     /// </param>
     /// <param name="learningRate">Step size, with the group's scale.</param>
     /// <param name="weightDecay">λ; 0 if the parameter does not decay.</param>

@@ -26,7 +26,7 @@ public abstract record OptimizerOptions
 
     /// <summary>
     /// Lists the settings beside <see cref="LearningRate"/> and <see cref="WeightDecay"/> that decide what a step
-    /// computes: a saved run goes on only where they are the same.
+    /// computes. A saved run is resumed only if they are equal.
     /// </summary>
     /// <returns>Their names and values; empty if there are none.</returns>
     public abstract IReadOnlyList<(string Name, object Value)> ListSettings();

@@ -7,7 +7,8 @@ namespace Mamba.Optimization;
 /// <summary>Stochastic gradient descent, with momentum where it is asked for.</summary>
 /// <remarks>
 /// As PyTorch's SGD without dampening: <c>g ← g + λ·p</c>, <c>m ← μ·m + g</c>, then <c>p ← p - η·m</c>, or with
-/// Nesterov's momentum <c>p ← p - η·(g + μ·m)</c>: Sutskever et al., On the importance of initialization and momentum, 2013.
+/// Nesterov's momentum <c>p ← p - η·(g + μ·m)</c>: Sutskever et al., On the importance of initialization and momentum,
+/// 2013.
 /// </remarks>
 /// <example>
 /// <code>
@@ -24,9 +25,10 @@ public sealed class Sgd : Optimizer
     /// <param name="module">The module.</param>
     /// <param name="options">The settings.</param>
     /// <param name="groups">
-    /// The group of a parameter, by its name; null: they decay as <see cref="Parameter.Decays"/> says.
+    /// Chooses the group of a parameter, by its name; null applies weight decay where <see cref="Parameter.Decays"/> is
+    /// true.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A setting is out of its range.</exception>
     public Sgd(Module module, SgdOptions options, Func<string, Parameter, ParameterGroup>? groups = null)
         : base(module, options, groups, options is { Momentum: > 0 } ? ["momentum"] : []) => _options = options;
 

@@ -5,12 +5,12 @@ namespace Mamba.Simd;
 
 /// <summary>The function <c>2^x</c> for the decay of a state, with its numbers in registers.</summary>
 /// <remarks>
-/// The error of 9e-8 vanishes at 0, where decays are repeated thousands of times: there it amounts to a factor of
+/// The error of 9e-8 vanishes at 0, where decays are multiplied thousands of times: near 0 the error is a factor of
 /// 1 - 3e-7 on x.
 /// <para>
-/// A constant in the code would be read from memory at every use, and a scan has as many of those as it has
-/// multiplications. So a loop makes this value first: <see cref="Create"/> is not inlined, whence the JIT takes its
-/// fields for variables and keeps them in registers.
+/// The JIT loads a constant from memory at every use, which costs a scan one load per multiplication. A loop therefore
+/// creates this value first: because <see cref="Create"/> is not inlined, the JIT treats the fields as variables and
+/// keeps them in registers.
 /// </para>
 /// </remarks>
 internal readonly struct Decay<TLanes>
@@ -37,7 +37,7 @@ internal readonly struct Decay<TLanes>
         _one = TLanes.Broadcast(1f);
         _low = TLanes.Broadcast(low);
         _high = TLanes.Broadcast(high);
-        // 1.5·2^23: adding it rounds to an integer, which the low bits then hold.
+        // Adding 1.5·2^23 rounds to an integer, which is then in the low bits.
         _rounder = TLanes.Broadcast(12582912f);
     }
 
@@ -47,8 +47,8 @@ internal readonly struct Decay<TLanes>
 
     /// <summary>Computes <c>2^x</c>; 0 far below, infinity far above, NaN at NaN.</summary>
     /// <remarks>
-    /// Without AVX-512, whose instructions do it all, the exponent is added as an integer: where x &lt; -126, beyond
-    /// the normal numbers, the result is then off by as much as 2^-126, and it is 0 from -127 down.
+    /// With AVX-512 one instruction scales. Without it, n is added to the exponent as an integer: for x &lt; -126,
+    /// below the normal numbers, the error is at most 2^-126, and the result is 0 from -127 down.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TLanes Of(TLanes x)

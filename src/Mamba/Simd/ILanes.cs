@@ -1,13 +1,12 @@
 namespace Mamba.Simd;
 
 /// <summary>
-/// A few floats that are computed with at once: one vector register of a certain width, a single float, or the float of
-/// a GPU thread. The mathematics of an operation is written once over <typeparamref name="TSelf"/> and compiled for all
-/// of them; <see cref="LaneMath"/> has the elementary functions.
+/// The floats of one vector register, a single float, or the float of a GPU thread. An operation is written once over
+/// <typeparamref name="TSelf"/> and compiled for every width; <see cref="LaneMath"/> has the elementary functions.
 /// </summary>
 /// <remarks>
-/// Every member gives the same bits at every register width on one machine, so that an element's value does not depend
-/// on where in a register it stands.
+/// Every member gives the same bits at every register width on one machine, so an element's value does not depend on
+/// its place in a register.
 /// </remarks>
 /// <typeparam name="TSelf">The lanes themselves.</typeparam>
 public unsafe interface ILanes<TSelf>
@@ -73,7 +72,7 @@ public unsafe interface ILanes<TSelf>
     static abstract TSelf Clamp(TSelf value, TSelf low, TSelf high);
 
     /// <summary>
-    /// Computes <c>value·2^n</c> by adding n to the exponent, with no regard to overflow; <paramref name="shifted"/>
+    /// Computes <c>value·2^n</c> by adding n to the exponent, without a check for overflow; <paramref name="shifted"/>
     /// holds <c>n + 1.5·2^23</c>, whose lowest bits are n.
     /// </summary>
     static abstract TSelf AddToExponent(TSelf value, TSelf shifted);

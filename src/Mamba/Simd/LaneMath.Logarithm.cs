@@ -11,7 +11,7 @@ public static partial class LaneMath
     {
         TLanes zero = TLanes.Broadcast(0f), one = TLanes.Broadcast(1f), least = TLanes.Broadcast(1.17549435e-38f);
 
-        // Subnormal numbers have no exponent of their own: 2^25 makes them normal.
+        // Subnormal numbers: a factor of 2^25 makes them normal.
         TLanes normal = TLanes.IfLess(x, least, x * TLanes.Broadcast(33554432f), x);
         TLanes n = TLanes.Exponent(normal);
         TLanes m = TLanes.Scale(normal, -n);
@@ -28,7 +28,7 @@ public static partial class LaneMath
         TLanes low = TLanes.MultiplyAdd(n, TLanes.Broadcast(-2.12194440e-4f), (s + s) * AtanhOverS(s * s));
         TLanes log = TLanes.MultiplyAdd(n, TLanes.Broadcast(0.693359375f), low);
 
-        // What is not a positive finite number: x - infinity is -infinity at 0 and NaN at NaN.
+        // Arguments that are not positive and finite: x - infinity is -infinity at 0 and NaN at NaN.
         TLanes infinity = TLanes.Broadcast(float.PositiveInfinity);
         log = TLanes.IfLess(TLanes.Broadcast(float.MaxValue), x, x, log);
         return TLanes.IfLess(

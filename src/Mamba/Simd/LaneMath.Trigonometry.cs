@@ -16,7 +16,7 @@ public static partial class LaneMath
         TLanes r = TLanes.MultiplyAdd(n, TLanes.Broadcast(-1.5703125f), x);
         r = TLanes.MultiplyAdd(n, TLanes.Broadcast(-4.8382679e-4f), r);
 
-        // Beyond some thousand turns no digit of r is right; it stays an angle.
+        // Beyond some thousand periods no digit of r is right, but it stays in range.
         r = TLanes.Max(TLanes.Min(r, TLanes.Broadcast(0.8f)), TLanes.Broadcast(-0.8f));
 
         // Taylor's series within ±π/4, 2e-9 and 2e-9.
@@ -39,7 +39,7 @@ public static partial class LaneMath
         TLanes sin = TLanes.IfLess(size, low, s, TLanes.IfLess(size, high, c, -s));
         TLanes cos = TLanes.IfLess(size, low, c, TLanes.IfLess(size, high, -s, -c));
 
-        // In the quadrant -¼ both have the other sign of those in ¼.
+        // In the quadrant -¼ both have the opposite sign of those in ¼.
         TLanes one = TLanes.Broadcast(1f);
         TLanes sign = TLanes.IfLess(turn, -low, TLanes.IfLess(size, high, -one, one), one);
         return (sin * sign, cos * sign);

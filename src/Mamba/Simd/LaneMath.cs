@@ -4,7 +4,7 @@ namespace Mamba.Simd;
 
 /// <summary>Elementary functions over lanes.</summary>
 /// <remarks>
-/// Ours because <c>Vector512.Exp</c> is out of line and computes in double; these stay in registers. The polynomials
+/// <c>Vector512.Exp</c> is not inlined and computes in double; these functions stay in registers. The polynomials
 /// are minimax fits (Remez) to the relative error that each comment states.
 /// </remarks>
 public static partial class LaneMath

@@ -101,7 +101,7 @@ internal readonly unsafe partial struct Lanes512(Vector512<float> value) : ILane
         new(Vector512.ConditionalSelect(Vector512.LessThan(x._value, limit._value), then._value, otherwise._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Lanes512 value) => Lanes256.Sum(value.Folded); // Vector512.Sum takes thrice as long
+    public static float Sum(Lanes512 value) => Lanes256.Sum(value.Folded); // Vector512.Sum takes three times as long
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddSums(Lanes512 a, Lanes512 b, Lanes512 c, Lanes512 d, float* target) =>

@@ -7,7 +7,7 @@ public static partial class Discretization
     /// <param name="a">A, shape [N, N].</param>
     /// <param name="b">B, shape [N].</param>
     /// <param name="aBar">Ā, written, shape [N, N]; may share memory with an input.</param>
-    /// <param name="bBar">B̄, written, shape [N]; likewise.</param>
+    /// <param name="bBar">B̄, written, shape [N]; may share memory with an input.</param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// A length does not fit that of <paramref name="b"/>, or a number is infinite or not a number.
     /// </exception>

@@ -25,7 +25,7 @@ public static class StateMatrices
     /// <summary>S4D-Lin: <c>A_n = -1/2 + frequency·n·i</c>.</summary>
     /// <param name="a">Written: A, shape [N/2].</param>
     /// <param name="frequency">
-    /// π as in S4's code and paper; 1 for the form that the Mamba paper prints (section 3.6).
+    /// π in S4's code and paper; 1 in the Mamba paper (section 3.6).
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A frequency is infinite or not a number.</exception>
     public static void S4DLin(Span<Complex> a, double frequency = Math.PI)

@@ -2,8 +2,8 @@ namespace Mamba.StateSpace;
 
 /// <summary>How the step Δ of a selective layer begins: log-uniform, through the inverse of softplus.</summary>
 /// <remarks>
-/// The Mamba paper (section 3.6) says uniform in [0.001, 0.1]; the released code, and so every released model, draws
-/// the logarithm uniformly, as here.
+/// The Mamba paper (section 3.6) says uniform in [0.001, 0.1]; the released code, and therefore every released
+/// model, draws the logarithm uniformly, as here.
 /// </remarks>
 public static class TimeSteps
 {
@@ -11,7 +11,7 @@ public static class TimeSteps
     /// <param name="random">The source of randomness.</param>
     /// <param name="minimum">The smallest step.</param>
     /// <param name="maximum">The largest step.</param>
-    /// <param name="floor">What no step falls below, whatever the range.</param>
+    /// <param name="floor">Lower limit of the step, applied after sampling.</param>
     /// <returns>The step.</returns>
     /// <exception cref="ArgumentOutOfRangeException">
     /// The range is empty, a bound is not a positive number, or the floor is negative or above the range.
@@ -40,7 +40,7 @@ public static class TimeSteps
     /// <param name="bias">Written: one bias per channel or head.</param>
     /// <param name="minimum">The smallest step.</param>
     /// <param name="maximum">The largest step.</param>
-    /// <param name="floor">What no step falls below, whatever the range.</param>
+    /// <param name="floor">Lower limit of the step, applied after sampling.</param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// As of <see cref="Sample"/>, or the largest step is beyond a float.
     /// </exception>

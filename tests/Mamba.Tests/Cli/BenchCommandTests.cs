@@ -65,14 +65,14 @@ public sealed class BenchCommandTests : IDisposable
         code.Should().Be(0, error);
         output.Should().Contain("float32").And.MatchRegex(@"prefill +│ [\d,.]+ tokens/s")
             .And.MatchRegex(@"decode +│ [\d,.]+ tokens/s")
-            .And.NotContain("each conversation")
-            .And.MatchRegex(@"p99 +│ [\d.]+ ms").And.MatchRegex(@"memory of the device +│ [\d,]+ MB")
+            .And.NotContain("per conversation")
+            .And.MatchRegex(@"p99 +│ [\d.]+ ms").And.MatchRegex(@"device memory +│ [\d,]+ MB")
             .And.Contain("CPU, 1 thread");
     }
 
     [Theory]
-    [InlineData(false, 1, "load ", "each conversation", "random weights")]
-    [InlineData(true, 2, "random weights made in", "load ", "nothing")]
+    [InlineData(false, 1, "load ", "per conversation", "random weights")]
+    [InlineData(true, 2, "random weights in", "load ", "nothing")]
     public void A_row_has_the_name_of_what_it_shows(bool isPreset, int batch, string shown, string hidden, string other)
     {
         using StringWriter text = new(CultureInfo.InvariantCulture);
@@ -88,12 +88,12 @@ public sealed class BenchCommandTests : IDisposable
         BenchScreen.Write(AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text) }), report);
 
         text.ToString().Should().Contain(shown).And.NotContain(hidden).And.NotContain(other);
-        text.ToString().Contains("each conversation", StringComparison.Ordinal).Should().Be(batch > 1);
+        text.ToString().Contains("per conversation", StringComparison.Ordinal).Should().Be(batch > 1);
     }
 
     [Theory]
-    [InlineData("Expected the folder of a model or --preset, and not both. The presets: mamba-130m, mamba-370m,")]
-    [InlineData("Expected the folder of a model or --preset, and not both.", "folder", "--preset", "mamba-130m")]
+    [InlineData("Expected either the folder of a model or --preset. The presets: mamba-130m, mamba-370m,")]
+    [InlineData("Expected either the folder of a model or --preset.", "folder", "--preset", "mamba-130m")]
     [InlineData("mamba2-780m, mamba2-1.3b, mamba2-2.7b; found \"mamba-7b\"", "--preset", "mamba-7b")]
     [InlineData("--prompt: expected a whole number above 0; found \"0\".", "folder", "--prompt", "0")]
     [InlineData("--tokens: expected a whole number above 0; found \"-1\".", "folder", "--tokens", "-1")]
@@ -109,7 +109,7 @@ public sealed class BenchCommandTests : IDisposable
     [InlineData(
         "--device: expected cpu without a number, because the number of threads is set to 2; found \"cpu:2\".",
         "folder", "--device", "cpu:2", "--threads", "2")]
-    [InlineData("missing: there is no such folder. A local folder is expected;", "missing")]
+    [InlineData("missing: the folder does not exist. Expected a local folder;", "missing")]
     public async Task Input_that_is_wrong_ends_with_a_line(string message, params string[] arguments)
     {
         (int code, string output, string error) = await ToolProcess.RunAsync(["bench", .. arguments]);

@@ -10,18 +10,18 @@ public sealed class CommandLineTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Theory]
-    [InlineData("mamba train: --step: there is no such option. Did you mean --steps?", "train", "--data", "x",
+    [InlineData("mamba train: --step: unknown option. Did you mean --steps?", "train", "--data", "x",
         "--step", "10")]
-    [InlineData("mamba train: --step: there is no such option. Did you mean --steps?", "train", "--step=10")]
-    [InlineData("mamba train: --learning_rate: there is no such option. Did you mean --learning-rate?", "train",
+    [InlineData("mamba train: --step: unknown option. Did you mean --steps?", "train", "--step=10")]
+    [InlineData("mamba train: --learning_rate: unknown option. Did you mean --learning-rate?", "train",
         "--learning_rate", "1")]
-    [InlineData("mamba train: --colour: there is no such option. See mamba train --help.", "train", "cfg.json",
+    [InlineData("mamba train: --colour: unknown option. See mamba train --help.", "train", "cfg.json",
         "--colour", "red")]
-    [InlineData("mamba train: -x: there is no such option. See mamba train --help.", "train", "-x")]
-    [InlineData("mamba generate: --promt: there is no such option. Did you mean --prompt?", "generate", "m", "--promt",
+    [InlineData("mamba train: -x: unknown option. See mamba train --help.", "train", "-x")]
+    [InlineData("mamba generate: --promt: unknown option. Did you mean --prompt?", "generate", "m", "--promt",
         "x")]
-    [InlineData("mamba bench: --token: there is no such option. Did you mean --tokens?", "bench", "--token", "5")]
-    [InlineData("mamba: trian: there is no such command; expected train, generate, bench. Did you mean train?",
+    [InlineData("mamba bench: --token: unknown option. Did you mean --tokens?", "bench", "--token", "5")]
+    [InlineData("mamba: trian: unknown command; expected train, generate, bench. Did you mean train?",
         "trian", "--data", "x")]
     [InlineData("mamba generate: --temperature: expected a number from 0 to 1000000; found \"-1\".", "generate", "m",
         "--prompt", "a", "--temperature", "-1")]

@@ -71,7 +71,7 @@ public sealed class KilledTrainingTests : IDisposable
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
 
         process.ExitCode.Should().Be(code);
-        output.Should().MatchRegex(@"Stopped at step \d+; go on with: mamba train --output .*run --resume");
+        output.Should().MatchRegex(@"Stopped at step \d+; continue with: mamba train --output .*run --resume");
         Directory.EnumerateDirectories(_folder["run"], "step-*").Should().NotBeEmpty();
     }
 
@@ -140,7 +140,7 @@ public sealed class KilledTrainingTests : IDisposable
         (int code, _, string error) = await ToolProcess.RunShellAsync($"$mamba {arguments} > /dev/full");
 
         code.Should().Be(1);
-        error.Should().Be("mamba train: What was shown here could not be written: No space left on device\n");
+        error.Should().Be("mamba train: The output on the screen is incomplete: No space left on device\n");
         File.Exists(_folder["run/model/model.safetensors"]).Should().BeTrue();
         (await File.ReadAllLinesAsync(_folder["run/log.csv"], TestContext.Current.CancellationToken))
             .Should().HaveCount(1 + 3 + 1);

@@ -70,7 +70,7 @@ public sealed class RunLogTests : IDisposable
 
         Rows().Should().HaveCount(2);
         log.Training.Should().Equal((1, 0.5), (3, 0.5));
-        _warnings.Should().Equal($"{Log}: line 3 is damaged and is dropped.");
+        _warnings.Should().Equal($"{Log}: line 3 is damaged and was dropped.");
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class RunLogTests : IDisposable
 
         using RunLog log = Open(9);
 
-        _warnings.Should().Equal($"{Log}: 51 lines are damaged and are dropped, the first of them line 2.");
+        _warnings.Should().Equal($"{Log}: 51 lines are damaged and were dropped, the first is line 2.");
         File.ReadAllText(Log).Should().Be(Header + "\n");
     }
 
@@ -151,7 +151,7 @@ public sealed class RunLogTests : IDisposable
 
         File.ReadAllLines(_folder["disk"]).Select(line => line[..2]).Should().Equal("1,", "2,", "3,", "4,");
         _warnings.Should().Equal(
-            $"{Log} lacks its last rows: The disk is full. The run goes on, and they are written when that is " +
+            $"{Log} lacks its last rows: The disk is full. The run continues, and they are written when that is " +
             "possible.");
     }
 

@@ -9,8 +9,8 @@ public sealed class SettingTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Theory]
-    [InlineData("{\"learning_rat\": 1}", "\"learning_rat\": there is no such setting. Did you mean learning_rate?")]
-    [InlineData("{\"colour\": 1}", "\"colour\": there is no such setting.")]
+    [InlineData("{\"learning_rat\": 1}", "\"learning_rat\": unknown setting. Did you mean learning_rate?")]
+    [InlineData("{\"colour\": 1}", "\"colour\": unknown setting.")]
     [InlineData("{\"data\": null}", "\"data\": expected a text; found \"null\".")]
     [InlineData("{\"from\": null}", "\"from\": expected a text; found \"null\".")]
     [InlineData("{\"steps\": null}", "\"steps\": expected a whole number; found \"null\".")]
@@ -27,10 +27,10 @@ public sealed class SettingTests : IDisposable
     [InlineData("{\"data\": \"\\ud800\"}", "\"data\": expected Unicode text; found half a character.")]
     [InlineData("{\"\\ud800\": 1}", ": expected names of Unicode text; one has half a character.")]
     [InlineData("{\"held_out\": 1}", "\"held_out\": expected from 0 to below 1; found 1.")]
-    [InlineData("{\"dim\": 100, \"head\": 64}", "\"dim\": twice 100 is no multiple of ")]
+    [InlineData("{\"dim\": 100, \"head\": 64}", "\"dim\": twice 100 is not a multiple of ")]
     [InlineData("{\"device\": \"abacus\"}", "\"device\": expected cpu, cuda, opencl or emulation; found \"abacus\".")]
-    [InlineData("{\"token_bytes\": 2, \"separator\": \"x\"}", "\"separator\": a separator is text, and with ")]
-    [InlineData("{\"from\": \"x\", \"layers\": 2}", "\"layers\": this shapes a new model, and ")]
+    [InlineData("{\"token_bytes\": 2, \"separator\": \"x\"}", "\"separator\": the separator is text, but with ")]
+    [InlineData("{\"from\": \"x\", \"layers\": 2}", "\"layers\": this is a size of a new model, but ")]
     [InlineData("{\"steps\": 0}", "\"steps\": expected at least 1; found 0.")]
     [InlineData("{\"steps\": 2000000000000}", "\"steps\": expected from 1 to 1000000000000; found 2000000000000.")]
     [InlineData("{\"layers\": 2147483647}", "\"layers\": expected from 1 to 4096; found 2147483647.")]
@@ -39,7 +39,7 @@ public sealed class SettingTests : IDisposable
     [InlineData("{\"vocabulary\": 2147483647}", "\"vocabulary\": expected from 1 to 16777216; found 2147483647.")]
     [InlineData("{\"learning_rate\": 1e300}", "expected from 0 to 3.4028234663852886E+38; found 1E+300.")]
     [InlineData("{\"weight_decay\": 1e39}", "expected from 0 to 3.4028234663852886E+38; found 1E+39.")]
-    [InlineData("{\"output\": \"\"}", "\"output\": expected a folder to keep the run in; found \"\".")]
+    [InlineData("{\"output\": \"\"}", "\"output\": expected a folder for the run; found \"\".")]
     [InlineData("{\"output\": \"a\\u0000b\"}", "\"output\": expected a path; found one with the character U+0000.")]
     [InlineData("{\"vocabulary\": 10}", "\"vocabulary\": expected at least 11, because ")]
     [InlineData("{\"lora_rank\": 4, \"lora_alpha\": 1e-46}", "\"lora_alpha\": expected a number above 0, also ")]
@@ -91,7 +91,7 @@ public sealed class SettingTests : IDisposable
     [InlineData("--steps: expected a whole number; found \"1.5\".", "steps", "1.5")]
     [InlineData("--floor: expected from 0 to 1; found 1.5.", "floor", "1.5")]
     [InlineData("--clip: expected at least 0; found -1.", "clip", "-1")]
-    [InlineData("--dim: twice 100 is no multiple of --head 64.", "dim", "100")]
+    [InlineData("--dim: twice 100 is not a multiple of --head 64.", "dim", "100")]
     [InlineData("--head: expected a whole number; found \"\".", "head", "")]
     [InlineData("--recompute: expected true or false; found \"yes\".", "recompute", "yes")]
     [InlineData("--learning-rate: expected a number; found \"NaN\".", "learning_rate", "NaN")]
@@ -105,7 +105,7 @@ public sealed class SettingTests : IDisposable
         this.Invoking(_ => Read(null, ("data", "x"), ("token_bytes", "2"), ("separator", "\n\n")))
             .Should().Throw<InvalidDataException>()
             .WithMessage(
-                "--separator: a separator is text, and with --token-bytes 2 the data are numbers. Leave it out*");
+                "--separator: the separator is text, but with --token-bytes 2 the data are numbers. Leave*");
         Read(null, ("data", "x"), ("token_bytes", "2")).Separator.Should().BeEmpty();
         Read(null, ("data", "x")).Separator.Should().Be("\n\n");
     }
@@ -120,8 +120,8 @@ public sealed class SettingTests : IDisposable
         this.Invoking(_ => Read(null, ("data", "x"), ("from", "run"), (key, value)))
             .Should().Throw<InvalidDataException>()
             .WithMessage(
-                $"--{key}: this shapes a new model, and --from loads run, which has its own sizes. Leave one of them " +
-                "out.");
+                $"--{key}: this is a size of a new model, but --from loads run, which has its own sizes. Remove one " +
+                "of them.");
 
     [Fact]
     public void The_settings_of_another_run_serve_for_one_that_goes_on_with_its_model()

@@ -116,7 +116,7 @@ public sealed class TrainCommandTests : IDisposable
     [InlineData("--held-out: expected from 0 to below 1; found 1.", "--held-out", "1")]
     [InlineData("--beta1: expected from 0 to below 1; found -0.5.", "--beta1", "-0.5")]
     [InlineData("--token-bytes: expected 1, 2 or 4; found 3.", "--token-bytes", "3")]
-    [InlineData("--dim: twice 100 is no multiple of --head 64.", "--dim", "100", "--head", "64")]
+    [InlineData("--dim: twice 100 is not a multiple of --head 64.", "--dim", "100", "--head", "64")]
     [InlineData("--length 2000000000: expected at most 2147483647 tokens in a batch.", "--length", "2000000000")]
     [InlineData("There is no run to resume", "--resume", "true")]
     [InlineData("--device: expected cpu, cuda, opencl or emulation; found \"abacus\".", "--device", "abacus")]

@@ -24,8 +24,8 @@ public sealed class TrainingOutcomeTests : IDisposable
         output.Should().Contain("12 steps read 13% of the text").And.Contain("step 4: held out ")
             .And.Contain("the best so far")
             .And.Contain(
-                $"{_folder["run/model"]} is the model of step 4, the best evaluation; that of the last step is " +
-                $"{_folder["run/last"]}.")
+                $"{_folder["run/model"]} is the model of step 4, the best evaluation; {_folder["run/last"]} is the " +
+                "model of the last step.")
             .And.MatchRegex(@"best +│ [\d.]+ at step 4 +│").And.MatchRegex(@"last +│ [\d.]+ at step 12 +│")
                 .And.MatchRegex(@"time +│ \d+ s");
         (await Weights("run/model")).Should().Equal(await Weights("run/step-0000000004"))
@@ -39,7 +39,7 @@ public sealed class TrainingOutcomeTests : IDisposable
         string[] arguments = ["--steps", "12", "--evaluate-every", "4", "--patience", "1"];
         (int code, string output, string error) = await Train("run", arguments);
         code.Should().Be(0, error);
-        output.Should().Contain("early: held out no longer improved").And.Contain("the model of step 4");
+        output.Should().Contain("early: no more improvement").And.Contain("the model of step 4");
         byte[] before = await Weights("run/model");
         Directory.Delete(_folder["run/model"], recursive: true);
         Directory.CreateDirectory(_folder["run/model.partial"]); // killed while the model was saved
@@ -47,7 +47,7 @@ public sealed class TrainingOutcomeTests : IDisposable
         (code, output, error) = await ToolProcess.RunAsync("train", "--output", _folder["run"], "--resume");
 
         code.Should().Be(0, error);
-        output.Should().Contain("early: held out no longer improved");
+        output.Should().Contain("early: no more improvement");
         (await Weights("run/model")).Should().Equal(before);
         Directory.EnumerateDirectories(_folder["run"]).Select(Path.GetFileName)
             .Should().BeEquivalentTo("step-0000000004", "step-0000000008", "model", "last");
@@ -78,7 +78,7 @@ public sealed class TrainingOutcomeTests : IDisposable
         (_, string output, _) = await Train("run", "--steps", "500", "--evaluate-every", "0");
 
         output.Should().Contain("500 steps read the text 5.3 times")
-            .And.Contain("Warning: after more than 4 readings a model learns its text by heart.");
+            .And.Contain("Warning: after more than 4 epochs a model overfits.");
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class TrainingOutcomeTests : IDisposable
         (int code, string output, string error) = await Train("run", "--steps", "2");
 
         code.Should().Be(0, error);
-        output.Should().Contain("Warning: of 2 documents the seed chose none to hold out, so nothing is evaluated.");
+        output.Should().Contain("Warning: the seed held out none of 2 documents, so nothing is evaluated.");
     }
 
     [Fact]
@@ -136,7 +136,7 @@ public sealed class TrainingOutcomeTests : IDisposable
 
         code.Should().Be(1);
         error.Should().Be(
-            $"mamba generate: {run}: this run has not ended, and has no model yet. Go on with it: mamba train " +
+            $"mamba generate: {run}: this run is not finished and has no model yet. Continue it: mamba train " +
             $"--output {run} --resume; or use its newest checkpoint, {run}/step-0000000002.\n");
     }
 
