@@ -5,12 +5,12 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// Three rows of W that meet eight rows of x: 24 sums where there are 32 registers. Each weight is widened once for all
-/// eight, while the rows of W behind these come from memory.
+/// A tile of three rows of W and eight rows of x: 24 accumulators in 32 registers. Each weight is widened once for all
+/// eight rows, while the next rows of W are prefetched.
 /// </summary>
 /// <remarks>
-/// A sum is two chains, as in <see cref="MatMulFewRows{TFormat}"/>; one after the other, since both of all sums would
-/// need 48 registers.
+/// A sum has two accumulators, as in <see cref="MatMulFewRows{TFormat}"/>. They take two passes, because both together
+/// would need 48 registers.
 /// </remarks>
 internal readonly unsafe struct FewRowsTile<TFormat>(
     byte* w0, byte* w1, byte* w2, float* scales, nint scalesPitch, int depth)
@@ -25,12 +25,12 @@ internal readonly unsafe struct FewRowsTile<TFormat>(
     /// <summary>Number of k that fill whole registers.</summary>
     private nint End => depth / Lanes512.Count * Lanes512.Count;
 
-    /// <summary>Computes the products over as many k as fill whole registers.</summary>
+    /// <summary>Computes the sums over the k that fill whole registers.</summary>
     /// <param name="low">The first of four rows of x.</param>
     /// <param name="high">The first of the other four.</param>
     /// <param name="pitch">Floats from a row of x to the next.</param>
     /// <param name="sums">Receives the sums, [<see cref="Columns"/>, <see cref="Height"/>].</param>
-    /// <returns>The first k that is left.</returns>
+    /// <returns>The first k that remains.</returns>
     [SkipLocalsInit]
     public nint Multiply(float* low, float* high, nint pitch, float* sums)
     {
@@ -43,8 +43,8 @@ internal readonly unsafe struct FewRowsTile<TFormat>(
     }
 
     /// <summary>
-    /// Adds up one of the two chains of every sum, every second register from the k-th on, and stores it, or adds it
-    /// to the other one, which has been stored, and both to the sums.
+    /// Computes one of the two accumulators of every sum: every second register from <paramref name="k"/> on. The first
+    /// pass stores it in <paramref name="even"/>; the second adds both to <paramref name="sums"/>.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private void AddUp(float* low, float* high, nint pitch, nint k, byte* fetched, float* even, float* sums)
@@ -99,7 +99,7 @@ internal readonly unsafe struct FewRowsTile<TFormat>(
         Four<Lanes512>.AddSums(Four<Lanes512>.Load(even, Lanes512.Count), odd, sums);
 
     /// <summary>
-    /// Asks for weights; wide ones wait in the second cache, since those at work and x fill the first.
+    /// Prefetches weights. Formats without scales go to L2, because the current weights and x fill L1.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fetch(byte* address)

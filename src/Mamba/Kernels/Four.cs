@@ -18,7 +18,7 @@ internal readonly unsafe struct Four<TLanes>(TLanes v0, TLanes v1, TLanes v2, TL
         get => new(TLanes.Broadcast(0f), TLanes.Broadcast(0f), TLanes.Broadcast(0f), TLanes.Broadcast(0f));
     }
 
-    /// <summary>Loads a register of each of four rows of a format without scales, from the k-th number on.</summary>
+    /// <summary>Loads a register of each of four rows from <paramref name="k"/> on. The format has no scales.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Four<TLanes> Load<TOf>(byte* row0, byte* row1, byte* row2, byte* row3, nint k)
         where TOf : struct, IWeightFormat => new(
@@ -43,7 +43,7 @@ internal readonly unsafe struct Four<TLanes>(TLanes v0, TLanes v1, TLanes v2, TL
         TLanes.MultiplyAdd(factor, rows._v2, sum._v2),
         TLanes.MultiplyAdd(factor, rows._v3, sum._v3));
 
-    /// <summary>Stores the registers one behind the other.</summary>
+    /// <summary>Stores the registers consecutively.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* target)
     {

@@ -2,30 +2,30 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>How rows of weights are stored, and how they become float32.</summary>
+/// <summary>A storage format for rows of weights: conversion to and from float32.</summary>
 internal unsafe interface IWeightFormat
 {
-    /// <summary>Weights of a row that share a scale; 0 where there are no scales.</summary>
+    /// <summary>Weights of a row that share a scale; 0 if the format has no scales.</summary>
     static abstract int Block { get; }
 
-    /// <summary>Bytes of a row of so many weights.</summary>
+    /// <summary>Bytes of a row of <paramref name="width"/> weights.</summary>
     static abstract nint RowBytes(int width);
 
-    /// <summary>Loads weights from <paramref name="k"/> on; none of them beyond a block that began before.</summary>
+    /// <summary>Loads a register of weights from <paramref name="k"/> on, all in one block.</summary>
     /// <param name="row">The row.</param>
     /// <param name="k">The first weight.</param>
-    /// <param name="scales">The scales of the row; null where there are none.</param>
+    /// <param name="scales">The scales of the row; null if the format has none.</param>
     static abstract TLanes Load<TLanes>(byte* row, nint k, float* scales)
         where TLanes : struct, INarrowLanes<TLanes>;
 
     /// <summary>
-    /// Loads two registers of weights, one behind the other, from an even multiple of a register's length on; they
-    /// share a scale.
+    /// Loads two consecutive registers of weights, all in one block. <paramref name="k"/> is a multiple of two
+    /// registers.
     /// </summary>
     static abstract void LoadTwo<TLanes>(byte* row, nint k, float* scales, out TLanes first, out TLanes second)
         where TLanes : struct, INarrowLanes<TLanes>;
 
-    /// <summary>Stores the nearest weights that the format has.</summary>
+    /// <summary>Rounds weights to the nearest values of the format, and stores them.</summary>
     /// <param name="source">The weights.</param>
     /// <param name="width">Number of weights; whole blocks.</param>
     /// <param name="row">The row.</param>

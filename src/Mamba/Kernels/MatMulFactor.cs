@@ -5,26 +5,26 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>A factor of a matrix product, whose panels are laid out in the order in which a tile reads them.</summary>
+/// <summary>A factor of a matrix product; packs its panels in the order in which a tile reads them.</summary>
 internal readonly unsafe struct MatMulFactor
 {
     private readonly Rows _rows;
     private readonly WeightRows _weights;
     private readonly Kind _kind;
 
-    /// <summary>Floats of a row that are read at a time: what a panel writes meanwhile stays in L1.</summary>
+    /// <summary>Floats of a row that are transposed at a time; the panel rows that they fill stay in L1.</summary>
     private const int Stretch = 64;
 
     /// <summary>A factor of float32 numbers.</summary>
-    /// <param name="rows">The matrix as it stands in memory.</param>
-    /// <param name="alongDepth">Whether k, which the product sums over, runs along the rows or across them.</param>
+    /// <param name="rows">The matrix in memory.</param>
+    /// <param name="alongDepth">Whether k, the summed index, runs along the rows; otherwise across them.</param>
     public MatMulFactor(Rows rows, bool alongDepth)
     {
         _rows = rows;
         _kind = alongDepth ? Kind.AlongDepth : Kind.AcrossDepth;
     }
 
-    /// <summary>A factor of weights in any format, whose rows run along k.</summary>
+    /// <summary>A factor of weights of any format; k runs along the rows.</summary>
     public MatMulFactor(WeightRows weights)
     {
         _weights = weights;
@@ -38,8 +38,8 @@ internal readonly unsafe struct MatMulFactor
         Weights,
     }
 
-    /// <summary>Packs <c>panel[k, j]</c>; columns from <paramref name="count"/> on become zeros.</summary>
-    /// <param name="first">Row of A or column of B with which the panel begins.</param>
+    /// <summary>Packs <c>panel[k, j]</c>; columns from <paramref name="count"/> on are zero.</summary>
+    /// <param name="first">The panel's first row of A or column of B.</param>
     /// <param name="k">The first k.</param>
     /// <param name="depth">Number of k.</param>
     /// <param name="count">Columns of the panel that exist in the factor.</param>
@@ -109,7 +109,7 @@ internal readonly unsafe struct MatMulFactor
         }
     }
 
-    /// <summary>Widens a few rows at a time into memory close by, and turns them from there.</summary>
+    /// <summary>Widens a few rows at a time into a stack buffer, and transposes them from there.</summary>
     [SkipLocalsInit]
     private static void Transpose(WeightRows source, nint first, nint k, int depth, int count, int width, float* panel)
     {

@@ -6,34 +6,31 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The product <c>y[m, n] = x[m]·w[n] + b[n]</c> for so few rows of x that reading W is what takes the time: W comes
-/// from memory once, in one stream from its first to its last byte, and stays as it is.
+/// The product <c>y[m, n] = x[m]·w[n] + b[n]</c> for few rows of x, where reading W dominates. W is not packed, and is
+/// read from memory once, from its first to its last byte.
 /// </summary>
 /// <remarks>
-/// The lanes run along a row of W. An element is two chains of sums, of the registers with even and with odd numbers,
-/// wherever in a tile it stands: so its bits do not depend on the number of rows, nor on the format of W beyond the
-/// numbers that it stands for.
+/// Lanes run along a row of W. Every element has two accumulators, for the even and the odd registers of its row,
+/// in every tile. So its bits depend neither on the number of rows nor on the format of W, only on W's float32 values.
 /// </remarks>
 internal readonly unsafe struct MatMulFewRows<TFormat>(
     Rows x, nint rows, WeightRows weight, int columns, float* bias, Rows y)
     where TFormat : struct, IWeightFormat
 {
-    /// <summary>Bytes of a row of W that is so short that adding up its lanes weighs more than reading it.</summary>
+    /// <summary>Rows of W of at most this many bytes take longer to sum across lanes than to read.</summary>
     private const int ShortRow = 1024;
 
-    /// <summary>Bytes of W that an item reads: some microseconds from memory.</summary>
+    /// <summary>Bytes of W that an item reads: a few microseconds from memory.</summary>
     private const int BytesPerItem = 64 * 1024;
 
-    /// <summary>
-    /// Bytes between what is read and what is fetched: memory answers in the time in which so many are read.
-    /// </summary>
+    /// <summary>Prefetch distance in bytes: about what is read during one memory latency.</summary>
     private const int Ahead = 4096;
 
     private int Depth => weight.Width;
 
     public int Items => rows == 0 ? 0 : (columns + ColumnsPerItem - 1) / ColumnsPerItem;
 
-    /// <summary>Rows of W that are used together.</summary>
+    /// <summary>Rows of W that are processed at a time.</summary>
     private int Together => rows == 1 ? 4 : FewRowsTile<TFormat>.Columns;
 
     private int ColumnsPerItem
@@ -127,7 +124,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         return k;
     }
 
-    /// <summary>Asks for the memory of so many numbers and goes on behind them; any address is allowed.</summary>
+    /// <summary>Prefetches <paramref name="count"/> weights and advances past them; any address is allowed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fetch<TOf>(ref byte* address, int count)
         where TOf : struct, IWeightFormat
@@ -145,8 +142,8 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         address += step;
     }
 
-    /// <summary>One row of x and short ones of W, four at a time, whose lanes are added up together.</summary>
-    /// <returns>The first row of W that is left.</returns>
+    /// <summary>Multiplies one row of x with short rows of W, four at a time, and sums their lanes together.</summary>
+    /// <returns>The first row of W that remains.</returns>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private int MultiplyShort(int n, int end)
     {
@@ -165,7 +162,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         return n;
     }
 
-    /// <summary>All rows of x, four at a time, and some rows of W.</summary>
+    /// <summary>Multiplies all rows of x, four at a time, with <paramref name="count"/> rows of W.</summary>
     private void MultiplyFours(int n, int count, float* scales, int scalesPitch)
     {
         float* sums = stackalloc float[4];
@@ -180,13 +177,13 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         }
     }
 
-    /// <summary>All rows of x, eight at a time, and at most three of W.</summary>
+    /// <summary>Multiplies all rows of x, eight at a time, with at most three rows of W.</summary>
     private void MultiplyEights(int n, int count, float* scales, int scalesPitch)
     {
         const int height = FewRowsTile<TFormat>.Height;
         float* sums = stackalloc float[FewRowsTile<TFormat>.Columns * height];
 
-        // Where a row of W is missing, the last stands for it, and where rows of x are missing, those before.
+        // The last row of W replaces missing ones. The last tile overlaps earlier rows of x if fewer than eight remain.
         FewRowsTile<TFormat> tile = new(
             weight[n], weight[n + Math.Min(1, count - 1)], weight[n + Math.Min(2, count - 1)], scales, scalesPitch,
             Depth);
@@ -202,7 +199,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         }
     }
 
-    /// <summary>Adds the products from the k-th on.</summary>
+    /// <summary>Adds the products from <paramref name="k"/> on, and stores the sums.</summary>
     private void Finish(float* sums, nint m, int n, float* scales, nint k)
     {
         if (k < Depth)
@@ -213,7 +210,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         Store(sums, 4, m, n);
     }
 
-    /// <summary>Stores the sums of as many rows of x.</summary>
+    /// <summary>Stores the sums of <paramref name="count"/> rows of x.</summary>
     private void Store(float* sums, nint count, nint m, int n)
     {
         float* target = y[m] + n;
@@ -223,7 +220,10 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         }
     }
 
-    /// <summary>Four rows of x from the m-th on, the last of them where there are no more, and one row of W.</summary>
+    /// <summary>
+    /// Multiplies four rows of x, from row <paramref name="m"/> on, with one row of W. The last row of x replaces
+    /// missing ones.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private void AddDots(nint m, int n, float* scales, nint k, float* sums)
     {
@@ -240,15 +240,15 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
             sums);
     }
 
-    /// <summary>Adds to each of four sums what the product of one of four rows and another row amounts to.</summary>
+    /// <summary>Adds the dot products of four rows with one other row to four sums.</summary>
     /// <param name="row0">The first of four rows, without scales.</param>
     /// <param name="row1">The second.</param>
     /// <param name="row2">The third.</param>
     /// <param name="row3">The fourth.</param>
     /// <param name="other">The other row.</param>
     /// <param name="scales">Its scales.</param>
-    /// <param name="fetched">What is fetched meanwhile, as much as the other row has.</param>
-    /// <param name="k">The first product.</param>
+    /// <param name="fetched">The address to prefetch from, as many bytes as the other row has.</param>
+    /// <param name="k">The first k.</param>
     /// <param name="sums">The sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void AddDots<TFour, TOther>(
@@ -274,9 +274,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         if (k < Depth) { AddLastDots<TFour, TOther>(row0, row1, row2, row3, other, scales, k, sums); }
     }
 
-    /// <summary>
-    /// Without registers, for what is left; by itself, for the JIT inlines only so much into one method.
-    /// </summary>
+    /// <summary>The scalar remainder. A separate method, because the JIT limits how much it inlines into one.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private void AddLastDots<TFour, TOther>(
         byte* row0, byte* row1, byte* row2, byte* row3, byte* other, float* scales, nint k, float* sums)

@@ -4,12 +4,12 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The part of a packed product <c>target = start + A·B</c> that some columns of B and some k contribute: as much of B
-/// as is packed at a time.
+/// The part of a packed product <c>target = start + A·B</c> that uses one packed slab of B: a range of its columns and
+/// of k.
 /// </summary>
 /// <remarks>
-/// The blocking of Goto and van de Geijn, <see href="https://doi.org/10.1145/1356052.1356053"/>; A is packed tile by
-/// tile on the stack, where it stays in L1 while it meets every panel of B of an item.
+/// The blocking of Goto and van de Geijn, <see href="https://doi.org/10.1145/1356052.1356053"/>. A is packed on the
+/// stack tile by tile; a tile stays in L1 while it is multiplied with every panel of B of an item.
 /// </remarks>
 internal readonly unsafe struct MatMulSlab<TLanes>
     where TLanes : struct, ILanes<TLanes>
@@ -17,7 +17,7 @@ internal readonly unsafe struct MatMulSlab<TLanes>
     /// <summary>Columns of a whole panel of B: three registers.</summary>
     public static int PanelWidth => 3 * TLanes.Count;
 
-    /// <summary>How the product is cut.</summary>
+    /// <summary>The blocking of the product.</summary>
     public required MatMulPlan Plan { get; init; }
 
     /// <summary>The left factor, [Rows, any depth].</summary>
@@ -41,12 +41,12 @@ internal readonly unsafe struct MatMulSlab<TLanes>
     /// <summary>The slab's number of k.</summary>
     public required nint Depth { get; init; }
 
-    /// <summary>What the sums begin with; null for zeros, pitch 0 for a bias.</summary>
+    /// <summary>Initial values of the sums; null for zeros, pitch 0 for a bias.</summary>
     public required Rows Start { get; init; }
 
     public required Rows Target { get; init; }
 
-    /// <summary>Where B is packed: panel by panel, in each k by k.</summary>
+    /// <summary>The packed slab: one panel after the other, each [k, panel width].</summary>
     public required float* Packed { get; init; }
 
     public nint Panels => MatMulPlan.Pieces(Columns, PanelWidth);
@@ -65,7 +65,7 @@ internal readonly unsafe struct MatMulSlab<TLanes>
         B.Pack(Column + column, K + k, DepthFrom(k), count, Padded(count), PackedAt(panel, k));
     }
 
-    /// <summary>Computes a group of rows of a group of panels, which are packed.</summary>
+    /// <summary>Multiplies a group of rows with a group of packed panels.</summary>
     public void Multiply(nint rowGroup, nint panelGroup)
     {
         for (nint block = 0; block < Blocks; block++)
@@ -74,7 +74,7 @@ internal readonly unsafe struct MatMulSlab<TLanes>
         }
     }
 
-    /// <summary>Packs a group of panels and computes a group of rows of them.</summary>
+    /// <summary>Packs a group of panels, and multiplies a group of rows with them.</summary>
     public void PackAndMultiply(nint rowGroup, nint panelGroup)
     {
         (nint first, nint end) = PanelsOf(panelGroup);
@@ -134,7 +134,7 @@ internal readonly unsafe struct MatMulSlab<TLanes>
         return (first, Math.Min(first + Plan.PanelsPerItem, Panels));
     }
 
-    /// <summary>Width of a panel of so many columns: whole registers.</summary>
+    /// <summary>Width of a panel of <paramref name="columns"/> columns: whole registers.</summary>
     private static int Padded(int columns) => (columns + TLanes.Count - 1) / TLanes.Count * TLanes.Count;
 
     private Rows At(Rows rows, nint row, nint column) => new(rows[row] + Column + column, rows.Pitch);

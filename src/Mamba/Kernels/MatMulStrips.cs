@@ -3,7 +3,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Registers side by side: a row of a tile. The tile is written once for every width and number.</summary>
+/// <summary>A row of a tile: one or more registers. Tiles are generic over their width and number.</summary>
 internal unsafe interface IStrip<TSelf>
     where TSelf : struct, IStrip<TSelf>
 {
@@ -17,7 +17,7 @@ internal unsafe interface IStrip<TSelf>
     /// <summary>Computes <c>a·b + c</c>.</summary>
     static abstract TSelf MultiplyAdd(float a, TSelf b, TSelf c);
 
-    /// <summary>Writes <c>start + value</c>; the value alone where <paramref name="start"/> is null.</summary>
+    /// <summary>Writes <c>start + value</c>, or the value alone if <paramref name="start"/> is null.</summary>
     static abstract void Store(TSelf value, float* start, float* target);
 }
 

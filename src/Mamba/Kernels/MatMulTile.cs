@@ -4,8 +4,8 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The innermost part of a matrix product: a tile of C that stays in registers while packed columns of A and packed
-/// rows of B stream by. An element of a tile is one chain of multiply-adds over k, whatever the shape of the tile.
+/// The innermost loop of a matrix product. A tile of C stays in registers while packed columns of A and packed rows of
+/// B are read. An element is one accumulator over k, in tiles of any shape.
 /// </summary>
 internal static unsafe class MatMulTile
 {
@@ -16,9 +16,9 @@ internal static unsafe class MatMulTile
     /// <param name="a">Packed, [depth, <see cref="Height"/>].</param>
     /// <param name="b">Packed, [depth, TStrip.Count].</param>
     /// <param name="depth">Number of k.</param>
-    /// <param name="rows">Rows that the tile has in C, at most <see cref="Height"/>.</param>
-    /// <param name="columns">Columns that the tile has in C, at most TStrip.Count.</param>
-    /// <param name="start">What the sums begin with; null for zeros; pitch 0 for a bias.</param>
+    /// <param name="rows">Rows of the tile in C, at most <see cref="Height"/>.</param>
+    /// <param name="columns">Columns of the tile in C, at most TStrip.Count.</param>
+    /// <param name="start">Initial values of the sums; null for zeros; pitch 0 for a bias.</param>
     /// <param name="target">The tile in C.</param>
     public static void Multiply<TStrip>(float* a, float* b, nint depth, int rows, int columns, Rows start, Rows target)
         where TStrip : struct, IStrip<TStrip>
@@ -32,7 +32,7 @@ internal static unsafe class MatMulTile
         MultiplyAtBorder<TStrip>(a, b, depth, rows, columns, start, target);
     }
 
-    /// <summary>At the border of C the sums pass through memory, because a tile is stored whole.</summary>
+    /// <summary>Computes a tile at the border of C in a buffer, because tiles are stored whole.</summary>
     private static void MultiplyAtBorder<TStrip>(
         float* a, float* b, nint depth, int rows, int columns, Rows start, Rows target)
         where TStrip : struct, IStrip<TStrip>
@@ -52,7 +52,7 @@ internal static unsafe class MatMulTile
     private static void MultiplyWhole<TStrip>(float* a, float* b, nint depth, int rows, Rows start, Rows target)
         where TStrip : struct, IStrip<TStrip>
     {
-        // 24 sums fit 32 registers, 12 fit 16.
+        // 24 accumulators fit in 32 registers, 12 in 16.
         if (Width.Has512 && rows > 4)
         {
             MultiplyEight<TStrip>(a, b, depth, start, target);

@@ -1,6 +1,6 @@
 namespace Mamba.Kernels;
 
-/// <summary>Rounds float32 numbers to formats of fewer bits.</summary>
+/// <summary>Rounds float32 numbers to narrower formats.</summary>
 internal static unsafe class NarrowNumbers
 {
     /// <summary>Rounds to the nearest bfloat16, ties to even; NaN stays NaN.</summary>
@@ -10,13 +10,13 @@ internal static unsafe class NarrowNumbers
         {
             uint bits = BitConverter.SingleToUInt32Bits(source[i]);
             target[i] = float.IsNaN(source[i])
-                ? (ushort)((bits >> 16) | 0x40) // if only the lower half tells it from infinity, another bit must
+                ? (ushort)((bits >> 16) | 0x40) // the upper half alone may be infinity
                 : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
         }
     }
 
     /// <summary>Rounds to the nearest half-precision numbers, ties to even.</summary>
-    /// <exception cref="ArithmeticException">A number is beyond those of half precision, or is not finite.</exception>
+    /// <exception cref="ArithmeticException">A number is out of half precision's range, or is not finite.</exception>
     public static void ToFloat16(ReadOnlySpan<float> source, Span<ushort> target)
     {
         for (int i = 0; i < source.Length; i++)
@@ -27,7 +27,7 @@ internal static unsafe class NarrowNumbers
 
     /// <summary>Rounds to the nearest half-precision number, ties to even.</summary>
     /// <exception cref="ArithmeticException">
-    /// The number is beyond those of half precision, or is not finite.
+    /// The number is out of half precision's range, or is not finite.
     /// </exception>
     public static ushort ToFloat16(float value)
     {
@@ -37,7 +37,7 @@ internal static unsafe class NarrowNumbers
             : throw new ArithmeticException($"Expected numbers up to {Half.MaxValue} in size; found {value}.");
     }
 
-    /// <summary>The number that is largest in size; the first of several.</summary>
+    /// <summary>Finds the number of largest magnitude; the first of several.</summary>
     /// <exception cref="ArithmeticException">A number is not finite.</exception>
     public static float LargestOf(float* values, int count)
     {

@@ -2,12 +2,10 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>
-/// Copies matrices into scratch memory whose rows and columns are rounded up; what is beyond becomes zero.
-/// </summary>
+/// <summary>Copies matrices into scratch memory padded to whole tiles, and sets the padding to zero.</summary>
 internal static unsafe class Padded
 {
-    /// <summary>Copies a matrix [rows, columns], and fills up to whole tiles with zeros.</summary>
+    /// <summary>Copies a matrix [rows, columns], and sets the padding to zero.</summary>
     public static void Copy(Rows source, int rows, int columns, Rows target)
     {
         for (int row = 0; row < rows; row++)
@@ -18,14 +16,14 @@ internal static unsafe class Padded
         Clear(rows, columns, target);
     }
 
-    /// <summary>Copies a matrix [rows, columns] into [columns, rows], and fills up to whole tiles with zeros.</summary>
+    /// <summary>Transposes a matrix [rows, columns] into [columns, rows], and sets the padding to zero.</summary>
     public static void CopyTransposed(Rows source, int rows, int columns, Rows target)
     {
         Transposition.Run(source, rows, columns, target);
         Clear(columns, rows, target);
     }
 
-    /// <summary>Adds a matrix [rows, columns] to [columns, rows].</summary>
+    /// <summary>Adds the transpose of a matrix [rows, columns] to [columns, rows].</summary>
     public static void AddTransposed(Rows source, int rows, int columns, Rows target)
     {
         for (int column = 0; column < columns; column++)
@@ -38,7 +36,7 @@ internal static unsafe class Padded
         }
     }
 
-    /// <summary>Sets a matrix [rows, columns] to zero, and what fills it up to whole tiles.</summary>
+    /// <summary>Sets a matrix [rows, columns] and its padding to zero.</summary>
     public static void Zero(int rows, int columns, Rows target)
     {
         for (int row = 0; row < SmallProduct.WholeColumns(rows); row++)
@@ -47,7 +45,7 @@ internal static unsafe class Padded
         }
     }
 
-    /// <summary>Sets to zero what lies beyond [rows, columns], up to whole tiles.</summary>
+    /// <summary>Sets the padding of a matrix [rows, columns] to zero.</summary>
     private static void Clear(int rows, int columns, Rows target)
     {
         int wholeRows = SmallProduct.WholeColumns(rows), wholeColumns = SmallProduct.WholeColumns(columns);

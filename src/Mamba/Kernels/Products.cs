@@ -3,11 +3,11 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Sums of products down the rows of two matrices, the columns in the lanes.</summary>
+/// <summary>Sums of products over the rows of two matrices, with the columns in lanes.</summary>
 internal static unsafe class Products
 {
     /// <summary>Adds <c>Σ_i a[i]·b[i]</c>, in order.</summary>
-    /// <param name="sum">What is added to.</param>
+    /// <param name="sum">The accumulator.</param>
     /// <param name="a">The first row of one matrix.</param>
     /// <param name="stepA">Floats from one row of it to the next.</param>
     /// <param name="b">The first row of the other.</param>
@@ -24,8 +24,8 @@ internal static unsafe class Products
     }
 
     /// <summary>
-    /// Does the same for b and three neighbours of it, <paramref name="next"/> floats on each, which share the loads of
-    /// a and whose sums do not wait for each other.
+    /// Does the same for b and three matrices after it, each <paramref name="next"/> floats further. They share the
+    /// loads of a, and their accumulators are independent.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddFour<TLanes>(
@@ -51,7 +51,7 @@ internal static unsafe class Products
         }
     }
 
-    /// <summary>The same for b and two neighbours of it.</summary>
+    /// <summary>Does the same for b and two matrices after it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddThree<TLanes>(
         ref TLanes sum0,

@@ -3,15 +3,15 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// Products of matrices that fit the nearest caches. They stand in scratch memory whose rows and columns are rounded up
-/// (<see cref="Arena"/>), so that no remainders are left over, and nothing is packed.
+/// Products of matrices that fit in L1 or L2. They lie in scratch memory padded to whole tiles (<see cref="Arena"/>),
+/// so there are no remainders, and nothing is packed.
 /// </summary>
 internal static unsafe class SmallProduct
 {
-    /// <summary>Rows of a result come in multiples of this.</summary>
+    /// <summary>The rows of a result are a multiple of this.</summary>
     public const int RowTile = 8;
 
-    /// <summary>Columns of a result come in multiples of this: one register of the widest kind.</summary>
+    /// <summary>The columns of a result are a multiple of this: one 512-bit register.</summary>
     public const int ColumnTile = 16;
 
     /// <summary>Rounds a number of rows up to whole tiles.</summary>
@@ -26,15 +26,15 @@ internal static unsafe class SmallProduct
     /// <param name="left">The left matrix.</param>
     /// <param name="right">The right matrix.</param>
     /// <param name="y">The result.</param>
-    /// <param name="keep">What is kept of the old y; with 0 it is not read.</param>
-    /// <param name="rows">Rows of the result, whole tiles of them.</param>
-    /// <param name="columns">Columns of the result, likewise.</param>
+    /// <param name="keep">Factor of the old y; if 0, y is not read.</param>
+    /// <param name="rows">Rows of the result, a multiple of <see cref="RowTile"/>.</param>
+    /// <param name="columns">Columns of the result, a multiple of <see cref="ColumnTile"/>.</param>
     /// <param name="depth">The range of k.</param>
-    /// <param name="factors">A factor for every row; null for ones.</param>
+    /// <param name="factors">One factor per row; null for ones.</param>
     public static void Run(
         Rows left, Rows right, Rows y, float keep, int rows, int columns, Depth depth, float* factors = null)
     {
-        // 16 sums and 3 factors fit 32 registers, 8 and 3 fit 16.
+        // 16 accumulators and 3 factors fit in 32 registers, 8 and 3 in 16.
         if (Width.Has512) { Run<Lanes512, SmallTile.Eight>(left, right, y, keep, rows, columns, depth, factors); }
         else if (Width.Has256) { Run<Lanes256, SmallTile.Four>(left, right, y, keep, rows, columns, depth, factors); }
         else if (Width.Has128) { Run<Lanes128, SmallTile.Four>(left, right, y, keep, rows, columns, depth, factors); }
@@ -68,7 +68,8 @@ internal static unsafe class SmallProduct
         }
     }
 
-    // Columns outside: a panel of the right matrix, two registers wide, stays in L1 while the rows of the left pass by.
+    // The outer loop runs over columns: a panel of the right matrix, two registers wide, stays in L1 for all rows of
+    // the left.
     private static void Run<TLanes, THeight>(
         Rows left, Rows right, Rows y, float keep, int rows, int columns, Depth depth, float* factors)
         where TLanes : struct, ILanes<TLanes>
@@ -94,7 +95,7 @@ internal static unsafe class SmallProduct
         }
     }
 
-    /// <summary>The range of k of every row.</summary>
+    /// <summary>The range of k for each row.</summary>
     public readonly struct Depth
     {
         private readonly Kind _kind;
@@ -113,16 +114,16 @@ internal static unsafe class SmallProduct
             FromRow,
         }
 
-        /// <summary>Up to the row's own number.</summary>
+        /// <summary>From 0 to the row's index, inclusive.</summary>
         public static Depth UpToRow => new(Kind.UpToRow, 0);
 
-        /// <summary>From 0 to <paramref name="to"/>.</summary>
+        /// <summary>From 0 to <paramref name="to"/>, exclusive.</summary>
         public static Depth All(int to) => new(Kind.All, to);
 
-        /// <summary>From the row's own number to <paramref name="to"/>.</summary>
+        /// <summary>From the row's index to <paramref name="to"/>, exclusive.</summary>
         public static Depth FromRow(int to) => new(Kind.FromRow, to);
 
-        /// <summary>What all rows of a tile take, and what its diagonal gives them.</summary>
+        /// <summary>The range of k that all rows of a tile share, and the tile's diagonal block.</summary>
         public (int From, int To, SmallTile.Triangle Triangle) At(int row, int height) => _kind switch
         {
             Kind.UpToRow => (0, row, new(row, row + height, true)),

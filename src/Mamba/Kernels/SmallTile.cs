@@ -4,14 +4,14 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The innermost part of a <see cref="SmallProduct"/>: four or eight rows by one or two registers of sums, which stay
-/// in registers while k runs. Every sum is one chain of multiply-adds in the order of k.
+/// The innermost loop of a <see cref="SmallProduct"/>: four or eight rows by one or two registers of accumulators. An
+/// element is one accumulator, in the order of k.
 /// </summary>
 internal static unsafe class SmallTile
 {
     /// <summary>
-    /// Computes <c>y = keep·y + factor·Σ_k left[·, k]·right[k, ·]</c> for <c>from ≤ k &lt; to</c>, and for the k
-    /// that a triangle gives to a row.
+    /// Computes <c>y = keep·y + factor·Σ_k left[·, k]·right[k, ·]</c> for <c>from ≤ k &lt; to</c> and for the k of
+    /// each row in <paramref name="triangle"/>.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<TLanes, THeight, TBreadth>(
@@ -44,8 +44,7 @@ internal static unsafe class SmallTile
             r += right.Pitch;
         }
 
-        // Where the diagonal passes through the tile. Zeros beyond it would do as well, if what they are multiplied by
-        // were never NaN or infinite.
+        // The diagonal block. Terms beyond the diagonal are skipped, not multiplied by zero: 0·NaN and 0·∞ are NaN.
         r = right[triangle.From];
         for (nint k = triangle.From; k < triangle.To; k++)
         {
@@ -117,8 +116,8 @@ internal static unsafe class SmallTile
     }
 
     /// <summary>
-    /// The k where a diagonal passes through a tile: the first belongs to its first row, the next to the next, and a
-    /// row takes those up to its own, or those from its own on.
+    /// The k of a tile's diagonal block; row i has its diagonal at <c>From + i</c>. A row sums the k up to its diagonal
+    /// if <c>IsLower</c>, else the k from its diagonal on.
     /// </summary>
     public readonly record struct Triangle(nint From, nint To, bool IsLower)
     {
@@ -126,9 +125,7 @@ internal static unsafe class SmallTile
         public bool Has(int row, nint k) => IsLower ? k <= From + row : k >= From + row;
     }
 
-    /// <summary>
-    /// A number that the compiler knows, so that a smaller tile is the larger one with parts left out.
-    /// </summary>
+    /// <summary>A compile-time constant: the JIT removes what a smaller tile does not use.</summary>
     public interface ICount
     {
         static abstract int Value { get; }

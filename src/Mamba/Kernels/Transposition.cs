@@ -6,7 +6,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Transposes matrices: eight rows at a time with 256-bit registers, four with those of 128 bits.</summary>
+/// <summary>Transposes matrices: eight rows at a time with 256-bit registers, four with 128-bit registers.</summary>
 internal static unsafe class Transposition
 {
     /// <summary>Copies a matrix [rows, columns] into [columns, rows].</summary>
@@ -72,7 +72,7 @@ internal static unsafe class Transposition
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void RunBlock(Rows source, Rows target)
     {
-        // Pairs of rows are interleaved, then pairs of pairs; last, halves of registers change places.
+        // Interleave pairs of rows, then pairs of pairs, then exchange register halves.
         (Vector256<float> a0, Vector256<float> a1, Vector256<float> a2, Vector256<float> a3) = Interleave(source);
         (Vector256<float> b0, Vector256<float> b1, Vector256<float> b2, Vector256<float> b3) =
             Interleave(source.At(4, 0));
@@ -86,7 +86,7 @@ internal static unsafe class Transposition
         Avx.Permute2x128(a3, b3, 0x31).Store(target[7]);
     }
 
-    /// <summary>Columns 0 and 4, 1 and 5, 2 and 6, 3 and 7 of four rows.</summary>
+    /// <summary>Interleaves four rows into columns 0 and 4, 1 and 5, 2 and 6, 3 and 7.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector256<float>, Vector256<float>, Vector256<float>, Vector256<float>) Interleave(Rows rows)
     {
@@ -113,12 +113,12 @@ internal static unsafe class Transposition
         High(high02, high13).Store(target[3]);
     }
 
-    /// <summary>The lower halves of two registers, alternating.</summary>
+    /// <summary>Interleaves the lower halves of two registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Low(Vector128<float> left, Vector128<float> right) =>
         Sse.IsSupported ? Sse.UnpackLow(left, right) : AdvSimd.Arm64.ZipLow(left, right);
 
-    /// <summary>The upper halves of two registers, alternating.</summary>
+    /// <summary>Interleaves the upper halves of two registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> High(Vector128<float> left, Vector128<float> right) =>
         Sse.IsSupported ? Sse.UnpackHigh(left, right) : AdvSimd.Arm64.ZipHigh(left, right);

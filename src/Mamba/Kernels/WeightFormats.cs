@@ -3,7 +3,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Weights as they are computed with.</summary>
+/// <summary>Weights in float32.</summary>
 internal readonly unsafe struct Float32Weights : IWeightFormat
 {
     public static int Block => 0;
@@ -23,7 +23,7 @@ internal readonly unsafe struct Float32Weights : IWeightFormat
         new ReadOnlySpan<float>(source, width).CopyTo(new(row, width));
 }
 
-/// <summary>The upper halves of float32 numbers.</summary>
+/// <summary>Weights in bfloat16: the upper halves of float32 numbers.</summary>
 internal readonly unsafe struct BFloat16Weights : IWeightFormat
 {
     public static int Block => 0;
@@ -43,7 +43,7 @@ internal readonly unsafe struct BFloat16Weights : IWeightFormat
         NarrowNumbers.ToBFloat16(new(source, width), new(row, width));
 }
 
-/// <summary>Half-precision numbers.</summary>
+/// <summary>Weights in half precision.</summary>
 internal readonly unsafe struct Float16Weights : IWeightFormat
 {
     public static int Block => 0;
@@ -64,8 +64,8 @@ internal readonly unsafe struct Float16Weights : IWeightFormat
 }
 
 /// <summary>
-/// Integers from -127 to 127 and a scale for every 32 of them, of which the largest is 127: the numbers of GGUF's Q8_0.
-/// A row has its integers first, then its scales, so that both are read in whole registers.
+/// Integers from -127 to 127 with a scale for each block of 32: the values of GGUF's Q8_0. The largest magnitude of a
+/// block becomes 127. A row stores its integers first, then its scales, so that both are read in whole registers.
 /// </summary>
 internal readonly unsafe struct Int8Weights : IWeightFormat
 {
@@ -108,9 +108,9 @@ internal readonly unsafe struct Int8Weights : IWeightFormat
 }
 
 /// <summary>
-/// Integers from -8 to 7 and a scale for every 32 of them, of which the largest in size is -8: the numbers of GGUF's
-/// Q4_0. A byte holds the i-th and the (i + 16)-th integer of a block, each plus 8. A row has its integers first, then
-/// its scales.
+/// Integers from -8 to 7 with a scale for each block of 32: the values of GGUF's Q4_0. The weight of largest magnitude
+/// becomes -8. Byte i of a block holds integers i and i + 16, each plus 8. A row stores its integers first, then its
+/// scales.
 /// </summary>
 internal readonly unsafe struct Int4Weights : IWeightFormat
 {
@@ -135,7 +135,7 @@ internal readonly unsafe struct Int4Weights : IWeightFormat
     {
         if (TLanes.Count == Half)
         {
-            // Both registers stand in the same bytes.
+            // Both registers come from the same 16 bytes: the low and the high nibbles.
             float* scale = scales + ((nuint)k / (nuint)Block);
             first = TLanes.LoadInt4(row + ((nuint)k / 2), 0, scale);
             second = TLanes.LoadInt4(row + ((nuint)k / 2), 4, scale);

@@ -3,15 +3,15 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>A row of weights in some format.</summary>
+/// <summary>Reads rows of weights of any format.</summary>
 internal static unsafe class WeightRow
 {
-    /// <summary>Floats for the scales of a row of so many weights: whole registers.</summary>
+    /// <summary>Floats to reserve for the scales of a row: room for whole registers.</summary>
     public static int ScalesLength<TFormat>(int width)
         where TFormat : struct, IWeightFormat =>
         TFormat.Block == 0 ? 0 : (width / TFormat.Block) + Lanes512.Count;
 
-    /// <summary>Reads the scales of a row, which stand at its end.</summary>
+    /// <summary>Reads the scales at the end of a row.</summary>
     public static void ReadScales<TFormat>(byte* row, int width, float* scales)
         where TFormat : struct, IWeightFormat
     {
@@ -20,7 +20,7 @@ internal static unsafe class WeightRow
             return;
         }
 
-        // Whole registers: what is read beyond the row is the next one, or what every allocation has to spare.
+        // Reads whole registers: beyond the row lies the next row, or the padding of the allocation.
         int count = width / TFormat.Block;
         ushort* source = (ushort*)(row + TFormat.RowBytes(width)) - count;
         if (Width.Has512)
@@ -41,10 +41,10 @@ internal static unsafe class WeightRow
         }
     }
 
-    /// <summary>Makes float32 numbers of a part of a row.</summary>
+    /// <summary>Converts part of a row to float32.</summary>
     /// <param name="row">The row.</param>
     /// <param name="width">Number of weights in the row.</param>
-    /// <param name="first">The first weight of the part; where there are scales, the first of a block.</param>
+    /// <param name="first">The first weight of the part; the first of a block if the format has scales.</param>
     /// <param name="count">Number of weights of the part.</param>
     /// <param name="target">Receives the numbers.</param>
     [SkipLocalsInit]

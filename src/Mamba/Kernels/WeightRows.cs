@@ -1,10 +1,10 @@
 namespace Mamba.Kernels;
 
-/// <summary>The rows of a matrix of weights in some format, one behind the other.</summary>
+/// <summary>The rows of a matrix of weights of any format.</summary>
 /// <param name="origin">The first row.</param>
 /// <param name="width">Weights of a row.</param>
-/// <param name="rowBytes">Bytes of a row.</param>
-/// <param name="widen">Makes float32 numbers of a part of a row, as <see cref="WeightRow.Widen{TFormat}"/>.</param>
+/// <param name="rowBytes">Bytes from one row to the next.</param>
+/// <param name="widen">Converts part of a row to float32, as <see cref="WeightRow.Widen{TFormat}"/>.</param>
 internal readonly unsafe struct WeightRows(
     byte* origin, int width, nint rowBytes, delegate*<byte*, int, nint, int, float*, void> widen)
 {
@@ -14,7 +14,7 @@ internal readonly unsafe struct WeightRows(
     public int Width => width;
 
     /// <summary>
-    /// Makes float32 numbers of a part of a row; where there are scales, from the first weight of a block on.
+    /// Converts part of a row to float32; <paramref name="first"/> begins a block if the format has scales.
     /// </summary>
     public void Widen(nint row, nint first, int count, float* target) => widen(this[row], width, first, count, target);
 }
