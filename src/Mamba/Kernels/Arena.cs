@@ -2,20 +2,18 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>
-/// Lays matrices out in one block of scratch memory. Over null it only measures how large the block must be.
-/// </summary>
+/// <summary>Lays out matrices in one block of scratch memory. With a null block, it measures the size only.</summary>
 internal unsafe struct Arena(float* start)
 {
-    /// <summary>Number of floats that have been laid out.</summary>
+    /// <summary>Number of floats laid out so far.</summary>
     public nint Used { get; private set; }
 
     /// <summary>
     /// A matrix whose rows and columns are rounded up to whole tiles of a <see cref="SmallProduct"/>.
     /// </summary>
     /// <remarks>
-    /// The pitch is an odd number of cache lines: with an even one, a panel of columns would share out only some of the
-    /// sets of a cache.
+    /// The pitch is an odd number of cache lines: with an even one, a panel of columns would map to only some of a
+    /// cache's sets.
     /// </remarks>
     public Rows Matrix(int rows, int columns)
     {

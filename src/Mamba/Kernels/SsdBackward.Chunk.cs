@@ -4,11 +4,12 @@ namespace Mamba.Kernels;
 
 internal readonly unsafe partial struct SsdBackward
 {
-    /// <summary>Columns of C̄ and B̄ at a time, so that what a triangle leaves empty is not multiplied.</summary>
+    /// <summary>Columns of C̄ and B̄ per product; each product skips the k that its triangle leaves empty.</summary>
     private const int PanelWidth = 2 * SmallProduct.ColumnTile;
 
     /// <summary>
-    /// Computes Ū, adds K, and finds the gradients of Δ·A from pairs of tokens and from what flows into the state.
+    /// Computes Ū, adds K to its sum over heads, and computes the gradients of Δ·A from pairs of tokens and from the
+    /// state's inputs.
     /// </summary>
     private void BackToU<TLanes>(
         in SsdOperands head, in SsdOperands gradients, in SsdGroup group, int tokens, Rows ofState, bool isFirst)
@@ -25,7 +26,8 @@ internal readonly unsafe partial struct SsdBackward
             _toState[s] = Dot<TLanes>(_ofU[s], _u[s], head.HeadDim);
         }
 
-        // ȳ_t·U_s becomes K_ts, the scores decay, and both together are what the decay from s to t is worth.
+        // K_ts starts as ȳ_t·U_s. DecayPairs multiplies K and the scores by the decays; the product of K_ts and C_t·B_s
+        // is the gradient of the decay's exponent from s to t.
         SmallProduct.RunUpper(_u, _ofYTransposed, _k, rows, columns, head.HeadDim);
         new Span<float>(_pairs, columns).Clear();
         _within[0] = 0f;
@@ -52,10 +54,10 @@ internal readonly unsafe partial struct SsdBackward
         SmallProduct.Run(_scores, _ofY, _ofU, 1f, rows, channels, SmallProduct.Depth.FromRow(tokens));
     }
 
-    /// <summary>Applies the decays from s on to one row of K and of the scores.</summary>
+    /// <summary>Multiplies row s of K and of the scores by the decays from s on.</summary>
     /// <remarks>
-    /// The gradient of Δ_r·A from pairs is <c>Σ_{s&lt;r≤t} K_ts·(C_t·B_s)</c>: the sums over s are kept for every t,
-    /// and added over t once s = r - 1 is in.
+    /// The gradient of Δ_r·A from pairs is <c>Σ_{s&lt;r≤t} K_ts·(C_t·B_s)</c>. The sums over s are kept for every t,
+    /// and are summed over t after s = r - 1.
     /// </remarks>
     private void DecayPairs<TLanes>(int s, int columns, float* scores, bool isFirst)
         where TLanes : struct, ILanes<TLanes>
@@ -84,7 +86,7 @@ internal readonly unsafe partial struct SsdBackward
     }
 
     /// <summary>
-    /// Adds <c>exp(a_t)·ȳ_t·h</c> to C̄, and finds the gradients of Δ·A from what comes out of the state.
+    /// Adds <c>exp(a_t)·ȳ_t·h</c> to C̄, and computes the gradients of Δ·A from the state's outputs.
     /// </summary>
     private void BackToC<TLanes>(
         in SsdOperands head, in SsdGroup group, int tokens, Rows state, Rows ofState, Rows sumOfC, bool isFirst)
@@ -115,7 +117,7 @@ internal readonly unsafe partial struct SsdBackward
             passing += Dot<TLanes>(state[n], ofState[n], head.HeadDim);
         }
 
-        // What passes through the whole chunk counts for every token, as if it came out of the state at the last.
+        // The state's decay over the whole chunk depends on every token: Write adds the last token's entry to all.
         _fromState[tokens - 1] += passing * _decays.FromStart[tokens - 1];
     }
 
@@ -135,7 +137,7 @@ internal readonly unsafe partial struct SsdBackward
             SmallProduct.Depth.All(head.HeadDim));
     }
 
-    /// <summary>Adds the gradients of x, of the decays and the weights, of D and of Δ's bias.</summary>
+    /// <summary>Adds the gradients of x, Δ, the decays, the diagonal's weights, A, D and Δ's bias.</summary>
     private void Write<TLanes>(in SsdOperands head, in SsdOperands gradients, in SsdGroup group, int tokens)
         where TLanes : struct, ILanes<TLanes>
     {
@@ -216,7 +218,7 @@ internal readonly unsafe partial struct SsdBackward
         }
     }
 
-    /// <summary>Computes h̄.</summary>
+    /// <summary>Computes h̄, the gradient of the state before the chunk.</summary>
     private void BackToState<TLanes>(in SsdOperands head, in SsdGroup group, int tokens, Rows ofState)
         where TLanes : struct, ILanes<TLanes>
     {
@@ -236,7 +238,7 @@ internal readonly unsafe partial struct SsdBackward
             SmallProduct.Depth.All(tokens));
     }
 
-    /// <summary>Adds Σ K_ts·B_s to C̄ and Σ K_ts·C_t to B̄, K being summed over the heads.</summary>
+    /// <summary>Adds Σ K_ts·B_s to C̄ and Σ K_ts·C_t to B̄; K is summed over the heads.</summary>
     private void BackToShare(in SsdGroup group, int tokens, int states, bool hasState, SsdShare share)
     {
         int rows = SmallProduct.WholeRows(states), columns = SmallProduct.WholeColumns(tokens);

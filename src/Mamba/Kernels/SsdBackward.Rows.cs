@@ -3,7 +3,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <content>What is done with rows of scratch: in line, for a row of 64 channels is but four registers.</content>
+/// <content>Operations on rows of scratch memory; inlined, because a row of 64 channels is four registers.</content>
 internal readonly unsafe partial struct SsdBackward
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,11 +14,11 @@ namespace Mamba.Kernels;
 /// B̄_s = exp(a_last - a_s)·U_s·h̄' + Σ_{t≥s} K_ts·C_t
 /// h̄   = exp(a_last)·h̄' + Σ_t exp(a_t)·ȳ_t ⊗ C_t
 /// </code>
-/// The gradient of Δ_r·A gathers every decay that spans r. It is summed from those terms alone: the shorter difference
-/// of C̄_t·C_t and B̄_t·B_t holds terms that do not decay and cancel, and with them the digits.
-/// B̄ and C̄ are sums over the heads that share B and C: K is summed before it is multiplied, once for all of them.
-/// They are computed transposed, [states, tokens], which leaves all products in the layouts that are at hand.
-/// A diagonal with a weight γ of its own leaves the sum in Ū, and K_tt is γ_t·(ȳ_t·x_t).
+/// The gradient of Δ_r·A sums the terms of all decays that span r, and no others. The shorter formula, a difference of
+/// C̄_t·C_t and B̄_t·B_t, contains undecayed terms that cancel, which loses digits.
+/// B̄ and C̄ are sums over the heads that share B and C: K is summed over these heads first, then multiplied once.
+/// Both are computed transposed, [states, tokens], so that all products use matrices that exist already.
+/// If the diagonal has its own weight γ, the sum in Ū excludes t = s, and K_tt is γ_t·(ȳ_t·x_t).
 /// </remarks>
 internal readonly unsafe partial struct SsdBackward
 {
@@ -61,7 +61,7 @@ internal readonly unsafe partial struct SsdBackward
         _pairs = arena.Vector(chunk);
     }
 
-    /// <summary>Lays the scratch matrices out in memory of <see cref="Size"/>.</summary>
+    /// <summary>Lays out the scratch matrices in memory of <see cref="Size"/> floats.</summary>
     public static SsdBackward In(float* memory, int heads, int chunk, int states, int headDim)
     {
         Arena arena = new(memory);
@@ -76,25 +76,27 @@ internal readonly unsafe partial struct SsdBackward
         return arena.Used;
     }
 
-    /// <summary>Goes back through heads of one group over a span of chunks.</summary>
+    /// <summary>Computes the gradients of heads of one group over a span of chunks.</summary>
     /// <param name="first">The first head's inputs, from the sequence's first token on.</param>
     /// <param name="gradients">
-    /// What is added to, likewise; rows that are null are skipped, and B and C not looked at.
+    /// Gradients of the same inputs, which are added to. Null rows are skipped; B and C are ignored.
     /// </param>
     /// <param name="heads">Number of heads.</param>
     /// <param name="span">The chunks.</param>
-    /// <param name="groups">What the heads' group shares, one row for every chunk of the span.</param>
+    /// <param name="groups">The matrices of the heads' group, one row per chunk of the span.</param>
     /// <param name="initial">The states before the sequence, [heads, headDim, states]; null for zeros.</param>
     /// <param name="checkpoints">
-    /// The states before the second, third … chunk, [heads, states, headDim] a row.
+    /// The states before the second, third … chunk, one row [heads, states, headDim] each.
     /// </param>
     /// <param name="gy">The gradient of the output, from the sequence's first token on; null for zeros.</param>
     /// <param name="ofAfter">
     /// The gradients of the states after the span, [heads, headDim, states]; null for zeros.
     /// </param>
-    /// <param name="ofBefore">Become the gradients of the states before the span; may be those after it.</param>
+    /// <param name="ofBefore">
+    /// Receives the gradients of the states before the span; may be <paramref name="ofAfter"/>.
+    /// </param>
     /// <param name="shares">
-    /// Become the heads' shares of B's and C's gradients, one row for every chunk of the span.
+    /// Receives the heads' shares of the gradients of B and C, one row per chunk of the span.
     /// </param>
     public void Run<TLanes>(
         in SsdOperands first,
@@ -203,7 +205,7 @@ internal readonly unsafe partial struct SsdBackward
     }
 
     /// <summary>
-    /// Finds ȳ before the gate, and adds the gradient of the gate, for which y is computed once more.
+    /// Computes ȳ before the gate, recomputes y, and adds the gradient of the gate.
     /// </summary>
     private void LoadGradientOfY<TLanes>(
         in SsdOperands head, in SsdOperands gradients, in SsdGroup group, int tokens, Rows state, Rows gy)

@@ -4,8 +4,7 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The chunked form of an SSD for heads of one group: what a chunk adds to the output and to the state as products of
-/// small matrices.
+/// The chunked form of an SSD for heads of one group: products of small matrices compute a chunk's output and state.
 /// </summary>
 /// <remarks>
 /// Dao and Gu, arXiv:2405.21060, section 6. With a_t the sum of Δ·A from the chunk's start up to t, U_t = Δ_t·x_t, and
@@ -14,8 +13,7 @@ namespace Mamba.Kernels;
 /// y_t = exp(a_t)·C_t·h + Σ_{s≤t} exp(a_t - a_s)·(C_t·B_s)·U_s + D·x_t
 /// h'  = exp(a_last)·h  + Σ_s exp(a_last - a_s)·B_s ⊗ U_s
 /// </code>
-/// Here h is [states, headDim], channels in lanes. A weight of its own in the diagonal, where there is one, takes the
-/// place of Δ_t at s = t.
+/// Here h is [states, headDim], channels in lanes. If the diagonal has its own weight, it replaces Δ_t at s = t.
 /// </remarks>
 internal readonly unsafe struct SsdChunked
 {
@@ -36,7 +34,7 @@ internal readonly unsafe struct SsdChunked
     /// <summary>The output of the chunk before the gate, [tokens, headDim].</summary>
     public Rows Y { get; }
 
-    /// <summary>Lays the scratch matrices out in memory of <see cref="Size"/>.</summary>
+    /// <summary>Lays out the scratch matrices in memory of <see cref="Size"/> floats.</summary>
     public static SsdChunked In(float* memory, int heads, int chunk, int states, int headDim)
     {
         Arena arena = new(memory);
@@ -55,18 +53,18 @@ internal readonly unsafe struct SsdChunked
     /// <param name="first">The first head's inputs, from the sequence's first token on.</param>
     /// <param name="heads">Number of heads.</param>
     /// <param name="span">The chunks.</param>
-    /// <param name="groups">What the heads' group shares, one row for every chunk of the span.</param>
+    /// <param name="groups">The matrices of the heads' group, one row per chunk of the span.</param>
     /// <param name="before">The states before the span, [heads, headDim, states]; null for zeros.</param>
-    /// <param name="y">Becomes the output, from the sequence's first token on.</param>
+    /// <param name="y">Receives the output, from the sequence's first token on.</param>
     /// <param name="after">
-    /// Become the states after the span, [heads, headDim, states]; may be <paramref name="before"/>.
+    /// Receives the states after the span, [heads, headDim, states]; may be <paramref name="before"/>.
     /// </param>
     /// <param name="checkpoints">
-    /// Become the states before the sequence's second, third … chunk, [heads, states, headDim] a row; null where none
-    /// are kept.
+    /// Receives the states before the sequence's second, third … chunk, one row [heads, states, headDim] each; null to
+    /// keep none.
     /// </param>
     /// <remarks>
-    /// The heads take turns at every chunk, so that what they share is near, and so are the rows of x.
+    /// The inner loop runs over heads, so that the group's matrices and the rows of x stay in cache.
     /// </remarks>
     public void Run<TLanes>(
         in SsdOperands first,
@@ -89,7 +87,7 @@ internal readonly unsafe struct SsdChunked
             }
         }
 
-        // Zeros are not multiplied: half of the work for a sequence of one chunk.
+        // A zero state is not multiplied: this saves half of the work for a sequence of one chunk.
         bool isZero = before == null;
         for (int chunk = span.First; chunk < span.End; chunk++)
         {
@@ -120,7 +118,7 @@ internal readonly unsafe struct SsdChunked
 
     /// <summary>Computes <see cref="Y"/> of one head in one chunk.</summary>
     /// <param name="head">The head's inputs, from the chunk's first token on.</param>
-    /// <param name="group">What its group shares.</param>
+    /// <param name="group">The matrices of its group.</param>
     /// <param name="tokens">Length of the chunk, at least 1.</param>
     /// <param name="state">The state before the chunk, [states, headDim], padded; null for zeros.</param>
     public void ComputeOutput<TLanes>(in SsdOperands head, in SsdGroup group, int tokens, Rows state)
@@ -139,9 +137,9 @@ internal readonly unsafe struct SsdChunked
         SmallProduct.Run(_decayed, _u, Y, 1f, rows, columns, SmallProduct.Depth.UpToRow);
     }
 
-    /// <summary>Computes U, and begins Y with D·x, and the diagonal where it has a weight of its own.</summary>
+    /// <summary>Computes U, and initialises Y with D·x and the diagonal, if it has its own weight.</summary>
     /// <remarks>
-    /// Rows of x stand far apart and wait for memory: nothing else is in this loop, so that they wait together.
+    /// Rows of x are far apart in memory. The loop does nothing else, so that their cache misses overlap.
     /// </remarks>
     private void Enter<TLanes>(in SsdOperands head, in SsdGroup group, int tokens)
         where TLanes : struct, ILanes<TLanes>
@@ -181,7 +179,7 @@ internal readonly unsafe struct SsdChunked
         TLanes.Store(skip * value, y + i);
     }
 
-    /// <summary>Computes what U is multiplied by: <c>exp(a_t - a_s)·(C_t·B_s)</c> for s ≤ t.</summary>
+    /// <summary>Computes U's left factor, <c>exp(a_t - a_s)·(C_t·B_s)</c> for s ≤ t.</summary>
     private void ApplyDecays<TLanes>(in SsdOperands head, in SsdGroup group, int tokens)
         where TLanes : struct, ILanes<TLanes>
     {
@@ -198,7 +196,7 @@ internal readonly unsafe struct SsdChunked
 
             if (!head.DiagonalScale.IsNull)
             {
-                to[t] = 0f; // it is in Y
+                to[t] = 0f; // Enter has added the diagonal to Y
             }
         }
     }
@@ -242,7 +240,7 @@ internal readonly unsafe struct SsdChunked
             SmallProduct.Depth.All(tokens));
     }
 
-    /// <summary>h of a head, [states, headDim].</summary>
+    /// <summary>The state h of a head, [states, headDim].</summary>
     private Rows StateOf(int head, int states) => _states.At(head * SmallProduct.WholeColumns(states), 0);
 
     private static void Save(Rows state, int states, int headDim, float* target)

@@ -3,20 +3,19 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Δ of one head in one chunk, and the decays that follow from it.</summary>
-/// <remarks>The exponents are kept in units of ln 2, so that a decay is 2 to their power.</remarks>
+/// <summary>Δ and the decays of one head in one chunk.</summary>
+/// <remarks>Exponents are base 2: a decay is 2 to the power of its exponent.</remarks>
 internal readonly unsafe struct SsdDecays
 {
     /// <summary>
-    /// 2 to less than this counts as 0: what is multiplied by such a decay would often be subnormal, and a product of
-    /// these costs a hundred others.
+    /// A decay of a lower exponent counts as 0. Products with it would often be subnormal, and a subnormal product
+    /// costs as much as a hundred others.
     /// </summary>
     private const float LeastExponent = -100f;
 
     /// <summary>
-    /// What a token adds to the sums at the most: a decay of 0, as any stronger one. Added as they are, stronger ones
-    /// would take the digits of the weak ones behind them (-1e20 leaves none), and pass what a float holds, where
-    /// differences are -∞ + ∞.
+    /// The lowest exponent that a token adds to the sums; its decay is 0. Lower ones would take the digits of weak
+    /// decays after them (-1e20 leaves none), and overflow float32, where differences are -∞ + ∞.
     /// </summary>
     private const double StrongestExponent = -128;
 
@@ -35,13 +34,13 @@ internal readonly unsafe struct SsdDecays
     /// <summary>Δ_t.</summary>
     public float* Delta { get; }
 
-    /// <summary>exp(a_t): what is left at t of the state before the chunk, a_t being Δ·A summed up to t.</summary>
+    /// <summary>exp(a_t): the decay at t of the state before the chunk; a_t is the sum of Δ·A up to t.</summary>
     public float* FromStart { get; }
 
-    /// <summary>exp(a_last - a_t): what is left at the end of the chunk of what came in at t.</summary>
+    /// <summary>exp(a_last - a_t): the decay of token t's input at the end of the chunk.</summary>
     public float* ToEnd { get; }
 
-    /// <summary>Computes everything for <paramref name="tokens"/> tokens, of which there is at least one.</summary>
+    /// <summary>Computes Δ and the decays of <paramref name="tokens"/> tokens, at least one.</summary>
     public void Fill<TLanes>(in SsdOperands head, int tokens)
         where TLanes : struct, ILanes<TLanes>
     {
@@ -56,8 +55,8 @@ internal readonly unsafe struct SsdDecays
             Map.Run<Elementwise.Softplus>(Delta, Delta, tokens);
         }
 
-        // The sums go in double and are kept in two floats: behind tokens of strong decay, a_t - a_s of float sums
-        // would lose the digits of weak ones (a sum of -500 is good to 3e-5 only).
+        // Sums are computed in double and stored as two floats. After tokens of strong decay, a_t - a_s of single
+        // floats would lose the digits of weak decays: a sum of -500 is accurate to 3e-5 only.
         double sum = 0, perDelta = head.LogDecay.IsNull ? *head.A * Math.Log2(Math.E) : 0;
         int whole = SmallProduct.WholeColumns(tokens);
         for (int t = 0; t < whole; t++)
@@ -80,14 +79,14 @@ internal readonly unsafe struct SsdDecays
         }
     }
 
-    /// <summary>exp(a_t - a_s), s in lanes from <paramref name="s"/> on; 1 where s is later than t.</summary>
+    /// <summary>exp(a_t - a_s), s in lanes from <paramref name="s"/> on; 1 for s after t.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TLanes Since<TLanes>(int t, int s)
         where TLanes : struct, ILanes<TLanes> =>
         Between(
             TLanes.Broadcast(_sum[t]), TLanes.Broadcast(_rest[t]), TLanes.Load(_sum + s), TLanes.Load(_rest + s));
 
-    /// <summary>exp(a_t - a_s), t in lanes from <paramref name="t"/> on; 1 where t is earlier than s.</summary>
+    /// <summary>exp(a_t - a_s), t in lanes from <paramref name="t"/> on; 1 for t before s.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TLanes Until<TLanes>(int s, int t)
         where TLanes : struct, ILanes<TLanes> =>

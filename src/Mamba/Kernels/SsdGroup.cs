@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>What the heads of a group share in one chunk: B and C, and their products.</summary>
+/// <summary>The matrices that the heads of a group share in one chunk: B, C and their products.</summary>
 internal readonly unsafe struct SsdGroup
 {
     private SsdGroup(ref Arena arena, int chunk, int states, bool forBackward)
@@ -27,7 +27,7 @@ internal readonly unsafe struct SsdGroup
     /// <summary>C_t·B_s, [t, s], for s ≤ t.</summary>
     public Rows Scores { get; }
 
-    /// <summary>B, [tokens, states]; for the backward pass, as what follows.</summary>
+    /// <summary>B, [tokens, states]. This and the following exist for the backward pass only.</summary>
     public Rows B { get; }
 
     /// <summary>C, [states, tokens].</summary>
@@ -36,7 +36,7 @@ internal readonly unsafe struct SsdGroup
     /// <summary>C_t·B_s, [s, t], for s ≤ t.</summary>
     public Rows ScoresTransposed { get; }
 
-    /// <summary>Lays a group out in memory of <see cref="Size"/>.</summary>
+    /// <summary>Lays out a group in memory of <see cref="Size"/> floats.</summary>
     public static SsdGroup In(float* memory, int chunk, int states, bool forBackward)
     {
         Arena arena = new(memory);
@@ -51,7 +51,7 @@ internal readonly unsafe struct SsdGroup
         return arena.Used;
     }
 
-    /// <summary>Computes everything from the rows of B and C, which begin with the chunk.</summary>
+    /// <summary>Computes the matrices from the rows of B and C, which begin with the chunk.</summary>
     public void Fill(Rows b, Rows c, int tokens, int states)
     {
         int rows = SmallProduct.WholeRows(tokens);

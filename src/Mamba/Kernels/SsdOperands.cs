@@ -2,12 +2,12 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>The memory of an SSD's inputs, or of their gradients: rows of tokens, null where absent.</summary>
+/// <summary>The inputs of an SSD in memory, or their gradients; null if absent. A row is a token.</summary>
 internal readonly unsafe struct SsdOperands
 {
     public Rows X { get; init; }
 
-    /// <summary>What becomes Δ, the weight of a token's input.</summary>
+    /// <summary>Δ before bias, softplus and limits: the weight of a token's input.</summary>
     public Rows Delta { get; init; }
 
     /// <summary>The logarithms of the decays; null if they are Δ·A.</summary>
@@ -30,7 +30,7 @@ internal readonly unsafe struct SsdOperands
 
     public float* InitialState { get; init; }
 
-    /// <summary>D's numbers of one head: 1, or one for every channel.</summary>
+    /// <summary>Elements of D per head: 1, or one per channel.</summary>
     public int WidthOfD { get; init; }
 
     public int HeadDim { get; init; }
@@ -45,7 +45,9 @@ internal readonly unsafe struct SsdOperands
 
     public float DeltaMax { get; init; }
 
-    /// <summary>What one head sees, from a token on; states and sums over tokens are the caller's to find.</summary>
+    /// <summary>
+    /// The operands of one head from a token on. The caller selects the sequence's state and sums over tokens.
+    /// </summary>
     public SsdOperands At(nint token, int head)
     {
         int channel = head * HeadDim, state = head / HeadsPerGroup * States;
@@ -64,7 +66,7 @@ internal readonly unsafe struct SsdOperands
         };
     }
 
-    /// <summary>Computes Δ of one token, for one head.</summary>
+    /// <summary>Computes Δ of one token for one head.</summary>
     public float DeltaAt(nint token)
     {
         Lane delta = new(*Delta[token] + (DeltaBias == null ? 0f : *DeltaBias));
@@ -72,12 +74,12 @@ internal readonly unsafe struct SsdOperands
         return Math.Min(Math.Max(delta.Value, DeltaMin), DeltaMax);
     }
 
-    /// <summary>Computes the logarithm of the decay of one token, for one head, of its Δ.</summary>
+    /// <summary>Computes the logarithm of one token's decay for one head, from its Δ.</summary>
     public float LogDecayAt(nint token, float delta) =>
         Math.Min(LogDecay.IsNull ? delta * *A : *LogDecay[token], 0f);
 
     /// <summary>
-    /// Computes <c>dΔ/d(delta)</c> of one token, for one head: softplus' slope, 0 outside of the limits.
+    /// Computes <c>dΔ/d(delta)</c> of one token for one head: the slope of softplus, or 0 outside the limits.
     /// </summary>
     public float DeltaSlopeAt(nint token)
     {
@@ -87,7 +89,7 @@ internal readonly unsafe struct SsdOperands
         return delta < DeltaMin || delta > DeltaMax ? 0f : slope;
     }
 
-    /// <summary>Computes <c>y += D·x</c> for the channels of one head, where there is a D.</summary>
+    /// <summary>Computes <c>y += D·x</c> for the channels of one head; does nothing if D is null.</summary>
     public void AddSkip(float* x, float* y)
     {
         if (D == null)

@@ -5,20 +5,20 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>The recurrent form of an SSD for one head, token by token: for short sequences and single steps.</summary>
-/// <remarks>Dao and Gu, arXiv:2405.21060, section 2. A row of h is one channel; the states stand in lanes.</remarks>
+/// <remarks>Dao and Gu, arXiv:2405.21060, section 2. A row of h is one channel; states are in lanes.</remarks>
 internal static unsafe class SsdSequential
 {
     /// <summary>
-    /// Floats between the states that are at work and those that are fetched, of the next channels or the next head:
-    /// the states of several sequences come from memory, and are more than the weights.
+    /// Prefetch distance in floats, into the states of the next channels or head. The states of several sequences come
+    /// from memory, and are larger than the weights.
     /// </summary>
     private const int Ahead = 1024;
 
-    /// <summary>Computes the output, and moves the state on.</summary>
+    /// <summary>Computes the output and updates the state.</summary>
     /// <param name="head">The head's inputs, from the first token on.</param>
     /// <param name="tokens">Number of tokens.</param>
     /// <param name="h">The state, read and written: [headDim, states].</param>
-    /// <param name="y">Becomes the output, from the first token on.</param>
+    /// <param name="y">Receives the output, from the first token on.</param>
     public static void Run(in SsdOperands head, int tokens, float* h, Rows y)
     {
         for (int t = 0; t < tokens; t++)
@@ -52,7 +52,7 @@ internal static unsafe class SsdSequential
     }
 
     /// <summary>Computes <c>h = decay·h + Δ·x ⊗ B</c> and <c>y = h·C</c> for one channel or four.</summary>
-    /// <remarks>Four share what is loaded of B and C, and add up their lanes side by side.</remarks>
+    /// <remarks>Four channels share the loads of B and C, and their lane sums are independent.</remarks>
     private static void Step<TChannels>(
         float* h, nint channel, float decay, float delta, float* x, float* b, float* c, nint states, float* y)
         where TChannels : struct, SmallTile.ICount

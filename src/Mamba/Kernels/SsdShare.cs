@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>What some heads contribute in one chunk to the gradients of their group's B and C.</summary>
+/// <summary>The contribution of some heads to the gradients of their group's B and C in one chunk.</summary>
 internal readonly unsafe struct SsdShare
 {
     private SsdShare(ref Arena arena, int chunk, int states)
@@ -17,7 +17,7 @@ internal readonly unsafe struct SsdShare
     /// <summary>The share of C's gradient, [states, tokens].</summary>
     public Rows OfC { get; }
 
-    /// <summary>Lays a share out in memory of <see cref="Size"/>.</summary>
+    /// <summary>Lays out a share in memory of <see cref="Size"/> floats.</summary>
     public static SsdShare In(float* memory, int chunk, int states)
     {
         Arena arena = new(memory);
@@ -32,14 +32,14 @@ internal readonly unsafe struct SsdShare
         return arena.Used;
     }
 
-    /// <summary>Adds the shares of a group, a row each, in their order.</summary>
-    /// <param name="shares">The shares; the first is spoilt.</param>
+    /// <summary>Adds the shares of a group, one per row, in order, to the gradients of B and C.</summary>
+    /// <param name="shares">The shares; the first is overwritten.</param>
     /// <param name="count">Number of shares.</param>
     /// <param name="chunk">Tokens of a whole chunk.</param>
     /// <param name="tokens">Tokens of this one.</param>
     /// <param name="states">Number of states.</param>
-    /// <param name="gb">The gradient of B, [tokens, states], that is added to; null to skip it.</param>
-    /// <param name="gc">The gradient of C, likewise.</param>
+    /// <param name="gb">The gradient of B, [tokens, states], read and written; null to skip it.</param>
+    /// <param name="gc">The gradient of C, [tokens, states], read and written; null to skip it.</param>
     public static void Add(Rows shares, int count, int chunk, int tokens, int states, Rows gb, Rows gc)
     {
         SsdShare sum = In(shares[0], chunk, states);
