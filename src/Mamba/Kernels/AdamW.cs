@@ -19,7 +19,7 @@ internal static unsafe class AdamW
     private static nint Update<TLanes>(float* p, float* g, float* m, float* v, nint i, nint length, AdamWStep step)
         where TLanes : struct, ILanes<TLanes>
     {
-        // p - ηλ·p and m + (1 - β)·(g - m): a factor near 1, such as 1 - 1e-6, would be rounded by 6e-8 of itself.
+        // p - ηλ·p and m + (1 - β)·(g - m), because float32 rounds a factor near 1, such as 1 - 1e-6, by up to 6e-8.
         TLanes decay = TLanes.Broadcast((float)-step.Decay);
         TLanes gain1 = TLanes.Broadcast((float)(1 - step.Beta1));
         TLanes gain2 = TLanes.Broadcast((float)(1 - step.Beta2));

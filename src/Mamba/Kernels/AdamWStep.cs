@@ -1,16 +1,16 @@
 namespace Mamba.Kernels;
 
-/// <summary>One step of AdamW: its hyper-parameters, and how many steps came before.</summary>
+/// <summary>One step of AdamW: its hyper-parameters and its number.</summary>
 /// <param name="LearningRate">η.</param>
-/// <param name="Beta1">β₁, how much of the gradient's average is kept.</param>
-/// <param name="Beta2">β₂, how much of the squared gradient's average is kept.</param>
+/// <param name="Beta1">β₁, decay of the gradient's moving average.</param>
+/// <param name="Beta2">β₂, decay of the squared gradient's moving average.</param>
 /// <param name="Epsilon">ε, added to the root.</param>
 /// <param name="WeightDecay">λ.</param>
 /// <param name="Step">t, counted from 1.</param>
 internal readonly record struct AdamWStep(
     double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, int Step)
 {
-    /// <summary><c>η·λ</c>, what a parameter loses of itself.</summary>
+    /// <summary><c>η·λ</c>, the fraction that a parameter decays by.</summary>
     public double Decay => LearningRate * WeightDecay;
 
     /// <summary><c>η/(1 - β₁^t)</c></summary>

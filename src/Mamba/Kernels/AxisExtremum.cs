@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Which of two numbers is wanted; NaN if either is.</summary>
+/// <summary>Chooses one of two numbers; NaN if either is NaN.</summary>
 internal interface IExtremum
 {
     static abstract TLanes Choose<TLanes>(TLanes a, TLanes b)
@@ -23,10 +23,10 @@ internal readonly struct Smallest : IExtremum
         where TLanes : struct, ILanes<TLanes> => TLanes.Min(a, b);
 }
 
-/// <summary>The largest or smallest numbers over the middle of [outer, count, inner], and where they stand.</summary>
+/// <summary>Maxima or minima over the middle axis of [outer, count, inner], and their positions.</summary>
 internal static unsafe class AxisExtremum
 {
-    // Rows are counted in float lanes, exactly: up to 2^24 of them would be.
+    // Rows are counted in float lanes, which are exact up to 2^24.
     private const nint PlaceRows = 4096;
 
     // Floats of the widest register.
@@ -36,7 +36,7 @@ internal static unsafe class AxisExtremum
     public static void Across<TOp>(float* x, nint pitch, nint rows, nint width, float* y)
         where TOp : struct, IExtremum
     {
-        // An odd row, or two, first: what is left are pairs.
+        // One or two rows first, so that pairs remain.
         Choose<TOp>(x, x + ((rows - 1) % 2 * pitch), x, y, width);
         for (nint row = 1 + ((rows - 1) % 2); row < rows; row += 2)
         {
@@ -45,7 +45,7 @@ internal static unsafe class AxisExtremum
     }
 
     /// <summary>Computes <c>y[r]</c>, the extremum of <c>x[r, i]</c> over at least one i.</summary>
-    /// <remarks>Four rows at a time: the comparisons of one row alone wait for each other.</remarks>
+    /// <remarks>Four rows at a time, because the comparisons of one row are a dependency chain.</remarks>
     public static void Along<TOp>(float* x, nint count, nint rows, float* y)
         where TOp : struct, IExtremum
     {
@@ -63,7 +63,7 @@ internal static unsafe class AxisExtremum
         }
     }
 
-    /// <summary>The extrema of four rows of neighbouring numbers, <paramref name="pitch"/> apart.</summary>
+    /// <summary>The extrema of four contiguous rows, <paramref name="pitch"/> apart.</summary>
     private static void AlongFour<TOp>(float* x, nint count, nint pitch, float* y)
         where TOp : struct, IExtremum
     {
@@ -117,7 +117,7 @@ internal static unsafe class AxisExtremum
         }
     }
 
-    /// <summary>The first i with <c>x[i] = y</c>; NaN equals NaN.</summary>
+    /// <summary>Finds the first i with <c>x[i] = y</c>; NaN equals NaN.</summary>
     public static int FindAlong(float* x, float y, nint count)
     {
         nint i = 0;
@@ -213,7 +213,7 @@ internal static unsafe class AxisExtremum
         return i;
     }
 
-    /// <summary>Chooses among a number and all lanes.</summary>
+    /// <summary>Reduces <paramref name="y"/> and all lanes to one number.</summary>
     private static void Fold<TOp, TLanes>(TLanes lanes, float* y)
         where TOp : struct, IExtremum
         where TLanes : struct, ILanes<TLanes>
@@ -236,7 +236,7 @@ internal static unsafe class AxisExtremum
         where TLanes : struct, ILanes<TLanes> =>
         TLanes.Store(TOp.Choose(TLanes.Load(each), TLanes.Load(each + TLanes.Count)), each);
 
-    /// <summary>Lowers <c>found[j]</c> to <paramref name="row"/> where x and y are equal, or either is NaN.</summary>
+    /// <summary>Lowers <c>found[j]</c> to <paramref name="row"/> if x and y are equal, or either is NaN.</summary>
     private static void Find(float* x, float* y, nint row, float* found, int width)
     {
         int j = 0;

@@ -3,36 +3,36 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>The terms of sums over the middle of [outer, count, inner], computed in lanes.</summary>
+/// <summary>The terms of sums over the middle axis of [outer, count, inner], computed in lanes.</summary>
 internal interface IAxisTerm
 {
-    /// <summary>Terms of neighbouring j.</summary>
+    /// <summary>Terms of consecutive j.</summary>
     /// <param name="element">The first element of the terms.</param>
-    /// <param name="kept">The first sum that they belong to.</param>
+    /// <param name="kept">The sum that the first term belongs to.</param>
     TLanes Across<TLanes>(nint element, nint kept)
         where TLanes : struct, ILanes<TLanes>;
 
-    /// <summary>Terms of neighbouring i, where inner is 1.</summary>
+    /// <summary>Terms of consecutive i; inner is 1.</summary>
     /// <param name="element">The first element of the terms.</param>
-    /// <param name="kept">The sum that all of them belong to.</param>
+    /// <param name="kept">The sum that all terms belong to.</param>
     TLanes Along<TLanes>(nint element, nint kept)
         where TLanes : struct, ILanes<TLanes>;
 }
 
-/// <summary>Sums over the middle of [outer, count, inner].</summary>
+/// <summary>Sums over the middle axis of [outer, count, inner].</summary>
 /// <remarks>
-/// 64 rows at a time are added in float32, four of them before they meet what was added so far; such blocks are added
-/// in double. So the error does not grow with the number of rows.
+/// Blocks of 64 rows are summed in float32, and the blocks in double. Within a block, groups of four rows are summed
+/// before they are added to the accumulator. So the error does not grow with the number of rows.
 /// </remarks>
 internal static unsafe class AxisSum
 {
-    /// <summary>The most columns of one call.</summary>
+    /// <summary>Maximum number of columns of a call.</summary>
     public const int MaxWidth = 512;
 
-    /// <summary>Rows that are added in float32.</summary>
+    /// <summary>Rows of a block, which is summed in float32.</summary>
     public const int BlockRows = 64;
 
-    // A lane adds at most 128 terms in float32.
+    // A lane of a 128-bit register adds at most 128 terms in float32.
     private const nint ShortRow = 512;
 
     /// <summary>Computes <c>sums[j] = Σ_i term[i, j]</c>.</summary>
@@ -81,8 +81,8 @@ internal static unsafe class AxisSum
     }
 
     /// <summary>
-    /// Computes <c>sums[r] = Σ_i term[r, i]</c> of up to four rows of neighbouring elements. The sum of a row does not
-    /// depend on how many rows there are.
+    /// Computes <c>sums[r] = Σ_i term[r, i]</c> of up to four contiguous rows. The sum of a row does not depend on the
+    /// number of rows.
     /// </summary>
     public static void Along<TTerm>(TTerm term, nint element, nint kept, nint count, int rows, double* sums)
         where TTerm : struct, IAxisTerm
@@ -97,7 +97,7 @@ internal static unsafe class AxisSum
             return;
         }
 
-        // Four accumulators are busy at once; rows that are missing are the last one again.
+        // Four independent accumulators; the last row replaces missing ones.
         float* four = stackalloc float[4];
         new Span<float>(four, 4).Clear();
         Four<TTerm> terms = new(term, element, kept, count, rows);
@@ -238,7 +238,7 @@ internal static unsafe class AxisSum
         public static bool IsFour => true;
     }
 
-    /// <summary>Four rows of neighbouring elements, the last one repeated.</summary>
+    /// <summary>Four contiguous rows; the last row replaces missing ones.</summary>
     private readonly struct Four<TTerm>(TTerm term, nint element, nint kept, nint count, int rows)
         where TTerm : struct, IAxisTerm
     {

@@ -4,8 +4,8 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// Elementwise functions of [outer, count, inner] and [outer, inner], for the elements from one number to another. The
-/// rows of the second array are read again for each i, from a cache.
+/// Elementwise functions of [outer, count, inner] and [outer, inner], for a range of elements. Rows of the second array
+/// are read from cache for every i but the first.
 /// </summary>
 internal static unsafe class Broadcast
 {
@@ -76,7 +76,7 @@ internal static unsafe class Broadcast
         }
     }
 
-    /// <summary>Cuts a range of elements where the place in [outer, inner] does not go on with them.</summary>
+    /// <summary>Cuts a range of elements into pieces that are consecutive in [outer, inner] too.</summary>
     private struct Pieces
     {
         private readonly AxisView _view;
@@ -97,7 +97,7 @@ internal static unsafe class Broadcast
         /// <summary>The first element of the piece.</summary>
         public nint Element { get; private set; }
 
-        /// <summary>The place of the first element in [outer, inner]; of all elements if inner is 1.</summary>
+        /// <summary>The position of the first element in [outer, inner]; of all elements if inner is 1.</summary>
         public nint Kept { get; private set; }
 
         public nint Length { get; private set; }

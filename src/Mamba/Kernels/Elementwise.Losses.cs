@@ -4,7 +4,7 @@ namespace Mamba.Kernels;
 
 internal static unsafe partial class Elementwise
 {
-    /// <summary><c>x</c>, infinities replaced by the largest finite numbers; NaN stays NaN.</summary>
+    /// <summary><c>x</c> clamped to the finite numbers: infinities become ±3.4e38, NaN stays NaN.</summary>
     public readonly struct Finite : IMap
     {
         public static TLanes Apply<TLanes>(TLanes x)
@@ -28,7 +28,7 @@ internal static unsafe partial class Elementwise
             where TLanes : struct, ILanes<TLanes> => -LaneMath.Exp(a - b);
     }
 
-    /// <summary><c>x²/2</c> where <c>|x| ≤ 1</c>, <c>|x| - 1/2</c> beyond.</summary>
+    /// <summary><c>x²/2</c> for <c>|x| ≤ 1</c>, else <c>|x| - 1/2</c>.</summary>
     public readonly struct Huber : IMap
     {
         public static TLanes Apply<TLanes>(TLanes x)

@@ -96,7 +96,7 @@ internal static unsafe partial class Elementwise
         public static TLanes Derivative<TLanes>(TLanes x)
             where TLanes : struct, ILanes<TLanes>
         {
-            // 4·s·(1 - s) with s = σ(2x): 1 - tanh² would have no digit left where tanh is nearly 1.
+            // 4·s·(1 - s) with s = σ(2x): 1 - tanh² loses all digits where tanh is nearly 1.
             TLanes e = LaneMath.Exp(TLanes.Abs(x) * TLanes.Broadcast(-2f)), sum = TLanes.Broadcast(1f) + e;
             return TLanes.Broadcast(4f) * e / (sum * sum);
         }
@@ -118,7 +118,7 @@ internal static unsafe partial class Elementwise
             return TLanes.MultiplyAdd(near * gate * (one - gate), slope, gate);
         }
 
-        /// <summary>Beyond 10 the gate is 0 or 1 to float32, and x³ may overflow.</summary>
+        /// <summary>Clamps x to ±10: beyond, the gate is 0 or 1 in float32, and x³ may overflow.</summary>
         private static TLanes Limited<TLanes>(TLanes x)
             where TLanes : struct, ILanes<TLanes> => TLanes.Clamp(x, TLanes.Broadcast(-10f), TLanes.Broadcast(10f));
 

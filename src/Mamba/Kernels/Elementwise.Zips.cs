@@ -58,7 +58,7 @@ internal static unsafe partial class Elementwise
             where TLanes : struct, ILanes<TLanes> => ShareOfLarger(a, b);
     }
 
-    /// <summary>1 where the first value is larger, ½ where both are equal, 0 where it is smaller.</summary>
+    /// <summary>1 if the first value is larger, ½ if both are equal, 0 if it is smaller.</summary>
     private static TLanes ShareOfLarger<TLanes>(TLanes a, TLanes b)
         where TLanes : struct, ILanes<TLanes>
     {

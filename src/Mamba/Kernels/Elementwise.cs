@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>The functions of one and of two variables that layers are made of.</summary>
+/// <summary>Elementwise functions of one and two variables.</summary>
 internal static unsafe partial class Elementwise
 {
     /// <summary>Computes <c>y[i] += scale·x[i]</c>.</summary>
@@ -37,7 +37,7 @@ internal static unsafe partial class Elementwise
             where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(1f);
     }
 
-    /// <summary><c>-e^x</c>: A from its logarithm.</summary>
+    /// <summary><c>-e^x</c>: A from A_log.</summary>
     public readonly struct NegatedExp : IMap
     {
         public static TLanes Apply<TLanes>(TLanes x)
@@ -109,9 +109,10 @@ internal static unsafe partial class Elementwise
         }
     }
 
-    /// <summary><c>x·Φ(x)</c>, Φ the normal distribution.</summary>
+    /// <summary><c>x·Φ(x)</c>, Φ the standard normal distribution function.</summary>
     /// <remarks>
-    /// GELU: Hendrycks and Gimpel, arXiv:1606.08415. The error function is Abramowitz and Stegun 7.1.26, 1.5e-7.
+    /// GELU: Hendrycks and Gimpel, arXiv:1606.08415. The error function is Abramowitz and Stegun 7.1.26, with an
+    /// error of at most 1.5e-7.
     /// </remarks>
     public readonly struct Gelu : IMap
     {
@@ -142,15 +143,15 @@ internal static unsafe partial class Elementwise
         }
     }
 
-    /// <summary><c>x/|x|</c>, 0 at 0 and less than 1 at subnormal numbers; its derivative is taken to be 0.</summary>
+    /// <summary><c>x/|x|</c>, 0 at 0 and less than 1 at subnormal numbers. The derivative is defined as 0.</summary>
     public readonly struct Sign : IMap
     {
-        private const float Huge = 1.7014118e38f; // 2^127 makes 1 or more of every normal number
+        private const float Huge = 1.7014118e38f; // 2^127: times a normal number, at least 1 in magnitude
 
         public static TLanes Apply<TLanes>(TLanes x)
             where TLanes : struct, ILanes<TLanes>
         {
-            // Clipped, not compared: so NaN stays NaN on every device.
+            // Clamped, not compared, so that NaN stays NaN on every device.
             TLanes one = TLanes.Broadcast(1f);
             return TLanes.Max(TLanes.Min(x * TLanes.Broadcast(Huge), one), -one);
         }

@@ -4,7 +4,7 @@ namespace Mamba.Kernels;
 /// <param name="weight">w, [width, channels].</param>
 /// <param name="bias">[channels], or null.</param>
 /// <param name="width">K, the number of taps.</param>
-/// <param name="left">How many tokens the first tap looks back: K - 1 when causal.</param>
+/// <param name="left">Tokens from the first tap to the output: K - 1 if causal.</param>
 /// <param name="channels">Number of channels.</param>
 internal readonly unsafe struct Filter(float* weight, float* bias, int width, int left, int channels)
 {

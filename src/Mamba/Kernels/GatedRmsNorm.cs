@@ -5,7 +5,7 @@ namespace Mamba.Kernels;
 /// <summary>
 /// RMS norm of one row or group with a gate: <c>norm(x)·silu(z)</c>, or <c>norm(x·silu(z))</c>.
 /// </summary>
-/// <remarks>Dao and Gu, arXiv:2405.21060, section 7.3. All steps but the first read the nearest cache.</remarks>
+/// <remarks>Dao and Gu, arXiv:2405.21060, section 7.3. Steps after the first read from cache.</remarks>
 internal static unsafe class GatedRmsNorm
 {
     public static void Forward(
@@ -24,8 +24,8 @@ internal static unsafe class GatedRmsNorm
     }
 
     /// <summary>
-    /// Adds the row's part to the gradients that are not null. <c>inner</c> is room for a row, the result of whichever
-    /// comes first, computed again; <c>ginner</c> is room for its gradient.
+    /// Adds the row's part to the gradients that are not null. <c>inner</c> is scratch for a row: the recomputed result
+    /// of the first step, norm or gate. <c>ginner</c> is scratch for its gradient.
     /// </summary>
     public static void Backward(
         float* x,

@@ -9,8 +9,8 @@ namespace Mamba.Kernels;
 /// </summary>
 /// <remarks>
 /// Ba et al., arXiv:1607.06450; Zhang and Sennrich, arXiv:1910.07467. The row is read once for each sum and once more
-/// for the result, from the nearest cache. Sums are joined and r is computed in double: with x = 1e-20 and ε = 0,
-/// r² = 1e40 is no float32.
+/// for the result, from cache. Partial sums are added and r is computed in double: with x = 1e-20 and ε = 0, r² = 1e40
+/// exceeds float32.
 /// </remarks>
 internal static unsafe class Norm
 {
@@ -26,8 +26,9 @@ internal static unsafe class Norm
     }
 
     /// <summary>
-    /// Adds the row's part to the gradients that are not null. <c>gsum</c> reaches x beside the norm, where x is a sum
-    /// that is an output too, and joins <c>gx</c>; <c>gresidual</c>, of x's second term, is that of the first.
+    /// Adds the row's part to the gradients that are not null. If x is a sum that is also an output, <c>gsum</c> is the
+    /// gradient of that output; the gradient of x includes it. <c>gresidual</c>, the gradient of the sum's second term,
+    /// receives the same as <c>gx</c>.
     /// </summary>
     public static void Backward(
         float* x,
@@ -42,7 +43,7 @@ internal static unsafe class Norm
         float* gbias,
         int width)
     {
-        // With g = gy·w and d = x - μ: gx = r·(g - mean(g) - d·r²·mean(g·d)), without mean(g) where μ is fixed at 0.
+        // With g = gy·w and d = x - μ: gx = r·(g - mean(g) - d·r²·mean(g·d)), without mean(g) for RMS norm.
         (float mean, double r) = Statistics(x, epsilon, centered, width);
         double meanOfG = centered ? Reduce.Sum(new WeightedValues(gy, weight), width) / width : 0;
         double slope = r * r * Reduce.Sum(new Moments(gy, weight, x, mean), width) / width;

@@ -3,7 +3,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Sums over all elements, and what they scale.</summary>
+/// <summary>Terms of sums over all elements, and the addition of a scalar.</summary>
 internal static unsafe class Reduction
 {
     /// <summary>Computes <c>y[i] += value</c>.</summary>

@@ -3,7 +3,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>What is done with one or two rows of numbers, down the widths.</summary>
+/// <summary>Operations on one or two rows of numbers, for every register width.</summary>
 internal static unsafe class RowMath
 {
     /// <summary>Floats of a cache line.</summary>
@@ -41,7 +41,7 @@ internal static unsafe class RowMath
         return sum;
     }
 
-    /// <summary>Asks for a row that is needed soon; any address is allowed.</summary>
+    /// <summary>Prefetches a row into L2; any address is allowed.</summary>
     public static void Prefetch(float* row, int length)
     {
         if (Sse.IsSupported)

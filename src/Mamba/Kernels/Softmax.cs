@@ -6,7 +6,7 @@ namespace Mamba.Kernels;
 
 /// <summary>The softmax of a row, and the cross-entropy of logits against a target.</summary>
 /// <remarks>
-/// Every exponential is taken of x minus the row's maximum: e^x as written overflows at x = 89.
+/// Every exponential is of x minus the row's maximum: e^x itself overflows at x = 89.
 /// </remarks>
 internal static unsafe class Softmax
 {
@@ -44,10 +44,10 @@ internal static unsafe class Softmax
         return (maximum, (float)Reduce.Sum(new ShiftedExponentials(x, maximum), width));
     }
 
-    /// <summary>The statistics of two parts of a row, of the whole.</summary>
+    /// <summary>Combines the statistics of two parts of a row.</summary>
     public static (float Maximum, float Sum) Combined((float Maximum, float Sum) a, (float Maximum, float Sum) b)
     {
-        // A part of nothing but -infinity counts as nothing: its own sum, of e^(-inf + inf), is NaN.
+        // A part that is -∞ throughout is skipped: its sum, of e^(-∞ + ∞), is NaN.
         if (float.IsNegativeInfinity(b.Maximum))
         {
             return a;
@@ -58,7 +58,7 @@ internal static unsafe class Softmax
             return b;
         }
 
-        float maximum = Math.Max(a.Maximum, b.Maximum); // NaN where either is
+        float maximum = Math.Max(a.Maximum, b.Maximum); // NaN if either is
         double sum = (a.Sum * Math.Exp((double)a.Maximum - maximum)) + (b.Sum * Math.Exp((double)b.Maximum - maximum));
         return (maximum, (float)sum);
     }
@@ -81,7 +81,7 @@ internal static unsafe class Softmax
         }
     }
 
-    // The framework's maximum carries NaN on, as the widths' own would; the order of comparisons cannot matter.
+    // TensorPrimitives.Max propagates NaN, as TLanes.Max does; the order of comparisons does not matter.
     private static float Maximum(float* x, int width) => TensorPrimitives.Max(new ReadOnlySpan<float>(x, width));
 
     private static nint Backward<TLanes>(float* y, float* gy, float dot, float* gx, nint i, nint width)

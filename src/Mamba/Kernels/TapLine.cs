@@ -1,8 +1,8 @@
 namespace Mamba.Kernels;
 
 /// <summary>
-/// How the taps of a filter meet the pixels of one axis: place m reads pixel <c>Origin + m·Next + t·Step</c> at tap t,
-/// zero outside the axis.
+/// The pixels of one axis that the taps of a filter read: place m reads pixel <c>Origin + m·Next + t·Step</c> at tap t,
+/// and zero outside the axis.
 /// </summary>
 internal readonly record struct TapLine
 {
@@ -18,7 +18,7 @@ internal readonly record struct TapLine
     /// <summary>Number of taps.</summary>
     public required int Taps { get; init; }
 
-    /// <summary>The row of the filter that tap 0 has.</summary>
+    /// <summary>The filter's row at tap 0.</summary>
     public required int FirstTap { get; init; }
 
     /// <summary>Rows of the filter from one tap to the next; negative if they are read in reverse.</summary>
@@ -63,12 +63,12 @@ internal readonly record struct TapLine
     };
 
     /// <summary>
-    /// What leads from the places of this convolution back to the pixels phase, phase + stride, …: with
-    /// <c>pixel = Next·m + Step·t + Origin</c>, only every few taps of one pixel meet a place.
+    /// The taps of the backward pass, from the places of this convolution to the pixels phase, phase + stride, …: as
+    /// <c>pixel = Next·m + Step·t + Origin</c>, a pixel uses only every few taps.
     /// </summary>
     public TapLine Backward(int phase)
     {
-        // Taps that meet a place lie Next / gcd apart; read in reverse, the places that they meet ascend.
+        // The taps that a pixel uses lie Next / gcd apart; in reverse order of taps, their places ascend.
         int apart = Next / GreatestDivisor(Next, Step), first = 0, distance = phase - Origin;
         while (first < Taps && (distance - (first * Step)) % Next != 0)
         {
