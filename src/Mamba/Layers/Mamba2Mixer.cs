@@ -2,6 +2,7 @@ using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 using Mamba.StateSpace;
 
 namespace Mamba.Layers;
@@ -32,17 +33,32 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// </param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     public Mamba2Mixer(Device device, Mamba2MixerOptions options, Random? random, double outputScale = 1)
+        : this(device, options, random, outputScale, null, null)
+    {
+    }
+
+    /// <summary>
+    /// Makes a mixer that has the projections and norm of one mixer, and all of the core of another but A; null: its own.
+    /// </summary>
+    private Mamba2Mixer(
+        Device device,
+        Mamba2MixerOptions options,
+        Random? random,
+        double outputScale,
+        Mamba2Mixer? outer,
+        Mamba2Mixer? core)
         : base(
             device,
-            new(device, Valid(options).ConvDim, options.ConvWidth, options.ConvBias, random),
+            core is null ? new(device, Valid(options).ConvDim, options.ConvWidth, options.ConvBias, random) : null,
             [options.Heads, options.HeadDim, options.StateDim],
             options.LearnableInitialState,
-            random)
+            random,
+            core)
     {
         _options = options;
         int heads = options.Heads;
 
-        InProjection = AddModule(
+        InProjection = outer?.InProjection ?? AddModule(
             "in_projection",
             new Linear(
                 device,
@@ -50,15 +66,17 @@ public sealed class Mamba2Mixer : RecurrentMixer
                 (2 * (options.InnerDim - options.SsmDim)) + options.GateDim + options.ConvDim + heads,
                 options.Bias,
                 random));
-        TimeStepBias = AddParameter(
+        TimeStepBias = core?.TimeStepBias ?? AddParameter(
             "dt_bias",
             [heads],
             random is null ? null : values => TimeSteps.FillBias(
                 random, values, options.TimeStepMin, options.TimeStepMax, options.TimeStepFloor));
         ALog = AddParameter("a_log", [heads], random is null ? null : values => LogOfUniform(values, random));
-        D = AddParameter("d", [options.DPerChannel ? options.SsmDim : heads], Initial.Constant(random, 1f));
-        Norm = options.Norm ? AddParameter("norm.weight", [options.SsmDim], Initial.Constant(random, 1f)) : null;
-        OutProjection = AddModule(
+        D = core?.D ?? AddParameter("d", [options.DPerChannel ? options.SsmDim : heads], Initial.Constant(random, 1f));
+        Norm = outer is not null ? outer.Norm
+            : options.Norm ? AddParameter("norm.weight", [options.SsmDim], Initial.Constant(random, 1f))
+            : null;
+        OutProjection = outer?.OutProjection ?? AddModule(
             "out_projection",
             new Linear(device, options.InnerDim, options.ModelDim, options.Bias, random, outputScale));
     }
@@ -97,6 +115,11 @@ public sealed class Mamba2Mixer : RecurrentMixer
         Segments? segments = null) =>
         Core(new Operands(xbc, z, delta), state, segments);
 
+    internal override int CoreDim => _options.SsmDim;
+
+    internal override Mamba2Mixer CreateSibling(DirectionTying tying, Random? random) =>
+        new(Device, _options, random, 1, this, tying == DirectionTying.AllButA ? this : null);
+
     private protected override Operands Split(DeviceArray projected)
     {
         int start = (2 * MlpDim) + _options.GateDim;
@@ -107,8 +130,8 @@ public sealed class Mamba2Mixer : RecurrentMixer
     }
 
     private protected override (DeviceArray Y, DeviceArray Hidden) Scan(
-        in Operands operands, DeviceArray hidden, Segments? segments) =>
-        Functions.Ssd(Inputs(operands) with { InitialState = hidden }, segments);
+        in Operands operands, DeviceArray hidden, Segments? segments, ScanOrder? order) =>
+        Functions.Ssd(Inputs(operands) with { InitialState = hidden }, segments, order);
 
     private protected override DeviceArray ScanStep(
         in Operands operands, DeviceArray hidden, StateSlots? slots) =>

@@ -2,6 +2,7 @@ using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 
 namespace Mamba.Layers;
 
@@ -18,6 +19,8 @@ namespace Mamba.Layers;
 /// </example>
 public sealed class MambaMixer : RecurrentMixer
 {
+    private readonly MambaMixerOptions _options;
+
     /// <summary>Makes the mixer.</summary>
     /// <param name="device">Where the weights live.</param>
     /// <param name="options">Sizes and options.</param>
@@ -27,19 +30,35 @@ public sealed class MambaMixer : RecurrentMixer
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
     public MambaMixer(Device device, MambaMixerOptions options, Random? random, double outputScale = 1)
+        : this(device, options, random, outputScale, null, null)
+    {
+    }
+
+    /// <summary>
+    /// Makes a mixer that has the projections of one mixer, and all of the core of another but A; null: its own.
+    /// </summary>
+    private MambaMixer(
+        Device device,
+        MambaMixerOptions options,
+        Random? random,
+        double outputScale,
+        MambaMixer? outer,
+        MambaMixer? core)
         : base(
             device,
-            new(device, Valid(options).InnerDim, options.ConvWidth, options.ConvBias, random),
+            core is null ? new(device, Valid(options).InnerDim, options.ConvWidth, options.ConvBias, random) : null,
             [options.StateDim, options.InnerDim],
             options.LearnableInitialState,
-            random)
+            random,
+            core)
     {
+        _options = options;
         int inner = options.InnerDim;
-        InProjection = AddModule(
+        InProjection = outer?.InProjection ?? AddModule(
             "in_projection",
             new Linear(device, options.ModelDim, (options.Gate ? 2 : 1) * inner, options.Bias, random));
-        Ssm = AddModule(new SelectiveSsm(device, options, random));
-        OutProjection = AddModule(
+        Ssm = AddModule(new SelectiveSsm(device, options, random, core?.Ssm));
+        OutProjection = outer?.OutProjection ?? AddModule(
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
     }
 
@@ -68,9 +87,12 @@ public sealed class MambaMixer : RecurrentMixer
         DeviceArray x, DeviceArray z = default, LayerState? state = null, Segments? segments = null) =>
         Core(new Operands(x, z), state, segments);
 
+    internal override MambaMixer CreateSibling(DirectionTying tying, Random? random) =>
+        new(Device, _options, random, 1, this, tying == DirectionTying.AllButA ? this : null);
+
     private protected override (DeviceArray Y, DeviceArray Hidden) Scan(
-        in Operands operands, DeviceArray hidden, Segments? segments) =>
-        Functions.SelectiveScan(Inputs(operands) with { InitialState = hidden }, segments);
+        in Operands operands, DeviceArray hidden, Segments? segments, ScanOrder? order) =>
+        Functions.SelectiveScan(Inputs(operands) with { InitialState = hidden }, segments, order);
 
     private protected override DeviceArray ScanStep(
         in Operands operands, DeviceArray hidden, StateSlots? slots) =>

@@ -2,6 +2,7 @@ using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 
 namespace Mamba.Layers;
 
@@ -13,14 +14,26 @@ public abstract class RecurrentMixer : SequenceMixer
 {
     private readonly Shape _hidden;
 
+    /// <summary>Makes the mixer.</summary>
+    /// <param name="device">Where the weights live.</param>
+    /// <param name="convolution">The convolution; null if it is another mixer's.</param>
+    /// <param name="hidden">Shape of one sequence's h.</param>
+    /// <param name="learnsInitialState">Whether h before the first token is learned.</param>
+    /// <param name="random">Source of the first weights.</param>
+    /// <param name="core">The mixer whose convolution and initial state this one has, if it has none of its own.</param>
     private protected RecurrentMixer(
-        Device device, DepthwiseConvolution convolution, Shape hidden, bool learnsInitialState, Random? random)
+        Device device,
+        DepthwiseConvolution? convolution,
+        Shape hidden,
+        bool learnsInitialState,
+        Random? random,
+        RecurrentMixer? core)
         : base(device)
     {
         _hidden = hidden;
-        Convolution = AddModule("convolution", convolution);
-        InitialState = learnsInitialState
-            ? AddParameter("initial_state", hidden, Initial.Constant(random, 0f))
+        Convolution = core?.Convolution ?? AddModule("convolution", convolution!);
+        InitialState = core is not null ? core.InitialState
+            : learnsInitialState ? AddParameter("initial_state", hidden, Initial.Constant(random, 0f))
             : null;
     }
 
@@ -38,6 +51,9 @@ public abstract class RecurrentMixer : SequenceMixer
 
     /// <summary>Shape of one sequence's h.</summary>
     internal Shape HiddenShape => _hidden;
+
+    /// <summary>Width of the core's output.</summary>
+    internal virtual int CoreDim => OutProjection.Weight.Value.Shape[1];
 
     /// <summary>
     /// Makes the state before the first token trainable: in a mixer without one, it begins as zero, which changes
@@ -114,6 +130,44 @@ public abstract class RecurrentMixer : SequenceMixer
     /// <inheritdoc/>
     public override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);
 
+    /// <summary>
+    /// Makes a mixer with the projections and the norm of this one, and a core of its own or, with
+    /// <see cref="DirectionTying.AllButA"/>, an A of its own.
+    /// </summary>
+    /// <param name="tying">What the two share.</param>
+    /// <param name="random">Source of the first weights; null leaves them unset.</param>
+    /// <returns>The mixer, whose parameters are those that it does not share.</returns>
+    internal abstract RecurrentMixer CreateSibling(DirectionTying tying, Random? random);
+
+    /// <summary>Convolution and core over whole sequences in another order; neither gate nor norm.</summary>
+    /// <param name="order">The order in which the core reads the tokens.</param>
+    /// <param name="projected">The output of the input projection, tokens in their places.</param>
+    /// <param name="segments">Packed sequences, or null.</param>
+    /// <returns>The core's output, tokens in their places: [batch, length, <see cref="CoreDim"/>].</returns>
+    internal DeviceArray MixIn(ScanOrder order, DeviceArray projected, Segments? segments)
+    {
+        Operands operands = Split(projected) with { Z = default };
+        if (order.IsPermutation)
+        {
+            return Mix(operands, null, segments, order).Y;
+        }
+
+        // Padding passes through the convolution, too, so tokens are copied into their order before it.
+        Operands read = operands with
+        {
+            X = Functions.Reorder(operands.X, order, segments),
+            Delta = operands.Delta.Exists ? Functions.Reorder(operands.Delta, order, segments) : default,
+        };
+        return Functions.Restore(Mix(read, null, segments).Y, order, segments);
+    }
+
+    /// <summary>Gate and norm of a core's output that has neither.</summary>
+    internal DeviceArray GateAndNorm(DeviceArray y, DeviceArray projected)
+    {
+        DeviceArray z = Split(projected).Z;
+        return Finish(z.Exists ? Functions.Gate(y, z) : y, projected);
+    }
+
     /// <summary>Cuts the output of the input projection: x, and z if there is a gate.</summary>
     private protected virtual Operands Split(DeviceArray projected)
     {
@@ -125,9 +179,10 @@ public abstract class RecurrentMixer : SequenceMixer
     /// <param name="operands">The operands, x after the convolution.</param>
     /// <param name="hidden">h before the first token; <c>default</c>: zero.</param>
     /// <param name="segments">Packed sequences, or null.</param>
+    /// <param name="order">The order in which time visits the tokens, a permutation; null: as they stand.</param>
     /// <returns>The output, and h after the last token.</returns>
     private protected abstract (DeviceArray Y, DeviceArray Hidden) Scan(
-        in Operands operands, DeviceArray hidden, Segments? segments);
+        in Operands operands, DeviceArray hidden, Segments? segments, ScanOrder? order);
 
     /// <summary>The same operation for one token of every sequence.</summary>
     /// <param name="operands">The operands, x after the convolution.</param>
@@ -152,7 +207,7 @@ public abstract class RecurrentMixer : SequenceMixer
 
     /// <summary>Convolution and core, which leave the state as it is.</summary>
     private (DeviceArray Y, DeviceArray Window, DeviceArray Hidden) Mix(
-        in Operands operands, LayerState? state, Segments? segments)
+        in Operands operands, LayerState? state, Segments? segments, ScanOrder? order = null)
     {
         MixerState? own = (MixerState?)state;
         (DeviceArray convolved, DeviceArray window) = Functions.CausalConvolution(
@@ -161,12 +216,13 @@ public abstract class RecurrentMixer : SequenceMixer
             Optional(Convolution.Bias),
             silu: true,
             own?.Window ?? default,
-            segments);
+            segments,
+            order);
         DeviceArray before = own is not null ? own.HiddenBefore()
             : InitialState is not null
                 ? Functions.Repeat(InitialState.Value, segments?.Count ?? operands.X.Shape[0])
                 : default;
-        (DeviceArray y, DeviceArray hidden) = Scan(operands with { X = convolved }, before, segments);
+        (DeviceArray y, DeviceArray hidden) = Scan(operands with { X = convolved }, before, segments, order);
         return (y, window, hidden);
     }
 

@@ -3,6 +3,7 @@ using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 using Mamba.StateSpace;
 
 namespace Mamba.Layers;
@@ -36,20 +37,35 @@ public sealed class S4dMixer : RecurrentMixer
     /// </param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     public S4dMixer(Device device, S4dMixerOptions options, Random? random, double outputScale = 1)
+        : this(device, options, random, outputScale, null, null)
+    {
+    }
+
+    /// <summary>
+    /// Makes a mixer that has the projections of one mixer, and all of the core of another but A; null: its own.
+    /// </summary>
+    private S4dMixer(
+        Device device,
+        S4dMixerOptions options,
+        Random? random,
+        double outputScale,
+        S4dMixer? outer,
+        S4dMixer? core)
         : base(
             device,
-            new(device, Valid(options).InnerDim, options.ConvWidth, options.ConvBias, random),
+            core is null ? new(device, Valid(options).InnerDim, options.ConvWidth, options.ConvBias, random) : null,
             options.StateShape,
             options.LearnableInitialState,
-            random)
+            random,
+            core)
     {
         _options = options;
         (int inner, int states) = (options.InnerDim, options.States);
 
-        InProjection = AddModule(
+        InProjection = outer?.InProjection ?? AddModule(
             "in_projection",
             new Linear(device, options.ModelDim, (options.Gate ? 2 : 1) * inner, options.Bias, random));
-        TimeStepBias = AddParameter(
+        TimeStepBias = core?.TimeStepBias ?? AddParameter(
             "dt_bias",
             [inner],
             random is null ? null : values => TimeSteps.FillBias(
@@ -62,9 +78,9 @@ public sealed class S4dMixer : RecurrentMixer
             : null;
 
         // A complex number of variance 1 has parts of variance 1/2.
-        C = AddParameter("c", options.StateShape, Initial.Normal(random, options.IsComplex ? Math.Sqrt(0.5) : 1));
-        D = AddParameter("d", [inner], Initial.Constant(random, 1f));
-        OutProjection = AddModule(
+        C = core?.C ?? AddParameter("c", options.StateShape, Initial.Normal(random, options.IsComplex ? Math.Sqrt(0.5) : 1));
+        D = core?.D ?? AddParameter("d", [inner], Initial.Constant(random, 1f));
+        OutProjection = outer?.OutProjection ?? AddModule(
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
     }
 
@@ -89,10 +105,25 @@ public sealed class S4dMixer : RecurrentMixer
     /// <inheritdoc/>
     public override Linear OutProjection { get; }
 
+    internal override S4dMixer CreateSibling(DirectionTying tying, Random? random) =>
+        new(Device, _options, random, 1, this, tying == DirectionTying.AllButA ? this : null);
+
     private protected override (DeviceArray Y, DeviceArray Hidden) Scan(
-        in Operands operands, DeviceArray hidden, Segments? segments) =>
-        Functions.TimeInvariantScan(
-            operands.X, TimeStepBias.Value, A(), B(), C.Value, D.Value, operands.Z, hidden, segments);
+        in Operands operands, DeviceArray hidden, Segments? segments, ScanOrder? order)
+    {
+        order ??= ScanOrder.Forward;
+        (DeviceArray y, hidden) = Functions.TimeInvariantScan(
+            Functions.Reorder(operands.X, order, segments),
+            TimeStepBias.Value,
+            A(),
+            B(),
+            C.Value,
+            D.Value,
+            operands.Z.Exists ? Functions.Reorder(operands.Z, order, segments) : default,
+            hidden,
+            segments);
+        return (Functions.Restore(y, order, segments), hidden);
+    }
 
     private protected override DeviceArray ScanStep(
         in Operands operands, DeviceArray hidden, StateSlots? slots) =>

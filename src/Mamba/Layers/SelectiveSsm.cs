@@ -37,24 +37,33 @@ public sealed class SelectiveSsm : Module, ILayer
     /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     public SelectiveSsm(Device device, MambaMixerOptions options, Random? random)
+        : this(device, options, random, null)
+    {
+    }
+
+    /// <summary>Makes the layer; all but A is another's, if one is given.</summary>
+    internal SelectiveSsm(Device device, MambaMixerOptions options, Random? random, SelectiveSsm? shared)
         : base(device)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         _options = options;
         (int inner, int states, int rank) = (options.InnerDim, options.StateDim, options.TimeStepRank);
-        XProjection = AddModule("x_projection", new Linear(device, inner, rank + (2 * states), false, random));
+        XProjection = shared?.XProjection ?? AddModule(
+            "x_projection", new Linear(device, inner, rank + (2 * states), false, random));
         double range = options.TimeStepScale / Math.Sqrt(rank);
-        TimeStep = AddModule("dt_projection", new Linear(
-            device,
-            [inner, rank],
-            options.ConstantTimeStepWeights
-                ? Initial.Constant(random, (float)range)
-                : Initial.Uniform(random, -range, range),
-            random is null ? null : values => TimeSteps.FillBias(
-                random, values, options.TimeStepMin, options.TimeStepMax, options.TimeStepFloor)));
+        TimeStep = shared?.TimeStep ?? AddModule(
+            "dt_projection",
+            new Linear(
+                device,
+                [inner, rank],
+                options.ConstantTimeStepWeights
+                    ? Initial.Constant(random, (float)range)
+                    : Initial.Uniform(random, -range, range),
+                random is null ? null : values => TimeSteps.FillBias(
+                    random, values, options.TimeStepMin, options.TimeStepMax, options.TimeStepFloor)));
         ALog = AddParameter("a_log", [states, inner], random is null ? null : LogOfStateIndex);
-        D = AddParameter("d", [inner], Initial.Constant(random, 1f));
+        D = shared?.D ?? AddParameter("d", [inner], Initial.Constant(random, 1f));
     }
 
     /// <summary>Makes Δ (of low rank), B and C of x.</summary>
