@@ -8,6 +8,7 @@ internal static class QuickRows
         .. MachineRows.All,
         .. MatMulRows.All,
         .. ScanRows.All,
+        .. CrossScanRows.All,
         .. SsdRows.All,
         .. SsdRouteRows.All,
         .. ConvolutionRows.All,

@@ -1,0 +1,126 @@
+using Mamba.Autograd;
+using Mamba.Benchmarks.Problems;
+using Mamba.Cpu;
+using Mamba.Memory;
+using Mamba.Operations;
+
+namespace Mamba.Benchmarks.Quick;
+
+/// <summary>Four orders of the same tokens in one scan, beside four plain scans whose outputs are added up.</summary>
+internal static class CrossScanRows
+{
+    private const double Goal = 1.2;
+
+    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(8);
+
+    public static IEnumerable<QuickRow> All => [.. Rows(16), .. Rows(1)];
+
+    private static IEnumerable<QuickRow> Rows(int states)
+    {
+        string name = $"cross-scan 56x56 D{CrossScanProblem.Channels} N{states}";
+        return
+        [
+            .. Times($"{name} forward", states, backward: false),
+            .. Times($"{name} forward+backward", states, backward: true),
+            new($"{name} memory of a training step", "MB", _ => Megabytes(states, inOrders: true))
+            {
+                LowerIsBetter = true,
+            },
+            new($"{name} memory, ours / four plain scans summed", "ratio", _ =>
+                Megabytes(states, inOrders: true) / Megabytes(states, inOrders: false))
+            {
+                Goal = Goal,
+                LowerIsBetter = true,
+            },
+        ];
+    }
+
+    private static IEnumerable<QuickRow> Times(string name, int states, bool backward)
+    {
+        Lazy<Turns> turns = new(() => Measure(states, backward));
+        return
+        [
+            new(name, "ms", _ => 1000 * turns.Value.First) { LowerIsBetter = true },
+            new($"{name}, four plain scans summed", "ms", _ => 1000 * turns.Value.Second) { LowerIsBetter = true },
+            new($"{name}, ours / four plain scans summed", "ratio", _ => turns.Value.Ratio)
+            {
+                Goal = Goal,
+                LowerIsBetter = true,
+            },
+        ];
+    }
+
+    private static Turns Measure(int states, bool backward)
+    {
+        using CpuDevice device = new(1);
+        using DeviceScope scope = device.Scope();
+        Work work = new(device, states);
+        return Timing.InTurns(() => work.Run(inOrders: true, backward), () => work.Run(false, backward), Budget);
+    }
+
+    /// <summary>All that a training step takes, but for its inputs.</summary>
+    private static double Megabytes(int states, bool inOrders)
+    {
+        using CpuDevice device = new(1);
+        using DeviceScope scope = device.Scope();
+        Work work = new(device, states);
+        long inputs = device.AllocatedBytes;
+        work.Run(inOrders, backward: true);
+        return (device.AllocatedBytes - inputs) / 1e6;
+    }
+
+    private sealed class Work(CpuDevice device, int states)
+    {
+        private readonly ScanInputs _all = CrossScanProblem.Of(device, states, CrossScanProblem.Directions);
+
+        private readonly ScanInputs[] _parts =
+        [
+            .. Enumerable.Range(0, CrossScanProblem.Directions).Select(_ => CrossScanProblem.Of(device, states, 1)),
+        ];
+
+        public void Run(bool inOrders, bool backward)
+        {
+            using DeviceScope scope = device.Scope();
+            if (!backward)
+            {
+                Forward(inOrders);
+                return;
+            }
+
+            using Tape tape = new(device);
+            foreach (ScanInputs inputs in inOrders ? [_all] : _parts)
+            {
+                Watch(tape, inputs);
+            }
+
+            DeviceArray y = Forward(inOrders);
+            tape.Backward((y, _all.X));
+        }
+
+        private DeviceArray Forward(bool inOrders)
+        {
+            if (inOrders)
+            {
+                return Functions.MultiScan(_all, CrossScanProblem.Orders).Y;
+            }
+
+            DeviceArray sum = default;
+            foreach (ScanInputs part in _parts)
+            {
+                DeviceArray y = Functions.SelectiveScan(part with { X = _parts[0].X }).Y;
+                sum = sum.Exists ? sum + y : y;
+            }
+
+            return sum;
+        }
+
+        private static void Watch(Tape tape, ScanInputs inputs)
+        {
+            foreach (DeviceArray input in new[]
+                { inputs.X, inputs.Delta, inputs.A, inputs.B, inputs.C, inputs.D, inputs.DeltaBias })
+            {
+                tape.Watch(input);
+            }
+        }
+    }
+}
