@@ -1,6 +1,6 @@
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>What one step of AdamW multiplies with.</summary>
+/// <summary>The factors of one step of AdamW.</summary>
 /// <param name="decay"><c>η·λ</c>.</param>
 /// <param name="gain1"><c>1 - β₁</c>.</param>
 /// <param name="gain2"><c>1 - β₂</c>.</param>

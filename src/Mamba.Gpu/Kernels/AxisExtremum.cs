@@ -3,17 +3,17 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>y[o, p, j]</c>, the largest or smallest of <c>x[o, i, j]</c> over the rows i of part p, and the first i where it
-/// stands. Each thread has one number of y.
+/// <c>y[o, p, j]</c>, the largest or smallest of <c>x[o, i, j]</c> over the rows i of part p, and the first i that has
+/// it. Each thread computes one element of y.
 /// </summary>
-/// <param name="total">Numbers of y.</param>
+/// <param name="total">Number of elements of y.</param>
 /// <param name="inner">Columns of a row.</param>
-/// <param name="part">How rows are cut into parts.</param>
+/// <param name="part">How the rows are divided into parts.</param>
 /// <param name="x">The rows [outer, count].</param>
 /// <param name="smallest">1 for the smallest, 0 for the largest.</param>
 /// <param name="y">The extrema.</param>
-/// <param name="places">Where they stand.</param>
-/// <param name="find">How places are found: one of the constants.</param>
+/// <param name="places">The row i of each extremum.</param>
+/// <param name="find">How places are determined: one of the constants.</param>
 /// <param name="earlier">The places of x, if x holds the extrema of parts.</param>
 internal readonly struct AxisExtremumKernel(
     long total,
@@ -29,10 +29,10 @@ internal readonly struct AxisExtremumKernel(
     /// <summary>No places are wanted.</summary>
     public const int None = 0;
 
-    /// <summary>Places are counted in x.</summary>
+    /// <summary>A place is the index i in x.</summary>
     public const int First = 1;
 
-    /// <summary>Places are those of the parts that x holds the extrema of.</summary>
+    /// <summary>x holds the extrema of parts; a place is copied from theirs.</summary>
     public const int OfParts = 2;
 
     public void Run()

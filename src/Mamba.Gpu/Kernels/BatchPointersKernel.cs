@@ -2,14 +2,14 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Where the matrices of a batch of two levels stand in memory, in bytes.</summary>
+/// <summary>Addresses of the matrices of a two-level batch; strides in bytes.</summary>
 internal readonly struct BatchAddresses(long first, long outerStride, long innerStride)
 {
     public long Of(int outer, int inner) => first + (outer * outerStride) + (inner * innerStride);
 }
 
 /// <summary>
-/// Lists the addresses of a batch's matrices, those of A, then of B, then of C, as cuBLAS takes them.
+/// Writes the addresses of a batch's matrices for cuBLAS: first all of A, then all of B, then all of C.
 /// </summary>
 internal readonly struct BatchPointersKernel(
     int count, int inner, BatchAddresses a, BatchAddresses b, BatchAddresses c, ArrayView<long> pointers) : IKernel

@@ -5,12 +5,12 @@ namespace Mamba.Gpu.Kernels;
 /// <summary>
 /// <c>parts[p, j] = Σ x[i, j]</c> over the rows i of part p: the first step of <c>y[j] += Σ_i x[i, j]</c>.
 /// </summary>
-/// <param name="x">Any rows.</param>
-/// <param name="rows">Their number.</param>
-/// <param name="width">Columns; a thread has four neighbours.</param>
+/// <param name="x">The rows.</param>
+/// <param name="rows">Number of rows.</param>
+/// <param name="width">Number of columns; a thread sums four adjacent ones.</param>
 /// <param name="partRows">Rows of a part.</param>
-/// <param name="columnGroups">Groups that one part's columns are shared out to.</param>
-/// <param name="parts">A row for each part.</param>
+/// <param name="columnGroups">Groups that share the columns of a part.</param>
+/// <param name="parts">One row per part.</param>
 internal readonly struct ColumnPartsKernel(
     GpuRows x, long rows, int width, int partRows, int columnGroups, GpuRows parts) : IKernel
 {
@@ -32,7 +32,7 @@ internal readonly struct ColumnPartsKernel(
     }
 }
 
-/// <summary><c>y[j] += Σ_p parts[p, j]</c>; the threads of one x share out the parts of their four columns.</summary>
+/// <summary><c>y[j] += Σ_p parts[p, j]</c>; threads with the same x share four columns.</summary>
 internal readonly struct AddPartsKernel(GpuRows parts, int count, int width, GpuRows y) : IKernel
 {
     public void Run()

@@ -2,16 +2,16 @@ using Mamba.Kernels;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>What a convolution is computed from: <c>Σ_k w[k]·x_{t-left+k}</c> over channels and sequences.</summary>
-/// <param name="blocks">Tokens that a thread takes one after the other.</param>
+/// <summary>The inputs of a convolution, <c>Σ_k w[k]·x_{t-left+k}</c> over channels and sequences.</summary>
+/// <param name="blocks">Blocks of tokens; each is computed by one thread.</param>
 /// <param name="x">The input.</param>
 /// <param name="window">The inputs before every sequence's first token, oldest first; optional.</param>
-/// <param name="weight">A row for each tap.</param>
+/// <param name="weight">One row per tap.</param>
 /// <param name="bias">The bias; optional.</param>
 /// <param name="taps">K.</param>
-/// <param name="left">Taps that look back.</param>
+/// <param name="left">Number of taps that look back.</param>
 /// <param name="channels">Number of channels.</param>
-/// <param name="isReversed">1 where the taps are counted from the last, else 0.</param>
+/// <param name="isReversed">1 if the taps are in reverse order, else 0.</param>
 internal readonly struct ConvolutionArrays(
     SequenceBlocks blocks,
     GpuRows x,
@@ -31,11 +31,11 @@ internal readonly struct ConvolutionArrays(
 
     public int Channels { get; } = channels;
 
-    /// <summary>Whether four channels can be read at once wherever they stand.</summary>
+    /// <summary>Whether every load of four channels is aligned and inside its row.</summary>
     public bool AreWhole => x.AreAligned && weight.AreAligned && Channels % 4 == 0
         && (bias.AreAligned || !bias.Exists) && (window.AreAligned || !window.Exists);
 
-    /// <summary>A tap's weights; zeros behind the last.</summary>
+    /// <summary>A tap's weights; zeros past the last tap.</summary>
     public QuadWords Weight<TWords>(int tap, long channel)
         where TWords : struct, IRowWords
     {
@@ -52,7 +52,7 @@ internal readonly struct ConvolutionArrays(
         where TWords : struct, IRowWords =>
         bias.Exists ? TWords.Load(bias, 0, (int)channel, Channels).Value : default;
 
-    /// <summary>Input t of a sequence; before its start the window or zeros, after its end zeros.</summary>
+    /// <summary>Input t of a sequence: from the window, or zero, before its start; zero after its end.</summary>
     public QuadWords Input<TWords>(int sequence, int t, long channel)
         where TWords : struct, IRowWords
     {
@@ -70,7 +70,7 @@ internal readonly struct ConvolutionArrays(
         return words;
     }
 
-    /// <summary>The weighted sums of four tokens from t on, with the bias: each input is read once.</summary>
+    /// <summary>The weighted sums of tokens t to t + 3, with the bias. Each input is loaded once.</summary>
     public QuadOfTokens Sums<TWords>(int sequence, int t, long channel)
         where TWords : struct, IRowWords
     {
@@ -83,7 +83,7 @@ internal readonly struct ConvolutionArrays(
         Quad x0 = default, x1 = default, x2 = default;
         for (int k = 0; k < Taps; k += 4)
         {
-            // Four taps are on their way together.
+            // Four taps are in flight at once.
             QuadWords w0 = Weight<TWords>(k, channel), w1 = Weight<TWords>(k + 1, channel);
             QuadWords w2 = Weight<TWords>(k + 2, channel), w3 = Weight<TWords>(k + 3, channel);
             QuadWords i0 = Input<TWords>(sequence, first + k + 3, channel);
@@ -117,7 +117,7 @@ internal struct QuadOfTokens
     public Quad T2;
     public Quad T3;
 
-    /// <summary>Adds a tap's products with the inputs that it meets.</summary>
+    /// <summary>Adds the products of a tap with the inputs of the four tokens.</summary>
     public void Add(Quad weight, Quad x0, Quad x1, Quad x2, Quad x3)
     {
         T0 += weight * x0;
@@ -126,7 +126,7 @@ internal struct QuadOfTokens
         T3 += weight * x3;
     }
 
-    /// <summary>The same where there is such a tap: NaN times a weight of zero is NaN.</summary>
+    /// <summary>The same, if the tap exists: a weight of zero would not do, because NaN·0 is NaN.</summary>
     public void AddIf(bool isTap, Quad weight, Quad x0, Quad x1, Quad x2, Quad x3)
     {
         if (isTap)
@@ -136,7 +136,7 @@ internal struct QuadOfTokens
     }
 }
 
-/// <summary>A thread's place in a convolution: four channels of a block of tokens.</summary>
+/// <summary>A thread's position in a convolution: four channels of a block of tokens.</summary>
 internal readonly struct ConvolutionPlace
 {
     public ConvolutionPlace(Plane plane, in SequenceBlocks blocks)
@@ -157,24 +157,24 @@ internal readonly struct ConvolutionPlace
 
     public int Sequence { get; }
 
-    /// <summary>The block's first token, counted in its sequence.</summary>
+    /// <summary>The block's first token, relative to its sequence.</summary>
     public int Token { get; }
 
-    /// <summary>The sequence's first token.</summary>
+    /// <summary>The sequence's first token, in the whole batch.</summary>
     public long Start { get; }
 
-    /// <summary>Tokens of the block; none where it is 0 or less.</summary>
+    /// <summary>Tokens of the block; 0 or less if it is empty.</summary>
     public int Count { get; }
 }
 
 /// <summary>
-/// <c>y_t = f(bias + Σ_k w[k]·x_{t-left+k})</c>, and the window where one thread has a whole sequence.
+/// <c>y_t = f(bias + Σ_k w[k]·x_{t-left+k})</c>, and the final window if one thread computes a whole sequence.
 /// </summary>
 /// <param name="plane">Blocks and channels.</param>
 /// <param name="arrays">The inputs, in blocks of four tokens.</param>
-/// <param name="silu">Whether f is SiLU.</param>
+/// <param name="silu">1 if f is SiLU, 0 if it is the identity.</param>
 /// <param name="y">The output.</param>
-/// <param name="slide">What moves the window on; without an array where that is left for later.</param>
+/// <param name="slide">Updates the window; <c>default</c> if a later launch does it.</param>
 internal readonly struct ConvolutionKernel<TWords>(
     Plane plane, ConvolutionArrays arrays, int silu, GpuRows y, WindowSlide slide) : IKernel
     where TWords : struct, IRowWords
@@ -209,7 +209,7 @@ internal readonly struct ConvolutionKernel<TWords>(
     }
 }
 
-/// <summary>Copies a sequence's last inputs to its window, upwards: it may be the window that is read.</summary>
+/// <summary>Copies a sequence's last inputs to its window, in ascending order: it may read the same window.</summary>
 internal readonly struct WindowSlide(GpuRows final)
 {
     public void Run<TWords>(in ConvolutionArrays arrays, int sequence, long channel)
@@ -218,7 +218,7 @@ internal readonly struct WindowSlide(GpuRows final)
         int first = arrays.Blocks.Sequences.Length(sequence) - arrays.Left;
         for (int j = 0; j < arrays.Left && final.Exists; j += 4)
         {
-            // Four are read before the first is written.
+            // Four loads are in flight before the first store.
             QuadWords w0 = arrays.Input<TWords>(sequence, first + j, channel);
             QuadWords w1 = arrays.Input<TWords>(sequence, first + j + 1, channel);
             QuadWords w2 = arrays.Input<TWords>(sequence, first + j + 2, channel);
@@ -240,7 +240,7 @@ internal readonly struct WindowSlide(GpuRows final)
     }
 }
 
-/// <summary>Moves the windows of all sequences on; a row of the plane is a sequence.</summary>
+/// <summary>Updates the windows of all sequences; a row of the plane is a sequence.</summary>
 internal readonly struct WindowKernel(Plane plane, ConvolutionArrays arrays, WindowSlide slide) : IKernel
 {
     public void Run()

@@ -6,7 +6,7 @@ namespace Mamba.Gpu.Kernels;
 /// <param name="plane">Blocks and channels.</param>
 /// <param name="arrays">The inputs, in blocks of four tokens.</param>
 /// <param name="gy">The gradient of the output.</param>
-/// <param name="g">Is set.</param>
+/// <param name="g">Receives the gradient.</param>
 internal readonly struct ConvolutionSlopeKernel(Plane plane, ConvolutionArrays arrays, GpuRows gy, GpuRows g) : IKernel
 {
     public void Run()
@@ -34,13 +34,13 @@ internal readonly struct ConvolutionSlopeKernel(Plane plane, ConvolutionArrays a
 }
 
 /// <summary>
-/// <c>gx_t += Σ_k w[k]·g_{t+left-k}</c>: a convolution of g with the taps in reverse; and the gradient of the final
-/// window, which is a copy of the last inputs.
+/// <c>gx_t += Σ_k w[k]·g_{t+left-k}</c>, a convolution of g with reversed taps, plus the gradient of the final window,
+/// which is a copy of the last inputs.
 /// </summary>
 /// <param name="plane">Blocks and channels.</param>
-/// <param name="reversed">g as the input, taps and left counted from the other end, in blocks of four tokens.</param>
+/// <param name="reversed">g as the input, with taps reversed, in blocks of four tokens.</param>
 /// <param name="gfinal">The gradient of the final window; optional.</param>
-/// <param name="gx">Is added to.</param>
+/// <param name="gx">The gradient of x, added to.</param>
 internal readonly struct ConvolutionInputKernel(
     Plane plane, ConvolutionArrays reversed, GpuRows gfinal, GpuRows gx) : IKernel
 {
@@ -74,13 +74,13 @@ internal readonly struct ConvolutionInputKernel(
 }
 
 /// <summary>
-/// The gradient of a causal convolution's initial window: <c>Σ_k w[k]·g_{j-k}</c> for its row j, and that of the final
-/// window's rows that are copies.
+/// Row j of the gradient of a causal convolution's initial window: <c>Σ_k w[k]·g_{j-k}</c>, plus the gradient of the
+/// final window's row that is a copy of row j.
 /// </summary>
 /// <param name="plane">The rows of all windows, and channels.</param>
 /// <param name="arrays">g as the input.</param>
 /// <param name="gfinal">The gradient of the final window; optional.</param>
-/// <param name="gwindow">Is added to.</param>
+/// <param name="gwindow">The gradient of the initial window, added to.</param>
 internal readonly struct ConvolutionWindowKernel(
     Plane plane, ConvolutionArrays arrays, GpuRows gfinal, GpuRows gwindow) : IKernel
 {
@@ -110,14 +110,14 @@ internal readonly struct ConvolutionWindowKernel(
 }
 
 /// <summary>
-/// <c>Σ_t g_t·x_{t-left+k}</c> and <c>Σ_t g_t</c> over the tokens of a block, for four taps and four channels at once.
+/// <c>Σ_t g_t·x_{t-left+k}</c> and <c>Σ_t g_t</c> over the tokens of a block; a thread has four taps and four channels.
 /// </summary>
-/// <param name="plane">Blocks, for every four taps, and channels.</param>
+/// <param name="plane">Rows (block, quad of taps), columns channels.</param>
 /// <param name="arrays">The inputs, in blocks of tokens.</param>
-/// <param name="steps">Fours of taps.</param>
+/// <param name="steps">Quads of taps.</param>
 /// <param name="g">The gradient of the weighted sums.</param>
-/// <param name="weights">Is set: for each block a row for each tap; optional.</param>
-/// <param name="bias">Is set, a row for each block; optional.</param>
+/// <param name="weights">Receives the sums of the taps, rows (block, tap); optional.</param>
+/// <param name="bias">Receives the sums of g, one row per block; optional.</param>
 internal readonly struct ConvolutionWeightKernel(
     Plane plane, ConvolutionArrays arrays, int steps, GpuRows g, GpuRows weights, GpuRows bias) : IKernel
 {

@@ -4,14 +4,14 @@ using Mamba.Simd;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// A row's maximum m, <c>Σ e^(x - m)</c> and the target's logit, in one pass over a slice of the row: added to those of
-/// the slices before it.
+/// A row's maximum m, <c>Σ e^(x - m)</c> and the target's logit, in one pass over a slice of the row; they are merged
+/// with those of the preceding slices.
 /// </summary>
-/// <param name="rows">Whole rows of the slice.</param>
+/// <param name="rows">The rows of the slice.</param>
 /// <param name="logits">x.</param>
-/// <param name="firstClass">The class of the first column; 0 begins anew.</param>
-/// <param name="targets">A class for each row.</param>
-/// <param name="ignoreIndex">The target of rows that do not count, which are not read.</param>
+/// <param name="firstClass">The class of the first column; 0 starts new statistics.</param>
+/// <param name="targets">The class of each row.</param>
+/// <param name="ignoreIndex">The target of ignored rows, which are not read.</param>
 /// <param name="statistics">Maximum, sum and target's logit of each row.</param>
 internal readonly struct LogitStatisticsKernel(
     NormRows rows, GpuRows logits, int firstClass, ArrayView<int> targets, int ignoreIndex, GpuRows statistics)
@@ -53,12 +53,12 @@ internal readonly struct LogitStatisticsKernel(
     }
 }
 
-/// <summary>The loss of each row, <c>log Σ e^(x - m) + m - x[target]</c>; 0 if the row does not count.</summary>
+/// <summary>The loss of each row, <c>log Σ e^(x - m) + m - x[target]</c>; 0 for ignored rows.</summary>
 /// <param name="count">Number of rows.</param>
-/// <param name="targets">A class for each row.</param>
-/// <param name="ignoreIndex">The target of rows that do not count.</param>
+/// <param name="targets">The class of each row.</param>
+/// <param name="ignoreIndex">The target of ignored rows.</param>
 /// <param name="statistics">Maximum, sum and target's logit of each row.</param>
-/// <param name="losses">One row with the loss of each.</param>
+/// <param name="losses">One row with the losses of all rows.</param>
 internal readonly struct RowLossKernel(
     int count, ArrayView<int> targets, int ignoreIndex, GpuRows statistics, GpuRows losses)
     : IKernel
@@ -77,19 +77,19 @@ internal readonly struct RowLossKernel(
         }
     }
 
-    /// <summary>The logarithm of a number that is at least 1, good to the last digit.</summary>
+    /// <summary>The logarithm of a number from 1 on, accurate to the last digit.</summary>
     private static float Log(float x)
     {
         if (float.IsNaN(x) || x < 1f)
         {
-            return float.NaN; // less than 1 is the sum of a row of nothing but -∞
+            return float.NaN; // the sum is below 1 only if all logits of the row are -∞
         }
 
         uint bits = Interop.FloatAsInt(x);
         float exponent = (int)(bits >> 23) - 127;
         float fraction = Interop.IntAsFloat((bits & 0x7FFFFFu) | 0x3F800000u) - 1f;
         float low = LaneMath.Log1p(new GpuLane(fraction)).Value + (exponent * Ln2Lower);
-        return low + (exponent * Ln2Upper); // the last product is exact
+        return low + (exponent * Ln2Upper); // this product is exact
     }
 }
 

@@ -3,8 +3,8 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>y = x·Wᵀ + b</c> for a few rows of x: every weight is read once for four of them. DimX threads share a row of W,
-/// DimY rows make a group.
+/// <c>y = x·Wᵀ + b</c> for a few rows of x: each weight is loaded once per four rows of x. DimX threads share a row of
+/// W; a group has DimY rows of W.
 /// </summary>
 internal readonly struct FewRowsKernel<TWords>(
     GpuRows x, int rows, GpuRows weight, int depth, int width, GpuRows bias, GpuRows y) : IKernel
@@ -37,7 +37,7 @@ internal readonly struct FewRowsKernel<TWords>(
         Quad sums = default;
         for (int k = Step * Group.IdxX; k < depth; k += Step * Group.DimX)
         {
-            // All four quads are on their way while the sums are made.
+            // All four quads of weights are in flight before the first is used.
             QuadWords w0 = TWords.Load(weight, column, k, depth), w1 = TWords.Load(weight, column, k + 4, depth);
             QuadWords w2 = TWords.Load(weight, column, k + 8, depth), w3 = TWords.Load(weight, column, k + 12, depth);
             sums.X += Dot(first, k, w0, w1, w2, w3);
@@ -70,12 +70,12 @@ internal readonly struct FewRowsKernel<TWords>(
     }
 }
 
-/// <summary>How the product of a few rows is shared out.</summary>
+/// <summary>Tile sizes of <see cref="FewRowsKernel{TWords}"/>.</summary>
 internal static class FewRows
 {
-    /// <summary>Rows of x that a group takes at once.</summary>
+    /// <summary>Rows of x per group.</summary>
     public const int Rows = 4;
 
-    /// <summary>Neighbours of a row that a thread takes at once.</summary>
+    /// <summary>Adjacent elements of a row that a thread loads at once.</summary>
     public const int Step = 16;
 }

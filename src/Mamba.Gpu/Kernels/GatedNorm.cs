@@ -2,13 +2,13 @@ using Mamba.Kernels;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>What a gated RMS norm is computed from, <c>r = 1/√(mean(s²) + ε)</c>.</summary>
+/// <summary>The inputs of a gated RMS norm, with <c>r = 1/√(mean(s²) + ε)</c>.</summary>
 /// <param name="x">The values.</param>
-/// <param name="z">The gate before its SiLU.</param>
+/// <param name="z">The gate, before SiLU.</param>
 /// <param name="weight">w; may be absent.</param>
 /// <param name="bias">b; may be absent.</param>
 /// <param name="epsilon">ε.</param>
-/// <param name="normBeforeGate">1 where s is x, else 0: s is x·silu(z).</param>
+/// <param name="normBeforeGate">1 if s is x, 0 if s is x·silu(z).</param>
 internal readonly struct GatedNormInputs(
     GpuRows x, GpuRows z, GpuRows weight, GpuRows bias, float epsilon, int normBeforeGate)
 {
@@ -20,7 +20,7 @@ internal readonly struct GatedNormInputs(
 
     public Quad Gate(long row, long column, long end) => Quad.Map<Elementwise.Silu>(Z(row, column, end));
 
-    /// <summary>What is normalised.</summary>
+    /// <summary>The values s to normalise.</summary>
     public Quad S(long row, long column, long end) =>
         NormBeforeGate ? X(row, column, end) : X(row, column, end) * Gate(row, column, end);
 
@@ -62,8 +62,8 @@ internal readonly struct GatedNormKernel(NormRows rows, GatedNormInputs inputs, 
 
 /// <summary>
 /// With <c>gv</c> the gradient of <c>v = s·r·w + b</c>, <c>g = gv·w</c>, <c>n = s·r</c>:
-/// <c>gs = r·(g - n·mean(g·n))</c>; from there to gx and gz, and over a block of rows
-/// <c>gweight = Σ gv·n</c>, <c>gbias = Σ gv</c>.
+/// <c>gs = r·(g - n·mean(g·n))</c>, which gives gx and gz. Over a block of rows <c>gweight = Σ gv·n</c>,
+/// <c>gbias = Σ gv</c>.
 /// </summary>
 internal readonly struct GatedNormBackwardKernel(
     NormRows rows, GatedNormInputs inputs, GpuRows gy, GpuRows gx, GpuRows gz, NormSums sums) : IKernel

@@ -5,14 +5,14 @@ using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>One float of a GPU's thread: what the operators of the processor compute with on a GPU.</summary>
+/// <summary>One float per thread: the lane type with which the CPU's operators run on a GPU.</summary>
 /// <remarks>
-/// Written with what ILGPU compiles; it knows neither fused multiply-add nor rounding to even. On CUDA devices, one
-/// instruction of PTX does what takes several otherwise (PTX ISA, section 9.7.3, for their errors).
+/// ILGPU has neither fused multiply-add nor rounding to even. On CUDA devices single PTX instructions replace longer
+/// sequences (PTX ISA, section 9.7.3, gives their errors).
 /// </remarks>
 internal readonly unsafe struct GpuLane(float value) : ILanes<GpuLane>
 {
-    // Adding it pushes a float's fraction out of its digits, rounded to even.
+    // Adding and subtracting it rounds a float to an integer, ties to even.
     private const float Rounder = 12582912f; // 1.5·2^23
     private const float LargestRounded = 4194304f;
 
@@ -32,7 +32,7 @@ internal readonly unsafe struct GpuLane(float value) : ILanes<GpuLane>
 
     public static GpuLane operator *(GpuLane left, GpuLane right) => new(left.Value * right.Value);
 
-    /// <remarks>On CUDA devices good to two units in the last place, over the whole range.</remarks>
+    /// <remarks>On CUDA devices the error is at most two units in the last place, over the whole range.</remarks>
     public static GpuLane operator /(GpuLane left, GpuLane right)
     {
         if (CudaAsm.IsSupported)
@@ -49,8 +49,8 @@ internal readonly unsafe struct GpuLane(float value) : ILanes<GpuLane>
     /// <remarks>The device's compiler fuses the two.</remarks>
     public static GpuLane MultiplyAdd(GpuLane a, GpuLane b, GpuLane c) => new((a.Value * b.Value) + c.Value);
 
-    // The devices' own minimum and maximum drop NaN. ILGPU takes !(a < b) for a >= b when it joins conditions,
-    // depending on what it compiled before: so no comparison meets NaN whose outcome matters.
+    // The devices' own minimum and maximum drop NaN. ILGPU may compile !(a < b) as a >= b where it joins conditions,
+    // depending on what it compiled before: so no result depends on a comparison with NaN.
     public static GpuLane Min(GpuLane left, GpuLane right)
     {
         if (CudaAsm.IsSupported)
@@ -104,7 +104,7 @@ internal readonly unsafe struct GpuLane(float value) : ILanes<GpuLane>
     public static GpuLane AddToExponent(GpuLane value, GpuLane shifted) =>
         new(Interop.IntAsFloat(Interop.FloatAsInt(value.Value) + (Interop.FloatAsInt(shifted.Value) << 23)));
 
-    /// <summary>2^x, to 2e-7; 0 below the normal numbers.</summary>
+    /// <summary>2^x, with a relative error of 2e-7; 0 below the normal numbers.</summary>
     public static float Exp2(float x)
     {
         if (CudaAsm.IsSupported)
@@ -120,7 +120,7 @@ internal readonly unsafe struct GpuLane(float value) : ILanes<GpuLane>
     {
         if (CudaAsm.IsSupported)
         {
-            // 2^n is exact; half of it is finite where the result still is.
+            // 2^n is exact. 2^(n-1) is finite whenever the result is.
             return new(value.Value * 2f * Exp2(exponent.Value - 1f));
         }
 

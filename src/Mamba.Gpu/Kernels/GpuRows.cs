@@ -4,48 +4,48 @@ using ILGPU.Runtime.Cuda;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// Rows of numbers in a device's memory, as float32 or bfloat16: what a kernel knows of an array. Kernels compute in
-/// float32 whatever the rows are stored as; so every kernel takes every mixture of precisions.
+/// A kernel's view of an array: rows of float32 or bfloat16 elements in device memory. Kernels compute in float32, so
+/// every kernel takes any mixture of precisions.
 /// </summary>
-/// <param name="view">The storage, from its first element on.</param>
-/// <param name="offset">The first row's first element in the storage.</param>
+/// <param name="view">The storage, from its first element.</param>
+/// <param name="offset">Index of the first row's first element in the storage.</param>
 /// <param name="pitch">Elements from one row to the next.</param>
-/// <param name="kind">How the elements are stored: one of the constants.</param>
-/// <param name="aligned">1 where four elements from a multiple of four on can be read at once, else 0.</param>
+/// <param name="kind">Element type: one of the constants.</param>
+/// <param name="aligned">1 if a column that is a multiple of four starts an aligned quad, else 0.</param>
 internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch, int kind, int aligned)
 {
-    /// <summary>The rows of an optional array that is absent: <c>default</c>.</summary>
+    /// <summary>An optional array that is absent: <c>default</c>.</summary>
     public const int Absent = 0;
 
     public const int Float32 = 1;
 
     public const int BFloat16 = 2;
 
-    /// <summary>The second bfloat16 of a word.</summary>
+    /// <summary>Mask of the second bfloat16 of a word.</summary>
     public const uint HighHalf = 0xFFFF0000u;
 
     private readonly ArrayView<float> _view = view;
     private readonly long _offset = offset;
 
-    // A product of 32-bit numbers is one instruction, of longs five. Only a single row, whose number is 0, may be
-    // longer.
+    // A 32-bit multiplication is one instruction, a 64-bit one five. Only the pitch of a single row, which has index 0,
+    // may exceed 32 bits.
     private readonly int _pitch = (int)pitch;
     private readonly int _kind = kind;
     private readonly int _aligned = aligned;
 
-    /// <summary>Whether there are rows at all.</summary>
+    /// <summary>Whether the array is present.</summary>
     public bool Exists => _kind != Absent;
 
-    /// <summary>Whether four elements from a multiple of four on can be read at once.</summary>
+    /// <summary>Whether a column that is a multiple of four starts an aligned quad.</summary>
     public bool AreAligned => _aligned != 0;
 
-    /// <summary>The same rows for a kernel whose fours count from multiples of <paramref name="columns"/>.</summary>
+    /// <summary>The same rows for a kernel whose quads start at multiples of <paramref name="columns"/>.</summary>
     public GpuRows CutAt(int columns) =>
         new(_view, _offset, _pitch, _kind, columns % 4 == 0 ? _aligned : 0);
 
     /// <remarks>
-    /// What follows a load in a branch of its own waits for it there. So the word that holds the number is loaded
-    /// whatever the precision, and the loads of several numbers are on their way together.
+    /// Code after a load inside a branch waits for it there. So the word that holds the element is loaded outside of
+    /// any branch, at either precision, and several loads are in flight at once.
     /// </remarks>
     public float Load(long row, long column)
     {
@@ -56,7 +56,7 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
         return Interop.IntAsFloat(narrow ? half : word);
     }
 
-    /// <summary>A number of an optional array; <paramref name="otherwise"/> where it is absent.</summary>
+    /// <summary>An element of an optional array; <paramref name="otherwise"/> if the array is absent.</summary>
     public float LoadOr(long row, long column, float otherwise) => _kind != Absent ? Load(row, column) : otherwise;
 
     public void Store(long row, long column, float value)
@@ -72,21 +72,21 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
         }
     }
 
-    /// <summary>Adds to a number; only this thread touches it.</summary>
+    /// <summary>Adds to an element, without atomics: no other thread may access it.</summary>
     public void Add(long row, long column, float value) => Store(row, column, Load(row, column) + value);
 
     /// <summary>
-    /// Columns <paramref name="column"/>, a multiple of 4, to column + 3; zeros from <paramref name="width"/> on.
+    /// Loads columns <paramref name="column"/>, a multiple of 4, to column + 3; zeros from <paramref name="width"/> on.
     /// </summary>
     public Quad LoadQuad(long row, long column, long width) => LoadWords(row, column, width).Value;
 
-    /// <summary>The same as it is stored: what it stands for is asked for when several are on their way.</summary>
+    /// <summary>Like <see cref="LoadQuad"/>, without converting: several loads can be in flight first.</summary>
     public QuadWords LoadWords(long row, long column, long width)
     {
         long i = IndexOf(row, column);
         if (_aligned == 0 || column + 4 > width)
         {
-            // A loop, which is short code: what a group reads of it counts where kernels take microseconds.
+            // A loop, because its code is shorter: fetching instructions matters in kernels that take microseconds.
             Quad edge = default;
             for (int j = 0; j < 4; j++)
             {
@@ -100,7 +100,7 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
         return WordsAt(i);
     }
 
-    /// <summary>The same of columns that are all in a row of aligned rows.</summary>
+    /// <summary>Like the overload with a width, for aligned rows and four columns inside the row.</summary>
     public QuadWords LoadWords(long row, long column) => WordsAt(IndexOf(row, column));
 
     private QuadWords WordsAt(long i) =>
@@ -109,7 +109,7 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
     private long IndexOf(long row, long column) => _offset + (long)((ulong)(uint)row * (uint)_pitch) + column;
 
     /// <summary>
-    /// 0 from <paramref name="width"/> on; then the row's first number is loaded, which is no branch.
+    /// An element; 0 from <paramref name="width"/> on, where it loads the first element instead, to avoid a branch.
     /// </summary>
     private float LoadUpTo(long row, long column, long width)
     {
@@ -117,7 +117,7 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
         return column < width ? value : 0f;
     }
 
-    /// <summary>Sets the columns that <see cref="LoadQuad"/> reads, none from <paramref name="width"/> on.</summary>
+    /// <summary>Stores the columns that <see cref="LoadQuad"/> loads; none from <paramref name="width"/> on.</summary>
     public void StoreQuad(long row, long column, long width, Quad value)
     {
         long i = IndexOf(row, column);
@@ -140,7 +140,7 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
         }
     }
 
-    /// <summary>Adds to the columns that <see cref="LoadQuad"/> reads; only this thread touches them.</summary>
+    /// <summary>Adds to the columns that <see cref="LoadQuad"/> loads, without atomics.</summary>
     public void AddQuad(long row, long column, long width, Quad value) =>
         StoreQuad(row, column, width, LoadQuad(row, column, width) + value);
 
@@ -167,7 +167,7 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
         }
     }
 
-    /// <summary>Rounds to the nearest, ties to even; NaN stays NaN.</summary>
+    /// <summary>Rounds to the nearest bfloat16, ties to even; NaN stays NaN.</summary>
     private static ushort Narrow(float value)
     {
         if (CudaAsm.IsSupported)
@@ -183,7 +183,7 @@ internal readonly struct GpuRows(ArrayView<float> view, long offset, long pitch,
     }
 }
 
-/// <summary>Four neighbours as they are stored: four words of float32, or two that hold two bfloat16 each.</summary>
+/// <summary>Four adjacent elements as stored: four float32 words, or two words of two bfloat16 each.</summary>
 internal readonly struct QuadWords
 {
     private readonly Quad _words;

@@ -2,12 +2,12 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>The sequences of a batch, as a kernel knows them: rows of equal length, or packed segments.</summary>
-/// <param name="offsets">Where each segment begins, and the end of the last; anything where lengths are equal.</param>
+/// <summary>A kernel's view of the sequences of a batch: rows of equal length, or packed segments.</summary>
+/// <param name="offsets">Start of each segment, and the end of the last; ignored for equal lengths.</param>
 /// <param name="count">Number of sequences.</param>
-/// <param name="length">Length of every sequence; -1 if <paramref name="offsets"/> tells.</param>
-/// <param name="slots">The row of each sequence's state; anything if they stand in the sequences' order.</param>
-/// <param name="hasSlots">1 if <paramref name="slots"/> tells, else 0.</param>
+/// <param name="length">Length of every sequence; -1 for packed segments.</param>
+/// <param name="slots">The state row of each sequence; ignored if <paramref name="hasSlots"/> is 0.</param>
+/// <param name="hasSlots">1 to use <paramref name="slots"/>, 0 if sequence i has state row i.</param>
 internal readonly struct GpuSequences(
     ArrayView<int> offsets, int count, int length, ArrayView<int> slots, int hasSlots)
 {
@@ -19,10 +19,10 @@ internal readonly struct GpuSequences(
     /// <summary>Number of sequences.</summary>
     public int Count { get; } = count;
 
-    /// <summary>Whether all sequences are of one length.</summary>
+    /// <summary>Whether all sequences have the same length.</summary>
     public bool HasEqualLengths => _length >= 0;
 
-    /// <summary>Index of a sequence's first token, counted through the whole batch.</summary>
+    /// <summary>Index of a sequence's first token in the whole batch.</summary>
     public int Start(int sequence) => _length >= 0 ? sequence * _length : _offsets[sequence];
 
     public int Length(int sequence) =>
@@ -31,7 +31,7 @@ internal readonly struct GpuSequences(
     /// <summary>The row of a sequence's state.</summary>
     public int Slot(int sequence) => _hasSlots != 0 ? _slots[sequence] : sequence;
 
-    /// <summary>The sequence that a token belongs to.</summary>
+    /// <summary>The sequence of a token.</summary>
     public int Of(int token)
     {
         if (_length >= 0)
@@ -39,7 +39,7 @@ internal readonly struct GpuSequences(
             return token / _length;
         }
 
-        // The last that begins at or before the token: it is not empty, for an empty one begins where the next does.
+        // The last sequence that starts at or before the token. It is not empty: an empty one starts with the next.
         int low = 0, high = Count - 1;
         while (low < high)
         {

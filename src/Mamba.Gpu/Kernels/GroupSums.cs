@@ -3,13 +3,13 @@ using ILGPU.Runtime.Cuda;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>How values of two threads become one; the order of the two does not matter.</summary>
+/// <summary>A commutative operation on the values of two threads.</summary>
 internal interface ICombine<T>
     where T : unmanaged
 {
     static abstract T Of(T a, T b);
 
-    /// <summary>The value and that of another thread of the warp, see <see cref="Neighbour"/>.</summary>
+    /// <summary>Combines the value with that of another thread of the warp; see <see cref="Neighbour"/>.</summary>
     static abstract T OfNeighbours(T value, int distance);
 }
 
@@ -35,7 +35,7 @@ internal readonly struct Adding : ICombine<float>, ICombine<Pair>, ICombine<Quad
         value + new Twofold(Neighbour.Of(value.High, distance), Neighbour.Of(value.Low, distance));
 }
 
-/// <summary>The larger; NaN where there is one.</summary>
+/// <summary>The larger of two; NaN if either is NaN.</summary>
 internal readonly struct Larger : ICombine<float>, ICombine<Quad>
 {
     public static float Of(float a, float b) => GpuLane.Max(new(a), new(b)).Value;
@@ -47,12 +47,12 @@ internal readonly struct Larger : ICombine<float>, ICombine<Quad>
     public static Quad OfNeighbours(Quad value, int distance) => Of(value, Neighbour.Of(value, distance));
 }
 
-/// <summary>The values of other threads of a CUDA device's warp, which all of it ask for at once.</summary>
-/// <remarks>ILGPU's own exchange does not compile for OpenCL even where it is not reached.</remarks>
+/// <summary>Warp shuffles of CUDA devices. All threads of the warp must call.</summary>
+/// <remarks>ILGPU's own shuffle does not compile for OpenCL, even in unreachable code.</remarks>
 internal static class Neighbour
 {
     /// <summary>
-    /// The value of the thread whose number differs in the bit <paramref name="distance"/>, a power of two.
+    /// The value of the thread whose index differs in bit <paramref name="distance"/>, a power of two.
     /// </summary>
     public static float Of(float value, int distance)
     {
@@ -69,10 +69,10 @@ internal static class Neighbour
         new(Of(value.X, distance), Of(value.Y, distance), Of(value.Z, distance), Of(value.W, distance));
 }
 
-/// <summary>Over all threads of a group.</summary>
+/// <summary>Reductions over all threads of a group.</summary>
 internal static class GroupSum
 {
-    /// <summary>The largest group.</summary>
+    /// <summary>Maximum number of threads of a group.</summary>
     public const int MaxThreads = 256;
 
     public static float Sum(float value) => Run<float, Adding>(value);
@@ -90,7 +90,7 @@ internal static class GroupSum
             value, SharedMemory.Allocate<T>(MaxThreads), Group.LinearIndex, Group.Dimension.Size, 1);
 }
 
-/// <summary>Over the threads of a group that share a row, those of one y.</summary>
+/// <summary>Reductions over the threads of a group with the same y, which share a row.</summary>
 internal static class RowSum
 {
     public static float Sum(float value) => Run<float, Adding>(value);
@@ -107,28 +107,28 @@ internal static class RowSum
         ThreadTree.Run<T, TCombine>(value, SharedMemory.Allocate<T>(GroupSum.MaxThreads), Group.IdxX, Group.DimX, 1);
 }
 
-/// <summary>Over the threads of a group that share columns, those of one x.</summary>
+/// <summary>Reductions over the threads of a group with the same x, which share columns.</summary>
 internal static class ColumnSum
 {
     public static Quad Sum(Quad value) => Sum(value, SharedMemory.Allocate<Quad>(GroupSum.MaxThreads));
 
-    /// <summary>The same in memory that the group has, a four for each thread.</summary>
+    /// <summary>The same, in the caller's shared memory: one quad per thread of the group.</summary>
     public static Quad Sum(Quad value, ArrayView<Quad> shared) =>
         ThreadTree.Run<Quad, Adding>(value, shared, Group.IdxY, Group.DimY, Group.DimX);
 }
 
-/// <summary>Combines values of threads pairwise, in an order that is fixed for their number.</summary>
+/// <summary>Reduces values of threads pairwise, in an order that depends on their number only.</summary>
 internal static class ThreadTree
 {
-    /// <summary>Threads of a CUDA device that run in step.</summary>
+    /// <summary>Threads of a CUDA warp.</summary>
     private const int WarpSize = 32;
 
-    /// <summary>What all of some threads' values become, for each of them; all threads of the group call.</summary>
+    /// <summary>Reduces values of several threads; each gets the result. All threads of the group must call.</summary>
     /// <param name="value">This thread's value.</param>
-    /// <param name="shared">A place for each thread of the group.</param>
-    /// <param name="index">This thread among those that are combined.</param>
-    /// <param name="count">Their number, a power of two.</param>
-    /// <param name="stride">From one of them to the next among all threads.</param>
+    /// <param name="shared">One element per thread of the group.</param>
+    /// <param name="index">Index of this thread among those of the reduction.</param>
+    /// <param name="count">Number of threads of the reduction, a power of two.</param>
+    /// <param name="stride">Distance between them in the order of all threads.</param>
     public static T Run<T, TCombine>(T value, ArrayView<T> shared, int index, int count, int stride)
         where T : unmanaged
         where TCombine : struct, ICombine<T>
@@ -142,7 +142,7 @@ internal static class ThreadTree
         shared[own] = value;
         Group.Barrier();
 
-        // Once at least: PoCL takes minutes to compile a loop around a barrier that may not run at all.
+        // At least one round: PoCL takes minutes to compile a loop that contains a barrier and may run zero times.
         do
         {
             half /= 2;
@@ -161,7 +161,7 @@ internal static class ThreadTree
     }
 
     /// <summary>
-    /// The same where the threads of a warp can read one another's registers, for neighbouring threads.
+    /// The same by warp shuffles, for adjacent threads.
     /// </summary>
     private static T RunInWarps<T, TCombine>(T value, ArrayView<T> shared, int index, int count)
         where T : unmanaged
@@ -180,7 +180,7 @@ internal static class ThreadTree
         }
 
         int warp = ((Group.IdxY * Group.DimX) + Group.IdxX) / WarpSize, first = warp - (index / WarpSize);
-        shared[warp] = value; // all of a warp write the same
+        shared[warp] = value; // all threads of the warp write the same value
         Group.Barrier();
         value = shared[first];
         for (int i = 1; i < count / WarpSize; i++)

@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>A batch of matrices, as a kernel knows them.</summary>
+/// <summary>A kernel's view of a batch of matrices.</summary>
 internal readonly struct GpuMatrix(GpuRows rows, bool transposed, long outerStride, long innerStride)
 {
     private readonly GpuRows _rows = rows;
@@ -10,17 +10,17 @@ internal readonly struct GpuMatrix(GpuRows rows, bool transposed, long outerStri
     private readonly long _outerStride = outerStride;
     private readonly long _innerStride = innerStride;
 
-    /// <summary>Whether neighbours in memory lie below each other.</summary>
+    /// <summary>Whether elements of a column are adjacent in memory.</summary>
     public bool IsTransposed => _transposed != 0;
 
-    /// <summary>Where a matrix of the batch begins.</summary>
+    /// <summary>Offset of a matrix of the batch.</summary>
     public long Start(int outer, int inner) => (outer * _outerStride) + (inner * _innerStride);
 
     public float Load(long start, long row, long column) =>
         _transposed != 0 ? _rows.Load(column, start + row) : _rows.Load(row, start + column);
 
     /// <summary>
-    /// Four neighbours of a row of a matrix that is not transposed; zeros from <paramref name="width"/> on.
+    /// Loads four adjacent elements of a matrix that is not transposed; zeros from <paramref name="width"/> on.
     /// </summary>
     public Quad LoadQuad(long start, long row, long column, long width) =>
         _rows.LoadQuad(row, start + column, start + width);
@@ -29,8 +29,8 @@ internal readonly struct GpuMatrix(GpuRows rows, bool transposed, long outerStri
 }
 
 /// <summary>
-/// <c>C = op(A)·op(B)</c>, or added to C, for a batch: the product where there is no cuBLAS. A group makes a tile of C
-/// of 4·DimY rows and 4·DimX columns, a thread 4 by 4 of them; tiles of A and B pass through shared memory.
+/// <c>C = op(A)·op(B)</c>, or added to C, for a batch; used without cuBLAS. A group computes a tile of C of 4·DimY rows
+/// and 4·DimX columns, each thread 4 by 4 of them. Tiles of A and B are staged in shared memory.
 /// </summary>
 internal readonly struct MatMulKernel(
     GpuMatrix a, GpuMatrix b, GpuMatrix c, long m, long n, long k, int inner, bool accumulate) : IKernel
@@ -80,7 +80,7 @@ internal readonly struct MatMulKernel(
         Put(startC, row + 3, column, sum3);
     }
 
-    /// <summary>A tile of A, a column of it after the other; neighbouring threads read neighbours in memory.</summary>
+    /// <summary>Loads a tile of A, stored by columns. Adjacent threads load adjacent memory.</summary>
     private void Fetch(
         GpuMatrix matrix, bool downwards, long start, long first, int count, long rows, long depth,
         ArrayView<float> tile)
@@ -93,7 +93,7 @@ internal readonly struct MatMulKernel(
         }
     }
 
-    /// <summary>A tile of B, a row of it after the other.</summary>
+    /// <summary>Loads a tile of B, stored by rows. Adjacent threads load adjacent memory.</summary>
     private void FetchTransposed(
         GpuMatrix matrix, bool downwards, long start, long first, int count, long columns, long depth,
         ArrayView<float> tile)

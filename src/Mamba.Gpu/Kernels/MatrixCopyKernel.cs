@@ -1,11 +1,11 @@
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Copies a batch of matrices so that they stand one behind the other, in another precision.</summary>
-/// <param name="plane">Rows of the copy.</param>
+/// <summary>Copies a batch of matrices to contiguous memory, in another precision.</summary>
+/// <param name="plane">Rows and columns of the copy.</param>
 /// <param name="source">The matrices.</param>
 /// <param name="rows">Rows of a matrix.</param>
-/// <param name="inner">Matrices of the inner batch.</param>
-/// <param name="copy">The copy, row after row.</param>
+/// <param name="inner">Number of matrices in the inner batch.</param>
+/// <param name="copy">The copy: the rows of all matrices, in order.</param>
 internal readonly struct MatrixCopyKernel(Plane plane, GpuMatrix source, int rows, int inner, GpuRows copy) : IKernel
 {
     public void Run()

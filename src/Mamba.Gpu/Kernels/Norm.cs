@@ -1,15 +1,15 @@
 namespace Mamba.Gpu.Kernels;
 
 /// <summary><c>y = (s - μ)·r·w + b</c> with <c>s = x + residual</c>, <c>r = 1/√(mean((s - μ)²) + ε)</c>.</summary>
-/// <param name="rows">Whole rows.</param>
+/// <param name="rows">The rows.</param>
 /// <param name="x">The first term.</param>
 /// <param name="residual">The second; may be absent.</param>
 /// <param name="weight">w; may be absent.</param>
 /// <param name="bias">b; may be absent.</param>
 /// <param name="epsilon">ε.</param>
-/// <param name="centered">1 where μ is the mean of s, else 0: μ is 0.</param>
+/// <param name="centered">1 if μ is the mean of s, 0 if μ is 0.</param>
 /// <param name="y">The result; may be x.</param>
-/// <param name="sum">Becomes s, where there is a second term.</param>
+/// <param name="sum">Receives s, if there is a residual.</param>
 internal readonly struct NormKernel(
     NormRows rows,
     GpuRows x,
@@ -68,8 +68,8 @@ internal readonly struct NormKernel(
 
 /// <summary>
 /// With <c>g = gy·w</c>, <c>n = (s - μ)·r</c>:
-/// <c>gx += r·(g - mean(g) - n·mean(g·n)) + gsum</c>, the same to gresidual, and over a block of rows
-/// <c>gweight = Σ gy·n</c>, <c>gbias = Σ gy</c>. Without mean(g) where μ is fixed at 0.
+/// <c>gx += r·(g - mean(g) - n·mean(g·n)) + gsum</c>, the same for gresidual, and over a block of rows
+/// <c>gweight = Σ gy·n</c>, <c>gbias = Σ gy</c>. Without mean(g) if μ is 0.
 /// </summary>
 internal readonly struct NormBackwardKernel(
     NormRows rows,
@@ -156,14 +156,14 @@ internal readonly struct NormBackwardKernel(
 }
 
 /// <summary>
-/// The gradients of a norm's weight and bias, from a block of rows alone. A thread keeps those of its first columns in
-/// registers; the others, of wide rows, add up where they are.
+/// The gradients of a norm's weight and bias from one block of rows. A thread keeps its first four columns in
+/// registers; further columns, in wide rows, accumulate in memory.
 /// </summary>
-/// <param name="weight">A row for each block; may be absent.</param>
-/// <param name="bias">Likewise.</param>
+/// <param name="weight">One row per block; may be absent.</param>
+/// <param name="bias">One row per block; may be absent.</param>
 internal readonly struct NormSums(GpuRows weight, GpuRows bias)
 {
-    /// <summary>Adds a row's part of columns that are not a thread's first; the group is one row of threads.</summary>
+    /// <summary>Adds a row's further columns. Precondition: DimY is 1, so no other thread adds to them.</summary>
     public void Add(int block, long column, long end, int step, Quad gweight, Quad gbias)
     {
         if (weight.Exists)
@@ -178,7 +178,7 @@ internal readonly struct NormSums(GpuRows weight, GpuRows bias)
         }
     }
 
-    /// <summary>Adds the threads' first columns up and stores them; all threads of the group call.</summary>
+    /// <summary>Sums and stores the threads' first columns. All threads of the group must call.</summary>
     public void StoreFirst(NormRows rows, Quad gweight, Quad gbias)
     {
         long end = rows.End(0);

@@ -4,7 +4,8 @@ using Mamba.Simd;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// Four neighbours of a row: what a thread reads at once, for a device's memory is fast only in wide pieces.
+/// Four adjacent elements of a row. A thread loads them at once, because only wide accesses reach the bandwidth of
+/// device memory.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct Quad(float x, float y, float z, float w)
@@ -16,18 +17,18 @@ internal struct Quad(float x, float y, float z, float w)
 
     public readonly float Sum => (X + Y) + (Z + W);
 
-    /// <summary>The largest; NaN where there is one.</summary>
+    /// <summary>The largest element; NaN if one is NaN.</summary>
     public readonly float Largest =>
         GpuLane.Max(GpuLane.Max(new(X), new(Y)), GpuLane.Max(new(Z), new(W))).Value;
 
-    /// <summary>The first numbers, <paramref name="left"/> of which are left of a row, and another.</summary>
+    /// <summary>The first <paramref name="left"/> elements; the others become <paramref name="otherwise"/>.</summary>
     public readonly Quad Take(long left, float otherwise) =>
         new(X, left > 1 ? Y : otherwise, left > 2 ? Z : otherwise, left > 3 ? W : otherwise);
 
-    /// <summary>The number in one of the four places.</summary>
+    /// <summary>One of the four elements.</summary>
     public readonly float At(int place) => place == 0 ? X : place == 1 ? Y : place == 2 ? Z : W;
 
-    /// <summary>The same with another number in one of the four places.</summary>
+    /// <summary>A copy with one of the four elements replaced.</summary>
     public readonly Quad With(int place, float value) => new(
         place == 0 ? value : X, place == 1 ? value : Y, place == 2 ? value : Z, place == 3 ? value : W);
 
@@ -39,7 +40,7 @@ internal struct Quad(float x, float y, float z, float w)
 
     public static Quad operator *(Quad a, float b) => new(a.X * b, a.Y * b, a.Z * b, a.W * b);
 
-    /// <summary>The larger of each two; NaN where there is one.</summary>
+    /// <summary>The element-wise maximum; NaN if either is NaN.</summary>
     public static Quad Max(Quad a, Quad b) => new(
         GpuLane.Max(new(a.X), new(b.X)).Value,
         GpuLane.Max(new(a.Y), new(b.Y)).Value,
@@ -70,7 +71,7 @@ internal struct Quad(float x, float y, float z, float w)
         new(DerivativeBOf<TOp>(a.X, b.X), DerivativeBOf<TOp>(a.Y, b.Y),
             DerivativeBOf<TOp>(a.Z, b.Z), DerivativeBOf<TOp>(a.W, b.W));
 
-    /// <summary>An operator's value at one number, for threads that have no four.</summary>
+    /// <summary>The value of an operator at one number.</summary>
     public static float Of<TOp>(float x)
         where TOp : struct, IMap => TOp.Apply(new GpuLane(x)).Value;
 

@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Four rows' columns of a thread.</summary>
+/// <summary>A thread's four columns of four rows.</summary>
 internal struct QuadRows
 {
     public Quad A;
@@ -10,7 +10,7 @@ internal struct QuadRows
     public Quad C;
     public Quad D;
 
-    /// <summary>Adds a row to each, by a factor each.</summary>
+    /// <summary>Adds <paramref name="row"/> to each of the four rows, times its own factor.</summary>
     public void Add(Quad row, Quad factors)
     {
         A += row * factors.X;
@@ -27,7 +27,7 @@ internal struct QuadRows
         D *= factors.W;
     }
 
-    /// <summary>The sums over the threads that share columns, those of one x; all threads of the group call.</summary>
+    /// <summary>Sums over the threads with the same x, which share columns. All threads of a group must call.</summary>
     public void SumColumns()
     {
         ArrayView<Quad> shared = SharedMemory.Allocate<Quad>(GroupSum.MaxThreads);

@@ -2,13 +2,13 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary><c>parts[p] = Σ x</c>, or <c>Σ x²</c>, over the part of the elements that group p has.</summary>
+/// <summary><c>parts[p] = Σ x</c>, or <c>Σ x²</c>, over the elements of group p.</summary>
 /// <param name="x">The elements.</param>
 /// <param name="rows">Number of rows.</param>
 /// <param name="width">Columns of a row.</param>
-/// <param name="quads">Fours of neighbours that a group has, counted through all rows.</param>
+/// <param name="quads">Quads per group, numbered through all rows.</param>
 /// <param name="squared">1 for squares, else 0.</param>
-/// <param name="parts">Two floats for each group.</param>
+/// <param name="parts">Two floats per group.</param>
 internal readonly struct SumPartsKernel(
     GpuRows x, long rows, long width, long quads, int squared, GpuRows parts) : IKernel
 {
@@ -33,7 +33,7 @@ internal readonly struct SumPartsKernel(
     }
 }
 
-/// <summary><c>y[0] = scale·Σ_p parts[p]</c>, by one group.</summary>
+/// <summary><c>y[0] = scale·Σ_p parts[p]</c>, computed by one group.</summary>
 internal readonly struct SumKernel(GpuRows parts, int count, Twofold scale, GpuRows y) : IKernel
 {
     public void Run()

@@ -3,8 +3,7 @@ using Mamba.Operations;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// Blocks of consecutive tokens, none of which crosses from one sequence into the next. Where lengths differ, some hold
-/// no token.
+/// Blocks of consecutive tokens; no block spans two sequences. If the lengths differ, some blocks are empty.
 /// </summary>
 /// <param name="sequences">The sequences.</param>
 /// <param name="length">Tokens of a block.</param>
@@ -15,7 +14,7 @@ internal readonly struct SequenceBlocks(GpuSequences sequences, int length)
     /// <summary>Tokens of a block.</summary>
     public int Length { get; } = length;
 
-    /// <summary>Number of blocks, on the host.</summary>
+    /// <summary>Number of blocks, for the host.</summary>
     public static long CountOf(in Sequences sequences, int length) => sequences.Segments is not null
         ? (sequences.Tokens / length) + (long)sequences.Count
         : sequences.Count == 0 ? 0 : sequences.Count * GpuDevice.Groups(sequences.Length(0), length);
@@ -45,10 +44,10 @@ internal readonly struct SequenceBlocks(GpuSequences sequences, int length)
         return low;
     }
 
-    /// <summary>The first token of a block, counted in its sequence.</summary>
+    /// <summary>The first token of a block, relative to its sequence.</summary>
     public int TokenOf(int block, int sequence) => (block - FirstOf(sequence)) * Length;
 
-    /// <summary>A sequence's first block: behind room for its predecessors, each rounded up.</summary>
+    /// <summary>A sequence's first block. Each sequence before it has room for a partial last block.</summary>
     private int FirstOf(int sequence) => Sequences.HasEqualLengths
         ? sequence * ((Sequences.Length(0) + Length - 1) / Length)
         : (Sequences.Start(sequence) / Length) + sequence;

@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary><c>y = e^(x - m) / Σ e^(x - m)</c>, m the row's maximum; y may be x.</summary>
+/// <summary><c>y = e^(x - m) / Σ e^(x - m)</c> with m the row's maximum; y may be x.</summary>
 internal readonly struct SoftmaxKernel(NormRows rows, GpuRows x, GpuRows y) : IKernel
 {
     public void Run()
@@ -52,10 +52,10 @@ internal readonly struct SoftmaxBackwardKernel(NormRows rows, GpuRows y, GpuRows
     }
 }
 
-/// <summary>Exponentials of differences, which do not overflow.</summary>
+/// <summary>Exponentials of differences from a maximum, which cannot overflow.</summary>
 internal static class Exponentials
 {
-    /// <summary>Where a running maximum begins: differences from it are numbers, from -∞ they are not.</summary>
+    /// <summary>First value of a running maximum, finite because -∞ - (-∞) is NaN.</summary>
     public const float Lowest = float.MinValue;
 
     public static float Of(float x, float largest) => LaneMath.Exp(new GpuLane(x - largest)).Value;
@@ -66,6 +66,6 @@ internal static class Exponentials
     public static Quad Of(Quad x, Quad largest) =>
         new(Of(x.X, largest.X), Of(x.Y, largest.Y), Of(x.Z, largest.Z), Of(x.W, largest.W));
 
-    /// <summary>The larger of two; NaN where there is one.</summary>
+    /// <summary>The larger of two; NaN if either is NaN.</summary>
     public static float Larger(float a, float b) => GpuLane.Max(new(a), new(b)).Value;
 }

@@ -4,10 +4,10 @@ using Mamba.Kernels;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// The gradient of an SSD's output, back through gate and skip connection: g, in chunks, also with the decay since the
-/// chunk's start, and <c>g·exp(a_t)·C·h</c> of every head, the gradient of a_t that comes by the state before the
-/// chunk; where the diagonal has a weight of its own, <c>g·x</c>, too. DimX threads share the channels of a head, DimY
-/// heads of a token make a group.
+/// Backward of <see cref="SsdOutputKernel"/>. In chunk layout: g, the gradient of the ungated output, and
+/// <c>gAcross = g·exp(a_t)</c>. Per head: <c>dots = Σ g·exp(a_t)·C·h</c>, the gradient of a_t through the state before
+/// the chunk, and, if the diagonal has its own weight, <c>diagonalDots = Σ g·x</c>. DimX threads share the channels of
+/// a head; a group has DimY heads.
 /// </summary>
 internal readonly struct SsdOutputBackwardKernel(
     long rows,
@@ -85,9 +85,9 @@ internal readonly struct SsdOutputBackwardKernel(
 }
 
 /// <summary>
-/// The gradient of x, and of every head <c>x·g</c>, that of Δ, and <c>Δx·exp(a_last - a_t)·gS</c>, that of a_last -
-/// a_t, which comes by the state behind the chunk; g is the gradient of Δ·x. The gradient of the diagonal's weight, too,
-/// where it has one. Groups as in <see cref="SsdOutputBackwardKernel"/>.
+/// The gradient of x, from g and from gu, the gradient of Δ·x. Per head also <c>Σ x·gu</c>, the gradient of Δ, and
+/// <c>Σ Δ·x·exp(a_last - a_t)·gToEnd</c>, the gradient of a_last - a_t through the state after the chunk. If the
+/// diagonal has its own weight, also that weight's gradient. Groups as in <see cref="SsdOutputBackwardKernel"/>.
 /// </summary>
 internal readonly struct SsdInputBackwardKernel(
     long rows,
@@ -200,7 +200,7 @@ internal readonly struct SsdHeadSumKernel(SsdShape shape, GpuRows x, GpuRows y) 
     }
 }
 
-/// <summary>Adds places in chunks to the tokens that they belong to.</summary>
+/// <summary>Adds rows in chunk layout to the rows of their tokens.</summary>
 internal readonly struct SsdScatterKernel(Plane plane, GpuChunks chunks, int firstChunk, GpuRows places, GpuRows tokens)
     : IKernel
 {

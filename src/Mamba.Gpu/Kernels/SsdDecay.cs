@@ -4,7 +4,7 @@ using Mamba.Simd;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// How Δ of the SSD is made, <c>clamp(softplus(δ + bias), min, max)</c>, and the logarithm of the decay: Δ·A, or given.
+/// The step size of the SSD, Δ = <c>clamp(softplus(δ + bias), min, max)</c>, and the log decay: Δ·A, or given.
 /// </summary>
 internal readonly struct SsdStep(
     GpuRows delta, GpuRows bias, bool softplus, float minimum, float maximum, GpuRows a, GpuRows logDecay)
@@ -13,7 +13,7 @@ internal readonly struct SsdStep(
 
     private readonly int _softplus = softplus ? 1 : 0;
 
-    /// <summary>What goes into softplus.</summary>
+    /// <summary>The input of softplus.</summary>
     public float Input(long token, int head) => delta.Load(token, head) + bias.LoadOr(0, head, 0f);
 
     /// <summary>Δ.</summary>
@@ -23,7 +23,7 @@ internal readonly struct SsdStep(
         return value < minimum ? minimum : value > maximum ? maximum : value;
     }
 
-    /// <summary>The derivative of Δ by the input: 0 beyond the limits.</summary>
+    /// <summary>The derivative of Δ with respect to the input: 0 outside of the limits.</summary>
     public float Slope(float input)
     {
         float value = Positive(input);
@@ -34,14 +34,13 @@ internal readonly struct SsdStep(
     /// <summary>A; 0 if the decays are given.</summary>
     public float A(int head) => a.LoadOr(0, head, 0f);
 
-    /// <summary>The logarithm of a token's decay, of its Δ and A or as it is given.</summary>
+    /// <summary>The log decay of a token: Δ·A, or given.</summary>
     public float LogDecay(long token, int head, float delta, float a) =>
         logDecay.Exists ? logDecay.Load(token, head) : delta * a;
 
     /// <summary>
-    /// A logarithm of a decay as it decays: not above 0, and not below what leaves nothing. Added up as they are,
-    /// stronger ones would take the digits of the weak ones behind them, and pass what a float holds, where differences
-    /// are -∞ + ∞.
+    /// Clamps a log decay to [-200, 0]. exp(-200) is 0 in float32. In a cumulative sum, stronger decays would cost the
+    /// digits of weak decays after them, and an overflow to -∞ would make differences -∞ + ∞ = NaN.
     /// </summary>
     public static float Exponent(float logDecay) =>
         GpuLane.Clamp(new(logDecay), new(StrongestExponent), new(0f)).Value;
@@ -50,20 +49,20 @@ internal readonly struct SsdStep(
 }
 
 /// <summary>
-/// The sums a_t of Δ·A up to each token of a chunk, as two floats each, for decays are differences of sums: behind
-/// tokens of strong decay one float would lose the digits of weak ones (a sum of -500 is good to 3e-5 only).
-/// Rows of [chunks·heads, length]: the tokens of a head are neighbours.
+/// Cumulative sums a_t of the log decays of a chunk, as two floats each, because decays are differences of sums. After
+/// tokens of strong decay, one float would lose the digits of weak decays (a sum of -500 has an error of 3e-5).
+/// Rows of [chunks·heads, length]: the tokens of a head are adjacent.
 /// </summary>
 internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int length)
 {
-    /// <summary>exp(a_t), of a token of a chunk: what is left of the state before the chunk.</summary>
+    /// <summary>exp(a_t) of a token of a chunk: the decay since the chunk's start.</summary>
     public float FromStart(int chunk, int t, int head)
     {
         int row = RowOf(chunk, head);
         return Exp(sums.Load(row, t) + rests.Load(row, t));
     }
 
-    /// <summary>exp(a_t - a_s) of four neighbouring s, from one that 4 divides on; 0 where s is later than t.</summary>
+    /// <summary>exp(a_t - a_s) for s to s + 3, s a multiple of four; 0 for s &gt; t.</summary>
     public Quad Between(int chunk, int t, int s, int head)
     {
         int row = RowOf(chunk, head);
@@ -76,7 +75,7 @@ internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int len
             s + 3 <= t ? Exp((to - from.W) + (toRest - fromRests.W)) : 0f);
     }
 
-    /// <summary>exp(a_last - a_t): what is left at the end of the chunk of what came in at t.</summary>
+    /// <summary>exp(a_last - a_t): the decay from token t to the chunk's end.</summary>
     public float ToEnd(int chunk, int t, int head)
     {
         int row = RowOf(chunk, head);
@@ -84,7 +83,7 @@ internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int len
         return Exp(whole + (rests.Load(row, length - 1) - rests.Load(row, t)));
     }
 
-    /// <summary>Sets a_t of four neighbouring t, from one that 4 divides on.</summary>
+    /// <summary>Sets a_t for t to t + 3, t a multiple of four.</summary>
     public void Set(int chunk, int t, int head, Quad sum, Quad rest)
     {
         int row = RowOf(chunk, head);
@@ -97,7 +96,7 @@ internal readonly struct SsdSums(GpuRows sums, GpuRows rests, int heads, int len
     private static float Exp(float x) => LaneMath.Exp(GpuLane.Min(new(x), new(0f))).Value;
 }
 
-/// <summary>Δ and a of every token of every chunk, a thread for each head of a chunk; padding has Δ = 0.</summary>
+/// <summary>Computes Δ and a_t of all chunks, one thread per head of a chunk; padding has Δ = 0.</summary>
 internal readonly struct SsdDecayKernel(
     GpuChunks chunks, int count, SsdShape shape, SsdStep step, GpuRows delta, SsdSums sums) : IKernel
 {
@@ -115,7 +114,7 @@ internal readonly struct SsdDecayKernel(
         Twofold sum = default;
         for (int t = 0; t < chunks.Length; t += 4)
         {
-            Quad value = default, terms = default; // in padding 0 whatever A is: 0·-∞ would be NaN
+            Quad value = default, terms = default; // 0 in padding whatever A is: 0·-∞ would be NaN
             if (t < tokens)
             {
                 value = Deltas(first + t, tokens - t, head);
@@ -132,7 +131,7 @@ internal readonly struct SsdDecayKernel(
         }
     }
 
-    /// <summary>Δ of four tokens, of which some are left; 0 behind them. All four are on their way together.</summary>
+    /// <summary>Δ of four tokens; 0 from <paramref name="left"/> on. All four loads are in flight at once.</summary>
     private Quad Deltas(int token, int left, int head)
     {
         float x = step.Input(token, head), y = step.Input(token + (left > 1 ? 1 : 0), head);

@@ -3,8 +3,8 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>gh·exp(a_last)·h</c>, h the state before a chunk and gh the gradient of that behind it: the gradient of a_last
-/// that comes by the two. A group has a head of a chunk.
+/// <c>Σ gh·exp(a_last)·h</c>, with h the state before a chunk and gh the gradient of the state after it: the gradient
+/// of a_last through the state that passes the chunk. One group per head of a chunk.
 /// </summary>
 internal readonly struct SsdStateDotKernel(
     GpuChunks chunks, int firstChunk, SsdShape shape, SsdSums sums, GpuRows states, GpuRows gStates, GpuRows dots)
@@ -31,10 +31,10 @@ internal readonly struct SsdStateDotKernel(
 }
 
 /// <summary>
-/// The gradients of Δ, its bias and A, or of the decays and weights that are given. That of Δ_j·A is the sum of all that the decay of token j stands in: pairs of
-/// tokens on both sides of it, outputs from it on that see the state before the chunk, inputs before it that reach the
-/// state behind, and the state before that reaches the state behind. Only sums, for differences of them would lose
-/// digits. A thread has a head of a chunk.
+/// The gradients of Δ, its bias and A, or of given weights and decays. The gradient of token j's log decay sums all
+/// terms that contain this decay: pairs s &lt; j ≤ t; outputs from j on, through the state before the chunk; inputs
+/// before j, through the state after the chunk; and the state that passes the chunk. It adds only, because differences
+/// of cumulative sums would lose digits. One thread per head of a chunk.
 /// </summary>
 internal readonly struct SsdDecayBackwardKernel(
     GpuChunks chunks,
@@ -65,7 +65,7 @@ internal readonly struct SsdDecayBackwardKernel(
         int tokens = chunks.Tokens(chunk);
         long first = chunks.Start(chunk), place = (long)index * chunks.Length;
 
-        // What comes by the state behind, from the first token on: this thread's own column of the pairs' sums.
+        // Terms through the state after the chunk, as a running sum from the first token on, added to the pairs' sums.
         float behind = stateDots.Load(index, head);
         for (int t = 0; t < tokens; t++)
         {
@@ -101,7 +101,7 @@ internal readonly struct SsdDecayBackwardKernel(
         biasParts.Store(index, head, ofBias);
     }
 
-    /// <summary>The gradient of an exponent: 0 where it is above 0 and counts as 0; NaN where it is NaN.</summary>
+    /// <summary>The gradient of a log decay: 0 if the log decay exceeds 0, which clamps it; NaN if it is NaN.</summary>
     private static float OfExponent(float gradient, float exponent)
     {
         float limited = exponent > 0f ? 0f : gradient;

@@ -3,8 +3,8 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>gP[t, s] = Σ gM[t, s]·exp(a_t - a_s)</c> over the heads of a group: the gradient of C_t·B_s. Where the diagonal
-/// has a weight γ of its own, <c>gP[t, t] = Σ γ_t·(g_t·x_t)</c>.
+/// <c>gP[t, s] = Σ gM[t, s]·exp(a_t - a_s)</c> over the heads of a group: the gradient of C_t·B_s. If the diagonal has
+/// its own weight γ, <c>gP[t, t] = Σ γ_t·(g_t·x_t)</c>.
 /// </summary>
 internal readonly struct SsdPairsBackwardKernel(
     Plane plane,
@@ -52,8 +52,8 @@ internal readonly struct SsdPairsBackwardKernel(
 }
 
 /// <summary>
-/// The gradient of <c>a_t - a_s</c>, <c>gM[t, s]·M[t, s]</c>, added up from the last t on: <c>gM[j, s] ← Σ_{t ≥ j}</c>
-/// of it, for s before t. A thread has four s of a head of a chunk.
+/// Suffix sums over t of <c>gM[t, s]·M[t, s]</c>, the gradient of <c>a_t - a_s</c>, for s &lt; t:
+/// <c>gM[j, s] ← Σ_{t ≥ j} gM[t, s]·M[t, s]</c>. A thread has four s of a head of a chunk.
 /// </summary>
 internal readonly struct SsdMixSumKernel(Plane plane, int length, GpuRows mix, GpuRows gMix) : IKernel
 {
@@ -79,8 +79,8 @@ internal readonly struct SsdMixSumKernel(Plane plane, int length, GpuRows mix, G
 }
 
 /// <summary>
-/// <c>dots[j] = Σ_{s &lt; j} gM[j, s]</c>, behind <see cref="SsdMixSumKernel"/>: all pairs that Δ_j·A stands between.
-/// DimX threads share a row.
+/// <c>dots[j] = Σ_{s &lt; j} gM[j, s]</c> after <see cref="SsdMixSumKernel"/>: the gradient of token j's log decay from
+/// all pairs s &lt; j ≤ t. DimX threads share a row.
 /// </summary>
 internal readonly struct SsdMixDotKernel(long rows, SsdShape shape, int length, GpuRows gMix, GpuRows dots) : IKernel
 {

@@ -1,12 +1,12 @@
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>By what a row of channels of a head is multiplied on its way into a chunk.</summary>
+/// <summary>The weight of a token's row when it is copied into chunk layout.</summary>
 internal interface ISsdWeight
 {
     static abstract float Of(in SsdSums sums, GpuRows delta, int chunk, int t, int length, int head);
 }
 
-/// <summary>Nothing.</summary>
+/// <summary>1.</summary>
 internal readonly struct Unweighted : ISsdWeight
 {
     public static float Of(in SsdSums sums, GpuRows delta, int chunk, int t, int length, int head) => 1f;
@@ -27,17 +27,17 @@ internal readonly struct ByStepToEnd : ISsdWeight
 }
 
 /// <summary>
-/// Copies tokens into their places in chunks, multiplied by a weight of their head; padding becomes 0. The chunks from
+/// Copies tokens into chunk layout, times a weight of their head; padding becomes 0. The chunks from
 /// <paramref name="firstChunk"/> on fill the target from its first row on.
 /// </summary>
 /// <param name="plane">Rows and columns of the target.</param>
 /// <param name="chunks">All chunks.</param>
-/// <param name="firstChunk">The first that is copied.</param>
+/// <param name="firstChunk">The first chunk to copy.</param>
 /// <param name="sums">For the weights.</param>
 /// <param name="delta">For the weights.</param>
 /// <param name="shape">For the weights.</param>
 /// <param name="source">Rows of tokens.</param>
-/// <param name="target">Rows of places in chunks.</param>
+/// <param name="target">Rows in chunk layout.</param>
 internal readonly struct SsdOperandKernel<TWeight>(
     Plane plane,
     GpuChunks chunks,
@@ -80,8 +80,8 @@ internal readonly struct SsdOperandKernel<TWeight>(
 }
 
 /// <summary>
-/// <c>M[t, s] = (C_t·B_s)·exp(a_t - a_s)</c> where s ≤ t, else 0, for every head of every chunk: the matrix of which
-/// the SSD is the product with Δ·x. A diagonal with a weight of its own is 0 here, and C_t·B_t is kept.
+/// <c>M[t, s] = (C_t·B_s)·exp(a_t - a_s)</c> for s ≤ t, else 0, for every head of every chunk: the diagonal block,
+/// which multiplies Δ·x. If the diagonal has its own weight, M[t, t] is 0 and C_t·B_t is stored separately.
 /// </summary>
 internal readonly struct SsdMixKernel(
     Plane plane,

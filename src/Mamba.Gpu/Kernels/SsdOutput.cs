@@ -2,7 +2,7 @@ using Mamba.Kernels;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>D of an SSD: absent, a number for every head, or one for every channel.</summary>
+/// <summary>D of an SSD: absent, one number per head, or one per channel.</summary>
 internal readonly struct SsdSkip(GpuRows d, bool perChannel)
 {
     private readonly int _perChannel = perChannel ? 1 : 0;
@@ -15,10 +15,10 @@ internal readonly struct SsdSkip(GpuRows d, bool perChannel)
 }
 
 /// <summary>
-/// The diagonal of an SSD where it has a weight γ of its own: <c>γ_t·(C_t·B_t)</c>, which x is multiplied by as by D.
+/// The diagonal of an SSD if it has its own weight γ: <c>γ_t·(C_t·B_t)</c>, which multiplies x as D does.
 /// </summary>
-/// <param name="scale">γ, rows of tokens; absent: the diagonal has none of its own.</param>
-/// <param name="products">C_t·B_t, rows of places in chunks, a column for each group.</param>
+/// <param name="scale">γ, rows of tokens; absent if the diagonal has no weight of its own.</param>
+/// <param name="products">C_t·B_t in chunk layout, one column per group.</param>
 internal readonly struct SsdDiagonal(GpuRows scale, GpuRows products)
 {
     public bool Exists => scale.Exists;
@@ -26,20 +26,20 @@ internal readonly struct SsdDiagonal(GpuRows scale, GpuRows products)
     /// <summary>γ of a token.</summary>
     public float Scale(long token, int head) => scale.Load(token, head);
 
-    /// <summary>C·B of a place.</summary>
+    /// <summary>C·B of a row in chunk layout.</summary>
     public float Product(long place, int group) => products.Load(place, group);
 
-    /// <summary>By what x is multiplied; 0 if the diagonal has no weight of its own.</summary>
+    /// <summary>The factor of x; 0 if the diagonal has no weight of its own.</summary>
     public float Of(long token, long place, int head, int group) =>
         scale.Exists ? scale.Load(token, head) * products.Load(place, group) : 0f;
 
-    /// <summary>Keeps C·B of a place.</summary>
+    /// <summary>Stores C·B of a row in chunk layout.</summary>
     public void Store(long place, int group, float product) => products.Store(place, group, product);
 }
 
 /// <summary>
-/// <c>y = (inside + exp(a_t)·across + D·x)·silu(z)</c>: what a chunk's tokens have of each other, and of the state
-/// before.
+/// <c>y = (inside + exp(a_t)·across + D·x)·silu(z)</c>: the diagonal block, the inter-chunk term, and the skip
+/// connection, to which the diagonal is added if it has its own weight.
 /// </summary>
 internal readonly struct SsdOutputKernel(
     Plane plane,

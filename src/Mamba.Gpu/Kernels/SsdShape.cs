@@ -1,6 +1,6 @@
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>The sizes of an SSD, as kernels know them.</summary>
+/// <summary>Sizes of an SSD.</summary>
 internal readonly struct SsdShape(int heads, int headDim, int groups, int states)
 {
     public int Heads { get; } = heads;
@@ -17,7 +17,7 @@ internal readonly struct SsdShape(int heads, int headDim, int groups, int states
     /// <summary>The head of a channel.</summary>
     public int HeadOf(int channel) => channel / HeadDim;
 
-    /// <summary>Whether four neighbouring channels, from one that 4 divides on, are one head's.</summary>
+    /// <summary>Whether four channels from a multiple of four on belong to one head.</summary>
     public bool IsInOneHead(int channel) => HeadDim % 4 == 0 || HeadOf(channel) == HeadOf(channel + 3);
 
     /// <summary>The group whose B and C a head uses.</summary>

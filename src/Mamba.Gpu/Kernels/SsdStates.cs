@@ -1,23 +1,23 @@
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// Passes states on from chunk to chunk: <c>h ← exp(a_last)·h + S</c>. A thread has four states of a channel of a head,
-/// and walks the chunks of its sequence that lie in the part that is computed at once.
+/// The recurrence over chunks, <c>h ← exp(a_last)·h + S</c>. A thread has four states of a channel, and iterates over
+/// those chunks of its sequence that are in the current part.
 /// </summary>
 /// <param name="plane">Rows (sequence, head, channel), columns states.</param>
 /// <param name="chunks">All chunks.</param>
 /// <param name="firstChunk">First chunk of the part.</param>
-/// <param name="lastChunk">The one behind the last.</param>
+/// <param name="lastChunk">End of the part: the index after its last chunk.</param>
 /// <param name="firstOf">The first chunk of every sequence, and the end of the last.</param>
 /// <param name="shape">Sizes.</param>
 /// <param name="sums">Decays.</param>
 /// <param name="initial">h before the first token of every sequence; optional.</param>
-/// <param name="added">S of the part's chunks, what their tokens bring into the state.</param>
+/// <param name="added">S, the chunk states of the part: what a chunk's own tokens add to the state.</param>
 /// <param name="states">
-/// h before each chunk and behind the last of each sequence: row chunk + sequence, read and written.
+/// h before each chunk and after the last of each sequence: row chunk + sequence, read and written.
 /// </param>
-/// <param name="before">Becomes h before each chunk of the part, for a product.</param>
-/// <param name="final">Becomes h behind each sequence; optional.</param>
+/// <param name="before">Receives h before each chunk of the part, as a factor of a product.</param>
+/// <param name="final">Receives h after each sequence; optional.</param>
 internal readonly struct SsdPassKernel(
     Plane plane,
     GpuChunks chunks,
@@ -81,20 +81,20 @@ internal readonly struct SsdPassKernel(
 }
 
 /// <summary>
-/// Passes gradients of states back from chunk to chunk: <c>gS = g</c>, <c>g ← exp(a_last)·g + gH</c>, g the gradient of
-/// h behind the chunk, gH what its outputs ask of h before it.
+/// The recurrence over chunks, backwards: <c>gS = g</c>, <c>g ← exp(a_last)·g + gH</c>, with g the gradient of h after
+/// the chunk, and gH the gradient of h before it through the chunk's outputs.
 /// </summary>
 /// <param name="plane">Rows (sequence, head, channel), columns states.</param>
 /// <param name="chunks">All chunks.</param>
 /// <param name="firstChunk">First chunk of the part.</param>
-/// <param name="lastChunk">The one behind the last.</param>
+/// <param name="lastChunk">End of the part: the index after its last chunk.</param>
 /// <param name="firstOf">The first chunk of every sequence, and the end of the last.</param>
 /// <param name="shape">Sizes.</param>
 /// <param name="sums">Decays.</param>
-/// <param name="gFinal">The gradient of h behind each sequence; optional.</param>
-/// <param name="asked">gH of the part's chunks; becomes gS.</param>
-/// <param name="carry">g, from one part to the next: rows (sequence, head, channel).</param>
-/// <param name="gInitial">What the gradient of h before each sequence is added to; optional.</param>
+/// <param name="gFinal">The gradient of h after each sequence; optional.</param>
+/// <param name="asked">gH of the part's chunks; overwritten with gS.</param>
+/// <param name="carry">g, passed from one part to the next: rows (sequence, head, channel).</param>
+/// <param name="gInitial">The gradient of h before each sequence, added to; optional.</param>
 internal readonly struct SsdPassBackwardKernel(
     Plane plane,
     GpuChunks chunks,

@@ -6,20 +6,20 @@ namespace Mamba.Gpu.Kernels;
 
 /// <summary>
 /// The SSD token by token, for a step and for short sequences: <c>h ← exp(ΔA)·h + Δ·x ⊗ B</c>, <c>y = h·C + D·x</c>,
-/// gated. DimY channels of a head make a group, DimX threads share the states of each. The state stays in memory.
+/// gated. A group has DimY channels of a head; DimX threads share the states of a channel. The state stays in memory.
 /// </summary>
 /// <param name="sequences">The sequences.</param>
-/// <param name="longest">Sequences longer than this are left out.</param>
+/// <param name="longest">Longer sequences are skipped.</param>
 /// <param name="shape">Sizes.</param>
-/// <param name="step">How Δ and the decays are made.</param>
+/// <param name="step">Δ and the decays.</param>
 /// <param name="x">Rows of tokens.</param>
 /// <param name="b">Rows of tokens.</param>
 /// <param name="c">Rows of tokens.</param>
 /// <param name="d">The skip connection.</param>
-/// <param name="diagonal">The weight of a token's input in its own output; absent: Δ.</param>
+/// <param name="diagonal">The weight γ of a token's input in its own output; Δ if absent.</param>
 /// <param name="z">The gate; optional.</param>
-/// <param name="initial">h before: rows (sequence, head, channel); optional.</param>
-/// <param name="states">h behind, in the same rows.</param>
+/// <param name="initial">h before each sequence: rows (sequence, head, channel); optional.</param>
+/// <param name="states">h after each sequence, in the same rows.</param>
 /// <param name="y">Rows of tokens.</param>
 internal readonly struct SsdTokenKernel(
     GpuSequences sequences,
@@ -47,7 +47,7 @@ internal readonly struct SsdTokenKernel(
         long row = ((long)sequences.Slot(sequence) * shape.Channels) + channel;
         if (tokens > longest)
         {
-            tokens = 0; // for all threads of the group alike
+            tokens = 0; // the same for all threads of the group
             isInside = false;
         }
         else if (tokens == 0 && isInside)

@@ -3,7 +3,7 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// A number as the unevaluated sum of two floats, good to some 48 bits: what sums over whole arrays are kept in, for
+/// A number as the unevaluated sum of two floats, with about 48 significant bits. Sums over whole arrays use it because
 /// not every device has doubles.
 /// </summary>
 /// <remarks>Dekker, Numerische Mathematik 18 (1971); Knuth, The Art of Computer Programming 2, 4.2.2.</remarks>
@@ -13,7 +13,7 @@ internal readonly struct Twofold(float high, float low)
 
     public float Low { get; } = low;
 
-    /// <summary>The nearest float; what is not finite has no second part that means anything.</summary>
+    /// <summary>The nearest float. If the high part is not finite, the low part has no meaning.</summary>
     public float Value => High - High == 0f ? High + Low : High;
 
     public static Twofold operator +(Twofold a, float b)
@@ -39,13 +39,13 @@ internal readonly struct Twofold(float high, float low)
         return new(product, error + (a.High * b.Low) + (a.Low * b.High));
     }
 
-    /// <summary>The nearest twofold to a double.</summary>
+    /// <summary>The twofold nearest to a double.</summary>
     public static Twofold Of(double value)
     {
         float high = (float)value;
         return new(high, float.IsFinite(high) ? (float)(value - high) : 0f);
     }
 
-    /// <summary>The upper 12 digits: products of such halves are exact.</summary>
+    /// <summary>The upper 12 bits of the significand: products of such halves are exact.</summary>
     private static float Half(float value) => Interop.IntAsFloat(Interop.FloatAsInt(value) & 0xFFFFF000u);
 }
