@@ -4,7 +4,7 @@ using Mamba.Memory;
 
 namespace Mamba.Gpu;
 
-/// <summary>A CUDA graph: launches that were captured from a stream, and are started together.</summary>
+/// <summary>An executable CUDA graph: captured from a stream, replayed by one launch.</summary>
 internal sealed class CudaGraph : Recording.IReplay
 {
     private readonly CudaAccelerator _accelerator;
@@ -14,8 +14,8 @@ internal sealed class CudaGraph : Recording.IReplay
     private CudaGraph(CudaAccelerator accelerator, CudaStream stream, nint executable) =>
         (_accelerator, _stream, _executable) = (accelerator, stream, executable);
 
-    /// <summary>Captures what work launches, which does not run.</summary>
-    /// <returns>The graph; null where the work does what cannot be captured.</returns>
+    /// <summary>Captures the launches of <paramref name="work"/> as a graph, without running them.</summary>
+    /// <returns>The graph; null if the work cannot be captured.</returns>
     public static CudaGraph? Capture(CudaAccelerator accelerator, CudaStream stream, Action work)
     {
         accelerator.Bind();
@@ -31,7 +31,7 @@ internal sealed class CudaGraph : Recording.IReplay
         }
         catch (Exception exception) when (exception is CudaException or InvalidOperationException)
         {
-            // Such as memory that had to be taken of the driver: the caller does the work instead, or fails by it.
+            // For example an allocation, which a capture forbids. The caller then runs the work itself.
         }
         finally
         {

@@ -6,8 +6,8 @@ using Mamba.Memory;
 namespace Mamba.Gpu;
 
 /// <summary>
-/// A device as text, for settings: <c>KIND[:NUMBER][,PRECISION]</c>, as in <c>cpu</c>, <c>cpu:4</c>, <c>cuda:1</c> and
-/// <c>cuda,bfloat16</c>.
+/// The text form of a device, for settings: <c>KIND[:NUMBER][,PRECISION]</c>. Examples: <c>cpu</c>, <c>cpu:4</c>,
+/// <c>cuda:1</c>, <c>cuda,bfloat16</c>.
 /// </summary>
 /// <example>
 /// <code>
@@ -16,7 +16,7 @@ namespace Mamba.Gpu;
 /// </example>
 public sealed record DeviceName
 {
-    /// <summary>All forms of a name, for a line of help.</summary>
+    /// <summary>All forms of a name, for help texts.</summary>
     public const string Forms =
         "cpu[:THREADS], cuda[:INDEX][,bfloat16], opencl[:INDEX][,bfloat16], emulation[,bfloat16]";
 
@@ -24,20 +24,20 @@ public sealed record DeviceName
     {
     }
 
-    /// <summary>Which GPU, and how it computes; null: the processor.</summary>
+    /// <summary>The GPU and its options; null for the CPU.</summary>
     public GpuOptions? Gpu { get; private init; }
 
-    /// <summary>Threads of the processor; null: one per core. A GPU does not use it.</summary>
+    /// <summary>Number of CPU threads; null for one per core. A GPU ignores it.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>Reads a name, in lower case.</summary>
+    /// <summary>Parses a name in lower case.</summary>
     /// <param name="name">
-    /// The kind is <c>cpu</c>, <c>cuda</c>, <c>opencl</c> or <c>emulation</c>. The number is optional: threads of the
-    /// processor, or the index of a GPU among those of its kind, from 0. The precision is <c>float32</c>, the default,
-    /// or <c>bfloat16</c>, on a GPU only.
+    /// The kind is <c>cpu</c>, <c>cuda</c>, <c>opencl</c> or <c>emulation</c>. The number is optional: CPU threads, or
+    /// the index of a GPU among those of its kind, from 0. The precision is <c>float32</c>, the default, or, on a GPU
+    /// only, <c>bfloat16</c>.
     /// </param>
-    /// <param name="setting">What the caller calls the setting; messages begin with it.</param>
-    /// <returns>The device; this machine need not have it.</returns>
+    /// <param name="setting">Name of the setting; error messages begin with it.</param>
+    /// <returns>The device name; the device need not exist on this machine.</returns>
     /// <exception cref="FormatException">The name has another form, or a number is out of range.</exception>
     public static DeviceName Parse(string name, string setting = "device")
     {
@@ -73,6 +73,8 @@ public sealed record DeviceName
 
     /// <summary>Opens the device.</summary>
     /// <returns>The device; the caller disposes it.</returns>
-    /// <exception cref="NotSupportedException">There is no such GPU; the message says what was looked for.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The GPU does not exist; the message says which GPUs do, or why none does.
+    /// </exception>
     public Device Open() => Gpu is null ? new CpuDevice(Threads) : GpuDevice.Open(Gpu);
 }

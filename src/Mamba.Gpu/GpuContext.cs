@@ -9,33 +9,33 @@ using Mamba.Gpu.Native;
 
 namespace Mamba.Gpu;
 
-/// <summary>Finds devices through ILGPU, with what it needs to find and use them all.</summary>
+/// <summary>Finds and opens devices through ILGPU, including devices that ILGPU leaves out by default.</summary>
 internal static class GpuContext
 {
-    /// <summary>Makes a context that knows the devices of one kind.</summary>
+    /// <summary>Creates a context with the devices of one kind.</summary>
     public static Context Create(GpuKind kind, int emulatedGroupSize)
     {
         NativeLibraries.Install();
         return Context.Create(builder =>
         {
-            // O2 addresses global memory as such; O1 leaves it to the hardware to find out.
+            // O2 emits accesses to the global address space; O1 emits generic accesses, which the hardware resolves.
             builder.Optimize(OptimizationLevel.O2).EnableAlgorithms();
             _ = kind switch
             {
                 GpuKind.Cuda => builder.Cuda(),
 
-                // All devices: ILGPU leaves out those without generic addresses, which no kernel here needs.
+                // All devices: ILGPU's default omits those without generic addresses, which no kernel here needs.
                 GpuKind.OpenCL => builder.OpenCL(_ => true),
                 _ => builder.CPU(new CPUDevice(emulatedGroupSize, 1, 1)),
             };
         });
     }
 
-    /// <summary>Whether a device is a graphics processor, not a processor that an OpenCL driver makes one of.</summary>
+    /// <summary>Whether a device is a GPU; false for a CPU that an OpenCL driver lists.</summary>
     public static bool IsGpu(ILGPU.Runtime.Device device) =>
         device is CudaDevice or CLDevice { DeviceType: CLDeviceType.CL_DEVICE_TYPE_GPU };
 
-    /// <summary>The devices of one kind, in their driver's order.</summary>
+    /// <summary>The devices of one kind, in the order of their driver.</summary>
     public static ILGPU.Runtime.Device[] DevicesOf(Context context, GpuKind kind) => kind switch
     {
         GpuKind.Cuda => [.. context.GetCudaDevices()],
@@ -46,7 +46,7 @@ internal static class GpuContext
     public static GpuInfo InfoOf(ILGPU.Runtime.Device device, GpuKind kind, int index) =>
         new(kind, index, device.Name, device.MemorySize, CapabilityOf(device));
 
-    /// <summary>Why there is no device of a kind, in words.</summary>
+    /// <summary>A message that says why no device of a kind exists.</summary>
     public static string ReasonFor(GpuKind kind)
     {
         string library = kind == GpuKind.Cuda ? CudaDriver.Library : "OpenCL";
@@ -67,14 +67,14 @@ internal static class GpuContext
 
         if (device is CLDevice { Capabilities.GenericAddressSpace: false } opencl)
         {
-            // ILGPU refuses such devices, though kernels run that do not mix kinds of memory in one pointer.
+            // ILGPU refuses such devices, but kernels run on them if each pointer stays in one address space.
             Set((CLCapabilityContext)opencl.Capabilities, nameof(CLCapabilityContext.GenericAddressSpace), true);
         }
 
         return device.CreateAccelerator(context);
     }
 
-    /// <summary>Chooses the architecture that code is made for: ILGPU's own table ends at 8.0.</summary>
+    /// <summary>Sets the architecture that kernels are compiled for: ILGPU's own table ends at 8.0.</summary>
     public static void CompileFor(CudaCapabilityContext capabilities, CudaArchitecture architecture) =>
         Set(capabilities, nameof(CudaCapabilityContext.TargetArchitecture), architecture);
 

@@ -67,7 +67,7 @@ public sealed partial class GpuDevice
             GroupSize);
     }
 
-    /// <summary>The integers that an array holds in place of floats; none if it is absent.</summary>
+    /// <summary>The memory of an array as integers; <c>default</c> if the array is absent.</summary>
     private ArrayView<int> PlacesOf(DeviceArray array) =>
         array.Exists ? ((GpuStorage)Resolve(array.Storage)).Integers : default;
 }

@@ -14,7 +14,8 @@ public sealed partial class GpuDevice
         ConvolutionArrays arrays = ArraysOf(convolution, own, QuadOfTokens.Length);
         (Plane plane, long groups, (int, int) threads) = BlocksOf(sequences, shape.Width, QuadOfTokens.Length);
 
-        // One thread has all tokens of a sequence, and so is the only one to read its window: a step is one launch.
+        // One thread computes a short sequence, so no other thread reads its window, and the same launch updates the
+        // window: a step is one launch.
         bool isShort = sequences.Segments is null && shape[1] is > 0 and <= QuadOfTokens.Length;
         int silu = convolution.Silu ? 1 : 0;
         WindowSlide slide = new(RowsOf(convolution.FinalWindow));
@@ -41,7 +42,7 @@ public sealed partial class GpuDevice
         }
     }
 
-    /// <summary>The operands in memory; reversed, the filter reaches as far ahead as it reached back.</summary>
+    /// <summary>The operands for a kernel. Reversed taps look ahead as far as the original taps look back.</summary>
     private ConvolutionArrays ArraysOf(
         in ConvolutionOperation convolution, GpuSequences sequences, int blockLength, bool isReversed = false) =>
         new(
@@ -55,7 +56,7 @@ public sealed partial class GpuDevice
             convolution.Channels,
             isReversed ? 1 : 0);
 
-    /// <summary>How blocks of tokens and their channels are shared out to threads.</summary>
+    /// <summary>Divides blocks of tokens and their channels among threads.</summary>
     private (Plane Plane, long Groups, (int X, int Y) Threads) BlocksOf(
         in Sequences sequences, int channels, int length) =>
         PlaneOf([checked((int)SequenceBlocks.CountOf(sequences, length)), channels], flat: false);

@@ -6,7 +6,7 @@ namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    /// <summary>Tokens over which one thread adds up the gradient of a weight.</summary>
+    /// <summary>Tokens over which one thread sums the gradient of a weight.</summary>
     private const int WeightTokens = 128;
 
     internal override void ConvolutionBackward(
@@ -44,7 +44,7 @@ public sealed partial class GpuDevice
         }
     }
 
-    /// <summary>The gradient of what f is applied to: gy itself if f is the identity.</summary>
+    /// <summary>The gradient of the input of f, the activation; gy itself if f is the identity.</summary>
     private DeviceArray GradientOfSums(in ConvolutionOperation convolution, GpuSequences own, DeviceArray gy)
     {
         if (!convolution.Silu)
@@ -63,7 +63,7 @@ public sealed partial class GpuDevice
     private void AddToWeights(
         in ConvolutionOperation convolution, GpuSequences own, DeviceArray g, in ConvolutionOperation gradients)
     {
-        // Sums over the tokens of a block, to be added up.
+        // One row of partial sums per block of tokens.
         (DeviceArray gweight, DeviceArray gbias) = (gradients.Weight, gradients.Bias);
         int blocks = checked((int)SequenceBlocks.CountOf(convolution.Sequences, WeightTokens));
         (int taps, int channels) = (convolution.Width, convolution.Channels);

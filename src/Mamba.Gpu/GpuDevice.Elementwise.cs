@@ -5,7 +5,7 @@ namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    /// <summary>Rows that one thread adds up before partial sums are.</summary>
+    /// <summary>Rows that one thread sums into one row of partial sums.</summary>
     private const int PartRows = 32;
 
     internal override void Fill(DeviceArray y, float value)
@@ -87,10 +87,10 @@ public sealed partial class GpuDevice
         AddParts(parts, y);
     }
 
-    /// <summary>Adds the rows of partial sums to an array of as many elements as a row has.</summary>
+    /// <summary>Adds the sum of the rows of <paramref name="parts"/> to <paramref name="y"/>.</summary>
     private void AddParts(DeviceArray parts, DeviceArray y)
     {
-        // Few columns and many parts: a thread that added up a column alone would mostly wait for memory.
+        // Few columns and many parts: one thread per column would mostly wait for memory.
         int x = Math.Max(1, GroupSize / 32), width = parts.Shape.Width;
         Launch(
             new AddPartsKernel(RowsOf(parts), (int)parts.Shape.Rows, width, VectorOf(y)),
@@ -111,7 +111,7 @@ public sealed partial class GpuDevice
         return true;
     }
 
-    /// <summary>How rows, or all elements as one where they are <paramref name="flat"/>, are shared out to threads.</summary>
+    /// <summary>Divides rows among threads; if <paramref name="flat"/>, all elements form one row.</summary>
     private (Plane Plane, long Groups, (int X, int Y) Threads) PlaneOf(Shape shape, bool flat)
     {
         (long rows, long width) = flat ? (1L, (long)shape.Count) : ((long)shape.Rows, (long)shape.Width);
@@ -121,7 +121,7 @@ public sealed partial class GpuDevice
         return (new(rows, width, (int)Math.Max(columnGroups, 1)), columnGroups * Groups(rows, y), (x, y));
     }
 
-    /// <summary>Threads along rows of a width, four neighbours to each, and rows that a group has with so many.</summary>
+    /// <summary>Threads of a group for rows of a width: x threads along a row with four columns each, y rows.</summary>
     private (int X, int Y) ThreadsOf(long width)
     {
         int x = PowerOfTwo(Groups(width, 4), GroupSize);

@@ -7,14 +7,14 @@ namespace Mamba.Gpu;
 public sealed partial class GpuDevice
 {
     /// <summary>
-    /// Rows up to which weights are read once for a few rows, not in tiles: the product of a step is the reading of the
-    /// weights.
+    /// Products of at most this many rows read each weight once per four rows instead of in tiles: a decoding step is
+    /// bound by reading the weights.
     /// </summary>
     private const int MostFewRows = 8;
 
     /// <summary>
-    /// Whether a product of layers rounds a weight or a gradient, which is float32, to bfloat16: where it meets an
-    /// activation that is stored so. A gradient that meets a weight stays as it is.
+    /// Whether a product rounds a float32 factor (a weight or a gradient) to bfloat16: true if the other factor is a
+    /// bfloat16 activation. The product of a gradient and a weight stays in float32.
     /// </summary>
     private bool Narrows(DeviceArray a, DeviceArray b) => _options.Precision == Precision.BFloat16
         && (a.Precision == Precision.BFloat16 || b.Precision == Precision.BFloat16);
@@ -28,7 +28,7 @@ public sealed partial class GpuDevice
     }
 
     /// <remarks>
-    /// With cuBLAS, which chooses its method by the number of rows, a row's last bits may depend on how many there are.
+    /// cuBLAS chooses its algorithm by the number of rows, so the last bits of a row may depend on that number.
     /// </remarks>
     internal override void Linear(in LinearOperation linear)
     {
@@ -69,7 +69,7 @@ public sealed partial class GpuDevice
         (int rows, int depth, int width) =
             ((int)linear.X.Shape.Rows, linear.X.Shape.Width, linear.Weight.Shape[0]);
 
-        // Enough threads to fill the device; as many loads on their way at once as that leaves.
+        // Threads per row of W: enough to fill the device. Fewer threads keep more loads in flight per thread.
         int perRow = Math.Max(_runtime.Accelerator.MaxNumThreads / Math.Max(width, 1), GroupSize / 8);
         int threads = PowerOfTwo(Math.Min(Groups(depth, FewRows.Step), perRow), GroupSize);
         int rowsOfWeights = GroupSize / threads;
@@ -79,7 +79,7 @@ public sealed partial class GpuDevice
             (threads, rowsOfWeights));
     }
 
-    /// <summary>The least power of two that is at least <paramref name="value"/>, but no more than a limit.</summary>
+    /// <summary>The least power of two that is at least <paramref name="value"/>, capped at a limit.</summary>
     private static int PowerOfTwo(long value, int limit)
     {
         int power = 1;

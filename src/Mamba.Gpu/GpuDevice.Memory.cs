@@ -9,10 +9,10 @@ using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
-/// <content>Memory, and the way of numbers to the device and back.</content>
+/// <content>Memory, and transfers between host and device.</content>
 public sealed partial class GpuDevice
 {
-    /// <summary>Bytes that this device has taken of its driver, used or not.</summary>
+    /// <summary>Bytes that this device has allocated from its driver, used or not.</summary>
     public long ReservedBytes => _arena.ReservedBytes;
 
     private protected override Storage CreateStorage(nint length, Precision precision) =>
@@ -58,7 +58,7 @@ public sealed partial class GpuDevice
         _staging.Upload(source, ((GpuStorage)target).Words.Cast<byte>());
     }
 
-    /// <summary>What a kernel knows of an array; <c>default</c> where it is absent.</summary>
+    /// <summary>A kernel's view of an array; <c>default</c> if it is absent.</summary>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     internal GpuRows RowsOf(DeviceArray array) => !array.Exists
         ? default
@@ -71,7 +71,7 @@ public sealed partial class GpuDevice
         return new(storage.Words, array.Offset + offset, pitch, kind, aligned ? 1 : 0);
     }
 
-    /// <summary>What a kernel knows of a contiguous array, as one row; <c>default</c> where it is absent.</summary>
+    /// <summary>A kernel's view of a contiguous array as one row; <c>default</c> if it is absent.</summary>
     /// <exception cref="ArgumentException">The array is a slice, or on another device.</exception>
     internal GpuRows VectorOf(DeviceArray array)
     {
@@ -94,11 +94,11 @@ public sealed partial class GpuDevice
 
     internal ArrayView<int> IntegersOf(IndexArray indices) => StorageOf(indices).Integers;
 
-    /// <summary>The memory of indices, which has a copy on the host.</summary>
+    /// <summary>The storage of indices, which also has a host copy.</summary>
     /// <exception cref="ArgumentException">The indices are on another device.</exception>
     private GpuStorage StorageOf(IndexArray indices) => (GpuStorage)Resolve(indices.Storage);
 
-    /// <summary>Copies integers into memory of the innermost scope.</summary>
+    /// <summary>Uploads integers into memory of the innermost scope.</summary>
     private ArrayView<int> UploadScratch(ReadOnlySpan<int> values)
     {
         RequireNotRecording();
@@ -107,7 +107,7 @@ public sealed partial class GpuDevice
         return storage.Integers;
     }
 
-    /// <summary>What a kernel knows of sequences; an operation's scope holds where segments begin.</summary>
+    /// <summary>A kernel's view of sequences. Offsets and slots are uploaded into the operation's scope.</summary>
     private GpuSequences SequencesOf(in Sequences sequences) =>
         new(
             sequences.Segments is { } segments ? UploadScratch(segments.Offsets) : default,
@@ -127,7 +127,7 @@ public sealed partial class GpuDevice
         _arena.Trim();
     }
 
-    /// <summary>Takes memory; where there is none, gives back what is kept for later and tries again.</summary>
+    /// <summary>Allocates memory. If the driver has none left, it trims the pools and tries again.</summary>
     private GpuArena.Piece Rent(long bytes)
     {
         try
@@ -153,8 +153,8 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>
-    /// Lets go of buffers whose allocation failed: ILGPU would free them, at no address, when the accelerator is
-    /// disposed, and throw.
+    /// Finalizes buffers whose allocation failed. Otherwise ILGPU frees their null address when the accelerator is
+    /// disposed, and throws.
     /// </summary>
     private static void ForgetFailures()
     {
@@ -166,7 +166,7 @@ public sealed partial class GpuDevice
     {
         if (_runtime.Accelerator is not CudaAccelerator)
         {
-            return Info.MemoryBytes - ReservedBytes; // OpenCL does not tell
+            return Info.MemoryBytes - ReservedBytes; // OpenCL does not report free memory
         }
 
         _runtime.Accelerator.Bind();

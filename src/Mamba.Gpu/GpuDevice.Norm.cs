@@ -6,7 +6,7 @@ namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    /// <summary>Groups that keep a large device busy.</summary>
+    /// <summary>Number of groups that fills a large device.</summary>
     private const int ManyGroups = 1024;
 
     internal override void Norm(in NormOperation norm)
@@ -53,18 +53,18 @@ public sealed partial class GpuDevice
         AddPartsIfWanted(biasParts, gradients.Bias);
     }
 
-    /// <summary>Rows, or parts of rows, for their norms: blocks of rows that one group has, and its threads.</summary>
+    /// <summary>Divides the rows of a norm, or equal parts of them, into blocks, one per group.</summary>
     private (NormRows Rows, long Blocks, (int X, int Y) Threads) NormRowsOf(Shape shape, int partWidth, bool withSums)
     {
         (int x, int y) = ThreadsOf(partWidth);
         long rows = shape.Count == 0 ? 0 : (long)shape.Rows;
 
-        // A group has some rows, so that its partial sums stay small beside them.
+        // Several rows per group keep the partial sums small compared with the rows.
         int steps = withSums ? (int)Math.Clamp(rows / ((long)ManyGroups * y), 4, 256) : 1;
         return (new(rows, partWidth, shape.Width / Math.Max(partWidth, 1), steps), Groups(rows, y * steps), (x, y));
     }
 
-    /// <summary>A row of partial sums for each block, where their sum is wanted.</summary>
+    /// <summary>Partial sums of a gradient, one row per block; absent if the gradient is absent.</summary>
     private DeviceArray AllocateParts(DeviceArray gradient, long blocks) =>
         gradient.Exists ? Allocate([checked((int)blocks), gradient.Shape.Width]) : default;
 

@@ -7,14 +7,13 @@ using Mamba.Memory;
 
 namespace Mamba.Gpu;
 
-/// <content>Batches of matrix products: by cuBLAS where it is, else by a kernel.</content>
+/// <content>Batched matrix products, by cuBLAS if it is installed, otherwise by a kernel.</content>
 public sealed unsafe partial class GpuDevice
 {
     /// <summary>Computes <c>C = op(A)·op(B)</c>, or adds it to C, for every matrix of a batch.</summary>
     /// <remarks>
-    /// cuBLAS takes two factors of one precision. Where it is told to narrow, factors of float32 are rounded to
-    /// bfloat16; else only two that are stored so are multiplied so, and what becomes a C of bfloat16, for which it has
-    /// no other product.
+    /// cuBLAS takes two factors of one precision. It is bfloat16 if <paramref name="narrow"/> is set, if both factors
+    /// are stored as bfloat16, or if C is bfloat16, for which cuBLAS has no other product. Otherwise it is float32.
     /// </remarks>
     private void Multiply(
         Matrix a,
@@ -33,7 +32,7 @@ public sealed unsafe partial class GpuDevice
 
         if (_blas is null || sizes.K == 0)
         {
-            LaunchProduct(a, transposeA, b, transposeB, c, sizes, accumulate); // takes factors as they are
+            LaunchProduct(a, transposeA, b, transposeB, c, sizes, accumulate); // the kernel takes any precisions
             return;
         }
 
@@ -50,7 +49,7 @@ public sealed unsafe partial class GpuDevice
         bool tensorFloat32 = (_options.AllowTensorFloat32 || _options.Precision == Precision.BFloat16) && !narrow;
         int compute = tensorFloat32 ? CuBlas.ComputeTensorFloat32 : CuBlas.ComputeFloat32;
 
-        // cuBLAS counts down columns: to it, our rows are columns, and C = A·B is Cᵀ = Bᵀ·Aᵀ.
+        // cuBLAS is column-major: to it, our matrices are transposed, and C = A·B is Cᵀ = Bᵀ·Aᵀ.
         int transposeFirst = transposeB ? 1 : 0, transposeSecond = transposeA ? 1 : 0;
         (int m, int n, int k) = (checked((int)sizes.N), checked((int)sizes.M), checked((int)sizes.K));
         (int first, int second, int product) =
@@ -58,7 +57,7 @@ public sealed unsafe partial class GpuDevice
         int count = checked(sizes.Outer * sizes.Inner), status;
         if (sizes.Outer > 1 && sizes.Inner > 1)
         {
-            // Matrices of two strides: cuBLAS takes a list of them, which the device makes.
+            // A batch of two levels has two strides: cuBLAS takes arrays of pointers, which a kernel fills.
             ArrayView<long> pointers = PointersOf(a, b, c, sizes);
             long* list = (long*)pointers.LoadEffectiveAddressAsPtr();
             _runtime.Accelerator.Bind();
@@ -82,11 +81,11 @@ public sealed unsafe partial class GpuDevice
         }
     }
 
-    /// <summary>The stride of a batch of one level.</summary>
+    /// <summary>The stride between the matrices of a one-level batch.</summary>
     private static long StrideOf(Matrix matrix, in ProductSizes sizes) =>
         sizes.Inner > 1 ? matrix.InnerStride : matrix.OuterStride;
 
-    /// <summary>The addresses of a batch of two levels, in the innermost scope.</summary>
+    /// <summary>The addresses of the matrices of a two-level batch, in memory of the innermost scope.</summary>
     private ArrayView<long> PointersOf(Matrix a, Matrix b, Matrix c, in ProductSizes sizes)
     {
         int count = sizes.Outer * sizes.Inner;
@@ -130,7 +129,7 @@ public sealed unsafe partial class GpuDevice
             (across, down));
     }
 
-    /// <summary>The matrices themselves where they are stored so, or else a copy.</summary>
+    /// <summary>Returns the matrices if they have the given precision, otherwise a converted copy.</summary>
     private Matrix As(Precision precision, Matrix matrix, long rows, long columns, in ProductSizes sizes)
     {
         if (matrix.Array.Precision == precision)
@@ -138,7 +137,7 @@ public sealed unsafe partial class GpuDevice
             return matrix;
         }
 
-        // A stride of 0 repeats a matrix: one copy serves all.
+        // A stride of 0 repeats one matrix: one copy suffices.
         int outer = matrix.OuterStride == 0 ? 1 : sizes.Outer, inner = matrix.InnerStride == 0 ? 1 : sizes.Inner;
         DeviceArray copy = Allocate([outer * inner, checked((int)rows), checked((int)columns)], precision);
         (Plane plane, long groups, (int, int) threads) = PlaneOf(copy.Shape, flat: false);

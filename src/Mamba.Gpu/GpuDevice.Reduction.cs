@@ -38,14 +38,14 @@ public sealed partial class GpuDevice
         return total;
     }
 
-    /// <summary>Sums of parts of all elements, two floats each.</summary>
+    /// <summary>Partial sums over all elements, two floats each.</summary>
     private DeviceArray SumParts(DeviceArray x, bool squared)
     {
         bool flat = x.IsContiguous;
         long rows = flat ? 1 : (long)x.Shape.Rows, width = flat ? (long)x.Shape.Count : x.Shape.Width;
         long quads = Groups(width, 4) * rows;
 
-        // A thread has some quads, unless there are so few that groups would be idle.
+        // At most ManyGroups groups, with at least four quads per thread.
         long each = Math.Max(Groups(quads, ManyGroups), 4L * GroupSize);
         int count = checked((int)((quads + each - 1) / each));
         DeviceArray parts = Allocate([count, 2]);

@@ -6,17 +6,17 @@ namespace Mamba.Gpu;
 
 /// <content>
 /// The SSD: short sequences token by token, longer ones in chunks as matrix products (Dao and Gu, arXiv:2405.21060,
-/// section 6): within a chunk <c>(L ∘ C·Bᵀ)·Δx</c>, from chunk to chunk by the states.
+/// section 6): diagonal blocks <c>(L ∘ C·Bᵀ)·Δx</c>, and a recurrence over chunk states.
 /// </content>
 public sealed partial class GpuDevice
 {
     /// <summary>Sequences up to this length are computed token by token.</summary>
     private const int ShortLength = 8;
 
-    /// <summary>Tokens of a chunk; long enough for the products to be large, for the work grows with it.</summary>
+    /// <summary>Tokens of a chunk. Longer chunks make larger products, but more work per token.</summary>
     private const int SsdChunkLength = 64;
 
-    /// <summary>Elements of the largest matrices that are computed at once: all heads' [chunk, chunk].</summary>
+    /// <summary>Elements of the largest matrices of one part: [chunk, chunk] for all its chunks and heads.</summary>
     private const long SsdPartSize = 1L << 26;
 
     internal override Shape SsdCheckpointShape(in SsdOperation ssd)
@@ -59,7 +59,8 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>
-    /// What the tokens of some chunks have of each other and of the states before; makes the states, too.
+    /// Computes the diagonal blocks, inter-chunk terms and states of chunks <paramref name="first"/> to
+    /// <paramref name="last"/> - 1.
     /// </summary>
     private SsdPart SsdForward(
         in SsdInputs inputs, SsdPlan plan, int first, int last, DeviceArray states, DeviceArray finalState)
@@ -81,7 +82,7 @@ public sealed partial class GpuDevice
             Before = Allocate([count * channels, n], precision),
         };
 
-        // C·Bᵀ of every group, then what the decays leave of it for every head.
+        // C·Bᵀ for each group, then times the decays for each head.
         using (DeviceScope products = Scope())
         {
             DeviceArray pairs = Allocate([count * groups * length, length]);
@@ -100,7 +101,7 @@ public sealed partial class GpuDevice
             SsdPart.PairsOf(part.Mix, shape.Heads), false, part.Heads(part.Input, shape), false,
             part.Heads(part.Inside, shape), new(length, shape.HeadDim, length, count, shape.Heads), false);
 
-        // What the tokens bring into the state, and the states from chunk to chunk.
+        // Chunk states, then the recurrence over chunks.
         using (DeviceScope passing = Scope())
         {
             DeviceArray toEnd = InChunks<ByStepToEnd>(plan, first, count, inputs.X, precision);
@@ -142,7 +143,7 @@ public sealed partial class GpuDevice
             (along, channels));
     }
 
-    /// <summary>Cuts the sequences into chunks, and computes Δ and the decays of all of them.</summary>
+    /// <summary>Cuts the sequences into chunks, and computes Δ and the decays of all tokens.</summary>
     private SsdPlan PlanOf(in SsdInputs inputs, in SsdSizes sizes, bool shorter)
     {
         int length = ChunkLengthOf(inputs), count = CountChunks(sizes, length, shorter);
@@ -184,7 +185,7 @@ public sealed partial class GpuDevice
         return plan;
     }
 
-    /// <summary>Rows of tokens in their places in chunks, weighted.</summary>
+    /// <summary>Copies rows of tokens into chunk layout, times a weight.</summary>
     private DeviceArray InChunks<TWeight>(
         SsdPlan plan, int first, int count, DeviceArray source, Precision precision)
         where TWeight : struct, ISsdWeight
@@ -200,7 +201,7 @@ public sealed partial class GpuDevice
         return target;
     }
 
-    /// <summary>A contiguous array as rows of a width; <c>default</c> where it is absent.</summary>
+    /// <summary>A kernel's view of a contiguous array as rows of a width; <c>default</c> if it is absent.</summary>
     private GpuRows VectorOfRows(DeviceArray array, int width)
     {
         if (!array.Exists)
@@ -235,7 +236,7 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>
-    /// Chunks of a sequence: at least one, which passes the state on; none where it is computed by tokens.
+    /// Number of chunks of a sequence: at least one, which passes on the state; 0 if it is computed token by token.
     /// </summary>
     private static int ChunksOf(int tokens, int length, bool shorter) =>
         !shorter && tokens <= ShortLength ? 0 : Math.Max(1, (tokens + length - 1) / length);

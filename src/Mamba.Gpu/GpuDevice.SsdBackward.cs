@@ -5,8 +5,8 @@ using Mamba.Operations;
 namespace Mamba.Gpu;
 
 /// <content>
-/// The SSD backwards: the forward products again, and two for each of them back. The gradients of the decays are sums
-/// of what the products bring.
+/// The backward pass of the SSD: it recomputes the forward products, and each has two backward products. The gradients
+/// of the decays are sums over their results.
 /// </content>
 public sealed partial class GpuDevice
 {
@@ -60,7 +60,7 @@ public sealed partial class GpuDevice
             RowsOf(part.Across), plan.Skip, part.Diagonal, RowsOf(inputs.X), RowsOf(inputs.Z), RowsOf(gradients.Y),
             RowsOf(ofInputs.Z), RowsOf(g), RowsOf(gAcross), RowsOf(outputDots), diagonalDots));
 
-        // Within the chunks.
+        // Diagonal blocks.
         DeviceArray gInside = Allocate([count * length, channels]);
         DeviceArray gB = Allocate([count * length, groups * n]), gC = Allocate(gB.Shape);
         Multiply(
@@ -90,7 +90,7 @@ public sealed partial class GpuDevice
             SsdPairDots(plan, part, gMix, pairDots);
         }
 
-        // From chunk to chunk.
+        // Inter-chunk terms and chunk states.
         DeviceArray gStates = Allocate([count * channels, n]), gToEnd = Allocate(gInside.Shape);
         Multiply(
             part.Groups(gAcross, shape), true, part.Coupling(part.C, shape), false, SsdPart.States(gStates, shape),
@@ -179,7 +179,7 @@ public sealed partial class GpuDevice
         AddPartsIfWanted(biasParts, gradients.Inputs.DeltaBias);
     }
 
-    /// <summary>What the decay of every token has of the pairs of tokens that it stands between; uses up gM.</summary>
+    /// <summary>The gradient of each log decay a_j - a_{j-1} from the pairs s &lt; j ≤ t; overwrites gMix.</summary>
     private void SsdPairDots(SsdPlan plan, SsdPart part, DeviceArray gMix, DeviceArray dots)
     {
         (int length, int heads) = (plan.Chunks.Length, plan.Shape.Heads);
@@ -191,7 +191,7 @@ public sealed partial class GpuDevice
             new SsdMixDotKernel(rows, plan.Shape, length, RowsOf(gMix), RowsOf(dots)), (Groups(rows, y), 1), (x, y));
     }
 
-    /// <summary>Adds places in chunks to a gradient of tokens, if it is wanted.</summary>
+    /// <summary>Adds rows in chunk layout to a gradient by tokens, unless the gradient is absent.</summary>
     private void Scatter(SsdPlan plan, int first, DeviceArray places, DeviceArray gradient)
     {
         if (gradient.Exists)
@@ -202,7 +202,7 @@ public sealed partial class GpuDevice
         }
     }
 
-    /// <summary>Launches a kernel over the heads of all places of some chunks.</summary>
+    /// <summary>Launches a kernel over the heads of all rows of a part in chunk layout.</summary>
     private void LaunchHeads<TKernel>(SsdPlan plan, int count, in TKernel kernel)
         where TKernel : struct, IKernel
     {

@@ -9,10 +9,10 @@ using Mamba.Memory;
 
 namespace Mamba.Gpu;
 
-/// <summary>Computes on a graphics processor: every layer, model and training program runs there unchanged.</summary>
+/// <summary>A GPU, on which every layer, model and training program runs unchanged.</summary>
 /// <remarks>
-/// Work is queued on the device and runs in order; only reading a result waits for it. No result depends on which
-/// thread comes first, so the same input gives the same bits from run to run.
+/// Operations are queued and run in order; only reading a result waits. No result depends on the order in which threads
+/// run, so the same input gives the same bits in every run.
 /// </remarks>
 /// <example>
 /// <code>
@@ -47,7 +47,7 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         GroupSize = Math.Min(GroupSum.MaxThreads, accelerator.MaxNumThreadsPerGroup);
     }
 
-    /// <summary>What this device is.</summary>
+    /// <summary>Name, memory and capability of this device.</summary>
     public GpuInfo Info => _runtime.Info;
 
     /// <inheritdoc/>
@@ -60,15 +60,15 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
 
     internal override Precision ActivationPrecision => _options.Precision;
 
-    /// <summary>Lists the devices of this machine: CUDA's first, then OpenCL's.</summary>
-    /// <returns>The devices; none where no driver is installed.</returns>
+    /// <summary>Lists the devices of this machine, CUDA devices first.</summary>
+    /// <returns>The devices; empty if no driver is installed.</returns>
     public static IReadOnlyList<GpuInfo> Find() => [.. Find(GpuKind.Cuda), .. Find(GpuKind.OpenCL)];
 
     /// <summary>Opens a device.</summary>
-    /// <param name="options">Which, and how it computes; null: the first GPU, with the defaults.</param>
+    /// <param name="options">The device and its numeric options; null for the first GPU with default options.</param>
     /// <returns>The device; the caller disposes it.</returns>
     /// <exception cref="NotSupportedException">
-    /// There is no such device; the message says what was looked for.
+    /// The device does not exist; the message says which devices do, or why none does.
     /// </exception>
     public static GpuDevice Open(GpuOptions? options = null)
     {
@@ -88,18 +88,18 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     }
 
     /// <summary>
-    /// A device with memory and a stream of its own on the same accelerator, of shorter life than this one.
+    /// Opens another device on the same accelerator, with its own memory and stream. Dispose it before this one.
     /// </summary>
     internal GpuDevice Share(GpuOptions? options = null) => new(_runtime, ownsRuntime: false, options ?? _options);
 
-    /// <summary>Waits until all work is done.</summary>
+    /// <summary>Waits until all queued work is done.</summary>
     public void Synchronize() => _stream.Synchronize();
 
     /// <summary>Queues a kernel.</summary>
     /// <param name="kernel">The kernel with its arguments.</param>
-    /// <param name="groups">Number of groups; nothing happens where it is 0.</param>
+    /// <param name="groups">Number of groups, x and y; 0 launches nothing.</param>
     /// <param name="threads">
-    /// Threads of a group, x and y; powers of two, at most <see cref="GroupSize"/> of both.
+    /// Threads of a group, x and y: powers of two, whose product is at most <see cref="GroupSize"/>.
     /// </param>
     internal void Launch<TKernel>(in TKernel kernel, (long X, int Y) groups, (int X, int Y) threads)
         where TKernel : struct, IKernel
@@ -112,20 +112,20 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         KernelConfig config = new((checked((int)groups.X), groups.Y, 1), (threads.X, threads.Y, 1));
         lock (_runtime)
         {
-            // Devices on several threads may share it, and OpenCL sets a kernel's arguments one by one.
+            // Devices on several threads may share the runtime, and OpenCL sets a kernel's arguments one by one.
             _runtime.Kernel<TKernel>()(_stream, config, kernel);
         }
     }
 
-    /// <summary>Queues a kernel of groups in one row.</summary>
+    /// <summary>Queues a kernel with a one-dimensional grid.</summary>
     internal void Launch<TKernel>(in TKernel kernel, long groups, (int X, int Y) threads)
         where TKernel : struct, IKernel => Launch(kernel, (groups, 1), threads);
 
-    /// <summary>Queues a kernel of one-dimensional groups.</summary>
+    /// <summary>Queues a kernel with a one-dimensional grid and one-dimensional groups.</summary>
     internal void Launch<TKernel>(in TKernel kernel, long groups, int threads)
         where TKernel : struct, IKernel => Launch(kernel, groups, (threads, 1));
 
-    /// <summary>The stream, the graphs and cuBLAS's handle are of one thread at a time.</summary>
+    /// <summary>False: only one thread at a time may use the stream, the graphs and the cuBLAS handle.</summary>
     internal override bool AllowsManyThreads => false;
 
     internal override bool CanRecord => _stream is CudaStream;
@@ -133,10 +133,10 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     private protected override Recording.IReplay? Record(Action work) =>
         CudaGraph.Capture((CudaAccelerator)_runtime.Accelerator, (CudaStream)_stream, work);
 
-    /// <summary>Groups of <paramref name="size"/> that hold <paramref name="count"/>.</summary>
+    /// <summary>Number of groups of <paramref name="size"/> that cover <paramref name="count"/> elements.</summary>
     internal static long Groups(long count, int size) => (count + size - 1) / size;
 
-    /// <summary>Why a device of a kind could not be opened: which there are, or why there is none.</summary>
+    /// <summary>A message that says why no device of a kind was opened: it lists those that exist.</summary>
     private static string ReasonFor(GpuKind kind, GpuOptions options)
     {
         IReadOnlyList<GpuInfo> found = Find(kind);
@@ -161,7 +161,7 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         {
             ILGPU.Runtime.Device[] all = GpuContext.DevicesOf(context, kind);
 
-            // A processor that an OpenCL driver makes a device of is opened where OpenCL is asked for by name.
+            // A CPU that an OpenCL driver lists is opened only if OpenCL is asked for by name.
             ILGPU.Runtime.Device[] devices = options.Kind is null ? [.. all.Where(GpuContext.IsGpu)] : all;
             if (options.Index >= devices.Length)
             {

@@ -2,12 +2,12 @@ using System.Globalization;
 
 namespace Mamba.Gpu;
 
-/// <summary>A device that this machine has.</summary>
-/// <param name="Kind">What drives it.</param>
-/// <param name="Index">Its number among the devices of this kind, from 0.</param>
-/// <param name="Name">Its name, as its driver has it.</param>
-/// <param name="MemoryBytes">Size of its memory.</param>
-/// <param name="Capability">What it can do, as its driver has it: <c>9.0</c> for CUDA, <c>OpenCL 3.0</c>.</param>
+/// <summary>Describes a device of this machine.</summary>
+/// <param name="Kind">The driver of the device.</param>
+/// <param name="Index">Index among the devices of this kind, from 0.</param>
+/// <param name="Name">Name, as the driver reports it.</param>
+/// <param name="MemoryBytes">Size of the device's memory in bytes.</param>
+/// <param name="Capability">Compute capability (CUDA: <c>9.0</c>) or version (<c>OpenCL 3.0</c>).</param>
 public sealed record GpuInfo(GpuKind Kind, int Index, string Name, long MemoryBytes, string Capability)
 {
     /// <inheritdoc/>

@@ -1,6 +1,6 @@
 namespace Mamba.Gpu;
 
-/// <summary>What drives a device.</summary>
+/// <summary>The driver of a device.</summary>
 public enum GpuKind
 {
     /// <summary>NVIDIA's driver.</summary>
@@ -9,6 +9,6 @@ public enum GpuKind
     /// <summary>An OpenCL driver.</summary>
     OpenCL,
 
-    /// <summary>ILGPU's emulation of a GPU by threads of the processor: for tests, thousands of times slower.</summary>
+    /// <summary>ILGPU's emulation of a GPU by CPU threads: for tests, thousands of times slower.</summary>
     Emulation,
 }

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Gpu;
 
-/// <summary>Which device to open, and how it computes.</summary>
+/// <summary>Selects a device and its numeric options.</summary>
 /// <example>
 /// <code>
 /// using GpuDevice second = GpuDevice.Open(new() { Kind = GpuKind.Cuda, Index = 1 });
@@ -11,28 +11,27 @@ namespace Mamba.Gpu;
 /// </example>
 public sealed record GpuOptions
 {
-    /// <summary>What drives the device; null: CUDA, or else a GPU by OpenCL.</summary>
+    /// <summary>The driver of the device; null tries CUDA first, then the GPUs of OpenCL.</summary>
     public GpuKind? Kind { get; init; }
 
-    /// <summary>Number of the device among those of its kind, from 0; with no kind, among its GPUs.</summary>
+    /// <summary>Index of the device among those of its kind, from 0. Without a kind only GPUs count.</summary>
     public int Index { get; init; }
 
     /// <summary>
-    /// How the outputs of layers are stored, and what matrix products multiply; their sums, the residual stream, states
-    /// and gradients are float32. With <see cref="Precision.BFloat16"/>, weights stay float32 for training, and are
-    /// narrowed for each product.
+    /// The precision of layer outputs and of the factors of matrix products. Accumulators, the residual stream, states
+    /// and gradients are float32. With <see cref="Precision.BFloat16"/>, weights stay float32 for training and are
+    /// rounded for each product.
     /// </summary>
     public Precision Precision { get; init; }
 
     /// <summary>
-    /// Whether products of float32 matrices may round their factors to 10 bits (TF32), which is several times faster on
-    /// CUDA devices; it changes nothing elsewhere.
+    /// Whether products of float32 matrices may round their factors to TF32 (10 fraction bits). This is several times
+    /// faster on CUDA devices, and has no effect on others.
     /// </summary>
     public bool AllowTensorFloat32 { get; init; }
 
     /// <summary>
-    /// Threads of a group that is emulated, a power of two from 4 to 256; each is a thread of the processor. Real
-    /// devices choose for themselves.
+    /// Threads of an emulated group, a power of two from 4 to 256; each is a CPU thread. Other devices ignore it.
     /// </summary>
     public int EmulatedGroupSize { get; init; } = 4;
 

@@ -4,7 +4,7 @@ using Mamba.Gpu.Kernels;
 
 namespace Mamba.Gpu;
 
-/// <summary>An open accelerator with the kernels that have been compiled for it; devices may share one.</summary>
+/// <summary>An open accelerator and its compiled kernels; several devices may share it.</summary>
 internal sealed class GpuRuntime(Context context, Accelerator accelerator, GpuInfo info) : IDisposable
 {
     private readonly Dictionary<Type, Delegate> _kernels = [];
@@ -13,7 +13,7 @@ internal sealed class GpuRuntime(Context context, Accelerator accelerator, GpuIn
 
     public GpuInfo Info { get; } = info;
 
-    /// <summary>A kernel, compiled when it is first asked for.</summary>
+    /// <summary>Returns a kernel, and compiles it on first use.</summary>
     public Action<AcceleratorStream, KernelConfig, TKernel> Kernel<TKernel>()
         where TKernel : struct, IKernel
     {

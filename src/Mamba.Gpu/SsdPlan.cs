@@ -4,7 +4,7 @@ using Mamba.Memory;
 
 namespace Mamba.Gpu;
 
-/// <summary>An SSD cut into chunks.</summary>
+/// <summary>The chunks of an SSD, with their Δ and decays.</summary>
 internal sealed class SsdPlan
 {
     public required SsdShape Shape { get; init; }
@@ -19,10 +19,10 @@ internal sealed class SsdPlan
 
     public required int Sequences { get; init; }
 
-    /// <summary>Chunks that are computed at once, so that memory is bounded.</summary>
+    /// <summary>Chunks of a part; parts are computed one after the other, to bound the memory.</summary>
     public required int PartLength { get; init; }
 
-    /// <summary>Δ, rows of places in chunks, a column for each head.</summary>
+    /// <summary>Δ in chunk layout, one column per head.</summary>
     public required GpuRows Delta { get; init; }
 
     public required SsdSums Sums { get; init; }
@@ -32,7 +32,7 @@ internal sealed class SsdPlan
     public required SsdSkip Skip { get; init; }
 }
 
-/// <summary>What is known of some chunks that are computed at once; a row for every place in them.</summary>
+/// <summary>Intermediate arrays of one part (some chunks), in chunk layout.</summary>
 internal sealed class SsdPart(int count)
 {
     public int Count { get; } = count;
@@ -44,36 +44,36 @@ internal sealed class SsdPart(int count)
     /// <summary>Δ·x.</summary>
     public required DeviceArray Input { get; init; }
 
-    /// <summary>L ∘ C·Bᵀ, a matrix for every head of every chunk.</summary>
+    /// <summary>L ∘ C·Bᵀ, one matrix per head and chunk.</summary>
     public required DeviceArray Mix { get; init; }
 
-    /// <summary>The diagonal, if it has a weight of its own; it is 0 in <see cref="Mix"/> then.</summary>
+    /// <summary>The diagonal, if it has its own weight; it is 0 in <see cref="Mix"/> then.</summary>
     public required SsdDiagonal Diagonal { get; init; }
 
-    /// <summary>What a chunk's tokens have of each other: Mix·Δx.</summary>
+    /// <summary>Output of the diagonal blocks: Mix·Δx.</summary>
     public required DeviceArray Inside { get; init; }
 
-    /// <summary>C·h, h the state before the chunk; without the decay since then.</summary>
+    /// <summary>C·h with h the state before the chunk, without the decay since then.</summary>
     public required DeviceArray Across { get; init; }
 
-    /// <summary>h before every chunk.</summary>
+    /// <summary>h before each chunk.</summary>
     public required DeviceArray Before { get; init; }
 
-    /// <summary>Rows of B or C as a matrix for every chunk and group.</summary>
+    /// <summary>Rows of B or C, as one matrix per chunk and group.</summary>
     public Matrix Coupling(DeviceArray rows, SsdShape shape) => Columns(rows, shape.States);
 
-    /// <summary>Rows of channels as a matrix for every chunk and head.</summary>
+    /// <summary>Rows of channels, as one matrix per chunk and head.</summary>
     public Matrix Heads(DeviceArray rows, SsdShape shape) => Columns(rows, shape.HeadDim);
 
-    /// <summary>Rows of channels as a matrix for every chunk and group of heads.</summary>
+    /// <summary>Rows of channels, as one matrix per chunk and group of heads.</summary>
     public Matrix Groups(DeviceArray rows, SsdShape shape) => Columns(rows, shape.Channels / shape.Groups);
 
-    /// <summary>States, [channels, states] for every chunk, as a matrix for every chunk and group.</summary>
+    /// <summary>States, [channels, states] per chunk, as one matrix per chunk and group.</summary>
     public static Matrix States(DeviceArray states, SsdShape shape) => new(
         states, 0, shape.States, (long)shape.Channels * shape.States,
         (long)shape.Channels / shape.Groups * shape.States);
 
-    /// <summary>Matrices [chunk, chunk], <paramref name="each"/> for every chunk.</summary>
+    /// <summary>Matrices [chunk, chunk], <paramref name="each"/> per chunk.</summary>
     public static Matrix PairsOf(DeviceArray pairs, int each)
     {
         long size = (long)pairs.Shape.Width * pairs.Shape.Width;

@@ -4,21 +4,21 @@ using ILGPU.Runtime;
 namespace Mamba.Gpu.Memory;
 
 /// <summary>
-/// Takes memory of the driver in large blocks and gives out pieces of them, for the driver's own allocation is slow and
-/// waits for the device. A piece that is larger than a block has one of its own, which goes back at once.
+/// Allocates large blocks from the driver and rents out pieces of them, because the driver's allocation is slow and
+/// waits for the device. A piece larger than a block has its own block, which is freed with it.
 /// </summary>
 internal sealed class GpuArena(Accelerator accelerator, long blockBytes) : IDisposable
 {
-    /// <summary>Every piece begins at a multiple of this.</summary>
+    /// <summary>Alignment of every piece in bytes.</summary>
     private const long Alignment = 256;
 
     private readonly List<Block> _blocks = [];
 
-    /// <summary>Bytes taken of the driver.</summary>
+    /// <summary>Bytes allocated from the driver.</summary>
     public long ReservedBytes => _blocks.Sum(block => block.Buffer.LengthInBytes);
 
-    /// <summary>Gives out a piece of memory, which is not cleared.</summary>
-    /// <exception cref="Exception">The driver has no memory left; its own exception.</exception>
+    /// <summary>Rents a piece of memory, which is not cleared.</summary>
+    /// <exception cref="Exception">The driver is out of memory; the type depends on the driver.</exception>
     public Piece Rent(long bytes)
     {
         long size = Math.Max(bytes + Alignment - 1, Alignment) / Alignment * Alignment;
@@ -45,7 +45,7 @@ internal sealed class GpuArena(Accelerator accelerator, long blockBytes) : IDisp
         }
     }
 
-    /// <summary>Gives blocks of which nothing is used back to the driver.</summary>
+    /// <summary>Frees unused blocks.</summary>
     public void Trim()
     {
         foreach (Block block in _blocks.FindAll(block => block.IsUnused))
@@ -84,17 +84,17 @@ internal sealed class GpuArena(Accelerator accelerator, long blockBytes) : IDisp
         public ArrayView<byte> View { get; } = block.Buffer.View.AsContiguous().SubView(offset, size);
     }
 
-    /// <summary>Memory of the driver, and what of it is free.</summary>
+    /// <summary>Memory of the driver, and its free pieces.</summary>
     internal sealed class Block(MemoryBuffer1D<byte, Stride1D.Dense> buffer)
     {
-        // Free pieces by their start: no two touch, for neighbours are joined.
+        // Size of each free piece by its offset; adjacent free pieces are merged.
         private readonly SortedList<long, long> _free = new() { [0] = buffer.Length };
 
         public MemoryBuffer1D<byte, Stride1D.Dense> Buffer { get; } = buffer;
 
         public bool IsUnused => _free.Count == 1 && _free.Values[0] == Buffer.Length;
 
-        /// <summary>Takes the smallest free piece that suffices.</summary>
+        /// <summary>Rents the smallest free piece that suffices.</summary>
         public bool TryRent(long size, out Piece piece)
         {
             int best = -1;

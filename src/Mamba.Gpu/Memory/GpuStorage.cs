@@ -4,7 +4,7 @@ using Mamba.Memory;
 
 namespace Mamba.Gpu.Memory;
 
-/// <summary>A piece of a device's memory.</summary>
+/// <summary>Storage of an array in device memory.</summary>
 internal sealed class GpuStorage(Device device, GpuArena arena, GpuArena.Piece memory, nint length, Precision precision)
     : Storage(device, length, precision)
 {
@@ -13,21 +13,21 @@ internal sealed class GpuStorage(Device device, GpuArena arena, GpuArena.Piece m
     private int _count;
     private IndexPlaces? _places;
 
-    /// <summary>The elements, whatever their precision, as words of four bytes.</summary>
+    /// <summary>The memory as words of four bytes, at any precision.</summary>
     public ArrayView<float> Words { get; } = memory.View.Cast<float>();
 
-    /// <summary>Where the elements stand in the device's memory.</summary>
+    /// <summary>Device address of the first element.</summary>
     public nint Address => memory.Address;
 
     public ArrayView<int> Integers => Words.Cast<int>();
 
-    /// <summary>The integers as they were uploaded.</summary>
+    /// <summary>Host copy of the uploaded integers.</summary>
     public ReadOnlySpan<int> OnHost => _host.AsSpan(0, _count);
 
-    /// <summary>Where each integer stands; found when first asked for.</summary>
+    /// <summary>The positions of each distinct integer; computed on first use.</summary>
     public IndexPlaces Places => _places ??= IndexPlaces.Of(OnHost);
 
-    /// <summary>Keeps integers that are uploaded, so that looking at them need not read the device's memory.</summary>
+    /// <summary>Keeps a host copy of uploaded integers, so that reading them needs no download.</summary>
     public void KeepOnHost(ReadOnlySpan<int> values)
     {
         if (_host.Length < values.Length)

@@ -1,24 +1,24 @@
 namespace Mamba.Gpu.Memory;
 
-/// <summary>Where each of some integers stands: its places in rising order, integers of many places first.</summary>
+/// <summary>The positions of each distinct index in a list, in ascending order; frequent indices come first.</summary>
 internal sealed class IndexPlaces
 {
-    /// <summary>From so many places on, several threads share them out.</summary>
+    /// <summary>An index with at least this many positions is frequent: several threads share its positions.</summary>
     private const int Many = 16;
 
     private IndexPlaces(int[] values, int[] starts, int[] places, int frequent) =>
         (Values, Starts, Places, Frequent) = (values, starts, places, frequent);
 
-    /// <summary>Each integer once, without those that are negative.</summary>
+    /// <summary>The distinct indices, without negative ones.</summary>
     public int[] Values { get; }
 
-    /// <summary>Where the places of each value begin, and the end of the last.</summary>
+    /// <summary>Start of each value's positions in <see cref="Places"/>, and the end of the last.</summary>
     public int[] Starts { get; }
 
-    /// <summary>The places, value by value.</summary>
+    /// <summary>The positions, grouped by value.</summary>
     public int[] Places { get; }
 
-    /// <summary>How many of the values, the first ones, have many places.</summary>
+    /// <summary>Number of frequent values; they come first.</summary>
     public int Frequent { get; }
 
     public static IndexPlaces Of(ReadOnlySpan<int> indices)
@@ -63,7 +63,7 @@ internal sealed class IndexPlaces
         return new(values, starts, places[..next], frequent);
     }
 
-    /// <summary>Runs of equal upper halves.</summary>
+    /// <summary>Runs of keys with equal upper halves.</summary>
     private static (int Value, int First, int Count)[] RunsOf(ReadOnlySpan<long> keys)
     {
         List<(int Value, int First, int Count)> runs = [];

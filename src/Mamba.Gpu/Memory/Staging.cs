@@ -7,8 +7,7 @@ using ILGPU.Runtime.Cuda;
 namespace Mamba.Gpu.Memory;
 
 /// <summary>
-/// Page-locked memory of the host, through which everything goes to the device and back: copies from it need not be
-/// waited for.
+/// Page-locked host memory, through which all transfers to and from the device go: copies from it are asynchronous.
 /// </summary>
 internal sealed class Staging(Accelerator accelerator, AcceleratorStream stream) : IDisposable
 {
@@ -17,7 +16,7 @@ internal sealed class Staging(Accelerator accelerator, AcceleratorStream stream)
     private readonly PageLockedArray1D<byte> _memory = accelerator.AllocatePageLocked1D<byte>(Bytes);
     private int _used;
 
-    /// <summary>Copies to the device, in the order of the stream; the source may change at once.</summary>
+    /// <summary>Copies to the device, in stream order; the caller may change the source on return.</summary>
     public void Upload<T>(ReadOnlySpan<T> source, ArrayView<byte> target)
         where T : unmanaged
     {
@@ -25,7 +24,7 @@ internal sealed class Staging(Accelerator accelerator, AcceleratorStream stream)
         {
             if (_used == Bytes)
             {
-                stream.Synchronize(); // all of it may still be on its way
+                stream.Synchronize(); // copies of the whole buffer may still be pending
                 _used = 0;
             }
 
@@ -41,7 +40,7 @@ internal sealed class Staging(Accelerator accelerator, AcceleratorStream stream)
         _used = Math.Min(Bytes, (_used + 15) & ~15);
     }
 
-    /// <summary>Copies from the device, and waits for it.</summary>
+    /// <summary>Copies from the device, and waits for the copy.</summary>
     public void Download<T>(ArrayView<byte> source, Span<T> target)
         where T : unmanaged
     {
@@ -59,7 +58,7 @@ internal sealed class Staging(Accelerator accelerator, AcceleratorStream stream)
         }
     }
 
-    // On CUDA, a view of the page-locked memory saves ILGPU from making an object for each copy; on OpenCL it fails.
+    // On CUDA, a view of the page-locked memory saves one ILGPU object per copy; on OpenCL it fails.
     private void CopyUp(int start, ArrayView<byte> target, int count)
     {
         if (stream is CudaStream)

@@ -4,10 +4,10 @@ using ILGPU.Runtime.Cuda;
 
 namespace Mamba.Gpu.Native;
 
-/// <summary>An open cuBLAS, which works on a device's stream in memory of its own.</summary>
+/// <summary>An open cuBLAS handle on a device's stream, with its own workspace.</summary>
 internal sealed class BlasHandle : IDisposable
 {
-    // What NVIDIA recommends for Hopper; with memory of our own, products can be captured in a graph.
+    // NVIDIA recommends this size for Hopper. With our own workspace, products can be captured in a graph.
     private const int WorkspaceBytes = 32 << 20;
 
     private readonly CudaAccelerator _accelerator;
@@ -28,7 +28,7 @@ internal sealed class BlasHandle : IDisposable
 
     public string Description { get; }
 
-    /// <summary>Opens cuBLAS; null where it is not installed.</summary>
+    /// <summary>Opens cuBLAS; null if it is not installed.</summary>
     public static BlasHandle? Open(CudaAccelerator accelerator, CudaStream stream)
     {
         if (!NativeLibraries.Has(CuBlas.Library))
@@ -41,7 +41,7 @@ internal sealed class BlasHandle : IDisposable
         return new(accelerator, handle, stream);
     }
 
-    /// <summary>Throws unless a call of cuBLAS succeeded.</summary>
+    /// <summary>Throws if a cuBLAS call failed.</summary>
     public static void Check(int status, string what)
     {
         if (status != 0)

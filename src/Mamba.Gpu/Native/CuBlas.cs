@@ -2,16 +2,16 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Gpu.Native;
 
-/// <summary>The few functions of cuBLAS that this library calls; versions 12 and 13 have them alike.</summary>
+/// <summary>Bindings to the cuBLAS functions that this library calls, the same in versions 12 and 13.</summary>
 /// <remarks>
 /// cuBLAS library user guide, sections 2.8.14 (GemmBatchedEx) and 2.8.15 (GemmStridedBatchedEx). ILGPU's own binding
-/// knows neither version 13, nor bfloat16, nor batches.
+/// lacks version 13, bfloat16 and batches.
 /// </remarks>
 internal static unsafe partial class CuBlas
 {
     public const string Library = "cublas";
 
-    /// <summary>Names a file or a folder to load cuBLAS from, before any other place.</summary>
+    /// <summary>Environment variable with a file or folder, which is tried first.</summary>
     public const string PathVariable = "MAMBA_CUBLAS";
 
     // cudaDataType_t and cublasComputeType_t.
@@ -28,7 +28,7 @@ internal static unsafe partial class CuBlas
     private static readonly string[] EnvironmentsOfPython = ["VIRTUAL_ENV", "CONDA_PREFIX"];
     private static readonly string[] PackageFolders = ["site-packages", "dist-packages"];
 
-    /// <summary>Where cuBLAS is looked for: the variable, the loader's own places, the usual folders.</summary>
+    /// <summary>Paths to try for cuBLAS: the variable, the loader's search path, the usual folders.</summary>
     public static IReadOnlyList<string> Candidates
     {
         get
@@ -87,7 +87,7 @@ internal static unsafe partial class CuBlas
         int computeType,
         int algorithm);
 
-    /// <remarks>The lists of the matrices' addresses are in the device's memory.</remarks>
+    /// <remarks>The arrays of matrix addresses are in device memory.</remarks>
     [LibraryImport(Library, EntryPoint = "cublasGemmBatchedEx")]
     public static partial int GemmBatched(
         nint handle,
@@ -111,7 +111,7 @@ internal static unsafe partial class CuBlas
         int computeType,
         int algorithm);
 
-    /// <summary>Folders that CUDA's installers and Python's packages use.</summary>
+    /// <summary>Folders of CUDA's installers and of Python packages.</summary>
     private static IEnumerable<string> Folders()
     {
         if (Environment.GetEnvironmentVariable("CUDA_PATH") is { Length: > 0 } toolkit)

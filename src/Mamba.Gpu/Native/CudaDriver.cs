@@ -2,16 +2,16 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Gpu.Native;
 
-/// <summary>What ILGPU does not bind of the CUDA driver's interface.</summary>
+/// <summary>Bindings to CUDA driver functions that ILGPU lacks.</summary>
 /// <remarks>CUDA Driver API reference, sections 6.13 (memory), 6.18 (streams) and 6.27 (graphs).</remarks>
 internal static partial class CudaDriver
 {
     public const string Library = "cuda";
 
-    /// <summary>What <c>cuStreamBeginCapture</c> may interfere with: nothing but the calling thread.</summary>
+    /// <summary>Mode of <c>cuStreamBeginCapture</c> that restricts the calling thread only.</summary>
     public const int CaptureModeThreadLocal = 1;
 
-    /// <summary>Throws with the driver's own words unless a call succeeded.</summary>
+    /// <summary>Throws with the driver's error text if a call failed.</summary>
     public static unsafe void Check(int result, string what)
     {
         if (result == 0)

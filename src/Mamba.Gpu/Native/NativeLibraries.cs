@@ -4,11 +4,10 @@ using ILGPU;
 
 namespace Mamba.Gpu.Native;
 
-/// <summary>Finds the drivers' libraries under the names that they are installed by.</summary>
+/// <summary>Finds native libraries under the file names that drivers install.</summary>
 /// <remarks>
-/// ILGPU asks for <c>libcuda.so</c> and <c>libOpenCL.so</c>, which only development packages install; a machine that
-/// runs programs has <c>libcuda.so.1</c> and <c>libOpenCL.so.1</c>. Without this, ILGPU finds no device and says
-/// nothing.
+/// ILGPU loads <c>libcuda.so</c> and <c>libOpenCL.so</c>, which only development packages install. Other machines have
+/// only <c>libcuda.so.1</c> and <c>libOpenCL.so.1</c>, and there ILGPU finds no device and reports no error.
 /// </remarks>
 internal static class NativeLibraries
 {
@@ -16,7 +15,7 @@ internal static class NativeLibraries
     private static readonly Dictionary<string, nint> Found = [];
     private static bool _installed;
 
-    /// <summary>Makes ILGPU and our own bindings look where the libraries are; once is enough.</summary>
+    /// <summary>Registers the search for ILGPU's bindings and ours; later calls do nothing.</summary>
     public static void Install()
     {
         lock (Gate)
@@ -34,7 +33,7 @@ internal static class NativeLibraries
             }
             catch (InvalidOperationException)
             {
-                // The program has set a resolver of its own for ILGPU.
+                // The program has already set its own resolver for ILGPU.
             }
         }
     }
@@ -42,7 +41,7 @@ internal static class NativeLibraries
     /// <summary>Whether a library can be loaded.</summary>
     public static bool Has(string name) => Find(name) != 0;
 
-    /// <summary>The file names that a library is tried under, in their order.</summary>
+    /// <summary>File names to try for a library, in order.</summary>
     public static IReadOnlyList<string> Candidates(string name) => name switch
     {
         CudaDriver.Library when OperatingSystem.IsWindows() => ["nvcuda.dll"],
