@@ -36,7 +36,7 @@ public sealed unsafe partial class CpuDevice
         Run(new RepeatJob(view, StartOf(x), (float)scale, StartOf(y), accumulate), RangesOf(view));
     }
 
-    /// <summary>Number of pieces of <see cref="ElementsPerItem"/> that a view's elements are cut into.</summary>
+    /// <summary>Number of pieces of <see cref="ElementsPerItem"/> elements in a view.</summary>
     private static int RangesOf(in AxisView view) =>
         (int)((view.Length + ElementsPerItem - 1) / ElementsPerItem);
 

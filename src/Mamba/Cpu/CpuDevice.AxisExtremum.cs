@@ -51,7 +51,7 @@ public sealed unsafe partial class CpuDevice
         AxisExtremum<TOp>(partial, view with { Count = cells.Parts }, y);
     }
 
-    /// <summary>The extremum of every part; one part is the whole.</summary>
+    /// <summary>Computes the extremum of each part of the rows; a single part is complete.</summary>
     private readonly struct ExtremumJob<TOp>(float* x, AxisCells cells, float* y) : IJob
         where TOp : struct, IExtremum
     {
@@ -60,7 +60,7 @@ public sealed unsafe partial class CpuDevice
             (nint start, nint end) = cells.OfItem(item);
             if (cells.View.Inner == 1 && cells.Parts == 1)
             {
-                // Cells are whole rows, which are neighbours.
+                // Cells are whole rows, and contiguous.
                 Cell first = cells[start];
                 Kernels.AxisExtremum.Along<TOp>(x + first.Element, first.Rows, end - start, y + first.Partial);
                 return;
@@ -82,7 +82,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>The first places of the extrema: some o at a time, or some columns of one.</summary>
+    /// <summary>Finds the first position of each extremum. An item has some o, or some columns of one o.</summary>
     private readonly struct PlacesJob(float* x, AxisView view, float* y, int* places) : IJob
     {
         private readonly int _width = (int)Math.Min(view.Inner, AxisSum.MaxWidth);

@@ -30,7 +30,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
-    /// A view cut into cells: some rows, by some columns, of one o. The cut depends on the view alone. If the rows are
+    /// A view cut into cells of some rows by some columns of one o. The cut depends on the view alone. If all rows are
     /// one part, the sums of a cell are complete; otherwise the sums of the parts are added afterwards.
     /// </summary>
     private readonly struct AxisCells
@@ -56,10 +56,10 @@ public sealed unsafe partial class CpuDevice
 
         public AxisView View { get; }
 
-        /// <summary>Columns of a cell, but for the last ones of a row.</summary>
+        /// <summary>Columns of a cell; the last cell of a row may have fewer.</summary>
         public int Width { get; }
 
-        /// <summary>Parts of the rows of an o.</summary>
+        /// <summary>Number of parts of the rows of an o.</summary>
         public nint Parts { get; }
 
         /// <summary>Number of items, some cells each.</summary>
@@ -70,7 +70,7 @@ public sealed unsafe partial class CpuDevice
         /// <summary>The cells of an item.</summary>
         public (nint Start, nint End) OfItem(int item) => (item * _perItem, Math.Min((item + 1) * _perItem, Cells));
 
-        /// <summary>Where a cell stands.</summary>
+        /// <summary>Locates a cell.</summary>
         public Cell this[nint cell]
         {
             get
@@ -91,7 +91,7 @@ public sealed unsafe partial class CpuDevice
     /// <summary>A cell: its first element, sum and partial sum, and its size.</summary>
     private readonly record struct Cell(nint Element, nint Kept, nint Partial, nint Rows, int Width);
 
-    /// <summary>Where complete sums go.</summary>
+    /// <summary>The destination of complete sums.</summary>
     private readonly struct SumTarget(double scale, float* y, bool accumulate)
     {
         public double Scale => scale;
@@ -132,7 +132,7 @@ public sealed unsafe partial class CpuDevice
             double* sums = stackalloc double[4];
             for (nint i = start; i < end;)
             {
-                // Parts of one row are computed one by one: they have different lengths.
+                // Parts of one row are computed one by one, because their lengths differ.
                 int rows = partial == null ? (int)Math.Min(4, end - i) : 1;
                 Cell cell = cells[i];
                 AxisSum.Along(term, cell.Element, cell.Kept, cell.Rows, rows, sums);

@@ -6,7 +6,7 @@ namespace Mamba.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    /// <summary>Elements of one item of an elementwise job: some microseconds of work.</summary>
+    /// <summary>Elements of an item of an elementwise job: a few microseconds of work.</summary>
     private const int ElementsPerItem = 16384;
 
     internal override void Fill(DeviceArray y, float value)
@@ -85,7 +85,7 @@ public sealed unsafe partial class CpuDevice
             (x.Shape.Width + ColumnSumsJob.Columns - 1) / ColumnSumsJob.Columns);
     }
 
-    /// <summary>How an elementwise operation is split: by whole rows where any array is a slice.</summary>
+    /// <summary>Splits an elementwise operation; by whole rows if any array is a slice.</summary>
     private static Blocks BlocksOf(params ReadOnlySpan<DeviceArray> arrays)
     {
         Shape shape = arrays[0].Shape;

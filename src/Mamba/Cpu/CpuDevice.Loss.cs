@@ -60,7 +60,7 @@ public sealed unsafe partial class CpuDevice
 
     internal override ReadOnlySpan<int> ValuesOf(IndexArray indices) => new(StartOf(indices), indices.Length);
 
-    /// <summary>Rows cut into groups of some thousand elements.</summary>
+    /// <summary>Rows cut into groups of at most <see cref="ElementsPerItem"/> elements, at least one row.</summary>
     private readonly struct RowGroups(nint rows, int width)
     {
         private readonly int _rowsPerItem = Math.Max(1, ElementsPerItem / Math.Max(width, 1));

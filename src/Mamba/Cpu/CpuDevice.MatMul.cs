@@ -32,7 +32,7 @@ public sealed unsafe partial class CpuDevice
         nint rows = x.Shape.Rows;
         int columns = weight.Shape[0];
 
-        // The length decides, not the number of rows: a sequence gives the same bits alone and in a batch.
+        // The length decides, not the number of rows, so that a sequence gives the same bits alone and in a batch.
         int length = x.Shape.Rank == 1 ? 1 : x.Shape[^2];
         if (length <= MostFewRows(x.Shape.Width))
         {
@@ -49,15 +49,15 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>The longest sequence for which W is read as it stands; beyond it, packing W pays.</summary>
+    /// <summary>The longest sequence for which W is not packed; beyond it, packing pays off.</summary>
     /// <remarks>
-    /// Measured. Short rows of W favour packing, since each sum ends with an addition across lanes; so do half as many
-    /// registers, which hold a smaller tile.
+    /// Measured. Packing pays off earlier for short rows of W, because each sum ends with an addition across lanes, and
+    /// with 16 instead of 32 registers, because the tile is smaller.
     /// </remarks>
     private static int MostFewRows(int depth) =>
         depth >= 768 && Width.Has512 ? 96 : Math.Clamp(depth / 16, 4, 48);
 
-    /// <summary>A matrix of float32: the array itself, or what a narrow one stands for, in the scope.</summary>
+    /// <summary>The array itself if it is float32, else a float32 copy in the current scope.</summary>
     private DeviceArray Widened(DeviceArray array)
     {
         if (array.Precision == Precision.Float32)
@@ -134,7 +134,7 @@ public sealed unsafe partial class CpuDevice
     {
         if (slab.RowGroups == 1)
         {
-            // Every panel is used by one item: it packs them itself, and finds them in its cache.
+            // Every panel is used by one item, which packs it itself and then reads it from cache.
             Run(new PackAndMultiplyJob<TLanes>(slab), (int)slab.PanelGroups);
             return;
         }
@@ -143,7 +143,7 @@ public sealed unsafe partial class CpuDevice
         Run(new MultiplyJob<TLanes>(slab), checked((int)(slab.RowGroups * slab.PanelGroups)));
     }
 
-    /// <summary>The empty sum: what the sums begin with.</summary>
+    /// <summary>Sets a product of depth 0: the initial values of the sums.</summary>
     private static void SetRows(Rows start, Rows target, nint rows, int width)
     {
         for (nint row = 0; row < rows; row++)

@@ -49,7 +49,7 @@ public sealed unsafe partial class CpuDevice
         AddNormSums(rows, sums, gradients.Weight, gradients.Bias);
     }
 
-    /// <summary>For each block of rows the gradients of weight and bias, from these rows alone.</summary>
+    /// <summary>Partial gradients of weight and bias, one row per block of rows.</summary>
     private DeviceArray AllocateNormSums(NormRows rows, DeviceArray gweight, DeviceArray gbias) =>
         gweight.Exists || gbias.Exists ? Allocate([rows.Blocks, 2 * rows.Width]) : default;
 
@@ -66,10 +66,10 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>The rows of a norm, cut into blocks that depend on their width alone.</summary>
+    /// <summary>The rows of a norm, cut into blocks. The size of a block depends on the width alone.</summary>
     private readonly struct NormRows(Shape shape)
     {
-        // At least 16, so that a sum for each block stays small beside the rows; at most 256, so that it rounds well.
+        // At least 16 rows, so that the partial sums stay small beside the rows; at most 256, to limit rounding errors.
         private readonly int _rowsPerBlock = Math.Clamp(2 * ElementsPerItem / Math.Max(shape.Width, 1), 16, 256);
         private readonly nint _rows = shape.Count == 0 ? 0 : shape.Rows;
 
@@ -80,7 +80,7 @@ public sealed unsafe partial class CpuDevice
         public (nint First, nint End) this[int block] =>
             ((nint)block * _rowsPerBlock, Math.Min(((nint)block + 1) * _rowsPerBlock, _rows));
 
-        /// <summary>The block's two rows of sums, set to zero; null where they are not wanted.</summary>
+        /// <summary>The block's two rows of sums, set to zero; null if not wanted.</summary>
         public Rows ClearedSums(Rows sums, int block)
         {
             if (sums.IsNull)

@@ -39,7 +39,7 @@ public sealed unsafe partial class CpuDevice
         Run(new ScaleJob(blocks, RowsOf(x), factor, RowsOf(y)), blocks.Count);
     }
 
-    /// <summary>Scratch memory of the innermost scope.</summary>
+    /// <summary>Allocates scratch memory in the innermost scope.</summary>
     private double* Doubles(int count) => (double*)StartOf(Allocate([2 * count]));
 
     private static double Total(double* values, int count)

@@ -8,27 +8,27 @@ namespace Mamba.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     /// <summary>
-    /// Tokens of a chunk where the caller leaves the choice: small enough for L1, long enough to pay off.
+    /// Default length of a chunk: small enough for L1, long enough to pay off.
     /// </summary>
     private const int SsdChunkLength = 64;
 
-    /// <summary>Longer chunks cost time and memory and give nothing.</summary>
+    /// <summary>Maximum length of a chunk. Longer ones cost time and memory without a gain.</summary>
     private const int SsdMaxChunkLength = 256;
 
     /// <summary>
-    /// Sequences up to this length go token by token, where the caller leaves the choice. At the released sizes (64
-    /// channels, 128 states) a chunk of 6 tokens costs less than 6 single ones where there is a state before them, and
-    /// one of 3 where there is none.
+    /// Sequences up to this length are computed token by token, unless the caller sets the chunk length. At the
+    /// released sizes (64 channels, 128 states) a chunk of 6 tokens costs less than 6 single tokens if there is an
+    /// initial state; without one, a chunk of 3 tokens costs less than 3.
     /// </summary>
     private const int SsdSequentialLength = 5;
 
-    /// <summary>More heads at a time gain nothing, and their states would not stay in L2.</summary>
+    /// <summary>Maximum heads of an item. More gain nothing, and their states would not stay in L2.</summary>
     private const int SsdMaxHeadsOfItem = 4;
 
-    /// <summary>Floats of what groups share, or of gradients before they are added up, at a time: 16 MiB.</summary>
+    /// <summary>Floats of the groups' matrices, and of gradient shares, in a wave of chunks: 16 MiB.</summary>
     private const int SsdWaveSize = 1 << 22;
 
-    /// <summary>Called by every item that uses scratch memory: tests throw here.</summary>
+    /// <summary>Called by every item that uses scratch memory; tests throw here.</summary>
     internal Action? ScratchUsed { get; set; }
 
     internal override Shape SsdCheckpointShape(in SsdOperation ssd)
@@ -69,8 +69,8 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
-    /// Heads that take turns at the chunks of a sequence, where that leaves enough items for all threads: what they
-    /// share is read once. It changes no bit of a head.
+    /// Heads that one item computes chunk by chunk, so that it reads the group's matrices once. Fewer if there would be
+    /// too few items for all threads. The number does not change the bits of a head.
     /// </summary>
     private int SsdHeadsOfItem(SsdSizes sizes)
     {
@@ -84,7 +84,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
-    /// Goes through the chunks in waves, so that what the groups share needs not be held for all of them.
+    /// Computes the chunks in waves, so that only one wave's group matrices are in memory.
     /// </summary>
     private void RunChunks(SsdForward forward, int length)
     {
@@ -130,7 +130,7 @@ public sealed unsafe partial class CpuDevice
     private SsdChunks ChunksOf(SsdSizes sizes, int length) =>
         new(sizes.Sequences, length, (int*)StartOf(Allocate([sizes.Sequences.Count + 1])));
 
-    /// <summary>Scratch memory for the items of a job, until the end of the scope.</summary>
+    /// <summary>Allocates scratch memory for the items of a job, until the end of the scope.</summary>
     private ScratchSlots Slots(nint size)
     {
         int whole = checked((int)SmallProduct.WholeColumns(checked((int)size)));

@@ -8,8 +8,8 @@ namespace Mamba.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     /// <summary>
-    /// Heads whose shares of B's and C's gradients are added up at once, in their order: a number of its own, on which
-    /// no count of threads or sequences has an influence, since the order of sums rests on it.
+    /// Heads whose contributions to the gradients of B and C are one share. It is constant, because the order of the
+    /// sums depends on it: it must not depend on the number of threads or sequences.
     /// </summary>
     private const int SsdHeadsOfShare = 4;
 
@@ -21,7 +21,7 @@ public sealed unsafe partial class CpuDevice
             return;
         }
 
-        // A, D and the bias of Δ gather over the sequences: each has sums of its own, which are added in order.
+        // The gradients of A, D and Δ's bias: every sequence has its own sums, which are added in order.
         using DeviceScope scope = Scope();
         int sequences = sizes.Sequences.Count;
         DeviceArray ofA = Zeros([sequences, sizes.Heads]), ofBias = Zeros([sequences, sizes.Heads]);
@@ -65,7 +65,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
-    /// Goes back through the chunks in waves, after each of which the heads' shares of B and C are added up.
+    /// Computes the chunks backward in waves. Adds the heads' shares of the gradients of B and C after each wave.
     /// </summary>
     private void RunChunksBackward(SsdBackwardPass pass, int length)
     {
@@ -98,12 +98,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
-    /// Number of a group's blocks of <see cref="SsdHeadsOfShare"/> heads, the last of which may be smaller.
+    /// Number of a group's blocks of <see cref="SsdHeadsOfShare"/> heads; the last may be smaller.
     /// </summary>
     private static int SsdBlocksOf(SsdSizes sizes) =>
         ((sizes.Heads / sizes.Groups) + SsdHeadsOfShare - 1) / SsdHeadsOfShare;
 
-    /// <summary>A backward pass, for its jobs.</summary>
+    /// <summary>The operands of a backward pass.</summary>
     private readonly struct SsdBackwardPass
     {
         public SsdSizes Sizes { get; init; }
@@ -111,18 +111,18 @@ public sealed unsafe partial class CpuDevice
         public SsdOperands Operands { get; init; }
 
         /// <summary>
-        /// What is added to; A, D and Δ's bias are sums of one sequence, and every sequence has its own.
+        /// The gradients that are added to. A, D and Δ's bias have sums of their own for every sequence.
         /// </summary>
         public SsdOperands Gradients { get; init; }
 
-        /// <summary>Numbers of D.</summary>
+        /// <summary>Elements of D.</summary>
         public int WidthOfD { get; init; }
 
         public Rows Gy { get; init; }
 
         public float* OfFinalState { get; init; }
 
-        /// <summary>The gradients of the states before the last wave; in the end those of the initial states.</summary>
+        /// <summary>The gradients of the states before the last wave; finally, of the initial states.</summary>
         public float* OfState { get; init; }
 
         public float* Checkpoints { get; init; }
@@ -136,7 +136,7 @@ public sealed unsafe partial class CpuDevice
         };
     }
 
-    /// <summary>A block of heads of one sequence, as far as it lies in the wave.</summary>
+    /// <summary>A block of heads of one sequence: its chunks in the wave.</summary>
     private readonly struct SsdBackwardJob<TLanes>(
         SsdBackwardPass pass, SsdChunks chunks, int from, int to, Rows groups, Rows shares, ScratchSlots scratch) : IJob
         where TLanes : struct, ILanes<TLanes>
@@ -176,7 +176,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>The gradients of B and C of one group in one chunk.</summary>
+    /// <summary>Adds the shares of B's and C's gradients of one group in one chunk.</summary>
     private readonly struct SsdShareJob(SsdSizes sizes, SsdOperands gradients, SsdChunks chunks, int from, Rows shares)
         : IJob
     {

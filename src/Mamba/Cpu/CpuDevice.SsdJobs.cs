@@ -6,14 +6,14 @@ namespace Mamba.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    /// <summary>A forward pass, for its jobs.</summary>
+    /// <summary>The operands of a forward pass.</summary>
     private readonly struct SsdForward
     {
         public SsdSizes Sizes { get; init; }
 
         public SsdOperands Operands { get; init; }
 
-        /// <summary>Sequences up to this length go token by token.</summary>
+        /// <summary>Sequences up to this length are computed token by token.</summary>
         public int SequentialLength { get; init; }
 
         public Rows Y { get; init; }
@@ -57,7 +57,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>One group in one chunk.</summary>
+    /// <summary>The matrices of one group in one chunk.</summary>
     private readonly struct SsdGroupJob(
         SsdSizes sizes, SsdOperands operands, SsdChunks chunks, int from, Rows groups, bool forBackward) : IJob
     {
@@ -80,7 +80,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Some heads of one group in one sequence, as far as it lies in the wave.</summary>
+    /// <summary>Some heads of one group in one sequence: its chunks in the wave.</summary>
     private readonly struct SsdChunkedJob<TLanes>(
         SsdForward forward, SsdChunks chunks, int from, int to, Rows groups, int heads, ScratchSlots scratch) : IJob
         where TLanes : struct, ILanes<TLanes>

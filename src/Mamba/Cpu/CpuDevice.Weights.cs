@@ -4,17 +4,17 @@ using Mamba.Simd;
 
 namespace Mamba.Cpu;
 
-/// <content>Weights of fewer bits: conversion, and the choice of the kernels that read them.</content>
+/// <content>Weights in narrow formats: conversion, and dispatch to the kernels of a format.</content>
 public sealed unsafe partial class CpuDevice
 {
-    /// <summary>Something to be done with a matrix of weights, whatever its format.</summary>
+    /// <summary>A computation on a matrix of weights, generic over the format.</summary>
     private interface IWeightUse
     {
         void Use<TFormat>(CpuDevice device, WeightRows weights)
             where TFormat : struct, IWeightFormat;
     }
 
-    /// <summary>Finds the rows of a matrix of weights and does something with them.</summary>
+    /// <summary>Runs a computation on a matrix of weights in the format of the array.</summary>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     private void UseWeights<TUse>(DeviceArray weights, TUse use)
         where TUse : struct, IWeightUse
@@ -46,19 +46,19 @@ public sealed unsafe partial class CpuDevice
     {
         int width = weights.Shape.Width;
 
-        // Views of rows of blocks are whole rows, each of which has its scales behind it; others may be slices.
+        // In formats with blocks, views have whole rows, with scales at the end of each; others may be slices.
         (nint rowBytes, nint start) = TFormat.Block > 0
             ? (TFormat.RowBytes(width), width == 0 ? 0 : weights.Offset / width * TFormat.RowBytes(width))
             : (TFormat.RowBytes(1) * weights.Pitch, TFormat.RowBytes(1) * weights.Offset);
         return new((byte*)StorageOf(weights).Pointer + start, width, rowBytes, &WeightRow.Widen<TFormat>);
     }
 
-    /// <summary>Stores rows in fewer bits.</summary>
+    /// <summary>Rounds float32 rows to the format of <paramref name="target"/>.</summary>
     /// <exception cref="ArithmeticException">A number does not fit the precision.</exception>
     private void Narrow(Rows source, DeviceArray target) =>
         UseWeights(target, new NarrowUse(source, target.Shape.Rows));
 
-    /// <summary>Makes float32 rows of rows of fewer bits.</summary>
+    /// <summary>Converts rows of any format to float32.</summary>
     private void Widen(DeviceArray source, Rows target) =>
         UseWeights(source, new WidenUse(target, source.Shape.Rows));
 
@@ -87,7 +87,7 @@ public sealed unsafe partial class CpuDevice
         public void Run(int item) => source.Widen(item, 0, source.Width, target[item]);
     }
 
-    /// <summary>A linear map of few rows.</summary>
+    /// <summary>A linear map of few rows, without packing.</summary>
     private readonly struct FewRowsUse(Rows x, nint rows, int columns, float* bias, Rows y) : IWeightUse
     {
         public void Use<TFormat>(CpuDevice device, WeightRows weights)
@@ -104,7 +104,7 @@ public sealed unsafe partial class CpuDevice
         public void Run(int item) => product.Run(item);
     }
 
-    /// <summary>A linear map of many rows.</summary>
+    /// <summary>A linear map of many rows, with packed weights.</summary>
     private readonly struct PackedUse(MatMulFactor x, nint rows, int columns, float* bias, Rows y) : IWeightUse
     {
         public void Use<TFormat>(CpuDevice device, WeightRows weights)

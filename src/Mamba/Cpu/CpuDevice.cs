@@ -5,7 +5,7 @@ using Mamba.Simd;
 
 namespace Mamba.Cpu;
 
-/// <summary>Computes on this machine's processors, with the widest registers that they have.</summary>
+/// <summary>Computes on the CPU, with its widest SIMD registers.</summary>
 /// <remarks>
 /// Every operation is split into pieces that do not depend on the number of threads, so the same input gives the same
 /// bits with one thread or many. Results may differ in the last bits between processors of different register widths.
@@ -13,8 +13,8 @@ namespace Mamba.Cpu;
 public sealed unsafe partial class CpuDevice : Device
 {
     /// <summary>
-    /// The most threads of a device. The runtime ends the process if the system refuses it a thread; 20,000 are
-    /// refused by usual limits.
+    /// Maximum number of threads of a device. The runtime ends the process if the system refuses a thread; usual limits
+    /// refuse 20,000.
     /// </summary>
     public const int MaxThreads = 1024;
 
@@ -22,17 +22,17 @@ public sealed unsafe partial class CpuDevice : Device
 
     /// <summary>Opens a device.</summary>
     /// <param name="threads">
-    /// Number of threads, the calling one included; by default one per physical core that the process may use, and no
-    /// more than <see cref="Environment.ProcessorCount"/>, which a container's quota limits. Hyper-threads are not
-    /// counted: they share the vector units of a core, which one thread keeps busy.
+    /// Number of threads, including the calling one. Null: one per physical core that the process may use, at most
+    /// <see cref="Environment.ProcessorCount"/>, which a container's quota limits. Hyper-threads are not counted: they
+    /// share the vector units of a core, which one thread keeps busy.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// Fewer than one thread, or more than <see cref="MaxThreads"/>, are asked for.
+    /// <paramref name="threads"/> is less than 1 or more than <see cref="MaxThreads"/>.
     /// </exception>
     public CpuDevice(int? threads = null) =>
         _workers = new(threads ?? Math.Min(PhysicalCores.Count, MaxThreads));
 
-    /// <summary>Number of threads, the calling one included.</summary>
+    /// <summary>Number of threads, including the calling one.</summary>
     public int Threads => _workers.Count;
 
     /// <inheritdoc/>
@@ -93,7 +93,7 @@ public sealed unsafe partial class CpuDevice : Device
     internal override void UploadIndices(ReadOnlySpan<int> source, Storage target) =>
         source.CopyTo(new(((CpuStorage)target).Pointer, source.Length));
 
-    /// <summary>The array's memory; null where it is absent.</summary>
+    /// <summary>The array's memory; null if it is absent.</summary>
     /// <exception cref="ArgumentException">The array is on another device, or its elements are not float32.</exception>
     private Rows RowsOf(DeviceArray array)
     {
@@ -113,7 +113,7 @@ public sealed unsafe partial class CpuDevice : Device
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     private CpuStorage StorageOf(DeviceArray array) => (CpuStorage)Resolve(array.Storage);
 
-    /// <summary>The start of a contiguous array; null where it is absent.</summary>
+    /// <summary>The start of a contiguous array; null if it is absent.</summary>
     /// <exception cref="ArgumentException">The array is a slice, or on another device.</exception>
     private float* StartOf(DeviceArray array)
     {
@@ -127,7 +127,7 @@ public sealed unsafe partial class CpuDevice : Device
 
     private int* StartOf(IndexArray indices) => (int*)((CpuStorage)Resolve(indices.Storage)).Pointer;
 
-    /// <summary>Runs every item of a job, shared out over the threads.</summary>
+    /// <summary>Runs every item of a job on the threads of the device.</summary>
     private void Run<TJob>(TJob job, int items)
         where TJob : struct, IJob =>
         _workers.Run(&RunItem<TJob>, Unsafe.AsPointer(ref job), items);

@@ -4,21 +4,21 @@ using Mamba.Memory;
 
 namespace Mamba.Cpu;
 
-/// <summary>Native memory, aligned for the widest registers; taken when it is first touched.</summary>
+/// <summary>Native memory, aligned for the widest registers; allocated on first access.</summary>
 internal sealed unsafe partial class CpuStorage(Device device, nint length, Precision precision = Precision.Float32)
     : Storage(device, length, precision)
 {
     private const nuint Alignment = 64;
 
-    /// <summary>Size of a huge page on the processors that have them.</summary>
+    /// <summary>Size of a huge page, on processors that have them.</summary>
     private const nuint HugePage = 2 << 20;
 
     private const int AdviseHugePages = 14; // MADV_HUGEPAGE
 
     /// <summary>
-    /// Whether memory is filled with NaN when it is taken, so that an operation that reads what nobody has written
-    /// shows: set MAMBA_POISON_MEMORY=1 to debug one. Arrays beyond <see cref="MostPoisoned"/> are left alone, since
-    /// filling them would take memory that is otherwise taken when it is first used.
+    /// Whether the memory of a new array is filled with NaN, to find operations that read uninitialised elements: set
+    /// MAMBA_POISON_MEMORY=1. Arrays of more than <see cref="MostPoisoned"/> bytes are not filled, because filling
+    /// would allocate memory before its first use.
     /// </summary>
     private static readonly bool PoisonsMemory = Environment.GetEnvironmentVariable("MAMBA_POISON_MEMORY") == "1";
 
@@ -27,7 +27,7 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
     private nint _address;
 
     /// <summary>The elements; of another type if they are not float32.</summary>
-    /// <exception cref="InsufficientMemoryException">The system gives no memory.</exception>
+    /// <exception cref="InsufficientMemoryException">The system is out of memory.</exception>
     public float* Pointer => _address != 0 ? (float*)_address : Take();
 
     public override void Taken()
@@ -40,7 +40,7 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
 
     public override void Free() => NativeMemory.AlignedFree((void*)Interlocked.Exchange(ref _address, 0));
 
-    /// <summary>Takes memory, unless another thread has done so meanwhile.</summary>
+    /// <summary>Allocates memory, unless another thread has done so meanwhile.</summary>
     private float* Take()
     {
         float* taken = Allocate();
@@ -54,7 +54,7 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
         return (float*)before;
     }
 
-    /// <summary>Takes memory; if there is none, gives back what the pool keeps and tries again.</summary>
+    /// <summary>Allocates memory; if that fails, frees the pool's memory and tries again.</summary>
     private float* Allocate()
     {
         nuint bytes = (nuint)Bytes;
@@ -79,8 +79,8 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
     }
 
     /// <summary>
-    /// Takes memory. A large piece stands in huge pages if the system gives them when asked: otherwise rows of a matrix
-    /// stand in as many pages as there are rows, more than the TLB holds.
+    /// Allocates memory. A large block is in huge pages if the system grants them: with small pages, the rows of a
+    /// matrix are in as many pages as there are rows, more than the TLB holds.
     /// </summary>
     private static float* Allocate(nuint bytes)
     {
@@ -88,7 +88,7 @@ internal sealed unsafe partial class CpuStorage(Device device, nint length, Prec
         void* memory = NativeMemory.AlignedAlloc(checked(bytes + Alignment), isLarge ? HugePage : Alignment);
         if (isLarge)
         {
-            _ = Advise(memory, bytes / HugePage * HugePage, AdviseHugePages); // if it is not taken, nothing changes
+            _ = Advise(memory, bytes / HugePage * HugePage, AdviseHugePages); // no effect if refused
         }
 
         return (float*)memory;

@@ -2,18 +2,18 @@ using System.Globalization;
 
 namespace Mamba.Cpu;
 
-/// <content>Linux: text files of the kernel.</content>
+/// <content>Linux: parses text files of the kernel.</content>
 internal static partial class PhysicalCores
 {
     private const string Allowed = "Cpus_allowed_list:";
     private const int MaxProcessors = 1 << 16; // the kernel's own limit is 8192
 
     /// <summary>Counts the cores of the processors that a process may use.</summary>
-    /// <param name="status">The text of /proc/self/status, which names them; null: it cannot be read.</param>
+    /// <param name="status">The text of /proc/self/status, which lists them; null if it cannot be read.</param>
     /// <param name="siblings">
-    /// The processors that share a processor's core, as text; null where it is offline, or the kernel does not tell.
+    /// The processors that share a processor's core, as text; null if it is offline, or the kernel does not report it.
     /// </param>
-    /// <returns>The number; null where the texts do not tell.</returns>
+    /// <returns>The number of cores; null if the texts do not contain it.</returns>
     internal static int? OfLinux(string? status, Func<int, string?> siblings)
     {
         string? allowed = status?.Split('\n')
@@ -24,7 +24,7 @@ internal static partial class PhysicalCores
         return cores.Count > 0 ? cores.Count : null;
     }
 
-    /// <summary>Reads a list such as <c>0-3,8,10-11</c>; what is no list has no processors.</summary>
+    /// <summary>Parses a list such as <c>0-3,8,10-11</c>; other text gives no processors.</summary>
     internal static IEnumerable<int> Processors(string? list)
     {
         List<int> processors = [];

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Cpu;
 
-/// <content>macOS: a value of the kernel. Processes cannot be kept to some of the processors there.</content>
+/// <content>macOS: reads a sysctl value. Processes there cannot be bound to processors.</content>
 internal static unsafe partial class PhysicalCores
 {
     private static int? AskMac()

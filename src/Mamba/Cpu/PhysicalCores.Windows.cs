@@ -3,25 +3,25 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Cpu;
 
-/// <content>Windows: records of the processors' relations.</content>
+/// <content>Windows: parses processor information records.</content>
 internal static unsafe partial class PhysicalCores
 {
     private const string Kernel = "kernel32";
     private const int RelationProcessorCore = 0;
 
-    // SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX of a core: its kind, its size, and from GroupStart on records
-    // GROUP_AFFINITY, each a mask of processors as wide as a pointer, the number of its group, and padding.
+    // SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX of a core: kind, size, and from GroupStart on GROUP_AFFINITY records,
+    // each with a pointer-sized mask of processors, the number of their group, and padding.
     private const int SizeOffset = 4, GroupCountOffset = 30, GroupStart = 32;
 
     private static int GroupSize => nint.Size + 8;
 
-    /// <summary>Counts the cores in records of the system.</summary>
-    /// <param name="records">What GetLogicalProcessorInformationEx wrote of cores.</param>
+    /// <summary>Counts the cores in the system's records.</summary>
+    /// <param name="records">The output of GetLogicalProcessorInformationEx for cores.</param>
     /// <param name="allowed">
-    /// A bit for each processor that the process may use; disregarded where there are several groups of processors, of
-    /// which it would describe one.
+    /// One bit per processor that the process may use. Ignored if there are several groups of processors, because it
+    /// describes only one of them.
     /// </param>
-    /// <returns>The number; null where the records are damaged, or none is left.</returns>
+    /// <returns>The number of cores; null if the records are damaged, or no core is allowed.</returns>
     internal static int? OfWindows(ReadOnlySpan<byte> records, ulong allowed)
     {
         (int all, int usable, bool hasGroups) = (0, 0, false);
@@ -60,7 +60,7 @@ internal static unsafe partial class PhysicalCores
     private static int? AskWindows()
     {
         uint length = 0;
-        GetLogicalProcessorInformationEx(RelationProcessorCore, null, ref length); // fails, and tells the length
+        GetLogicalProcessorInformationEx(RelationProcessorCore, null, ref length); // fails, and sets the length
         byte[] records = new byte[length];
         fixed (byte* start = records)
         {

@@ -1,20 +1,20 @@
 namespace Mamba.Cpu;
 
-/// <summary>Counts the cores that this process may use: each once, however many hyper-threads it has.</summary>
+/// <summary>Counts the physical cores that this process may use.</summary>
 /// <remarks>
-/// The framework counts hyper-threads, which share the vector units and caches of their core; one thread of our kernels
-/// keeps those busy. Each system is asked in a file of its own, where what is read and how it is understood are apart,
-/// so that the latter can be tested on any machine.
+/// <see cref="Environment.ProcessorCount"/> counts hyper-threads. They share the vector units and caches of a core,
+/// which one thread of these kernels keeps busy. Each operating system has its own file, which separates reading from
+/// parsing, so that parsing can be tested on any machine.
 /// </remarks>
 internal static partial class PhysicalCores
 {
     /// <summary>
-    /// Number of cores; where the system does not tell, and where that is less, as under a quota of a container,
-    /// <see cref="Environment.ProcessorCount"/>.
+    /// Number of cores, at most <see cref="Environment.ProcessorCount"/>, which a container's quota may limit. Equal to
+    /// it if the system does not report the cores.
     /// </summary>
     public static int Count { get; } = AtMost(Environment.ProcessorCount, Ask());
 
-    /// <summary>At least one core, and not more than there are processors.</summary>
+    /// <summary>Limits the number of cores to 1 … <paramref name="processors"/>; null gives the latter.</summary>
     internal static int AtMost(int processors, int? cores) => Math.Clamp(cores ?? processors, 1, processors);
 
     private static int? Ask()

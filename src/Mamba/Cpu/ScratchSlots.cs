@@ -1,16 +1,16 @@
 namespace Mamba.Cpu;
 
-/// <summary>Blocks of scratch memory, one for each thread: an item of a job takes a free one while it runs.</summary>
+/// <summary>Blocks of scratch memory, one per thread. An item of a job takes a free one while it runs.</summary>
 /// <param name="memory">The blocks, one after the other.</param>
 /// <param name="size">Floats of a block.</param>
-/// <param name="taken">1 for every block that is taken, else 0.</param>
+/// <param name="taken">1 for each block that is taken, else 0.</param>
 /// <param name="count">Number of blocks.</param>
-/// <param name="used">Called when a block is used; null: nothing is.</param>
-/// <remarks>As many as there are threads, so that one is always free, and hot in a cache.</remarks>
+/// <param name="used">Called when a block is used; null to call nothing.</param>
+/// <remarks>One block per thread, so that one is always free, and is still in cache.</remarks>
 internal readonly unsafe struct ScratchSlots(float* memory, nint size, int* taken, int count, Action? used)
 {
     /// <summary>Takes a block.</summary>
-    /// <returns>The block, to be disposed: one that is not given back is awaited without end.</returns>
+    /// <returns>The block, to be disposed. Without that, later calls wait forever.</returns>
     public Slot Take()
     {
         for (int slot = 0; ; slot = (slot + 1) % count)

@@ -4,8 +4,8 @@ using Mamba.Operations;
 namespace Mamba.Cpu;
 
 /// <summary>
-/// How the sequences of an SSD are cut into chunks. The chunks of all sequences are counted through; every sequence has
-/// at least one.
+/// The chunks of an SSD's sequences. Chunks are numbered consecutively over all sequences; every sequence has at least
+/// one.
 /// </summary>
 internal readonly unsafe struct SsdChunks
 {
@@ -15,7 +15,7 @@ internal readonly unsafe struct SsdChunks
     /// <summary>Counts the chunks.</summary>
     /// <param name="sequences">The sequences.</param>
     /// <param name="length">Tokens of a chunk.</param>
-    /// <param name="first">Memory for one integer more than there are sequences.</param>
+    /// <param name="first">Memory for <c>sequences + 1</c> integers.</param>
     public SsdChunks(Sequences sequences, int length, int* first)
     {
         _sequences = sequences;
@@ -47,7 +47,7 @@ internal readonly unsafe struct SsdChunks
         return index >= 0 ? index : ~index - 1;
     }
 
-    /// <summary>The chunks of a sequence that lie between two chunks of all.</summary>
+    /// <summary>The chunks of a sequence from <paramref name="from"/> to <paramref name="to"/>, exclusive.</summary>
     public SsdSpan SpanOf(int sequence, int from, int to)
     {
         int first = _first[sequence];
@@ -58,6 +58,6 @@ internal readonly unsafe struct SsdChunks
             _sequences.Length(sequence));
     }
 
-    /// <summary>Row of the state before a sequence's second chunk, among the states that are kept.</summary>
+    /// <summary>Row of the state before a sequence's second chunk, among the checkpoints.</summary>
     public int FirstCheckpointOf(int sequence) => _first[sequence] - sequence;
 }

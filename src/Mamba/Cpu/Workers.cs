@@ -5,21 +5,21 @@ using System.Runtime.InteropServices;
 namespace Mamba.Cpu;
 
 /// <summary>
-/// Threads that live as long as their device and share out the items of one job at a time with the calling thread.
+/// The thread pool of a device. Its threads and the calling thread run the items of one job at a time.
 /// </summary>
 /// <remarks>
-/// Ours because a dispatch must cost microseconds and allocate nothing: a decoded token is some hundred of them. An
-/// idle worker spins for a moment, since the next job is usually near, and then sleeps. Which thread runs which item is
-/// not fixed; jobs are split so that it does not matter.
+/// Not the framework's pool, because a dispatch must cost microseconds and allocate nothing: a decoded token takes some
+/// hundred dispatches. An idle worker spins briefly, because the next job usually follows soon, and then sleeps. Any
+/// thread may run any item; jobs are split so that results do not depend on it.
 /// <para>
-/// A job is published by its fields, then <c>Open</c>, then the round. A worker counts itself in <c>Inside</c> before
-/// it looks at <c>Open</c>, and the caller closes before it looks at <c>Inside</c>: so either the worker sees that it
-/// came too late, or the caller waits for it. Both sides cross a full fence between the two.
+/// The caller publishes a job by its fields, then <c>Open</c>, then <c>Round</c>. A worker increments <c>Inside</c>
+/// before it reads <c>Open</c>; the caller clears <c>Open</c> before it reads <c>Inside</c>. Each has a full fence
+/// between the two. So either the worker reads that the job is closed, or the caller waits for the worker.
 /// </para>
 /// </remarks>
 internal sealed unsafe class Workers : IDisposable
 {
-    /// <summary>How long an idle worker spins: longer than what lies between the operations of one token.</summary>
+    /// <summary>Spin time of an idle worker, 50 µs: longer than the gap between operations of one token.</summary>
     private static readonly long SpinTicks = Stopwatch.Frequency * 50 / 1_000_000;
 
     private readonly Worker[] _workers;
@@ -45,10 +45,10 @@ internal sealed unsafe class Workers : IDisposable
     public int Count => _workers.Length + 1;
 
     /// <summary>Calls <paramref name="body"/> once for every item from 0 on, and returns when all are done.</summary>
-    /// <exception cref="Exception">What an item threw; on several threads the others have run nevertheless.</exception>
+    /// <exception cref="Exception">An item threw. On several threads, the other items have run anyway.</exception>
     public void Run(delegate*<void*, int, void> body, void* job, int items)
     {
-        // One item, or a call from inside a job: no one to share with.
+        // Run inline: one item, no workers, or another job is running (this call is nested, or from another thread).
         if (items <= 1 || _workers.Length == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
             for (int i = 0; i < items; i++)
@@ -119,8 +119,8 @@ internal sealed unsafe class Workers : IDisposable
     }
 
     /// <summary>
-    /// No worker may still hold the job when the caller's frame ends, not even if <see cref="Thread.Interrupt"/> ends
-    /// the caller's waiting: that is put off.
+    /// Waits until no worker holds the job, which lives in the caller's stack frame. <see cref="Thread.Interrupt"/> is
+    /// deferred until then.
     /// </summary>
     private void AwaitWorkers()
     {
@@ -131,7 +131,7 @@ internal sealed unsafe class Workers : IDisposable
         {
             try
             {
-                wait.SpinOnce(sleep1Threshold: -1); // yields to a worker that another process keeps from its processor
+                wait.SpinOnce(sleep1Threshold: -1); // yields: another process may have preempted a worker
             }
             catch (ThreadInterruptedException)
             {
@@ -180,21 +180,21 @@ internal sealed unsafe class Workers : IDisposable
     }
 
     /// <summary>
-    /// What threads write while others read it, each in cache lines of its own, so that taking an item does not disturb
-    /// those who wait for a round.
+    /// Shared counters, each in its own cache lines, so that taking an item does not invalidate the line that idle
+    /// workers poll.
     /// </summary>
     [StructLayout(LayoutKind.Explicit, Size = 640)]
     private struct Counters
     {
-        /// <summary>Counts the jobs.</summary>
+        /// <summary>Number of jobs so far; idle workers poll it.</summary>
         [FieldOffset(128)]
         public int Round;
 
-        /// <summary>The next item that nobody has taken.</summary>
+        /// <summary>The next free item.</summary>
         [FieldOffset(256)]
         public int Next;
 
-        /// <summary>1 while a job has a caller that waits for it.</summary>
+        /// <summary>1 while workers may join the job, else 0.</summary>
         [FieldOffset(384)]
         public int Open;
 
@@ -215,11 +215,12 @@ internal sealed unsafe class Workers : IDisposable
             _thread.Start();
         }
 
-        /// <summary>Sleeps until it is woken, unless the round has changed already.</summary>
+        /// <summary>Sleeps until woken, unless the round has changed already.</summary>
         public void SleepWhile(ref int round, int seen)
         {
-            // Whoever turns 1 into 0 owns the wake-up: either this thread, which then goes on, or a caller, whose
-            // release is awaited. The exchange is a fence: a caller that does not see the 1 has changed the round.
+            // The thread that changes 1 to 0 owns the wake-up: either this thread, which then returns, or a caller,
+            // which then releases the semaphore. The exchange is a full fence: if a caller does not read the 1, this
+            // thread reads the caller's new round.
             Interlocked.Exchange(ref _asleep, 1);
             if (Volatile.Read(ref round) == seen || Interlocked.Exchange(ref _asleep, 0) == 0)
             {
@@ -235,7 +236,7 @@ internal sealed unsafe class Workers : IDisposable
             }
         }
 
-        /// <summary>Waits for the thread, which has been told to stop.</summary>
+        /// <summary>Waits for the thread to end, after <c>_stopping</c> is set.</summary>
         public void Dispose()
         {
             _thread.Join();
