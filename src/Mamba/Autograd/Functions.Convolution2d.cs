@@ -5,6 +5,9 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
+    /// <summary>Numbers that are gathered at once for a convolution, if several images need more.</summary>
+    private const int GatheredAtOnce = 1 << 22;
+
     /// <summary>
     /// Convolves images: <c>y[i, j, o] = bias[o] + Σ_a Σ_b Σ_c w[o, a, b, c]·x[s·i - p + d·a, s·j - p + d·b, c]</c>.
     /// </summary>
@@ -21,7 +24,8 @@ public static partial class Functions
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
     /// <remarks>
     /// PyTorch's <c>Conv2d</c>, whose weight [outputs, channels, down, across] is permuted by (0, 2, 3, 1). Computed as
-    /// a matrix product with the pixels that each output reads; those are not kept but gathered again on the way back.
+    /// a matrix product with the pixels that each output reads, some images at a time; those pixels are not kept but
+    /// gathered again on the way back.
     /// </remarks>
     /// <example>
     /// <code>
@@ -51,19 +55,36 @@ public static partial class Functions
         DeviceArray.RequireOptional("the bias", bias, [outputs]);
         ImageWindows windows = new(x.Shape, down, across, stride, padding, dilation);
         int width = checked(down * across * channels);
-        DeviceArray matrix = weight.Reshape([outputs, width]);
+        DeviceArray matrix = Contiguous(weight).Reshape([outputs, width]);
         if (width == channels && stride == 1 && padding == 0)
         {
             return Linear(x, matrix, bias);
         }
 
-        return Recompute(
+        int perImage = checked(windows.OutputHeight * windows.OutputWidth * width);
+        int atOnce = Math.Max(1, GatheredAtOnce / Math.Max(perImage, 1));
+        if (atOnce >= batch)
+        {
+            return Part(x);
+        }
+
+        DeviceArray whole = Contiguous(x);
+        DeviceArray[] parts = new DeviceArray[(batch + atOnce - 1) / atOnce];
+        for (int i = 0; i < parts.Length; i++)
+        {
+            int start = i * atOnce;
+            parts[i] = Part(Slice(whole, 0, start, Math.Min(atOnce, batch - start)));
+        }
+
+        return Concat(0, parts);
+
+        DeviceArray Part(DeviceArray images) => Recompute(
             inner => Linear(
                 WindowsOf(inner, windows, repeat: false)
-                    .Reshape([batch, windows.OutputHeight, windows.OutputWidth, width]),
+                    .Reshape([inner.Shape[0], windows.OutputHeight, windows.OutputWidth, width]),
                 matrix,
                 bias),
-            x);
+            images);
     }
 
     /// <summary>
@@ -129,7 +150,8 @@ public static partial class Functions
 
         // What each pixel gives to each tap; an output adds up what it gets, at most so many terms.
         int terms = checked(((taps[0] + stride - 1) / stride) * ((taps[1] + stride - 1) / stride));
-        DeviceArray products = Linear(x, weight.Reshape([checked(taps[0] * taps[1] * outputs), images.Width]));
+        DeviceArray matrix = Contiguous(weight).Reshape([checked(taps[0] * taps[1] * outputs), images.Width]);
+        DeviceArray products = Linear(x, matrix);
         int[] order = TermsOf(images, taps, height, width, stride, padding, terms);
         DeviceArray gathered = GatherRows(
             products.Reshape([images[0], checked(images[1] * images[2] * taps[0] * taps[1]), outputs]),

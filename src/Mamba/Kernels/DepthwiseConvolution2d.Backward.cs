@@ -81,7 +81,9 @@ internal static unsafe partial class DepthwiseConvolution2d
     private static Rows PixelsOf(in TapLine across, Rows x, nint line, int tap, int place) =>
         new(x[line + across.Origin + ((nint)tap * across.Step) + ((nint)place * across.Next)], across.Next * x.Pitch);
 
-    /// <summary>Computes <c>gw[t] += Σ_i g_i·x_{i, t}</c> for 1, 3 or 4 taps t, <paramref name="step"/> floats apart.</summary>
+    /// <summary>
+    /// Computes <c>gw[t] += Σ_i g_i·x_{i, t}</c> for 1, 3 or 4 taps t, <paramref name="step"/> floats apart.
+    /// </summary>
     private static void AddProducts(Rows g, Rows x, int count, Rows gw, nint step, int taps, int channels)
     {
         if (count <= 0)

@@ -41,6 +41,7 @@ public sealed class ImageFunctionTests
 
         check.ShouldMatchTheReference(Tolerance, Tolerance);
         check.ShouldGiveTheSameBitsOnAnyNumberOfThreads();
+        check.ShouldGiveTheSameBitsOnSlices();
         ShouldBe(check, [shape[0], height, width, outputs], inputs => (b, i, j, o) =>
         {
             double sum = inputs[2](0, 0, 0, o);
@@ -58,6 +59,43 @@ public sealed class ImageFunctionTests
         });
 
         int Outputs(int count, int taps) => ((count + (2 * padding) - (dilation * (taps - 1)) - 1) / stride) + 1;
+    }
+
+    [Fact]
+    public void Images_that_are_convolved_one_by_one_have_the_bits_of_each_alone()
+    {
+        // A batch whose pixels are too many to be gathered at once.
+        float[] values = Samples.Normal(1, 3 * 64 * 64 * 64);
+        FunctionCheck check = new(
+            x => Functions.Convolution2d(x[0], x[1], padding: 1),
+            ([3, 64, 64, 64], values),
+            Input(2, [2, 3, 3, 64], 0.05));
+        using Device device = TestDevice.Open(2);
+        DeviceArray[] all = check.Run(device, asSlices: false);
+        DeviceArray one = Functions.Convolution2d(
+            device.Array([1, 64, 64, 64], values.AsSpan(64 * 64 * 64, 64 * 64 * 64)),
+            device.Array([2, 3, 3, 64], check.Inputs[1].Values),
+            padding: 1);
+
+        check.ShouldGiveTheSameBitsOnSlices();
+        all[0].ToArray()[(64 * 64 * 2)..(64 * 64 * 4)].ShouldBeAsAlone(one.ToArray());
+        DeviceArray[] expected = new FunctionCheck(
+            x => Functions.Linear(
+                Functions.Concat(
+                    3,
+                    [
+                        .. Enumerable.Range(0, 9).Select(tap => Functions.Slice(
+                            Functions.Slice(Functions.Pad(Functions.Pad(x[0], 1, 1, 1), 2, 1, 1), 1, tap / 3, 64),
+                            2,
+                            tap % 3,
+                            64)),
+                    ]),
+                x[1].Reshape([2, 576])),
+            [.. check.Inputs]).Run(device, asSlices: false);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            all[i].ToArray().ShouldBeClose(expected[i].ToArray(), 10 * Tolerance, $"result {i}");
+        }
     }
 
     /// <summary>Shape of x, outputs, taps down and across, stride, padding, output padding.</summary>
@@ -87,6 +125,7 @@ public sealed class ImageFunctionTests
 
         check.ShouldMatchTheReference(Tolerance, Tolerance);
         check.ShouldGiveTheSameBitsOnAnyNumberOfThreads();
+        check.ShouldGiveTheSameBitsOnSlices();
         ShouldBe(check, [shape[0], height, width, outputs], inputs => (b, i, j, o) =>
         {
             // Each pixel is spread over the outputs from (row·stride - padding) on.
@@ -227,7 +266,7 @@ public sealed class ImageFunctionTests
         using Device device = TestDevice.Open();
         float[] values = [.. Enumerable.Range(0, 48).Select(i => (float)i)];
 
-        Functions.Patches(device.Array([1, 4, 3], values[..12]), 2).Shape.Should().Be(Shape.Create([1, 2, 6]));
+        Functions.Patches(device.Array([1, 4, 3], values.AsSpan(0, 12)), 2).Shape.Should().Be(Shape.Create([1, 2, 6]));
         DeviceArray images = Functions.Patches(device.Array([1, 4, 6, 2], values), 2, 3);
         images.Shape.Should().Be(Shape.Create([1, 2, 2, 12]));
         images.ToArray()[12..24].Should().Equal(6, 7, 8, 9, 10, 11, 18, 19, 20, 21, 22, 23);

@@ -162,8 +162,8 @@ public sealed class NoiseTests
                 () => Functions.Dropout(x, rate),
                 () => Functions.Dropout(x, rate, 1, 0),
                 () => Functions.DropPath(x, rate),
-                () => new Dropout(device, rate),
-                () => new Residual(new Linear(device, 3, 3, false, null), dropPath: rate),
+                () => _ = new Dropout(device, rate),
+                () => _ = new Residual(new Linear(device, 3, 3, false, null), dropPath: rate),
             ];
             foreach (Action action in wrong)
             {
