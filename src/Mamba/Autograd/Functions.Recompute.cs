@@ -120,7 +120,7 @@ public static partial class Functions
                 device,
                 (_, inner) =>
                 {
-                    inner.Noise = self.Noise;
+                    (inner.Noise, inner.IsRepeating) = (self.Noise, true);
                     DeviceArray[] again = self.Function(self.Inputs);
                     inner.Backward(
                     [

@@ -78,6 +78,7 @@ public sealed class Tape : IDisposable
         _context = device.RequireContext();
         _parent = parent;
         _noise = parent?._noise ?? default;
+        IsRepeating = parent?.IsRepeating ?? false;
         _scope = _context.BeginTape();
         _claim = _context.Claim!;
         _context.Tape = this;
@@ -92,6 +93,9 @@ public sealed class Tape : IDisposable
         get => _noise;
         set => _noise = value;
     }
+
+    /// <summary>Whether what is recorded has been computed before: <c>Functions.Recompute</c> does so.</summary>
+    internal bool IsRepeating { get; set; }
 
     /// <summary>Number of operations that are recorded.</summary>
     internal int Count => _entries.Count;

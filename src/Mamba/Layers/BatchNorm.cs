@@ -10,8 +10,7 @@ namespace Mamba.Layers;
 /// </summary>
 /// <remarks>
 /// Ioffe and Szegedy, <see href="https://arxiv.org/abs/1502.03167"/>, algorithm 1. As in PyTorch a running statistic is
-/// <c>(1 - m)·running + m·batch's</c>, and the running variance is the unbiased estimate. A layer that is run again on
-/// the way back (<c>Functions.Recompute</c>) moves the running statistics twice.
+/// <c>(1 - m)·running + m·batch's</c>, and the running variance is the unbiased estimate.
 /// </remarks>
 public sealed class BatchNorm : Module, ILayer
 {
@@ -72,8 +71,11 @@ public sealed class BatchNorm : Module, ILayer
             DeviceArray mean = Functions.Mean(rows, 0);
             centered = rows - mean;
             variance = Functions.Mean(Functions.Square(centered), 0);
-            Move(RunningMean, mean, 1);
-            Move(RunningVariance, variance, places / (places - 1f));
+            if (!IsRepeating)
+            {
+                Move(RunningMean, mean, 1);
+                Move(RunningVariance, variance, places / (places - 1f));
+            }
         }
         else
         {

@@ -87,6 +87,11 @@ public abstract class Module : IDisposable
     /// <summary>Whether a tape records what the calling thread computes on the device.</summary>
     protected bool IsRecording => Device.Tape is not null;
 
+    /// <summary>
+    /// Whether the module is computed again on the way back (<c>Functions.Recompute</c>): it writes no buffers then.
+    /// </summary>
+    protected bool IsRepeating => Device.Tape is { IsRepeating: true };
+
     /// <summary>Number of weights.</summary>
     public long ParameterCount => Parameters.Sum(named => (long)named.Parameter.Value.Shape.Count);
 
@@ -191,8 +196,8 @@ public abstract class Module : IDisposable
     /// <exception cref="InsufficientMemoryException">The device's memory does not suffice.</exception>
     /// <exception cref="NotSupportedException">It has more elements than an array of .NET holds.</exception>
     /// <remarks>
-    /// A layer that is run again on the way back (<c>Functions.Recompute</c>) writes its buffers again,
-    /// and a training step that is skipped does not put them back.
+    /// A layer that is run again on the way back sees <see cref="IsRepeating"/>. A training step that is skipped does
+    /// not put buffers back.
     /// </remarks>
     protected DeviceArray AddBuffer(string name, Shape shape, Initializer? initial = null)
     {
