@@ -108,7 +108,7 @@ internal sealed class RandomGraph
         (int a, int b, bool flip) = (_random.Next(), _random.Next(), _random.Next(2) == 0);
         int start = a % size, length = (b % (size - start)) + 1, count = (a % 3) + 1;
         int second1 = b % rank;
-        return _random.Next(37) switch
+        return _random.Next(39) switch
         {
             0 or 1 => One(mapName, map),
             2 => One($"Recompute({mapName} and another)", x => Functions.Recompute(inner => second(map(inner)), x)),
@@ -179,6 +179,18 @@ internal sealed class RandomGraph
             34 => Two("MatMul", (x, y) => Functions.MatMul(x, y, transposeB: true)),
             35 => rank == 3
                 ? One("Gather", x => Functions.Gather(x, x.Device.Indices([a % shape[1], -1, b % shape[1]])))
+                : null,
+            36 => rank == 4
+                ? Weighted(
+                    "TransposedConvolution2d",
+                    [[2, count, 2, width], [2]],
+                    x => Functions.TransposedConvolution2d(x[0], x[1], x[2], (b % 3) + 1))
+                : null,
+            37 => rank >= 2
+                ? Weighted(
+                    "GroupNorm",
+                    [[width], [width]],
+                    x => Functions.GroupNorm(x[0], width % 2 == 0 ? 2 : width, x[1], x[2], 0.1f))
                 : null,
             _ => rank is >= 3 and <= 5
                 ? One("Patches", x => Functions.Tanh(Functions.Unpatch(Functions.Patches(x, Whole()), Whole())))
