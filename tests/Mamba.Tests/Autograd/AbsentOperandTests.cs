@@ -169,7 +169,7 @@ public sealed class AbsentOperandTests
         string[] others =
         [
             "Recompute", "TimeInvariantScan", "TimeInvariantScanStep", "LinearWithAdapter", "SelectiveScan",
-            "SelectiveScanStep", "Uniform",
+            "SelectiveScanStep", "SummarizeScan", "SummarizeSsd", "Uniform",
         ];
 
         typeof(Functions).GetMethods().Where(method => method.IsStatic).Select(method => method.Name).Distinct()
