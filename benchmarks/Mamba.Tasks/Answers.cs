@@ -50,7 +50,7 @@ internal static class Answers
     /// <summary>The logits at some positions, counted through the batch: the head is not computed elsewhere.</summary>
     private static DeviceArray Logits(MambaLanguageModel model, TaskBatch batch, int[] positions)
     {
-        DeviceArray h = model.Hidden(batch.Tokens, batch.Rows);
+        DeviceArray h = model.Hidden(model.Embed(batch.Tokens, batch.Rows));
         DeviceArray all = h.Reshape([1, batch.Tokens.Length, model.Config.ModelDim]);
         return model.Logits(Functions.Gather(all, model.Device.Indices(positions)));
     }

@@ -289,19 +289,61 @@ public sealed partial class MambaLanguageModel : Module
         return loss;
     }
 
-    /// <summary>
-    /// The residual stream after the last layer, shape [batch, length, modelDim], of texts that begin here.
-    /// </summary>
-    internal DeviceArray Hidden(ReadOnlySpan<int> ids, int batch) => Read(ids, batch, null, null, default).H;
-
     /// <summary>The loss, without the logits of the whole vocabulary if the head is a plain matrix.</summary>
     private DeviceArray LossOf(DeviceArray h, IndexArray targets) => Head is { Adapter: not null } or { Bias: not null }
         ? Functions.CrossEntropy(Logits(h), targets)
         : Functions.LinearCrossEntropy(FinalNorm.Forward(h), (Head?.Weight ?? Embedding.Weight).Value, targets);
 
-    internal DeviceArray Logits(DeviceArray h)
+    /// <summary>Looks up the vectors of tokens: what the first layer reads.</summary>
+    /// <param name="ids">The tokens, row after row: batch·length of them.</param>
+    /// <param name="batch">Number of rows.</param>
+    /// <returns>Shape [batch, length, modelDim], in the device's scope.</returns>
+    /// <exception cref="ArgumentException">
+    /// The tokens do not fill the rows, or one is not in the vocabulary.
+    /// </exception>
+    public DeviceArray Embed(ReadOnlySpan<int> ids, int batch = 1) =>
+        Embedding.Forward(Device.Indices(ids), batch, RequireRows(ids, batch, least: 0));
+
+    /// <summary>
+    /// Computes the residual stream after the last layer, of vectors that need not be those of tokens: of images, for
+    /// instance, or of a prompt that is learned.
+    /// </summary>
+    /// <param name="embeddings">Shape [batch, length, modelDim]; for example of <see cref="Embed"/>.</param>
+    /// <param name="state">What came before; read and updated. Null: the texts begin here.</param>
+    /// <param name="segments">Packed texts, which never see each other; null: one text a row.</param>
+    /// <returns>Shape [batch, length, modelDim], before <see cref="FinalNorm"/>, in the device's scope.</returns>
+    /// <exception cref="ArgumentException">
+    /// The vectors have another shape, or the state is of another model or number of texts.
+    /// </exception>
+    /// <example>
+    /// <code>
+    /// DeviceArray all = Functions.Concat(1, images, model.Embed(ids));
+    /// DeviceArray logits = model.Logits(model.Hidden(all));
+    /// DeviceArray ofText = Functions.Mean(model.FinalNorm.Forward(model.Hidden(model.Embed(ids))), 1);
+    /// </code>
+    /// </example>
+    public DeviceArray Hidden(DeviceArray embeddings, ModelState? state = null, Segments? segments = null)
     {
-        DeviceArray normed = FinalNorm.Forward(h);
+        if (!embeddings.Exists || embeddings.Shape.Rank != 3 || embeddings.Shape.Width != Config.ModelDim)
+        {
+            throw new ArgumentException(
+                $"Expected embeddings of shape [batch, length, {Config.ModelDim}]; found {embeddings}.",
+                nameof(embeddings));
+        }
+
+        using ModelStateUse use = new(state);
+        (DeviceArray h, LayerState[] after) = Read(embeddings, isOwn: false, state, segments, default);
+        Advance(state, after, h.Shape[1], segments);
+        return h;
+    }
+
+    /// <summary>Computes the logits of the next token from the residual stream: the last norm, and the head.</summary>
+    /// <param name="hidden">Shape [.., modelDim]; for example of <see cref="Hidden"/>, or some rows of it.</param>
+    /// <returns>Shape [.., paddedVocabularySize], in the device's scope.</returns>
+    /// <exception cref="ArgumentException">The last axis is not the model's width.</exception>
+    public DeviceArray Logits(DeviceArray hidden)
+    {
+        DeviceArray normed = FinalNorm.Forward(hidden);
         return Head is null ? Functions.Linear(normed, Embedding.Weight.Value) : Head.Forward(normed);
     }
 
@@ -310,15 +352,21 @@ public sealed partial class MambaLanguageModel : Module
     /// in <see cref="Advance"/>, once nothing can fail.
     /// </summary>
     private (DeviceArray H, LayerState[] After) Read(
-        ReadOnlySpan<int> ids, int batch, ModelState? state, Segments? segments, CancellationToken cancellation)
+        ReadOnlySpan<int> ids, int batch, ModelState? state, Segments? segments, CancellationToken cancellation) =>
+        Read(Embed(ids, batch), isOwn: true, state, segments, cancellation);
+
+    /// <summary>
+    /// Computes that of vectors, which are freed once the first layer has read them if nobody else has them (isOwn).
+    /// </summary>
+    private (DeviceArray H, LayerState[] After) Read(
+        DeviceArray h, bool isOwn, ModelState? state, Segments? segments, CancellationToken cancellation)
     {
-        int length = RequireRows(ids, batch, least: 0);
         if (state is not null)
         {
             RequireOwn(state);
         }
 
-        DeviceArray h = Embedding.Forward(Device.Indices(ids), batch, length);
+        int length = h.Shape[1];
         LayerState[] after = new LayerState[state is null ? 0 : _blocks.Length];
         for (int i = 0; i < _blocks.Length; i++)
         {
@@ -328,7 +376,7 @@ public sealed partial class MambaLanguageModel : Module
                 after[i] = state.Layers[i].DraftInPlace(length, segments);
             }
 
-            h = InScope(_blocks[i], h, state is null ? null : after[i], segments);
+            h = InScope(_blocks[i], h, isOwn || i > 0, state is null ? null : after[i], segments);
         }
 
         return (h, after);
@@ -344,10 +392,11 @@ public sealed partial class MambaLanguageModel : Module
     }
 
     /// <summary>
-    /// Computes a layer. Without a tape, which needs them, its input and what stands between are freed at once: nobody
-    /// else has the input.
+    /// Computes a layer. Without a tape, which needs them, what stands between is freed at once, and its input if
+    /// nobody else has it.
     /// </summary>
-    private DeviceArray InScope(ResidualBlock block, DeviceArray h, LayerState? state, Segments? segments)
+    private DeviceArray InScope(
+        ResidualBlock block, DeviceArray h, bool isOwn, LayerState? state, Segments? segments)
     {
         if (Device.Tape is not null)
         {
@@ -366,7 +415,11 @@ public sealed partial class MambaLanguageModel : Module
             }
         }
 
-        Device.EndEarly(h);
+        if (isOwn)
+        {
+            Device.EndEarly(h);
+        }
+
         return next;
     }
 

@@ -420,8 +420,8 @@ public abstract class LayerState : IDisposable
 
     /// <summary>
     /// Puts back what was remembered before a step that failed half way, by exchanging the memory with a clone, for
-    /// there may be none left; null: it is lost. If only some sequences stepped, the clone has those alone, and they are
-    /// copied back to the memory where they were changed.
+    /// there may be none left; null: it is lost. If only some sequences stepped, the clone has those alone, and they
+    /// are copied back to the memory where they were changed.
     /// </summary>
     internal virtual void Restore(LayerState? before, StateSlots? slots)
     {

@@ -206,6 +206,30 @@ public sealed class SlotTests
             others, options => options.WithStrictOrdering());
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_text_is_forked_within_the_pool(string name)
+    {
+        using Device device = TestDevice.Open(2);
+        using MambaLanguageModel model = Model(device, name);
+        using ModelState pool = model.CreateState(3), alone = model.CreateState();
+        float[] logits = new float[2 * Vocabulary], expected = new float[Vocabulary];
+        model.Prefill([1, 2, 3], alone, expected);
+        pool.CopySlot(2, alone, 0);
+
+        pool.CopySlot(0, pool, 2);
+        model.Step([5, 6], pool, logits, StateSlots.Of(0, 2));
+
+        foreach ((int token, int i) in new[] { (5, 0), (6, 1) })
+        {
+            using ModelState fork = alone.Clone();
+            model.Step([token], fork, expected);
+            logits.AsSpan(i * Vocabulary, Vocabulary).ToArray().ShouldBeAsAlone(expected);
+        }
+
+        pool.Positions.Should().Equal(4, 0, 4);
+    }
+
     [Fact]
     public void Under_a_tape_a_step_over_slots_is_refused()
     {
