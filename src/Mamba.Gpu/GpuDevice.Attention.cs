@@ -25,7 +25,7 @@ public sealed partial class GpuDevice
         Sequences sequences = attention.Sequences;
         using DeviceScope scope = Scope();
         (AttentionParts parts, long columnTiles, (int, int) threads) = PartsOf(attention);
-        int dim = inputs.HeadDim, longest = sequences.LongestLength, tiles = (longest + 3) / 4;
+        int dim = inputs.HeadDim, tiles = (sequences.LongestLength + 3) / 4;
         GpuRows gy = RowsOf(gradients.Y).CutAt(dim);
         GpuRows statistics = RowsOf(Allocate([sequences.Tokens, 4 * inputs.Heads]));
         Launch(
@@ -34,7 +34,7 @@ public sealed partial class GpuDevice
             ((long)sequences.Count * tiles * inputs.Heads * columnTiles, 1),
             threads);
 
-        int keyTiles = (attention.LongestPast + longest + 3) / 4;
+        int keyTiles = (attention.LongestPast + attention.LongestKeyLength + 3) / 4;
         Launch(
             new AttentionKeyGradientKernel(
                 parts,
@@ -116,6 +116,10 @@ public sealed partial class GpuDevice
         long columnTiles = Math.Max(Groups(dim, 4 * threads.X), 1);
         (ArrayView<int> pastLengths, int past) = NumbersOf(
             attention, attention.Sequences.Count, static (in AttentionOperation operation, int i) => operation.Past(i));
+        (ArrayView<int> keyLengths, int keys) = NumbersOf(
+            attention,
+            attention.Sequences.Count,
+            static (in AttentionOperation operation, int i) => operation.KeyLength(i));
         AttentionParts parts = new(
             SequencesOf(attention.Sequences),
             RowsOf(inputs.Queries).CutAt(dim),
@@ -124,6 +128,11 @@ public sealed partial class GpuDevice
             pastLengths,
             past,
             inputs.PastCapacity,
+            keyLengths,
+            keys,
+            attention.Sequences.Segments is null ? inputs.Keys.Shape[1] : -1,
+            inputs.Causal ? 1 : 0,
+            inputs.Window < attention.LongestPast + attention.LongestKeyLength ? inputs.Window : 0,
             inputs.Heads / inputs.KeyValueHeads,
             dim,
             (int)columnTiles);

@@ -20,7 +20,7 @@ internal readonly struct AttentionKernel(AttentionParts parts, int heads, int ti
         long values = (long)(tile.Head / parts.HeadsPerKey) * parts.Dim;
         Quad largest = Quad.Broadcast(Exponentials.Lowest), sum = default;
         QuadRows total = default;
-        int block = 0;
+        int block = parts.FirstKey(tile);
         do
         {
             int key = block + thread;
@@ -68,9 +68,9 @@ internal readonly struct AttentionKernel(AttentionParts parts, int heads, int ti
     {
         if (tile.First + i < tile.Length)
         {
-            long from = (long)tile.Head * parts.Dim;
-            y.StoreQuad(
-                AttentionParts.TokenRow(tile, i), from + tile.Column, from + parts.Dim, value * (1f / sum));
+            long row = AttentionParts.TokenRow(tile, i), from = (long)tile.Head * parts.Dim;
+            float inverse = sum > 0f ? 1f / sum : 0f; // 0: no key is seen
+            y.StoreQuad(row, from + tile.Column, from + parts.Dim, value * inverse);
         }
     }
 }

@@ -27,7 +27,7 @@ internal readonly struct AttentionQueryGradientKernel(
         Group.Barrier();
         int keys = parts.Keys(tile);
         Quad largest = Quad.Broadcast(Exponentials.Lowest), sum = default, mean = default;
-        for (int key = thread; key < keys; key += threads)
+        for (int key = parts.FirstKey(tile) + thread; key < keys; key += threads)
         {
             Quad scores = Scores(queries, tile, key), before = largest;
             largest = Quad.Max(largest, scores);
@@ -41,12 +41,12 @@ internal readonly struct AttentionQueryGradientKernel(
         largest = GroupSum.Max(largest);
         Quad correction = Exponentials.Of(own, largest);
         sum = GroupSum.Sum(sum * correction);
-        Quad inverse = new(1f / sum.X, 1f / sum.Y, 1f / sum.Z, 1f / sum.W);
+        Quad inverse = new(Inverse(sum.X), Inverse(sum.Y), Inverse(sum.Z), Inverse(sum.W));
         mean = GroupSum.Sum(mean * correction) * inverse;
 
         long from = (long)(tile.Head / parts.HeadsPerKey) * parts.Dim;
         QuadRows total = default;
-        int block = 0;
+        int block = parts.FirstKey(tile);
         do
         {
             int key = block + thread;
@@ -80,6 +80,9 @@ internal readonly struct AttentionQueryGradientKernel(
             Store(tile, 3, total.D, new(largest.W, inverse.W, mean.W, 0f));
         }
     }
+
+    /// <summary>1/x; 0 of a sum over no key.</summary>
+    private static float Inverse(float x) => x > 0f ? 1f / x : 0f;
 
     private Quad Scores(ArrayView<Quad> queries, AttentionTile tile, int key) => parts.Seen(
         tile, key, parts.Scaled(parts.OfTokens(queries, parts.K, tile, key)), Exponentials.Lowest);
@@ -125,7 +128,7 @@ internal readonly struct AttentionKeyGradientKernel(
         parts.StageKeys(parts.K, tile, keys);
         parts.StageKeys(parts.V, tile, values);
         Group.Barrier();
-        int firstToken = tile.First > tile.Past ? tile.First - tile.Past : 0;
+        int firstToken = parts.FirstToken(tile), endToken = parts.Tokens(tile);
         QuadRows ofKeys = default, ofValues = default;
         int member = 0;
         do
@@ -137,7 +140,7 @@ internal readonly struct AttentionKeyGradientKernel(
             {
                 int token = block + thread;
                 Quad weights = default, gradients = default;
-                if (token < tile.Length)
+                if (token < endToken)
                 {
                     Quad kept = statistics.LoadQuad((long)tile.Start + token, 4 * head, 4L * heads * parts.HeadsPerKey);
                     Quad scores = parts.Scaled(parts.OfKeys(keys, parts.Q, tile, token, head));
@@ -149,7 +152,7 @@ internal readonly struct AttentionKeyGradientKernel(
                 sharedWeights[thread] = weights;
                 sharedGradients[thread] = gradients;
                 Group.Barrier();
-                int count = AttentionParts.Smaller(threads, tile.Length - block);
+                int count = AttentionParts.Smaller(threads, endToken - block);
                 for (int i = Group.IdxY; i < count; i += Group.DimY)
                 {
                     long row = (long)tile.Start + block + i;
@@ -160,7 +163,7 @@ internal readonly struct AttentionKeyGradientKernel(
                 Group.Barrier();
                 block += threads;
             }
-            while (block < tile.Length);
+            while (block < endToken);
             member++;
         }
         while (member < parts.HeadsPerKey);
@@ -184,7 +187,7 @@ internal readonly struct AttentionKeyGradientKernel(
 
     private void Add(GpuPastRows target, AttentionTile tile, int i, Quad value)
     {
-        if (tile.First + i < tile.Past + tile.Length)
+        if (tile.First + i < tile.Past + tile.KeyLength)
         {
             long from = (long)tile.Head * parts.Dim;
             target.AddQuad(tile, tile.First + i, from + tile.Column, from + parts.Dim, value);

@@ -29,15 +29,21 @@ internal readonly struct GpuPastRows(GpuRows past, GpuRows present)
     }
 
     private long RowOf(AttentionTile tile, int index) =>
-        index < tile.Past ? tile.PastStart + index : (long)tile.Start + index - tile.Past;
+        index < tile.Past ? tile.PastStart + index : (long)tile.KeyStart + index - tile.Past;
 }
 
 /// <summary>What a group of attention has: four tokens or keys of a sequence, a head, some of its columns.</summary>
 internal readonly struct AttentionTile(
-    int start, int length, long pastStart, int past, int first, int head, int column)
+    int start, int length, int keyStart, int keyLength, long pastStart, int past, int first, int head, int column)
 {
     /// <summary>The sequence's first token.</summary>
     public int Start { get; } = start;
+
+    /// <summary>The row of the sequence's first key.</summary>
+    public int KeyStart { get; } = keyStart;
+
+    /// <summary>The sequence's keys.</summary>
+    public int KeyLength { get; } = keyLength;
 
     /// <summary>The row of the first key before the sequence.</summary>
     public long PastStart { get; } = pastStart;
@@ -65,6 +71,11 @@ internal readonly struct AttentionTile(
 /// <param name="pastLengths">Keys before each sequence; anything if they are as many.</param>
 /// <param name="past">Keys before every sequence; -1 if <paramref name="pastLengths"/> tells.</param>
 /// <param name="capacity">Rows of each sequence's past.</param>
+/// <param name="keyLengths">Keys of each sequence; anything if they are as many.</param>
+/// <param name="keys">Keys of every sequence; -1 if <paramref name="keyLengths"/> tells.</param>
+/// <param name="keyRows">Rows of each sequence's keys; -1 if they stand where its tokens do.</param>
+/// <param name="causal">1 where a query sees no later key than its own, else 0.</param>
+/// <param name="window">How many keys a query sees; 0: all.</param>
 /// <param name="headsPerKey">Query heads that share a key head.</param>
 /// <param name="dim">Width of a head.</param>
 /// <param name="columnTiles">Groups that a head's columns are shared out to.</param>
@@ -76,6 +87,11 @@ internal readonly struct AttentionParts(
     ArrayView<int> pastLengths,
     int past,
     int capacity,
+    ArrayView<int> keyLengths,
+    int keys,
+    int keyRows,
+    int causal,
+    int window,
     int headsPerKey,
     int dim,
     int columnTiles)
@@ -106,6 +122,8 @@ internal readonly struct AttentionParts(
         return new(
             sequences.Start(sequence),
             sequences.Length(sequence),
+            keyRows >= 0 ? sequence * keyRows : sequences.Start(sequence),
+            keys >= 0 ? keys : keyLengths[sequence],
             (long)sequences.Slot(sequence) * capacity,
             past >= 0 ? past : pastLengths[sequence],
             first,
@@ -132,7 +150,7 @@ internal readonly struct AttentionParts(
     public void StageKeys(GpuPastRows rows, AttentionTile tile, ArrayView<Quad> columns)
     {
         long from = (long)tile.Head * Dim;
-        int last = tile.Past + tile.Length - 1, end = tile.First <= last ? Dim : 0;
+        int last = tile.Past + tile.KeyLength - 1, end = tile.First <= last ? Dim : 0;
         for (int i = (Group.IdxY * Group.DimX) + Group.IdxX; i < end; i += Group.DimX * Group.DimY)
         {
             columns[i] = new(
@@ -185,22 +203,45 @@ internal readonly struct AttentionParts(
     {
         int first = tile.Past + tile.First;
         return new(
-            key <= first ? value.X : otherwise,
-            key <= first + 1 ? value.Y : otherwise,
-            key <= first + 2 ? value.Z : otherwise,
-            key <= first + 3 ? value.W : otherwise);
+            Sees(first, key) ? value.X : otherwise,
+            Sees(first + 1, key) ? value.Y : otherwise,
+            Sees(first + 2, key) ? value.Z : otherwise,
+            Sees(first + 3, key) ? value.W : otherwise);
     }
 
     /// <summary>What a query sees of four keys; 0 where it does not.</summary>
     public Quad SeenBy(AttentionTile tile, int token, Quad value)
     {
-        int last = tile.Past + token - tile.First;
-        return new(last >= 0 ? value.X : 0f, last > 0 ? value.Y : 0f, last > 1 ? value.Z : 0f, last > 2 ? value.W : 0f);
+        int own = tile.Past + token;
+        return new(
+            Sees(own, tile.First) ? value.X : 0f,
+            Sees(own, tile.First + 1) ? value.Y : 0f,
+            Sees(own, tile.First + 2) ? value.Z : 0f,
+            Sees(own, tile.First + 3) ? value.W : 0f);
     }
 
-    /// <summary>Keys that the four queries see; 0 where there are none, past the end of a short sequence.</summary>
+    /// <summary>The first key that any of the four queries sees.</summary>
+    public int FirstKey(AttentionTile tile) => FirstSeen(tile.Past + tile.First);
+
+    /// <summary>
+    /// The end of the keys that the four queries see; 0 where there are none, past the end of a short sequence.
+    /// </summary>
     public int Keys(AttentionTile tile) =>
-        tile.First < tile.Length ? tile.Past + Smaller(tile.First + 4, tile.Length) : 0;
+        tile.First >= tile.Length ? 0
+        : causal != 0 ? tile.Past + Smaller(tile.First + 4, tile.Length)
+        : tile.KeyLength;
+
+    /// <summary>The first token that sees any of the four keys.</summary>
+    public int FirstToken(AttentionTile tile) =>
+        causal != 0 && tile.First > tile.Past ? tile.First - tile.Past : 0;
+
+    /// <summary>The end of the tokens that see them.</summary>
+    public int Tokens(AttentionTile tile) =>
+        window > 0 ? Smaller(tile.Length, tile.First + 3 + window - tile.Past) : tile.Length;
+
+    private int FirstSeen(int own) => window > 0 && own + 1 > window ? own + 1 - window : 0;
+
+    private bool Sees(int own, int key) => causal == 0 || (key <= own && key >= FirstSeen(own));
 
     /// <summary>The row of one of four tokens, or of the last where there is none.</summary>
     public static long TokenRow(AttentionTile tile, int i) =>

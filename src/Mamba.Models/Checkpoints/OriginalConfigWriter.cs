@@ -63,6 +63,8 @@ internal static class OriginalConfigWriter
         MambaMixerOptions { ParameterNormEpsilon: { } epsilon } => $".ParameterNormEpsilon = {Shown(epsilon)}",
         Mamba2MixerOptions { UngroupedNorm: true } => ".UngroupedNorm = True",
         Mamba2MixerOptions { NormEpsilon: not NormEpsilon and float epsilon } => $".NormEpsilon = {Shown(epsilon)}",
+        AttentionMixerOptions { Causal: false } => ".Causal = False",
+        AttentionMixerOptions { Window: > 0 and int window } => $".Window = {window}",
         MambaMixerOptions or Mamba2MixerOptions or AttentionMixerOptions => null,
         _ => "",
     };

@@ -5,8 +5,11 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Computes causal attention: <c>softmax(q·kᵀ/√P)·v</c>, where a token sees its past and itself.</summary>
-    /// <param name="inputs">Queries, keys, values, and those of the past.</param>
+    /// <summary>
+    /// Computes attention, <c>softmax(q·kᵀ/√P)·v</c>: a token sees its past and itself, the last keys of these in a
+    /// window, or all keys, of its own text or of another (cross-attention).
+    /// </summary>
+    /// <param name="inputs">Queries, keys, values, those of the past, and what a token sees.</param>
     /// <param name="segments">Packed sequences, which never see each other; null: one sequence a row.</param>
     /// <returns>Shape [batch, length, heads·headDim].</returns>
     /// <exception cref="ArgumentException">The shapes do not fit each other.</exception>
@@ -42,7 +45,7 @@ public static partial class Functions
             Require(x),
             new RotaryOperation { X = x, Options = options, Segments = segments, Offsets = offsets, Slots = slots }).Y;
 
-    /// <summary>Writes the tokens of sequences behind those that a cache holds, in place; no tape follows them.</summary>
+    /// <summary>Writes the tokens of sequences behind those that a cache holds, in place, without a gradient.</summary>
     internal static void Append(
         DeviceArray x, DeviceArray cache, ReadOnlyMemory<int> lengths, Segments? segments, StateSlots? slots)
     {

@@ -12,7 +12,7 @@ public sealed unsafe partial class CpuDevice
         using DeviceScope scope = Scope();
         AttentionParts parts = new(this, attention);
         int items = attention.Sequences.Count * parts.Heads;
-        Rows scratch = RowsOf(Allocate([items, parts.Capacity + attention.Sequences.LongestLength]));
+        Rows scratch = RowsOf(Allocate([items, parts.Capacity + attention.LongestKeyLength]));
         Run(new AttentionJob(parts, RowsOf(attention.Y), scratch), items);
     }
 
@@ -23,7 +23,7 @@ public sealed unsafe partial class CpuDevice
 
         // Heads that share keys add to the same gradients: they are one item.
         int items = attention.Sequences.Count * parts.KeyValueHeads;
-        int scratch = 2 * (parts.Capacity + attention.Sequences.LongestLength);
+        int scratch = 2 * (parts.Capacity + attention.LongestKeyLength);
         Run(
             new AttentionBackwardJob(
                 parts,
@@ -68,7 +68,13 @@ public sealed unsafe partial class CpuDevice
         public int Capacity { get; } = attention.Inputs.PastCapacity;
 
         public AttentionSizes Sizes(int sequence) =>
-            new(_attention.Past(sequence), _attention.Sequences.Length(sequence), _dim);
+            new(
+                _attention.Past(sequence),
+                _attention.Sequences.Length(sequence),
+                _attention.KeyLength(sequence),
+                _dim,
+                _attention.Inputs.Causal,
+                _attention.Inputs.Window);
 
         public Rows Q(int sequence, int head) => OfHead(_q, sequence, head);
 
@@ -82,7 +88,7 @@ public sealed unsafe partial class CpuDevice
         public PastRows OfHead(Rows past, Rows present, int sequence, int head) => new(
             past.At((nint)_attention.Sequences.Slot(sequence) * Capacity, head * _dim),
             _attention.Past(sequence),
-            OfHead(present, sequence, head));
+            present.At(_attention.KeyStart(sequence), head * _dim));
     }
 
     private readonly struct AttentionJob(AttentionParts parts, Rows y, Rows scratch) : IJob

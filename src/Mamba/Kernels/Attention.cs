@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Causal attention of one head of one sequence, a query at a time.</summary>
+/// <summary>Attention of one head of one sequence, a query at a time.</summary>
 /// <remarks>
 /// Vaswani et al., arXiv:1706.03762, eq. 1, with keys that several query heads share (Ainslie et al.,
 /// arXiv:2305.13245). Rows 0..past-1 of the keys come from the past, the others from the sequence itself.
@@ -15,15 +15,15 @@ internal static unsafe class Attention
     /// <param name="k">Keys.</param>
     /// <param name="v">Values.</param>
     /// <param name="y">Outputs, [length, headDim].</param>
-    /// <param name="weights">Scratch, [past + length].</param>
+    /// <param name="weights">Scratch, [past + keys].</param>
     public static void Forward(AttentionSizes sizes, Rows q, PastRows k, PastRows v, Rows y, float* weights)
     {
         for (int t = 0; t < sizes.Length; t++)
         {
-            int seen = sizes.Past + t + 1;
-            Weigh(sizes, q[t], k, seen, weights);
+            (int first, int end) = (sizes.First(t), sizes.End(t));
+            Weigh(sizes, q[t], k, first, end, weights);
             new Span<float>(y[t], sizes.HeadDim).Clear();
-            for (int j = 0; j < seen; j++)
+            for (int j = first; j < end; j++)
             {
                 Elementwise.AddScaled(v[j], weights[j], y[t], sizes.HeadDim);
             }
@@ -39,7 +39,7 @@ internal static unsafe class Attention
     /// <param name="gq">Gradient of the queries; may be null.</param>
     /// <param name="gk">Gradient of the keys; either part may be null.</param>
     /// <param name="gv">Gradient of the values; either part may be null.</param>
-    /// <param name="weights">Scratch, [2·(past + length)].</param>
+    /// <param name="weights">Scratch, [2·(past + keys)].</param>
     public static void Backward(
         AttentionSizes sizes,
         Rows q,
@@ -52,19 +52,19 @@ internal static unsafe class Attention
         float* weights)
     {
         int dim = sizes.HeadDim;
-        float* gradients = weights + sizes.Past + sizes.Length;
+        float* gradients = weights + sizes.Past + sizes.Keys;
         for (int t = 0; t < sizes.Length; t++)
         {
-            int seen = sizes.Past + t + 1;
-            Weigh(sizes, q[t], k, seen, weights);
+            (int first, int end) = (sizes.First(t), sizes.End(t));
+            Weigh(sizes, q[t], k, first, end, weights);
             float mean = 0;
-            for (int j = 0; j < seen; j++)
+            for (int j = first; j < end; j++)
             {
                 gradients[j] = RowMath.Dot(gy[t], v[j], dim);
                 mean += weights[j] * gradients[j];
             }
 
-            for (int j = 0; j < seen; j++)
+            for (int j = first; j < end; j++)
             {
                 // ∂s_j = p_j·(∂p_j - Σ p·∂p)
                 float score = weights[j] * (gradients[j] - mean) * sizes.Scale;
@@ -76,14 +76,14 @@ internal static unsafe class Attention
     }
 
     /// <summary>Computes <c>softmax(q·k / √P)</c> over the keys that a query sees.</summary>
-    private static void Weigh(AttentionSizes sizes, float* q, PastRows k, int seen, float* weights)
+    private static void Weigh(AttentionSizes sizes, float* q, PastRows k, int first, int end, float* weights)
     {
-        for (int j = 0; j < seen; j++)
+        for (int j = first; j < end; j++)
         {
             weights[j] = RowMath.Dot(q, k[j], sizes.HeadDim) * sizes.Scale;
         }
 
-        Kernels.Softmax.Forward(weights, weights, seen);
+        Kernels.Softmax.Forward(weights + first, weights + first, end - first);
     }
 
     private static void AddTo(float* target, float* source, float scale, int length)

@@ -6,7 +6,8 @@ using Mamba.Operations;
 namespace Mamba.Layers;
 
 /// <summary>
-/// Causal attention with grouped keys and values and rotary positions, for models that mix it with Mamba.
+/// Attention with grouped keys and values and rotary positions, for models that mix it with Mamba; causal, in a
+/// window, or both ways.
 /// </summary>
 /// <remarks>Vaswani et al., <see href="https://arxiv.org/abs/1706.03762"/>; its memory grows with the text.</remarks>
 public sealed class AttentionMixer : SequenceMixer
@@ -49,12 +50,19 @@ public sealed class AttentionMixer : SequenceMixer
     private int KeyDim => _options.KeyValueHeads * _options.HeadDim;
 
     /// <inheritdoc/>
-    public override LayerState CreateState(int batch) =>
-        new AttentionState(Device, batch, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
+    /// <exception cref="NotSupportedException">The mixer is not causal: it needs the whole sequence.</exception>
+    public override LayerState CreateState(int batch) => _options.Causal
+        ? new AttentionState(Device, batch, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim))
+        : throw NeedsAll();
 
     /// <inheritdoc/>
     public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
     {
+        if (state is not null && !_options.Causal)
+        {
+            throw NeedsAll();
+        }
+
         using StateUse use = new(state);
         Require(x, _options.ModelDim, state, segments);
         AttentionState? own = (AttentionState?)state;
@@ -85,6 +93,11 @@ public sealed class AttentionMixer : SequenceMixer
     public override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
     {
         ArgumentNullException.ThrowIfNull(state);
+        if (!_options.Causal)
+        {
+            throw NeedsAll();
+        }
+
         if (IsRecording || state.IsDraft)
         {
             RequireNoSlots(slots);
@@ -111,7 +124,8 @@ public sealed class AttentionMixer : SequenceMixer
 
     /// <inheritdoc/>
     public override bool Fits(LayerState state) =>
-        state is AttentionState own
+        _options.Causal
+        && state is AttentionState own
         && own.Fits(Device, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
 
     /// <summary>Cuts and turns what the projection gives; what came before stands in front of it.</summary>
@@ -128,10 +142,16 @@ public sealed class AttentionMixer : SequenceMixer
             PastValues = hasPast ? state!.Values : default,
             PastLengths = hasPast ? lengths : default,
             Slots = hasPast ? slots : null,
+            Causal = _options.Causal,
+            Window = _options.Window,
             Heads = _options.Heads,
             KeyValueHeads = _options.KeyValueHeads,
         };
     }
+
+    private static NotSupportedException NeedsAll() => new(
+        "An AttentionMixer that is not causal sees the whole sequence: it has no state and no step. Call Forward " +
+        "without a state.");
 
     private DeviceArray Turn(DeviceArray x, Segments? segments, ReadOnlyMemory<int> offsets, StateSlots? slots)
     {

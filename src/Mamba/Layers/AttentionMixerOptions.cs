@@ -29,6 +29,15 @@ public sealed record AttentionMixerOptions : MixerOptions
     /// <summary>Taps of a causal convolution over queries, keys and values; 0: there is none.</summary>
     public int ConvWidth { get; init; }
 
+    /// <summary>
+    /// Whether a token sees its past and itself; otherwise it sees the whole sequence, and the mixer has no state and
+    /// no step.
+    /// </summary>
+    public bool Causal { get; init; } = true;
+
+    /// <summary>How many tokens a token sees, itself the last of them; 0: all before it.</summary>
+    public int Window { get; init; }
+
     /// <summary>Whether the projections have biases.</summary>
     public bool Bias { get; init; }
 
@@ -52,6 +61,9 @@ public sealed record AttentionMixerOptions : MixerOptions
         Setting.Require(
             RotaryBase >= 1 && double.IsFinite(RotaryBase), nameof(RotaryBase), "a number from 1 on", RotaryBase);
         Setting.RequireNotNegative(ConvWidth, nameof(ConvWidth));
+        Setting.RequireNotNegative(Window, nameof(Window));
+        Setting.Require(Causal || Window == 0, nameof(Window), "0 where Causal is false", Window);
+        Setting.Require(Causal || ConvWidth == 0, nameof(ConvWidth), "0 where Causal is false", ConvWidth);
     }
 
     /// <summary>Whether all options have the same values, set or by default.</summary>

@@ -5,14 +5,37 @@ namespace Mamba.Operations;
 /// <summary>What attention is computed from.</summary>
 public readonly record struct AttentionInputs
 {
+    /// <summary>Makes inputs of causal attention without a window.</summary>
+    public AttentionInputs()
+    {
+    }
+
     /// <summary>Queries, shape [batch, length, heads·headDim].</summary>
     public required DeviceArray Queries { get; init; }
 
-    /// <summary>Keys, shape [batch, length, keyValueHeads·headDim].</summary>
+    /// <summary>
+    /// Keys, shape [batch, length, keyValueHeads·headDim]; of another length than the queries if attention is not
+    /// <see cref="Causal"/>, as those of another text or an image are.
+    /// </summary>
     public required DeviceArray Keys { get; init; }
 
-    /// <summary>Values, shape [batch, length, keyValueHeads·headDim].</summary>
+    /// <summary>Values, of the shape of <see cref="Keys"/>.</summary>
     public required DeviceArray Values { get; init; }
+
+    /// <summary>
+    /// Whether a token sees its past and itself; otherwise it sees all keys of its sequence, those to come, too.
+    /// </summary>
+    public bool Causal { get; init; } = true;
+
+    /// <summary>How many keys a token sees, itself the last of them; 0: all. Causal attention only.</summary>
+    public int Window { get; init; }
+
+    /// <summary>
+    /// How many of its keys each sequence has, from the first on: what stands behind them is padding. Empty: all. Not
+    /// for causal attention, where padding behind a text changes nothing. It is not changed while a tape may go
+    /// backward. A token that sees no key gives zeros.
+    /// </summary>
+    public ReadOnlyMemory<int> KeyLengths { get; init; }
 
     /// <summary>
     /// Keys before the first token, shape [sequences, past, keyValueHeads·headDim]; optional. Of a pool of more
@@ -57,6 +80,12 @@ public readonly record struct AttentionInputs
         }
 
         Shape keys = Queries.Shape.WithWidth(KeyValueHeads * HeadDim);
+        if (!Causal && sequences.Segments is null && Keys is { Exists: true, Shape.Rank: 3 })
+        {
+            keys = [keys[0], Keys.Shape[1], keys[2]];
+        }
+
+        RequireSight(sequences, keys[1]);
         DeviceArray.Require("keys", Keys, keys);
         DeviceArray.Require("values", Values, keys);
         if (PastKeys.Exists != PastValues.Exists)
@@ -81,6 +110,40 @@ public readonly record struct AttentionInputs
         if (!PastLengths.IsEmpty)
         {
             SequenceLengths.Require(PastLengths.Span, sequences.StateCount, PastCapacity, nameof(PastLengths));
+        }
+    }
+
+    /// <summary>Throws unless what a token sees makes sense.</summary>
+    private void RequireSight(Sequences sequences, int mostKeys)
+    {
+        if (Window < 0 || (Window > 0 && !Causal))
+        {
+            throw new ArgumentException(
+                $"Window must be 0 (all keys) or, in causal attention, positive; found {Window} with Causal {Causal}.");
+        }
+
+        if (Causal && !KeyLengths.IsEmpty)
+        {
+            throw new ArgumentException("KeyLengths are for attention that is not causal; found Causal true.");
+        }
+
+        if (!Causal && PastKeys.Exists)
+        {
+            throw new ArgumentException("PastKeys are for causal attention; found Causal false.");
+        }
+
+        if (!KeyLengths.IsEmpty)
+        {
+            SequenceLengths.Require(KeyLengths.Span, sequences.Count, int.MaxValue, nameof(KeyLengths));
+            for (int i = 0; i < sequences.Count; i++)
+            {
+                int most = sequences.Segments is null ? mostKeys : sequences.Length(i);
+                if (KeyLengths.Span[i] > most)
+                {
+                    throw new ArgumentException(
+                        $"Sequence {i} has {most} keys; KeyLengths says {KeyLengths.Span[i]}.");
+                }
+            }
         }
     }
 

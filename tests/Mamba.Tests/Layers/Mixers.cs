@@ -71,6 +71,10 @@ internal static class Mixers
         {
             ModelDim = Dim, Heads = 4, KeyValueHeads = 2, HeadDim = 4, RotaryDim = 4, Bias = true, ConvWidth = 3,
         },
+        ["attention in a window"] = new AttentionMixerOptions
+        {
+            ModelDim = Dim, Heads = 2, KeyValueHeads = 1, HeadDim = 6, RotaryDim = 6, Window = 4,
+        },
     };
 
     public static TheoryData<string> Names => [.. All.Keys];

@@ -205,6 +205,28 @@ public sealed class CheckpointTests : IDisposable
         Directory.EnumerateFiles(_folder.Path).Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData(true, 3, "*AttentionMixerOptions.Window = 3*")]
+    [InlineData(false, 0, "*AttentionMixerOptions.Causal = False*")]
+    public void Attention_that_sees_otherwise_than_the_formats_say_is_refused_by_name(
+        bool causal, int window, string message)
+    {
+        LanguageModelConfig config = new()
+        {
+            VocabularySize = 16,
+            Layers =
+            [
+                new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4 },
+                new AttentionMixerOptions { ModelDim = 8, Heads = 2, Causal = causal, Window = window },
+            ],
+        };
+        using MambaLanguageModel model = new(_folder.Device, config, new Random(1));
+
+        Action save = () => model.Save(_folder.Path);
+
+        save.Should().Throw<NotSupportedException>().WithMessage(message);
+    }
+
     /// <summary>Saves a model of which some tensors are removed, added or given another shape.</summary>
     private void Rewrite(Action<Dictionary<string, long[]>> change)
     {

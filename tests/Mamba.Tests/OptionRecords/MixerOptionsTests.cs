@@ -67,6 +67,7 @@ public sealed class MixerOptionsTests
             ["RotaryDim"] = [-2, 1, 4],
             ["RotaryBase"] = [0.0, -1.0, 0.5, double.NaN, double.PositiveInfinity],
             ["ConvWidth"] = [-1],
+            ["Window"] = [-1],
         }),
         new(new LowRankOptions(), new()
         {

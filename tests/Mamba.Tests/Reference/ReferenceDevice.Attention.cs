@@ -135,9 +135,15 @@ internal sealed partial class ReferenceDevice
         View q = ViewOf(inputs.Queries), k = ViewOf(inputs.Keys), pastK = ViewOf(inputs.PastKeys);
         (int dim, int past) = (inputs.HeadDim, attention.Past(s));
         int shared = head * inputs.KeyValueHeads / inputs.Heads;
-        double[] scores = new double[past + t + 1];
+        double[] scores = new double[inputs.Causal ? past + t + 1 : attention.KeyLength(s)];
         for (int j = 0; j < scores.Length; j++)
         {
+            if (inputs.Window > 0 && j < scores.Length - inputs.Window)
+            {
+                scores[j] = double.NegativeInfinity;
+                continue;
+            }
+
             for (int i = 0; i < dim; i++)
             {
                 scores[j] += q[sequences.Start(s) + t, (head * dim) + i]
@@ -145,7 +151,7 @@ internal sealed partial class ReferenceDevice
             }
         }
 
-        double largest = scores.Max();
+        double largest = scores.DefaultIfEmpty().Max();
         double[] weights = System.Array.ConvertAll(scores, score => Math.Exp(score - largest));
         double sum = weights.Sum();
         return System.Array.ConvertAll(weights, weight => weight / sum);
@@ -154,7 +160,7 @@ internal sealed partial class ReferenceDevice
     private static double At(View past, View present, in AttentionOperation attention, int s, int j, int column) =>
         j < attention.Past(s)
             ? past[PastRow(attention, s, j), column]
-            : present[attention.Sequences.Start(s) + j - attention.Past(s), column];
+            : present[attention.KeyStart(s) + j - attention.Past(s), column];
 
     private static int PastRow(in AttentionOperation attention, int s, int j) =>
         (attention.Sequences.Slot(s) * attention.Inputs.PastCapacity) + j;
@@ -176,7 +182,7 @@ internal sealed partial class ReferenceDevice
         }
         else
         {
-            AddAt(present, attention.Sequences.Start(s) + j - attention.Past(s), column, value);
+            AddAt(present, attention.KeyStart(s) + j - attention.Past(s), column, value);
         }
     }
 }
