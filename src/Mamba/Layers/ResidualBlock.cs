@@ -50,7 +50,7 @@ public sealed class ResidualBlock : Module, ILayer
     /// <param name="segments">As in <see cref="SequenceMixer.Forward"/>.</param>
     /// <returns>The residual stream, of the same shape.</returns>
     public DeviceArray Forward(DeviceArray h, LayerState? state = null, Segments? segments = null) =>
-        Finish(Functions.Add(h, Mixer.Forward(Norm.Forward(h), state, segments)));
+        Finish(h, Mixer.Forward(Norm.Forward(h), state, segments));
 
     DeviceArray ILayer.Forward(DeviceArray x) => Forward(x);
 
@@ -84,8 +84,16 @@ public sealed class ResidualBlock : Module, ILayer
     /// <param name="slots">As in <see cref="SequenceMixer.Step"/>.</param>
     /// <returns>The residual stream, of the same shape.</returns>
     public DeviceArray Step(DeviceArray h, LayerState state, StateSlots? slots = null) =>
-        Finish(Functions.Add(h, Mixer.Step(Norm.Forward(h), state, slots)));
+        Finish(h, Mixer.Step(Norm.Forward(h), state, slots));
 
-    private DeviceArray Finish(DeviceArray h) =>
-        Mlp is null ? h : Functions.Add(h, Mlp.Forward(MlpNorm!.Forward(h)));
+    private DeviceArray Finish(DeviceArray h, DeviceArray mixed)
+    {
+        if (Mlp is null)
+        {
+            return Functions.Add(h, mixed);
+        }
+
+        (DeviceArray normed, DeviceArray sum) = MlpNorm!.Forward(mixed, h);
+        return Functions.Add(sum, Mlp.Forward(normed));
+    }
 }

@@ -42,4 +42,15 @@ public sealed class RmsNorm : Module, ILayer
         RequireWidth(x, Weight.Value.Shape.Width);
         return Functions.RmsNorm(x, Weight.Value, Epsilon);
     }
+
+    /// <summary>Adds a residual and normalises every row of the sum, in one pass over memory.</summary>
+    /// <param name="x">Shape [.., dim].</param>
+    /// <param name="residual">The same shape.</param>
+    /// <returns>The normalised sum, and the sum, of the same shape.</returns>
+    /// <exception cref="ArgumentException">x has another width, or the shapes differ.</exception>
+    public (DeviceArray Y, DeviceArray Sum) Forward(DeviceArray x, DeviceArray residual)
+    {
+        RequireWidth(x, Weight.Value.Shape.Width);
+        return Functions.AddRmsNorm(x, residual, Weight.Value, Epsilon);
+    }
 }
