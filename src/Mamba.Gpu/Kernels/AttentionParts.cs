@@ -28,7 +28,7 @@ internal readonly struct GpuPastRows(GpuRows past, GpuRows present)
         }
     }
 
-    private long RowOf(AttentionTile tile, int index) =>
+    private static long RowOf(AttentionTile tile, int index) =>
         index < tile.Past ? tile.PastStart + index : (long)tile.KeyStart + index - tile.Past;
 }
 
