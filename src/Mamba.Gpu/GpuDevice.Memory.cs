@@ -107,7 +107,9 @@ public sealed partial class GpuDevice
         return storage.Integers;
     }
 
-    /// <summary>A kernel's view of sequences. Offsets and slots are uploaded into the operation's scope.</summary>
+    /// <summary>
+    /// A kernel's view of sequences. Offsets, and slots without a device copy, are uploaded into the operation's scope.
+    /// </summary>
     private GpuSequences SequencesOf(in Sequences sequences) =>
         new(
             sequences.Segments is { } segments ? UploadScratch(segments.Offsets) : default,
