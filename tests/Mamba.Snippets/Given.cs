@@ -11,7 +11,7 @@ namespace Mamba.Snippets;
 /// <summary>The names that examples in the XML documentation use without declaring them.</summary>
 internal abstract class Given
 {
-    protected static readonly int batch, channels, states;
+    protected static readonly int batch, channels, frames, height, states, width;
     protected static readonly CpuDevice device = null!;
     protected static readonly Random random = null!;
     protected static readonly float[] input = [], tokens = [], values = [];
@@ -26,6 +26,8 @@ internal abstract class Given
     protected static readonly Optimizer optimizer = null!;
     protected static readonly Tape tape = null!;
     protected static readonly ScanInputs inputs;
+    protected static readonly IndexArray sources, targets;
+    protected static readonly DeviceArray nodes;
     protected static readonly Exchange exchange = null!;
 
     protected interface Exchange

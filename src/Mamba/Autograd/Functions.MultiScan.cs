@@ -33,7 +33,7 @@ public static partial class Functions
     /// <example>
     /// A scan both ways:
     /// <code>
-    /// DeviceArray y = Functions.MultiScan(inputs, [ScanOrder.Forward, ScanOrder.Backward]).Y;
+    /// DeviceArray sum = Functions.MultiScan(inputs, [ScanOrder.Forward, ScanOrder.Backward]).Y;
     /// </code>
     /// </example>
     public static (DeviceArray Y, DeviceArray FinalState) MultiScan(
@@ -62,9 +62,11 @@ public static partial class Functions
         DeviceArray[] states = new DeviceArray[orders.Length];
         for (int i = 0; i < orders.Length; i++)
         {
+            ScanOrder order = orders[i];
             ScanInputs own = orders.Length == 1 ? inputs : DirectionOf(inputs, sizes, i);
-            (DeviceArray part, states[i]) = SelectiveScan(Visit(own, orders[i], segments), segments);
-            part = Restore(part, orders[i], segments);
+            (DeviceArray part, states[i]) =
+                SelectiveScan(own.MapTokens(array => Reorder(array, order, segments)), segments);
+            part = Restore(part, order, segments);
             y = i == 0 ? part : Add(y, part);
         }
 
@@ -91,14 +93,4 @@ public static partial class Functions
             return all.Exists ? all.Slice(direction * width, width) : default;
         }
     }
-
-    /// <summary>Puts all that belongs to tokens into an order.</summary>
-    private static ScanInputs Visit(in ScanInputs inputs, ScanOrder order, Segments? segments) => inputs with
-    {
-        X = Reorder(inputs.X, order, segments),
-        Delta = Reorder(inputs.Delta, order, segments),
-        B = inputs.HasConstantB ? inputs.B : Reorder(inputs.B, order, segments),
-        C = inputs.HasConstantC ? inputs.C : Reorder(inputs.C, order, segments),
-        Z = inputs.Z.Exists ? Reorder(inputs.Z, order, segments) : default,
-    };
 }

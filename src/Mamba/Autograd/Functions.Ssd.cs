@@ -25,23 +25,14 @@ public static partial class Functions
         if (order is not null && order != ScanOrder.Forward)
         {
             _ = new SsdSizes(inputs, segments);
-            (DeviceArray y, DeviceArray state) = Ssd(Visit(inputs, order, segments), segments);
+            SsdInputs visited = inputs.MapTokens(array => Reorder(array, order, segments));
+            (DeviceArray y, DeviceArray state) = Ssd(visited, segments);
             return (Restore(y, order, segments), state);
         }
 
         SsdOperation ssd = Run(Require(inputs.X), new SsdOperation { Inputs = inputs, Segments = segments });
         return (ssd.Y, ssd.FinalState);
     }
-
-    /// <summary>Puts all that belongs to tokens into an order.</summary>
-    private static SsdInputs Visit(in SsdInputs inputs, ScanOrder order, Segments? segments) => inputs with
-    {
-        X = Reorder(inputs.X, order, segments),
-        Delta = Reorder(inputs.Delta, order, segments),
-        B = Reorder(inputs.B, order, segments),
-        C = Reorder(inputs.C, order, segments),
-        Z = inputs.Z.Exists ? Reorder(inputs.Z, order, segments) : default,
-    };
 
     /// <summary>
     /// Computes one token of every sequence, as <see cref="Ssd"/> does, and advances the state in place.

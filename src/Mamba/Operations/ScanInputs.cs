@@ -74,13 +74,21 @@ public readonly record struct ScanInputs
         };
 
     /// <summary>These inputs as sequences of one token, which start from a state.</summary>
-    internal ScanInputs AsToken(DeviceArray state) => this with
+    internal ScanInputs AsToken(DeviceArray state) =>
+        MapTokens(static array => array.AsToken()) with { InitialState = state };
+
+    /// <summary>Puts others in place of the arrays that have rows of tokens and are not absent.</summary>
+    internal ScanInputs MapTokens(Func<DeviceArray, DeviceArray> map)
     {
-        X = X.AsToken(),
-        Delta = Delta.AsToken(),
-        B = HasConstantB ? B : B.AsToken(),
-        C = HasConstantC ? C : C.AsToken(),
-        Z = Z.AsToken(),
-        InitialState = state,
-    };
+        return this with
+        {
+            X = Map(X),
+            Delta = Map(Delta),
+            B = HasConstantB ? B : Map(B),
+            C = HasConstantC ? C : Map(C),
+            Z = Map(Z),
+        };
+
+        DeviceArray Map(DeviceArray array) => array.Exists ? map(array) : array;
+    }
 }

@@ -125,19 +125,26 @@ public readonly record struct SsdInputs
         };
 
     /// <summary>These inputs as sequences of one token, which start from a state.</summary>
-    internal SsdInputs AsToken(DeviceArray state) => this with
+    internal SsdInputs AsToken(DeviceArray state) =>
+        MapTokens(static array => array.AsToken()) with { InitialState = state, ChunkLength = 0 };
+
+    /// <summary>Puts others in place of the arrays that have rows of tokens and are not absent.</summary>
+    internal SsdInputs MapTokens(Func<DeviceArray, DeviceArray> map)
     {
-        X = X.AsToken(),
-        Delta = Delta.AsToken(),
-        LogDecay = LogDecay.AsToken(),
-        InputScale = InputScale.AsToken(),
-        DiagonalScale = DiagonalScale.AsToken(),
-        B = B.AsToken(),
-        C = C.AsToken(),
-        Z = Z.AsToken(),
-        InitialState = state,
-        ChunkLength = 0,
-    };
+        return this with
+        {
+            X = Map(X),
+            Delta = Map(Delta),
+            LogDecay = Map(LogDecay),
+            InputScale = Map(InputScale),
+            DiagonalScale = Map(DiagonalScale),
+            B = Map(B),
+            C = Map(C),
+            Z = Map(Z),
+        };
+
+        DeviceArray Map(DeviceArray array) => array.Exists ? map(array) : array;
+    }
 
     /// <summary>
     /// The weight of a token's input: what becomes Δ, or <see cref="InputScale"/>, of which nothing is made.

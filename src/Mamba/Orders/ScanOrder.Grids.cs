@@ -29,7 +29,7 @@ public sealed partial class ScanOrder
     /// <example>
     /// The frames of a video, each pixel through all times first:
     /// <code>
-    /// ScanOrder order = ScanOrder.Axes([frames, height, width], [1, 2, 0]);
+    /// ScanOrder byPixel = ScanOrder.Axes([frames, height, width], [1, 2, 0]);
     /// </code>
     /// </example>
     public static ScanOrder Axes(

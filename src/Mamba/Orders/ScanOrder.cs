@@ -12,7 +12,7 @@ namespace Mamba.Orders;
 /// A scan that goes down the columns of a picture, and back:
 /// <code>
 /// ScanOrder columns = ScanOrder.Columns(height, width);
-/// (DeviceArray y, _) = Functions.SelectiveScan(inputs, order: columns);
+/// (DeviceArray down, _) = Functions.SelectiveScan(inputs, order: columns);
 /// (DeviceArray back, _) = Functions.SelectiveScan(inputs, order: columns.Reversed());
 /// </code>
 /// </example>

@@ -102,6 +102,30 @@ public sealed class OrderedConvolutionTests
     }
 
     [Fact]
+    public void Ssd_of_decays_and_weights_matches_the_reference()
+    {
+        float[] decays = Samples.Uniform(2, 2 * 70 * 4, -0.5, -0.01);
+        DifferentiableFunction ssd = new(
+            x =>
+            {
+                SsdInputs inputs = new()
+                {
+                    X = x[0], LogDecay = x[1], InputScale = x[2], DiagonalScale = x[3], B = x[4], C = x[5],
+                };
+                (DeviceArray y, DeviceArray state) = Functions.Ssd(inputs, order: Orders["columns"].Order);
+                return [y, state];
+            },
+            Input(1, [2, 70, 32]),
+            ([2, 70, 4], decays),
+            Input(3, [2, 70, 4]),
+            Input(4, [2, 70, 4]),
+            Input(5, [2, 70, 16]),
+            Input(6, [2, 70, 16]));
+
+        ssd.ShouldMatchTheReference(SsdTolerance, SsdGradientTolerance, "decays and weights");
+    }
+
+    [Fact]
     public void Orders_that_do_not_fit_are_refused_by_name()
     {
         using Device device = TestDevice.Open();
