@@ -100,7 +100,8 @@ public sealed unsafe partial class CpuDevice
                 (int sequence, int start, int count) = blocks.Piece(token, end);
                 OrderedConvolution.Forward<TActivation>(
                     filter,
-                    RowsOfSequence(blocks.Sequences, sequence, filter, x, window, visits),
+                    RowsOfSequence(blocks.Sequences, sequence, filter, x, window),
+                    visits.Of(blocks.Sequences, sequence),
                     start,
                     count,
                     y.At(blocks.Sequences.Start(sequence), 0),
@@ -133,11 +134,12 @@ public sealed unsafe partial class CpuDevice
                 (int sequence, int start, int count) = blocks.Piece(token, end);
                 OrderedConvolution.Backward<TActivation>(
                     filter,
-                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.X, rows.Window, visits),
+                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.X, rows.Window),
+                    visits.Of(blocks.Sequences, sequence),
                     start,
                     count,
                     rows.Gy.At(blocks.Sequences.Start(sequence), 0),
-                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.Gx, rows.Gwindow, visits),
+                    RowsOfSequence(blocks.Sequences, sequence, filter, rows.Gx, rows.Gwindow),
                     sums,
                     slot.Memory);
                 token += count;
@@ -151,8 +153,9 @@ public sealed unsafe partial class CpuDevice
         public void Run(int item) =>
             DepthwiseConvolution.SlideWindow(
                 filter,
-                RowsOfSequence(sequences, item, filter, x, window, visits),
-                finalWindow.At((nint)sequences.Slot(item) * (filter.Width - 1), 0));
+                RowsOfSequence(sequences, item, filter, x, window),
+                finalWindow.At((nint)sequences.Slot(item) * (filter.Width - 1), 0),
+                visits.Of(sequences, item));
     }
 
     private readonly struct WindowBackwardJob(
@@ -162,14 +165,14 @@ public sealed unsafe partial class CpuDevice
             DepthwiseConvolution.SlideWindowBackward(
                 filter,
                 gfinalWindow.At((nint)item * (filter.Width - 1), 0),
-                RowsOfSequence(sequences, item, filter, gx, gwindow, visits));
+                RowsOfSequence(sequences, item, filter, gx, gwindow),
+                visits.Of(sequences, item));
     }
 
     private static SequenceRows RowsOfSequence(
-        Sequences sequences, int sequence, Filter filter, Rows tokens, Rows window, VisitedTokens visits = default) =>
+        Sequences sequences, int sequence, Filter filter, Rows tokens, Rows window) =>
         new(
             tokens.At(sequences.Start(sequence), 0),
             sequences.Length(sequence),
-            window.At((nint)sequences.Slot(sequence) * (filter.Width - 1), 0),
-            visits.Of(sequences, sequence));
+            window.At((nint)sequences.Slot(sequence) * (filter.Width - 1), 0));
 }

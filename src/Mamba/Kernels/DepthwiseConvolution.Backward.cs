@@ -44,11 +44,11 @@ internal static unsafe partial class DepthwiseConvolution
     }
 
     /// <summary>Adds the final window's gradient to that of the rows that it was copied from.</summary>
-    public static void SlideWindowBackward(Filter filter, Rows gfinal, SequenceRows gx)
+    public static void SlideWindowBackward(Filter filter, Rows gfinal, SequenceRows gx, TokenOrder order)
     {
         for (int j = 0; j < filter.Width - 1; j++)
         {
-            (Rows target, nint row) = gx.FromWindowOn(j + gx.Length, filter.Width - 1);
+            (Rows target, nint row) = gx.FromWindowOn(j + gx.Length, filter.Width - 1, order);
             if (!target.IsNull)
             {
                 Elementwise.AddScaled(gfinal[j], 1f, target[row], filter.Channels);

@@ -31,11 +31,11 @@ internal static unsafe partial class DepthwiseConvolution
     /// Writes the last K - 1 inputs, which begin in the window where the sequence is shorter than that.
     /// </summary>
     /// <remarks>Copies upwards, so <paramref name="final"/> may be the window itself.</remarks>
-    public static void SlideWindow(Filter filter, SequenceRows x, Rows final)
+    public static void SlideWindow(Filter filter, SequenceRows x, Rows final, TokenOrder order)
     {
         for (int j = 0; j < filter.Width - 1; j++)
         {
-            (Rows source, nint row) = x.FromWindowOn(j + x.Length, filter.Width - 1);
+            (Rows source, nint row) = x.FromWindowOn(j + x.Length, filter.Width - 1, order);
             Span<float> target = new(final[j], filter.Channels);
             if (source.IsNull)
             {

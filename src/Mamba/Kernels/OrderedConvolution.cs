@@ -18,13 +18,14 @@ internal static unsafe class OrderedConvolution
 
     /// <summary>Computes y for <paramref name="count"/> steps from <paramref name="t"/> on.</summary>
     /// <param name="filter">The filters.</param>
-    /// <param name="x">The sequence, from its first row on, with the order.</param>
+    /// <param name="x">The sequence, from its first row on.</param>
+    /// <param name="order">The rows that time visits.</param>
     /// <param name="t">The first step.</param>
     /// <param name="count">Number of steps.</param>
     /// <param name="y">The output, from the sequence's first row on.</param>
     /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
     public static void Forward<TActivation>(
-        Filter filter, SequenceRows x, int t, int count, Rows y, float* scratch)
+        Filter filter, SequenceRows x, TokenOrder order, int t, int count, Rows y, float* scratch)
         where TActivation : struct, IMap
     {
         int channels = filter.Channels, most = StepsAtOnce(filter);
@@ -33,16 +34,17 @@ internal static unsafe class OrderedConvolution
             int steps = Math.Min(most, end - t);
             (int first, int last) = (Math.Max(0, t - filter.Left), Math.Min(x.Length, t + steps + Right(filter)));
             Rows inputs = new(scratch, channels), outputs = new(inputs[last - first], channels);
-            TokenRows.Gather(x.Tokens, x.Order, first, last - first, channels, inputs);
+            TokenRows.Gather(x.Tokens, order, first, last - first, channels, inputs);
             DepthwiseConvolution.Forward<TActivation>(
                 filter, new(inputs.At(-first, 0), x.Length, x.Window), t, steps, outputs);
-            TokenRows.Put(outputs, x.Order, t, steps, channels, y);
+            TokenRows.Put(outputs, order, t, steps, channels, y);
         }
     }
 
     /// <summary>Goes back through <paramref name="count"/> steps from <paramref name="t"/> on.</summary>
     /// <param name="filter">The filters.</param>
-    /// <param name="x">The sequence, from its first row on, with the order.</param>
+    /// <param name="x">The sequence, from its first row on.</param>
+    /// <param name="order">The rows that time visits.</param>
     /// <param name="t">The first step.</param>
     /// <param name="count">Number of steps.</param>
     /// <param name="gy">The gradient of y, from the sequence's first row on.</param>
@@ -50,7 +52,15 @@ internal static unsafe class OrderedConvolution
     /// <param name="sums">Gradients of the weights and the bias, which are added to.</param>
     /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
     public static void Backward<TActivation>(
-        Filter filter, SequenceRows x, int t, int count, Rows gy, SequenceRows gx, Rows sums, float* scratch)
+        Filter filter,
+        SequenceRows x,
+        TokenOrder order,
+        int t,
+        int count,
+        Rows gy,
+        SequenceRows gx,
+        Rows sums,
+        float* scratch)
         where TActivation : struct, IMap
     {
         int channels = filter.Channels, most = StepsAtOnce(filter), reach = filter.Width - 1;
@@ -62,8 +72,8 @@ internal static unsafe class OrderedConvolution
             int rows = last - first;
             Rows inputs = new(scratch, channels), ofOutputs = new(inputs[rows], channels);
             Rows ofInputs = gx.Tokens.IsNull ? default : new(ofOutputs[rows], channels);
-            TokenRows.Gather(x.Tokens, x.Order, first, rows, channels, inputs);
-            TokenRows.Gather(gy, x.Order, first, rows, channels, ofOutputs);
+            TokenRows.Gather(x.Tokens, order, first, rows, channels, inputs);
+            TokenRows.Gather(gy, order, first, rows, channels, ofOutputs);
             TokenRows.Clear(steps, channels, ofInputs);
             DepthwiseConvolution.Backward<TActivation>(
                 filter,
@@ -74,7 +84,7 @@ internal static unsafe class OrderedConvolution
                 new(ofInputs.At(-t, 0), x.Length, gx.Window),
                 sums,
                 ofOutputs[2 * rows]);
-            TokenRows.Add(ofInputs, x.Order, t, steps, channels, gx.Tokens);
+            TokenRows.Add(ofInputs, order, t, steps, channels, gx.Tokens);
         }
     }
 

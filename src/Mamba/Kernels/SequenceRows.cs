@@ -6,8 +6,7 @@ namespace Mamba.Kernels;
 /// <param name="tokens">One row for each token; null if a gradient is not wanted.</param>
 /// <param name="length">Number of tokens.</param>
 /// <param name="window">The rows before the first token, oldest first; null for zeros, or if not wanted.</param>
-/// <param name="order">The rows that time visits, by default one after the other.</param>
-internal readonly struct SequenceRows(Rows tokens, int length, Rows window, TokenOrder order = default)
+internal readonly struct SequenceRows(Rows tokens, int length, Rows window)
 {
     public Rows Tokens { get; } = tokens;
 
@@ -15,10 +14,7 @@ internal readonly struct SequenceRows(Rows tokens, int length, Rows window, Toke
 
     public Rows Window { get; } = window;
 
-    /// <summary>The rows that time visits; all but <see cref="FromWindowOn"/> take tokens as they stand.</summary>
-    public TokenOrder Order { get; } = order;
-
     /// <summary>Locates a row, counted from the start of a window of <paramref name="before"/> rows.</summary>
-    public (Rows Rows, nint Row) FromWindowOn(int row, int before) =>
-        row < before ? (Window, row) : (Tokens, Order[row - before]);
+    public (Rows Rows, nint Row) FromWindowOn(int row, int before, TokenOrder order) =>
+        row < before ? (Window, row) : (Tokens, order[row - before]);
 }
