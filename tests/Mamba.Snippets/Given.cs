@@ -11,12 +11,16 @@ namespace Mamba.Snippets;
 /// <summary>The names that examples in the XML documentation use without declaring them.</summary>
 internal abstract class Given
 {
-    protected static readonly int batch, channels, frames, height, states, width;
+    protected static readonly int batch, channels, dim, frames, heads, height, length, states, width;
+    protected static readonly long step;
     protected static readonly CpuDevice device = null!;
     protected static readonly Random random = null!;
     protected static readonly float[] input = [], tokens = [], values = [];
     protected static readonly int[] classes = [], nextTokens = [], order = [], prompt = [];
     protected static readonly DeviceArray x, y, a, b, scale, shift, hidden, projected, token, target, logits, loss;
+    protected static readonly DeviceArray images, weight, bias, oneHot;
+    protected static readonly IndexArray targets;
+    protected static readonly ILayer layer = null!, norm = null!, router = null!;
     protected static readonly Linear head = null!;
     protected static readonly MambaMixer mixer = null!;
     protected static readonly LayerState state = null!;

@@ -12,6 +12,7 @@ internal static class QuickRows
         .. SsdRows.All,
         .. SsdRouteRows.All,
         .. ConvolutionRows.All,
+        .. AxisRows.All,
         .. BlockRows.All,
         .. StepRows.All,
         .. ThreadRows.All,
