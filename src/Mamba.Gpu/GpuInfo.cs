@@ -8,6 +8,14 @@ namespace Mamba.Gpu;
 /// <param name="Name">Name, as the driver reports it.</param>
 /// <param name="MemoryBytes">Size of the device's memory in bytes.</param>
 /// <param name="Capability">Compute capability (CUDA: <c>9.0</c>) or version (<c>OpenCL 3.0</c>).</param>
+/// <example>
+/// <code>
+/// foreach (GpuInfo gpu in GpuDevice.Find())
+/// {
+///     Console.WriteLine($"{gpu.Name}: {gpu.MemoryBytes / 1e9:f0} GB");
+/// }
+/// </code>
+/// </example>
 public sealed record GpuInfo(GpuKind Kind, int Index, string Name, long MemoryBytes, string Capability)
 {
     /// <inheritdoc/>

@@ -1,6 +1,11 @@
 namespace Mamba.Gpu;
 
 /// <summary>The driver of a device.</summary>
+/// <example>
+/// <code>
+/// using GpuDevice emulated = GpuDevice.Open(new() { Kind = GpuKind.Emulation }); // slow, for tests
+/// </code>
+/// </example>
 public enum GpuKind
 {
     /// <summary>NVIDIA's driver.</summary>

@@ -15,11 +15,11 @@ internal abstract class Given
     protected static readonly long step;
     protected static readonly CpuDevice device = null!;
     protected static readonly Random random = null!;
-    protected static readonly float[] input = [], tokens = [], values = [];
+    protected static readonly float[] input = [], tokens = [];
     protected static readonly int[] classes = [], nextTokens = [], order = [], prompt = [];
-    protected static readonly DeviceArray x, y, a, b, scale, shift, hidden, projected, token, target, logits, loss;
-    protected static readonly DeviceArray images, weight, bias, oneHot;
-    protected static readonly IndexArray targets;
+    protected static readonly DeviceArray x, y, a, b, scale, shift, hidden, projected, token, target, logits, loss, images,
+        weight, bias, oneHot, keys, queries, values, initialState, nodes;
+    protected static readonly IndexArray sources, targets;
     protected static readonly ILayer layer = null!, norm = null!, router = null!;
     protected static readonly Linear head = null!;
     protected static readonly MambaMixer mixer = null!;
@@ -29,9 +29,7 @@ internal abstract class Given
     protected static readonly Parameter parameter = null!;
     protected static readonly Optimizer optimizer = null!;
     protected static readonly Tape tape = null!;
-    protected static readonly ScanInputs inputs;
-    protected static readonly IndexArray sources, targets;
-    protected static readonly DeviceArray nodes;
+    protected static readonly ScanInputs inputs, firstInputs, secondInputs;
     protected static readonly Exchange exchange = null!;
 
     protected interface Exchange

@@ -1,14 +1,20 @@
 namespace Mamba.Models.Data;
 
 /// <summary>How the files of a <see cref="TokenCorpus"/> are read and divided.</summary>
+/// <example>
+/// <code>
+/// CorpusOptions options = new() { Separator = [10, 10], HeldOut = 0.05, Seed = 1 }; // documents end at a blank line
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt", options);
+/// </code>
+/// </example>
 public sealed record CorpusOptions
 {
     /// <summary>Bytes of a token, little-endian: 1, 2 or 4.</summary>
     public int TokenBytes { get; init; } = 1;
 
     /// <summary>
-    /// The tokens that end a document, and belong to it; empty: every file is one document. A document that holds
-    /// nothing but its separator belongs to the one before it.
+    /// The tokens that end a document and belong to it. If empty, every file is one document. A document that consists
+    /// of its separator alone belongs to the one before it.
     /// </summary>
     public IReadOnlyList<int> Separator { get; init; } = [];
 

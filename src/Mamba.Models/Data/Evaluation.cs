@@ -16,7 +16,7 @@ public static class Evaluation
     private const int Piece = 1024;
 
     /// <summary>
-    /// Computes the mean of <c>-ln p(token | all tokens before it)</c> over every token of a stream but the first.
+    /// Computes the mean of <c>-ln p(token | all tokens before it)</c> over every token of a stream except the first.
     /// </summary>
     /// <param name="model">The model; it reads the stream in pieces and carries its state on.</param>
     /// <param name="stream">At least two tokens.</param>

@@ -1,6 +1,13 @@
 namespace Mamba.Models.Data;
 
 /// <summary>Batches that are functions of their number alone, so that training can go on anywhere.</summary>
+/// <example>
+/// <code>
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt");
+/// ITokenBatches batches = new WindowBatches(corpus.Training, rows: 16, length: 256, seed: 1);
+/// TokenBatch first = batches[0];
+/// </code>
+/// </example>
 public interface ITokenBatches
 {
     /// <summary>Makes a batch.</summary>

@@ -5,9 +5,17 @@ using Mamba.Operations;
 namespace Mamba.Models.Data;
 
 /// <summary>
-/// Whole documents, shuffled anew in every epoch and packed into one row of at most a number of tokens; those that are
-/// longer are cut. Packed documents do not see each other.
+/// Whole documents, shuffled in every epoch and packed into one row with a maximum number of tokens. Longer documents
+/// are cut. Packed documents do not see each other.
 /// </summary>
+/// <example>
+/// <code>
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt", new() { Separator = [10, 10] });
+/// PackedBatches batches = new(corpus.Training, budget: 4096, seed: 1);
+/// TokenBatch batch = batches[0];
+/// DeviceArray loss = model.Loss(batch.Inputs, batch.Targets, batch.Rows, segments: batch.Segments);
+/// </code>
+/// </example>
 public sealed class PackedBatches : ITokenBatches
 {
     private readonly TokenSequence _stream;

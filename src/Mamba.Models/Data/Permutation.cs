@@ -4,7 +4,7 @@ using Mamba.Models.Generation;
 namespace Mamba.Models.Data;
 
 /// <summary>
-/// An order of the numbers from 0 to below a count that takes no memory: any place of it is computed at once.
+/// A pseudorandom permutation of the numbers below a count, computed for each place without memory.
 /// </summary>
 /// <remarks>
 /// A Feistel network over the next power of 4, applied again where it leaves the range: Black and Rogaway, "Ciphers

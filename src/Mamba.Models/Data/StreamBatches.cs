@@ -1,9 +1,18 @@
 namespace Mamba.Models.Data;
 
 /// <summary>
-/// The stream in order, for truncated back-propagation with a state that is carried on: every row reads a stripe of its
-/// own, piece after piece, and begins it anew after its end.
+/// The stream in order, for truncated back-propagation through time with a carried state. Every row reads its own
+/// stripe, piece after piece, and starts it again after its end.
 /// </summary>
+/// <example>
+/// <code>
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt");
+/// StreamBatches batches = new(corpus.Training, rows: 8, length: 256);
+/// using ModelState state = model.CreateState(batch: 8);
+/// DeviceArray loss = model.Loss(batches[0].Inputs, batches[0].Targets, 8, state);
+/// state.Detach();
+/// </code>
+/// </example>
 public sealed class StreamBatches : ITokenBatches
 {
     private readonly TokenSequence _stream;

@@ -5,8 +5,8 @@ using Mamba.Models.Generation;
 namespace Mamba.Models.Data;
 
 /// <summary>
-/// Tokens of text or binary files, which are mapped into memory, divided into documents to train on and documents that
-/// are held out.
+/// The tokens of text or binary files, which are mapped into memory and divided into training documents and held-out
+/// documents.
 /// </summary>
 /// <example>
 /// <code>
@@ -47,12 +47,12 @@ public sealed class TokenCorpus : IDisposable
 
     /// <summary>Opens files and looks at every token once.</summary>
     /// <remarks>
-    /// A document that holds nothing but its separator is no document of its own: it belongs to the one before it, or
-    /// at the beginning of a file to the first. A document takes 16 bytes of memory, and as much again while the files
+    /// A document that consists of its separator alone belongs to the one before it, or at the beginning of a file to
+    /// the first. A document takes 16 bytes of memory, and as much again while the files
     /// are opened.
     /// </remarks>
     /// <param name="path">
-    /// A file; or a folder, of whose .txt files, those in folders inside it included, all are taken.
+    /// A file, or a folder: all .txt files in it and its subfolders are read.
     /// </param>
     /// <param name="options">How to read and divide them; null: bytes, one document a file, nothing held out.</param>
     /// <param name="cancellation">Ends the reading.</param>

@@ -1,6 +1,14 @@
 namespace Mamba.Models.Data;
 
 /// <summary>Documents one behind the other, as one long row of tokens in mapped files.</summary>
+/// <example>
+/// <code>
+/// using TokenCorpus corpus = TokenCorpus.Open("book.txt", new() { Separator = [10, 10] });
+/// (long start, long length) = corpus.Training.Document(0);
+/// int[] first = new int[length];
+/// corpus.Training.Read(start, first);
+/// </code>
+/// </example>
 public sealed class TokenSequence
 {
     private readonly TokenCorpus _corpus;

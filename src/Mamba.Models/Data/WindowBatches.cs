@@ -3,8 +3,8 @@ using Mamba.Models.Generation;
 namespace Mamba.Models.Data;
 
 /// <summary>
-/// Windows of equal length, in an order that is shuffled anew in every epoch; all of them once an epoch, but for those
-/// that fill no batch. Where the first begins differs from epoch to epoch, too.
+/// Windows of equal length, shuffled in every epoch. An epoch has every window once, except those that do not fill a
+/// batch. The start of the first window also differs between epochs.
 /// </summary>
 /// <example>
 /// <code>

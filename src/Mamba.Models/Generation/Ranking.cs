@@ -2,8 +2,8 @@ namespace Mamba.Models.Generation;
 
 /// <summary>Ids in falling order of their keys, for equal keys in rising order; sorted only as far as asked.</summary>
 /// <remarks>
-/// A heap: making it takes time proportional to the ids, each rank a logarithm of them. The ids that have been ranked
-/// stand behind the heap in the same memory, the first at the very end.
+/// A heap: construction takes linear time, each rank logarithmic time. Ranked ids are stored after the heap in the same
+/// memory, the first one at the end.
 /// </remarks>
 internal ref struct Ranking
 {

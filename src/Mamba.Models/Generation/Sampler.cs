@@ -4,8 +4,8 @@ namespace Mamba.Models.Generation;
 
 /// <summary>Chooses tokens from logits; one sampler for each sequence that is generated.</summary>
 /// <remarks>
-/// Among equal logits the lowest id comes first, in every filter: top-k keeps k tokens even where the next one is as
-/// likely as the last (Hugging Face keeps both then). Nothing is allocated after construction.
+/// Among equal logits the lowest id comes first, in every filter: top-k keeps k tokens even if the next one is as
+/// likely as the last (Hugging Face then keeps both). Nothing is allocated after construction.
 /// </remarks>
 /// <example>
 /// <code>

@@ -31,7 +31,8 @@ public sealed record SamplingOptions
     public double MinP { get; init; }
 
     /// <summary>
-    /// Divides the logits of tokens that came before, multiplies them where negative: above 1 repetition becomes rarer.
+    /// Divides the positive logits of previous tokens, and multiplies the negative ones: values above 1 reduce
+    /// repetition.
     /// </summary>
     /// <remarks>Keskar et al., <see href="https://arxiv.org/abs/1909.05858"/>.</remarks>
     public double RepetitionPenalty { get; init; } = 1;

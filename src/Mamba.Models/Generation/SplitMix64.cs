@@ -2,7 +2,7 @@ namespace Mamba.Models.Generation;
 
 /// <summary>A small random source whose whole state is one number.</summary>
 /// <remarks>
-/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. Ours, because the sequences of
+/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. The sequences of
 /// <see cref="Random"/> may change between versions of .NET, and its state cannot be saved.
 /// </remarks>
 internal struct SplitMix64(ulong state)
@@ -29,7 +29,7 @@ internal struct SplitMix64(ulong state)
     public double NextUnit() => (Next() >> 11) * (1.0 / (1ul << 53));
 
     /// <summary>
-    /// A number from 0 to below a limit, each as likely as the others but for the limit's part of 2^64.
+    /// A number from 0 to below a limit, uniform up to limit/2^64.
     /// </summary>
     public int NextBelow(int limit) => (int)Math.BigMul(Next(), (ulong)limit, out _);
 

@@ -8,7 +8,7 @@ namespace Mamba.Models.Training;
 /// <summary>The file SHA256SUMS of a checkpoint, in the form of the program sha256sum.</summary>
 /// <remarks>
 /// The list is not trusted: it may name only regular files in its own folder, each once. Links, pipes and devices are
-/// never opened, because reading them may have no end.
+/// never opened, because reading them may never end.
 /// </remarks>
 internal static class Checksums
 {

@@ -5,8 +5,8 @@ namespace Mamba.Models.Training;
 
 /// <summary>The checkpoints of a run: a folder each, which is whole or not there.</summary>
 /// <remarks>
-/// A checkpoint is written beside its place with its checksums, flushed to the disk, and renamed. What a killed process
-/// leaves is put right when the folder is locked again.
+/// A checkpoint is written under a temporary name with its checksums, flushed to the disk, and renamed. The leftovers
+/// of a killed process are repaired when the folder is locked again.
 /// </remarks>
 internal sealed class RunFolder(string path, int keep) : IDisposable
 {
@@ -28,10 +28,10 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
         System.IO.Path.Combine(Path, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}"));
 
     /// <summary>
-    /// Locks the folder, makes sure that it can be written to, and puts right what a killed process left.
+    /// Locks the folder, checks that it is writable, and repairs the leftovers of a killed process.
     /// </summary>
     /// <param name="taken">
-    /// A lock that the program holds already, which is this folder's from now on; null: it is taken.
+    /// A lock that the program already holds, which this folder takes over; null locks the folder.
     /// </param>
     /// <exception cref="IOException">Another trainer has the folder, or it cannot be written to.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
@@ -64,8 +64,8 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
     }
 
     /// <summary>
-    /// Deletes the checkpoints before a step but for the newest and the best one. Those behind the step, which a resume
-    /// passed over, stay until the run is beyond them.
+    /// Deletes the checkpoints before a step, except the newest and the best. Checkpoints after the step, which a
+    /// resume rejected, stay until the run has passed them.
     /// </summary>
     /// <param name="step">The checkpoint that was just saved.</param>
     /// <param name="best">The step of the best evaluation; null: there is none.</param>

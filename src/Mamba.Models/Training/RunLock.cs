@@ -4,11 +4,11 @@ using Mamba.Checkpoints;
 namespace Mamba.Models.Training;
 
 /// <summary>
-/// Keeps a run's folder to one trainer of one process at a time; the system frees it when the process dies.
+/// Gives a run's folder to one trainer of one process at a time; the system releases the lock when the process ends.
 /// </summary>
 /// <remarks>
-/// The lock is an open file (<c>flock</c> on Unix). The file stays when it is closed: whoever deleted it could delete
-/// one that another process has just locked. The owner stands in a second file, because the locked one cannot be read.
+/// The lock is an open file (<c>flock</c> on Unix). The file is not deleted when it is closed, because another process
+/// may just have locked it. A second file names the owner, because the locked one cannot be read.
 /// </remarks>
 internal sealed class RunLock : IDisposable
 {

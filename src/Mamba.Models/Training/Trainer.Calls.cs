@@ -11,7 +11,7 @@ public sealed partial class Trainer
 
     /// <summary>
     /// Begins a call of <see cref="Run"/>, <see cref="Resume"/> or <see cref="Restore"/>, which excludes the others
-    /// until it is disposed: a callback of a run that restored other weights would change the run.
+    /// until it is disposed. Otherwise a callback could restore other weights during a run.
     /// </summary>
     private Call Begin([CallerMemberName] string name = "")
     {

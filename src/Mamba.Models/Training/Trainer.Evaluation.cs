@@ -6,8 +6,8 @@ namespace Mamba.Models.Training;
 public sealed partial class Trainer
 {
     /// <summary>
-    /// Gives the module the weights of a checkpoint of its run as they were evaluated there: the averages, if there are
-    /// any. This trainer cannot go on afterwards.
+    /// Loads the weights of a checkpoint of this run into the module, as they were evaluated: the averages, if there
+    /// are any. This trainer cannot continue afterwards.
     /// </summary>
     /// <param name="checkpoint">The folder: <see cref="TrainingResult.BestCheckpoint"/>, or another one.</param>
     /// <exception cref="InvalidDataException">
@@ -42,7 +42,7 @@ public sealed partial class Trainer
     }
 
     /// <summary>Evaluates the averaged weights, if there is an average, and saves the best.</summary>
-    /// <returns>Whether the evaluation was done; false: it was cancelled.</returns>
+    /// <returns>True if the evaluation finished; false if it was cancelled.</returns>
     private bool TryEvaluate(
         Func<double> evaluate, IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {

@@ -2,13 +2,15 @@ using Mamba.Layers;
 
 namespace Mamba.Models.Training;
 
-/// <content>Goes on from a checkpoint.</content>
+/// <content>Resumes from a checkpoint.</content>
 public sealed partial class Trainer
 {
     /// <summary>Takes up the run in the folder where its newest whole checkpoint left it.</summary>
     /// <param name="progress">Is told of checkpoints that are damaged or cannot be read, and are passed over.</param>
     /// <param name="cancellation">Ends the check of a checkpoint; nothing has changed then.</param>
-    /// <returns>Whether there was a run; false: nothing has changed, and training begins.</returns>
+    /// <returns>
+    /// True if there was a run to resume; false if the folder has none, and training starts from the beginning.
+    /// </returns>
     /// <exception cref="InvalidOperationException">
     /// No folder is set, the run was begun with another configuration, the weights are those of <see cref="Restore"/>,
     /// the module was narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in
@@ -57,7 +59,7 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// Takes over a lock of the folder that the program holds, so that it can write there before the run begins.
+    /// Takes over a lock of the folder from the program, which may write there before the run begins.
     /// </summary>
     /// <exception cref="ObjectDisposedException">
     /// The trainer has been disposed; the lock is still the caller's.

@@ -6,12 +6,12 @@ namespace Mamba.Models.Training;
 
 /// <summary>
 /// Trains any module with any loss: learning rate, accumulation, clipping, averaging, evaluation, early stopping, and
-/// checkpoints from which a run goes on with the same bits.
+/// checkpoints from which a run resumes with the same bits.
 /// </summary>
 /// <remarks>
-/// Batches are numbered, and a batch is a function of its number: where a run stands is one number, no random state.
-/// A step whose loss or gradients are not finite changes no weight. A step whose loss or exchange of gradients throws
-/// changes neither weights nor carried states: <see cref="Run"/> can be called again and takes that step anew.
+/// Batches are numbered, and a batch is a function of its number, so the position of a run is one number and there is
+/// no random state. A step whose loss or gradients are not finite changes no weight. A step whose loss or gradient
+/// exchange throws changes neither weights nor carried states: call <see cref="Run"/> again to repeat it.
 /// </remarks>
 /// <example>
 /// <code>
@@ -45,8 +45,8 @@ public sealed partial class Trainer : IDisposable
     /// <param name="optimizer">Changes its weights; made of the same module, and disposed by the caller.</param>
     /// <param name="options">The settings.</param>
     /// <param name="loss">
-    /// Computes the mean loss of the batch of a number, an array of one element, under the trainer's tape. The batch
-    /// must depend on the number alone.
+    /// Takes the number of a batch and computes its mean loss, an array of one element, under the trainer's tape. The
+    /// batch must depend on the number alone.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
     /// <exception cref="ArgumentException">
@@ -72,20 +72,20 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>Computes what is to become small, on data that are not trained on; without a tape.</summary>
     /// <remarks>
-    /// It may throw an <see cref="OperationCanceledException"/> where the run is cancelled: the run then ends with a
-    /// checkpoint, and evaluates first when it goes on.
+    /// It may throw an <see cref="OperationCanceledException"/> if the run is cancelled: the run then ends with a
+    /// checkpoint, and evaluates first when it is resumed.
     /// </remarks>
     public Func<double>? Evaluate { get; init; }
 
     /// <summary>
-    /// Writes the weights into a folder for others to read; null: a <see cref="MambaLanguageModel"/> is saved in a
-    /// published format, if there is one for it. Files in folders inside the folder have no checksum.
+    /// Exports the weights into a folder; null saves a <see cref="MambaLanguageModel"/> in a published format, if there
+    /// is one for it. Files in folders inside the folder have no checksum.
     /// </summary>
     public Action<string>? Export { get; init; }
 
     /// <summary>
     /// States that the loss carries from batch to batch (truncated back-propagation through time). The trainer detaches
-    /// them after every batch, saves them, and puts them back where a step is skipped or throws.
+    /// them after every batch, saves them, and restores them if a step is skipped or throws.
     /// </summary>
     /// <exception cref="ArgumentException">The list is null, or one of its states.</exception>
     public IReadOnlyList<LayerState> CarriedStates
@@ -104,8 +104,8 @@ public sealed partial class Trainer : IDisposable
     } = [];
 
     /// <summary>
-    /// Called between the gradients and their use: where several processes train together, it replaces the gradients by
-    /// their mean over all processes (see <see cref="GradientBuckets"/>).
+    /// Called between the backward pass and clipping. For data-parallel training it replaces the gradients by their
+    /// mean over all processes (see <see cref="GradientBuckets"/>).
     /// </summary>
     public Action? ExchangeGradients { get; init; }
 
@@ -170,7 +170,7 @@ public sealed partial class Trainer : IDisposable
     }
 
     /// <summary>Does what is due after a step, and takes the next one.</summary>
-    /// <returns>Why the run ends; null: it goes on.</returns>
+    /// <returns>Why the run ends; null if it continues.</returns>
     private TrainingEnd? TakeTurn(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {
         RequireNotDisposed(); // a callback may have done it

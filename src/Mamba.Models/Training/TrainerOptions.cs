@@ -33,7 +33,7 @@ public sealed record TrainerOptions
     public double? AverageDecay { get; init; }
 
     /// <summary>
-    /// Steps in a row whose loss or gradients may be not finite, each of them skipped, before training ends.
+    /// Limit of consecutive skipped steps, whose loss or gradients are not finite, before training ends.
     /// </summary>
     public int SkipLimit { get; init; } = 10;
 
@@ -46,7 +46,7 @@ public sealed record TrainerOptions
     public int? Patience { get; init; }
 
     /// <summary>
-    /// Where checkpoints are saved; null: nowhere. The folder belongs to one trainer at a time, until that is disposed.
+    /// Folder of the checkpoints; null saves none. One trainer at a time uses the folder, until it is disposed.
     /// </summary>
     public string? Folder { get; init; }
 
@@ -57,7 +57,7 @@ public sealed record TrainerOptions
     public int KeepCheckpoints { get; init; } = 2;
 
     /// <summary>
-    /// Whether a checkpoint is saved at every evaluation that is the best so far, and the best one is kept.
+    /// Whether every evaluation that is the best so far saves a checkpoint, and the best one is kept.
     /// </summary>
     public bool KeepBest { get; init; } = true;
 
@@ -65,8 +65,8 @@ public sealed record TrainerOptions
     public long TokensPerBatch { get; init; }
 
     /// <summary>
-    /// What else decides the result, a setting a line, as <c>name: value</c>: the data, their seed, the batch. A run is
-    /// resumed only with the lines it was begun with; a refusal names the settings that differ.
+    /// Other settings that decide the result, one per line as <c>name: value</c>: the data, their seed, the batch. A
+    /// run is resumed only with the same lines; a refusal names the settings that differ.
     /// </summary>
     public string Configuration { get; init; } = "";
 

@@ -3,6 +3,12 @@ namespace Mamba.Models.Training;
 /// <summary>What a <see cref="Trainer"/> reports: after every step, and when it evaluates, saves or warns.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="Steps">Steps of the whole run.</param>
+/// <example>
+/// <code>
+/// Progress&lt;TrainingProgress&gt; progress = new(
+///     report =&gt; Console.WriteLine($"step {report.Step}: {report.Loss:f3}"));
+/// </code>
+/// </example>
 public sealed record TrainingProgress(long Step, long Steps)
 {
     /// <summary>The mean loss of the step's batches, in nats; null where this reports no step.</summary>
@@ -36,7 +42,7 @@ public sealed record TrainingProgress(long Step, long Steps)
     public string? Checkpoint { get; init; }
 
     /// <summary>
-    /// What went wrong without ending the run: a step that was skipped, a checkpoint that could not be saved or read.
+    /// A problem that did not end the run: a skipped step, or a checkpoint that could not be saved or read.
     /// </summary>
     public string? Warning { get; init; }
 }

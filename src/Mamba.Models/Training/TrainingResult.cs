@@ -36,7 +36,7 @@ public sealed record TrainingResult(
     public long? BestStep { get; init; }
 
     /// <summary>
-    /// The checkpoint of the best evaluation, for <see cref="Trainer.Restore"/>; null where none was kept. It may be
+    /// The checkpoint of the best evaluation, for <see cref="Trainer.Restore"/>; null if none was kept. It may be
     /// the last one.
     /// </summary>
     public string? BestCheckpoint { get; init; }

@@ -2,6 +2,12 @@ namespace Mamba.Checkpoints;
 
 /// <summary>A checkpoint that tensors can be read from, by name, whatever its format and number of files.</summary>
 /// <remarks>Several threads may read at the same time, each into a span of its own.</remarks>
+/// <example>
+/// <code>
+/// using ITensorSource source = SafetensorsFile.Open("model.safetensors");
+/// module.Load(source);
+/// </code>
+/// </example>
 public interface ITensorSource : IDisposable
 {
     /// <summary>The file that was opened; for several files, their index.</summary>

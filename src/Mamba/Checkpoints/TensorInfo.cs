@@ -1,6 +1,14 @@
 namespace Mamba.Checkpoints;
 
 /// <summary>What a checkpoint says of one of its tensors.</summary>
+/// <example>
+/// <code>
+/// using SafetensorsFile file = SafetensorsFile.Open("model.safetensors");
+/// TensorInfo info = file.Tensors["weight"];
+/// float[] elements = new float[info.Count];
+/// file.Read(info.Name, elements);
+/// </code>
+/// </example>
 public sealed class TensorInfo
 {
     /// <summary>The most axes of a tensor in a file; published models have 4.</summary>

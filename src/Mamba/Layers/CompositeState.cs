@@ -9,6 +9,12 @@ namespace Mamba.Layers;
 /// a <see cref="LayerState.Draft"/> and calls <see cref="LayerState.Commit"/> at the end, so that a part that fails
 /// leaves all others as they were; a Step of its own holds a <see cref="StepGuard"/> for the same reason.
 /// </remarks>
+/// <example>
+/// <code>
+/// using CompositeState state = CompositeState.Of(batch: 1, mixer, mixer);
+/// Console.WriteLine(state.Parts.Count);      // 2
+/// </code>
+/// </example>
 public sealed class CompositeState : LayerState
 {
     private LayerState[] _parts;

@@ -5,6 +5,12 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>A causal convolution over each channel by itself.</summary>
+/// <example>
+/// <code>
+/// using DepthwiseConvolution convolution = new(device, channels: 64, width: 4, bias: true, random);
+/// DeviceArray y = convolution.Forward(x);    // [batch, length, 64]
+/// </code>
+/// </example>
 public sealed class DepthwiseConvolution : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>

@@ -7,6 +7,16 @@ namespace Mamba.Layers;
 /// <see cref="Sequential"/> and <see cref="Residual"/> compose such layers. A layer that has weights or parts derives
 /// from <see cref="Module"/> too; a plain function becomes a layer by <see cref="Lambda"/>.
 /// </remarks>
+/// <example>
+/// <code>
+/// ILayer[] layers = [new RmsNorm(device, 64), new Linear(device, 64, 64, bias: true, random)];
+/// DeviceArray h = x;
+/// foreach (ILayer layer in layers)
+/// {
+///     h = layer.Forward(h);
+/// }
+/// </code>
+/// </example>
 public interface ILayer
 {
     /// <summary>Computes the layer.</summary>

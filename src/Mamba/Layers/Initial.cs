@@ -5,6 +5,12 @@ namespace Mamba.Layers;
 /// Each is null if there is no source of random numbers: <see cref="Module.AddParameter"/> then leaves the parameter
 /// unset, for a loader to fill.
 /// </remarks>
+/// <example>
+/// <code>
+/// float[] weights = new float[64 * 32];
+/// Initial.FanIn(new Random(1), fanIn: 64)!(weights);
+/// </code>
+/// </example>
 public static class Initial
 {
     /// <summary>One number everywhere.</summary>

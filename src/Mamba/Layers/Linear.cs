@@ -8,7 +8,7 @@ namespace Mamba.Layers;
 /// <example>
 /// <code>
 /// using Linear linear = new(device, 64, 10, bias: true, new Random(1));
-/// DeviceArray logits = linear.Forward(device.Array([32, 64], values)); // [32, 10]
+/// DeviceArray logits = linear.Forward(device.Array([32, 64], input)); // [32, 10]
 /// </code>
 /// </example>
 public sealed class Linear : Module, ILayer

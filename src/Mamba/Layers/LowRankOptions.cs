@@ -1,6 +1,12 @@
 namespace Mamba.Layers;
 
 /// <summary>Which projections <see cref="LowRank"/> adapts, and how.</summary>
+/// <example>
+/// <code>
+/// LowRankOptions options = new() { Rank = 16, Alpha = 32, Targets = ["in_projection", "out_projection"] };
+/// LowRank.Adapt(model, options, new Random(1));
+/// </code>
+/// </example>
 public sealed record LowRankOptions
 {
     private static readonly string[] OfMixers = ["in_projection", "x_projection", "out_projection"];

@@ -7,6 +7,12 @@ namespace Mamba.Layers;
 /// Options of your own make a mixer of your own, and stand in a model's schedule beside the others: such a model is
 /// trained, generates and keeps its state as any other, but no published format can express it.
 /// </remarks>
+/// <example>
+/// <code>
+/// MixerOptions[] schedule = [new MambaMixerOptions { ModelDim = 64 }, new S4dMixerOptions { ModelDim = 64 }];
+/// LanguageModelConfig config = new() { VocabularySize = 256, Layers = schedule };
+/// </code>
+/// </example>
 public abstract record MixerOptions
 {
     /// <summary>Makes options.</summary>

@@ -10,6 +10,13 @@ namespace Mamba.Layers;
 /// A sequence that has read nothing is fresh: its h is the mixer's learned initial state as it is when the first tokens
 /// are read, not a copy of it from before, so that a tape carries a gradient to it.
 /// </remarks>
+/// <example>
+/// <code>
+/// using LayerState state = mixer.CreateState(batch: 2);
+/// mixer.Forward(x, state);
+/// float[] hidden = ((MixerState)state).Hidden.ToArray();
+/// </code>
+/// </example>
 public sealed class MixerState : LayerState
 {
     private const int WindowIndex = 0, HiddenIndex = 1;

@@ -5,6 +5,14 @@ namespace Mamba.Layers;
 
 /// <summary>Parts of one kind, whose names are their numbers: <c>blocks.0</c>, <c>blocks.1</c>, ...</summary>
 /// <typeparam name="TModule">Kind of part.</typeparam>
+/// <example>
+/// <code>
+/// using ModuleList&lt;Linear&gt; heads = new(device);
+/// heads.Add(new Linear(device, 64, 10, bias: true, random));
+/// heads.Add(new Linear(device, 64, 2, bias: true, random));
+/// DeviceArray second = heads[1].Forward(x);
+/// </code>
+/// </example>
 public sealed class ModuleList<TModule> : Module, IReadOnlyList<TModule>
     where TModule : Module
 {

@@ -10,6 +10,11 @@ namespace Mamba.Layers;
 /// What the Mamba mixers and S4D have: two projections, and between them a causal convolution in front of a state-space
 /// core, with their state. A mixer adds its parameters and the operation over time.
 /// </summary>
+/// <example>
+/// <code>
+/// Parameter initial = mixer.LearnInitialState(); // trained like every other parameter
+/// </code>
+/// </example>
 public abstract class RecurrentMixer : SequenceMixer
 {
     private readonly Shape _hidden;

@@ -10,11 +10,11 @@ namespace Mamba.Memory;
 /// <example>
 /// A scope for every round of a loop keeps memory constant:
 /// <code>
-/// foreach (float value in values)
+/// for (int t = 0; t &lt; 100; t++)
 /// {
 ///     using DeviceScope scope = device.Scope();
 ///     DeviceArray y = mixer.Step(device.Array([1, 1, 64], input), state);
-///     y.CopyTo(values);
+///     y.CopyTo(input);
 /// }
 /// </code>
 /// </example>

@@ -1,6 +1,11 @@
 namespace Mamba.Optimization;
 
 /// <summary>The settings of <see cref="Adam"/>; the defaults are PyTorch's.</summary>
+/// <example>
+/// <code>
+/// AdamOptions options = new() { LearningRate = 1e-3, Beta2 = 0.99 };
+/// </code>
+/// </example>
 public record AdamOptions : OptimizerOptions
 {
     /// <summary>Decay of the mean of gradients.</summary>

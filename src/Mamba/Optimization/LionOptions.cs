@@ -1,6 +1,11 @@
 namespace Mamba.Optimization;
 
 /// <summary>The settings of <see cref="Lion"/>; the defaults are those of its authors.</summary>
+/// <example>
+/// <code>
+/// LionOptions options = new() { LearningRate = 1e-4, WeightDecay = 0.3 };
+/// </code>
+/// </example>
 public sealed record LionOptions : OptimizerOptions
 {
     /// <summary>Makes the default settings: <c>η = 1e-4</c>, <c>λ = 0</c>.</summary>

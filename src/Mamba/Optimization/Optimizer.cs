@@ -18,6 +18,13 @@ namespace Mamba.Optimization;
 /// groups, learning rates, weight decay, saved state and the use by <c>Trainer</c>.
 /// </para>
 /// </remarks>
+/// <example>
+/// <code>
+/// Optimizer[] choices = [new AdamW(module, new()), new Sgd(module, new() { Momentum = 0.9 })];
+/// tape.Backward(loss);
+/// choices[0].Step(learningRate: 1e-3);
+/// </code>
+/// </example>
 public abstract class Optimizer : IDisposable
 {
     /// <summary>The largest number of <see cref="Steps"/> that is counted: β to its power is 0 long before.</summary>

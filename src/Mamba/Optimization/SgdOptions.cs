@@ -1,6 +1,11 @@
 namespace Mamba.Optimization;
 
 /// <summary>The settings of <see cref="Sgd"/>; the defaults are PyTorch's.</summary>
+/// <example>
+/// <code>
+/// SgdOptions options = new() { LearningRate = 0.1, Momentum = 0.9, Nesterov = true };
+/// </code>
+/// </example>
 public sealed record SgdOptions : OptimizerOptions
 {
     /// <summary>How much of the last step is kept, μ; with 0 nothing is kept, and there is no state.</summary>

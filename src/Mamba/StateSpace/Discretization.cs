@@ -11,6 +11,13 @@ namespace Mamba.StateSpace;
 /// exponential-Euler is what released Mamba-1 and Mamba-2 weights were trained with; bilinear is S4's (Gu et al.,
 /// <see href="https://arxiv.org/abs/2111.00396"/>, eq. 3).
 /// </remarks>
+/// <example>
+/// <code>
+/// Discretized&lt;double&gt; held = Discretization.ZeroOrderHold(delta: 0.1, a: -1, b: 1);
+/// double h = 0;
+/// h = (held.ABar * h) + (held.BBar * 3);    // one step with the input 3
+/// </code>
+/// </example>
 public static partial class Discretization
 {
     /// <summary>Computes <c>Ā = e^(ΔA)</c> and <c>B̄ = (e^(ΔA) - 1)/A·B</c>, which is <c>ΔB</c> at A = 0.</summary>

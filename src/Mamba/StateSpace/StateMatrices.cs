@@ -8,6 +8,12 @@ namespace Mamba.StateSpace;
 /// from Gu et al., <see href="https://arxiv.org/abs/2008.07669"/>. A complex A stands for pairs: each value also for
 /// its conjugate, so that <c>y = 2·Re(C·h)</c>, and N = 2·(number of values) is the size that the papers mean.
 /// </remarks>
+/// <example>
+/// <code>
+/// double[] a = new double[16];
+/// StateMatrices.S4DReal(a);                  // -1, -2, ..., -16
+/// </code>
+/// </example>
 public static class StateMatrices
 {
     private const int MostPairs = 23_170; // (2·23,170)² elements are the most that fit an array

@@ -5,6 +5,12 @@ namespace Mamba.StateSpace;
 /// The Mamba paper (section 3.6) says uniform in [0.001, 0.1]; the released code, and therefore every released
 /// model, draws the logarithm uniformly, as here.
 /// </remarks>
+/// <example>
+/// <code>
+/// double delta = TimeSteps.Sample(new Random(1));
+/// double bias = TimeSteps.InverseSoftplus(delta); // softplus(bias) is delta
+/// </code>
+/// </example>
 public static class TimeSteps
 {
     /// <summary>Draws <c>Δ = max(e^U(log minimum, log maximum), floor)</c>.</summary>
