@@ -11,12 +11,12 @@ namespace Mamba.Snippets;
 /// <summary>The names that examples in the XML documentation use without declaring them.</summary>
 internal abstract class Given
 {
-    protected static readonly int batch, channels, dim, frames, heads, height, length, states, width;
+    protected static readonly int batch, channels, dim, first, frames, heads, height, length, second, states, width;
     protected static readonly long step;
     protected static readonly CpuDevice device = null!;
     protected static readonly Random random = null!;
-    protected static readonly float[] input = [], tokens = [];
-    protected static readonly int[] classes = [], nextTokens = [], order = [], prompt = [];
+    protected static readonly float[] input = [], output = [], tokens = [];
+    protected static readonly int[] classes = [], ids = [], nextTokens = [], order = [], prompt = [];
     protected static readonly DeviceArray x, y, a, b, scale, shift, hidden, projected, token, target, logits, loss, images,
         weight, bias, oneHot, keys, queries, values, initialState, nodes;
     protected static readonly IndexArray sources, targets;

@@ -9,9 +9,9 @@ namespace Mamba.Operations;
 /// <example>
 /// <code>
 /// using ModelState pool = model.CreateState(100), one = model.CreateState(); // room for 100 conversations
-/// model.Prefill(prompt, one, logits);
+/// model.Prefill(prompt, one, output);
 /// pool.CopySlot(7, one, 0);                                  // a conversation begins
-/// model.Step([first, second], pool, logits, StateSlots.Of(7, 42)); // two of them take a step
+/// model.Step([first, second], pool, output, StateSlots.Of(7, 42)); // two of them take a step
 /// </code>
 /// So it is for operations:
 /// <code>
