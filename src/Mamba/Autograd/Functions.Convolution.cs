@@ -19,8 +19,8 @@ public static partial class Functions
     /// </param>
     /// <param name="segments">Where packed sequences begin and end; each row of the batch is one where null.</param>
     /// <param name="order">
-    /// The order in which time visits the tokens; null: as they stand. x and y stay in the order of the grid, windows are
-    /// in that of time: the result is that of <see cref="Reorder"/>, the convolution, and <see cref="Restore"/>.
+    /// The order in which time visits the tokens; null: as they stand. x and y stay in the order of the grid, windows
+    /// are in that of time: the result is that of <see cref="Reorder"/>, the convolution, and <see cref="Restore"/>.
     /// </param>
     /// <returns>y, shaped as x, and the last K-1 inputs, with which the next tokens begin.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>

@@ -58,7 +58,9 @@ public static partial class Functions
 
     /// <summary>Picks rows, <c>y[i] = x[indices[i]]</c>.</summary>
     /// <param name="x">The rows, [..., width], counted through all axes before the last.</param>
-    /// <param name="indices">The row of x for each row of y; -1: zeros. Rows may be left out or come several times.</param>
+    /// <param name="indices">
+    /// The row of x for each row of y; -1: zeros. Rows may be left out or come several times.
+    /// </param>
     /// <returns>An array [<c>indices.Length</c>, width].</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
     public static DeviceArray GatherRows(DeviceArray x, IndexArray indices)

@@ -11,14 +11,14 @@ public static partial class Functions
     /// <param name="inputs">
     /// What is scanned, in the order of the grid. x and z, [batch, tokens, channels], are shared. All else is of each
     /// order its own, one behind the other along the last axis: Δ [batch, tokens, orders·channels], A [states,
-    /// orders·channels], B and C [batch, tokens, orders·groups·states] (or as A if they are constant), D and the bias of
-    /// Δ [orders·channels], the initial state [sequences, states, orders·channels]; complex arrays as in
+    /// orders·channels], B and C [batch, tokens, orders·groups·states] (or as A if they are constant), D and the bias
+    /// of Δ [orders·channels], the initial state [sequences, states, orders·channels]; complex arrays as in
     /// <see cref="ScanInputs"/>.
     /// </param>
     /// <param name="orders">At least one order.</param>
     /// <param name="segments">
-    /// Packed sequences, with <see cref="ScanOrder.Forward"/> and <see cref="ScanOrder.Backward"/> alone; null: every row
-    /// of the batch is one.
+    /// Packed sequences, with <see cref="ScanOrder.Forward"/> and <see cref="ScanOrder.Backward"/> alone; null: every
+    /// row of the batch is one.
     /// </param>
     /// <returns>
     /// y, in the shape of x and the order of the grid, and h after the last step of every order, as the initial state.
@@ -26,8 +26,8 @@ public static partial class Functions
     /// <exception cref="ArgumentException">An input has the wrong shape, or an order does not fit x.</exception>
     /// <remarks>
     /// Each order's output is that of <see cref="Reorder"/> of all that belongs to tokens, the scan, and
-    /// <see cref="Restore"/>. So a step of padding reads zeros (Δ is what bias and softplus make of 0), and its output is
-    /// dropped. The cross-scan of VMamba: Liu et al., <see href="https://arxiv.org/abs/2401.10166"/>, section 4.2. A
+    /// <see cref="Restore"/>. So a step of padding reads zeros (Δ is what bias and softplus make of 0), and its output
+    /// is dropped. The cross-scan of VMamba: Liu et al., <see href="https://arxiv.org/abs/2401.10166"/>, section 4.2. A
     /// processor visits rows by index where orders are permutations, and makes no copies.
     /// </remarks>
     /// <example>

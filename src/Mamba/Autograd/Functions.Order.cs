@@ -14,7 +14,9 @@ public static partial class Functions
     /// Packed sequences, which <see cref="ScanOrder.Backward"/> reverses one by one; null: one sequence a row.
     /// </param>
     /// <returns>An array [batch, <c>order.Length</c>, channels].</returns>
-    /// <exception cref="ArgumentException">The order does not fit x, or segments come with an order of one length.</exception>
+    /// <exception cref="ArgumentException">
+    /// The order does not fit x, or segments come with an order of one length.
+    /// </exception>
     /// <remarks>
     /// If no token comes twice, the backward pass gathers by the inverse: rows are independent, nothing is sorted.
     /// </remarks>
@@ -29,7 +31,9 @@ public static partial class Functions
     /// An array [batch, tokens of the grid, channels]. Tokens that come several times are added up, those that are left
     /// out are 0, and padding is dropped.
     /// </returns>
-    /// <exception cref="ArgumentException">The order does not fit y, or segments come with an order of one length.</exception>
+    /// <exception cref="ArgumentException">
+    /// The order does not fit y, or segments come with an order of one length.
+    /// </exception>
     public static DeviceArray Restore(DeviceArray y, ScanOrder order, Segments? segments = null) =>
         Move(y, order, segments, restores: true);
 

@@ -11,8 +11,9 @@ public static partial class Functions
     /// <param name="inputs">What is computed from.</param>
     /// <param name="segments">Packed sequences; null where the rows of the batch are the sequences.</param>
     /// <param name="order">
-    /// The order in which time visits the tokens; null: as they stand. All inputs and the output stay in the order of the
-    /// grid: all that belongs to tokens passes through <see cref="Reorder"/>, the output through <see cref="Restore"/>.
+    /// The order in which time visits the tokens; null: as they stand. All inputs and the output stay in the order of
+    /// the grid: all that belongs to tokens passes through <see cref="Reorder"/>, the output through
+    /// <see cref="Restore"/>.
     /// </param>
     /// <returns>
     /// The output, in the shape of x, and the states after the last tokens, [sequences, heads, headDim, states].

@@ -1,7 +1,9 @@
 namespace Mamba.Kernels;
 
 /// <summary>The rows of a sequence's tokens in the order in which time visits them.</summary>
-/// <param name="positions">The row of each step, counted from <paramref name="origin"/>; null: one after the other.</param>
+/// <param name="positions">
+/// The row of each step, counted from <paramref name="origin"/>; null: one after the other.
+/// </param>
 /// <param name="origin">The row that positions are counted from; without positions the row of the first step.</param>
 /// <param name="isBackward">Whether rows fall from step to step, if there are no positions.</param>
 internal readonly unsafe struct TokenOrder(int* positions, nint origin, bool isBackward)

@@ -31,7 +31,7 @@ public sealed partial class ScanOrder
     /// <summary>Gives every row of a batch an order of its own, such as that of its points.</summary>
     /// <param name="orders">One for each row: all of one length, over grids of one length.</param>
     /// <returns>The order.</returns>
-    /// <exception cref="ArgumentException">There are none, lengths differ, or one is of several rows itself.</exception>
+    /// <exception cref="ArgumentException">There are none, lengths differ, or one is of several rows.</exception>
     public static ScanOrder PerSample(params ReadOnlySpan<ScanOrder> orders)
     {
         RequireOneGrid(orders);

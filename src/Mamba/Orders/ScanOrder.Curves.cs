@@ -10,8 +10,8 @@ public sealed partial class ScanOrder
     /// <param name="width">Number of columns.</param>
     /// <returns>The order; it begins at the top left and ends at another corner.</returns>
     /// <remarks>
-    /// The curve that J. Červený published as gilbert, <see href="https://github.com/jakubcerveny/gilbert"/>. Along an
-    /// odd longer side and an even shorter one no such path exists; there the shorter side takes the part of the longer.
+    /// The curve that J. Červený published as gilbert, <see href="https://github.com/jakubcerveny/gilbert"/>. No
+    /// such path runs along an odd longer side if the shorter one is even; the shorter side takes its part then.
     /// </remarks>
     public static ScanOrder Gilbert(int height, int width)
     {

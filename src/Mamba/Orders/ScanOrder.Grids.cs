@@ -25,7 +25,7 @@ public sealed partial class ScanOrder
     /// <param name="nesting">The axes from the outermost loop to the innermost.</param>
     /// <param name="flips">Whether each axis, as in <paramref name="sizes"/>, runs from its end; absent: none.</param>
     /// <returns>The order.</returns>
-    /// <exception cref="ArgumentException">The axes are not a permutation, or the numbers of entries differ.</exception>
+    /// <exception cref="ArgumentException">The axes are no permutation, or the numbers of entries differ.</exception>
     /// <example>
     /// The frames of a video, each pixel through all times first:
     /// <code>

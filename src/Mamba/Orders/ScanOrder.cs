@@ -197,6 +197,6 @@ public sealed partial class ScanOrder
         : $"{Length} steps over {GridLength} tokens{(Samples > 1 ? $", {Samples} samples" : "")}";
 
     private InvalidOperationException NoLength() => new(
-        $"ScanOrder.{(this == Forward ? nameof(Forward) : nameof(Backward))} has no length of its own; ask for one by " +
-        $"{nameof(OfLength)}.");
+        $"ScanOrder.{(this == Forward ? nameof(Forward) : nameof(Backward))} has no length of its own; ask for one " +
+        $"by {nameof(OfLength)}.");
 }
