@@ -101,12 +101,8 @@ public sealed record DirectionalMixerOptions : MixerOptions
     public override void Validate()
     {
         Mixer.Validate();
-        if (Mixer.ModelDim != ModelDim)
-        {
-            throw new ArgumentException(
-                $"Expected a ModelDim of {Mixer.ModelDim}, as the mixer has; found {ModelDim}.");
-        }
-
+        Setting.Require(
+            ModelDim == Mixer.ModelDim, nameof(ModelDim), $"{Mixer.ModelDim}, as in the mixer's options", ModelDim);
         if (Orders.Count == 0 || Orders.Contains(null!))
         {
             throw new ArgumentException(

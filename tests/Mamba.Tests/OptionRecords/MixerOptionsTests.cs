@@ -1,4 +1,5 @@
 using Mamba.Layers;
+using Mamba.Orders;
 
 namespace Mamba.Tests.OptionRecords;
 
@@ -48,6 +49,10 @@ public sealed class MixerOptionsTests
             ["ChunkLength"] = [-1],
         }),
         new(new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4, DeltaMin = 0.5f }, new() { ["DeltaMax"] = [0.4f] }),
+        new(new DirectionalMixerOptions(new MambaMixerOptions { ModelDim = 8 }, ScanOrder.Backward), new()
+        {
+            ["ModelDim"] = [.. NoSizes, 7],
+        }),
         new(new S4dMixerOptions { ModelDim = 8 }, new()
         {
             ["ModelDim"] = [.. NoSizes, int.MaxValue, 1 << 30, 1 << 29],
