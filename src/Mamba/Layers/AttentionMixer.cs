@@ -6,22 +6,24 @@ using Mamba.Operations;
 namespace Mamba.Layers;
 
 /// <summary>
-/// Attention with grouped keys and values and rotary positions, for models that mix it with Mamba; causal, in a
-/// window, or both ways.
+/// Attention with grouped key/value heads and rotary positions: causal, over a sliding window, or bidirectional. For
+/// models that combine it with Mamba layers.
 /// </summary>
-/// <remarks>Vaswani et al., <see href="https://arxiv.org/abs/1706.03762"/>; its memory grows with the text.</remarks>
+/// <remarks>
+/// Vaswani et al., <see href="https://arxiv.org/abs/1706.03762"/>. Its state grows with the number of tokens.
+/// </remarks>
 public sealed class AttentionMixer : SequenceMixer
 {
     private readonly AttentionMixerOptions _options;
 
     /// <summary>Makes the mixer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="options">Sizes and options.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset, for a loader to fill.</param>
     /// <param name="outputScale">
-    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// Scale of the output projection's initial weights: 1/√(number of layers) in a model.
     /// </param>
-    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
     public AttentionMixer(Device device, AttentionMixerOptions options, Random? random, double outputScale = 1)
         : base(device)
     {
@@ -36,13 +38,13 @@ public sealed class AttentionMixer : SequenceMixer
             "out_projection", new Linear(device, QueryDim, options.ModelDim, options.Bias, random, outputScale));
     }
 
-    /// <summary>Makes queries, keys and values of the input, in this order.</summary>
+    /// <summary>Projects the input to queries, keys and values, in this order.</summary>
     public Linear InProjection { get; }
 
-    /// <summary>A causal convolution over queries, keys and values; null where there is none.</summary>
+    /// <summary>Causal convolution over queries, keys and values; null if absent.</summary>
     public DepthwiseConvolution? Convolution { get; }
 
-    /// <summary>Back to the model's width.</summary>
+    /// <summary>Projection back to the model's width.</summary>
     public Linear OutProjection { get; }
 
     private int QueryDim => _options.Heads * _options.HeadDim;
@@ -128,7 +130,9 @@ public sealed class AttentionMixer : SequenceMixer
         && state is AttentionState own
         && own.Fits(Device, KeyDim, Math.Max(_options.ConvWidth - 1, 0), QueryDim + (2 * KeyDim));
 
-    /// <summary>Cuts and turns what the projection gives; what came before stands in front of it.</summary>
+    /// <summary>
+    /// Splits the projection into queries, keys and values, rotates queries and keys, and adds the cached tokens.
+    /// </summary>
     private AttentionInputs InputsOf(DeviceArray qkv, AttentionState? state, Segments? segments, StateSlots? slots)
     {
         ReadOnlyMemory<int> lengths = state?.Lengths() ?? default;

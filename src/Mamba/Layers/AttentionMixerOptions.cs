@@ -8,34 +8,38 @@ public sealed record AttentionMixerOptions : MixerOptions
     private readonly int? _keyValueHeads;
     private readonly int? _headDim;
 
-    /// <summary>Heads of the queries.</summary>
+    /// <summary>Number of query heads.</summary>
     public required int Heads { get; init; }
 
-    /// <summary>Heads of the keys and values; as many as of the queries unless set.</summary>
+    /// <summary>Number of key/value heads; equal to <see cref="Heads"/> unless set.</summary>
     public int KeyValueHeads { get => _keyValueHeads ?? Heads; init => _keyValueHeads = value; }
 
-    /// <summary>Width of a head; modelDim / heads unless set, and then the heads must divide modelDim.</summary>
+    /// <summary>
+    /// Width of a head; modelDim / heads unless set. The default requires that heads divide modelDim.
+    /// </summary>
     public int HeadDim { get => _headDim ?? (Heads > 0 ? ModelDim / Heads : 0); init => _headDim = value; }
 
-    /// <summary>Entries of a head that turn with the position; 0: there are no rotary positions.</summary>
+    /// <summary>Number of leading entries of a head that rotary positions rotate; 0 disables them.</summary>
     public int RotaryDim { get; init; }
 
     /// <summary>Base of the rotary frequencies, 1 or more.</summary>
     public double RotaryBase { get; init; } = 10000;
 
-    /// <summary>Whether rotary pairs are neighbours, instead of half of <see cref="RotaryDim"/> apart.</summary>
+    /// <summary>
+    /// Whether a rotary pair is two neighbours; if false, its entries are half of <see cref="RotaryDim"/> apart.
+    /// </summary>
     public bool RotaryInterleaved { get; init; }
 
-    /// <summary>Taps of a causal convolution over queries, keys and values; 0: there is none.</summary>
+    /// <summary>Taps of a causal convolution over queries, keys and values; 0 disables it.</summary>
     public int ConvWidth { get; init; }
 
     /// <summary>
-    /// Whether a token sees its past and itself; otherwise it sees the whole sequence, and the mixer has no state and
-    /// no step.
+    /// Whether a token attends only to earlier tokens and itself. If false, it attends to the whole sequence, and the
+    /// mixer has no state and no step.
     /// </summary>
     public bool Causal { get; init; } = true;
 
-    /// <summary>How many tokens a token sees, itself the last of them; 0: all before it.</summary>
+    /// <summary>Size of the sliding window in tokens, the current one included; 0 disables the window.</summary>
     public int Window { get; init; }
 
     /// <summary>Whether the projections have biases.</summary>
@@ -66,7 +70,7 @@ public sealed record AttentionMixerOptions : MixerOptions
         Setting.Require(Causal || ConvWidth == 0, nameof(ConvWidth), "0 where Causal is false", ConvWidth);
     }
 
-    /// <summary>Whether all options have the same values, set or by default.</summary>
+    /// <summary>Whether all options have equal values, explicit or default.</summary>
     public bool Equals(AttentionMixerOptions? other) => other is not null && ToString() == other.ToString();
 
     /// <inheritdoc/>

@@ -5,11 +5,11 @@ using Mamba.Operations;
 
 namespace Mamba.Layers;
 
-/// <summary>What attention remembers: the keys and values of every token. It grows with the text.</summary>
+/// <summary>The state of attention: a key/value cache, which grows with the number of tokens.</summary>
 /// <remarks>
-/// The arrays have room for more tokens than they hold, and twice as much whenever that is used up: a token is written
-/// behind the others, and nothing is copied. Sequences may hold different numbers of tokens
-/// (<see cref="LengthOf"/>). Under a tape a read gives new arrays, of the longest sequence's length.
+/// The arrays have spare capacity, which doubles when it is full, so appending a token copies no other token. Sequences
+/// may hold different numbers of tokens (<see cref="LengthOf"/>). While a tape records, an append makes new arrays, as
+/// long as the longest sequence.
 /// </remarks>
 public sealed class AttentionState : LayerState
 {
@@ -31,17 +31,18 @@ public sealed class AttentionState : LayerState
     }
 
     /// <summary>
-    /// Keys, turned by their positions, shape [batch, room, keyValueHeads·headDim]: of each sequence the first
-    /// <see cref="LengthOf"/> rows.
+    /// Rotated keys, shape [batch, capacity, keyValueHeads·headDim]. The first <see cref="LengthOf"/> rows of each
+    /// sequence are valid.
     /// </summary>
     public DeviceArray Keys => Arrays[KeysIndex];
 
     /// <summary>
-    /// Values, shape [batch, room, keyValueHeads·headDim]: of each sequence the first <see cref="LengthOf"/> rows.
+    /// Values, shape [batch, capacity, keyValueHeads·headDim]. The first <see cref="LengthOf"/> rows of each sequence
+    /// are valid.
     /// </summary>
     public DeviceArray Values => Arrays[ValuesIndex];
 
-    /// <summary>The last inputs of the convolution, if there is one.</summary>
+    /// <summary>The last inputs of the convolution; without a convolution it has no rows.</summary>
     public DeviceArray Window => Arrays[WindowIndex];
 
     /// <inheritdoc/>
@@ -64,7 +65,7 @@ public sealed class AttentionState : LayerState
 
     internal override bool HasLengths => true;
 
-    /// <summary>The window's own memory, for a step.</summary>
+    /// <summary>The state's own memory of the window, for an in-place step.</summary>
     internal DeviceArray WindowInPlace => InPlace(WindowIndex);
 
     internal override long Room => Capacity;
@@ -78,7 +79,9 @@ public sealed class AttentionState : LayerState
         return _lengths[slot];
     }
 
-    /// <summary>The tokens of each sequence, for operations: a copy under a tape, which may read it later.</summary>
+    /// <summary>
+    /// Number of tokens of each sequence. Under a tape it is a copy, because the tape may read it later.
+    /// </summary>
     internal ReadOnlyMemory<int> Lengths() => Device.Tape is null ? _lengths : [.. _lengths];
 
     /// <inheritdoc/>
@@ -124,11 +127,13 @@ public sealed class AttentionState : LayerState
     internal override void ReserveFor(LayerState other, int otherSlot) =>
         MakeRoom(((AttentionState)other)._lengths[otherSlot]);
 
-    /// <summary>Whether the state is of a layer with these sizes, on its device.</summary>
+    /// <summary>Whether the state belongs to a layer with these sizes on this device.</summary>
     internal bool Fits(Device device, int dim, int windowRows, int windowDim) =>
         Device == device && (_dim, _windowRows, _windowDim) == (dim, windowRows, windowDim);
 
-    /// <summary>Moves on by some tokens, and to the convolution's window if there is one.</summary>
+    /// <summary>
+    /// Appends keys and values, and replaces the convolution's window if <paramref name="window"/> exists.
+    /// </summary>
     internal void Advance(DeviceArray keys, DeviceArray values, DeviceArray window, Segments? segments)
     {
         DeviceArray last = window.Exists ? window : Window;
@@ -149,7 +154,7 @@ public sealed class AttentionState : LayerState
         }
     }
 
-    /// <summary>Moves some sequences on in place, in a step.</summary>
+    /// <summary>Appends keys and values in place during a step.</summary>
     internal void AdvanceInPlace(DeviceArray keys, DeviceArray values, StateSlots? slots)
     {
         Functions.Append(keys, InPlace(KeysIndex), _lengths, null, slots);
@@ -202,7 +207,7 @@ public sealed class AttentionState : LayerState
         }
     }
 
-    /// <summary>What there was with what follows, of the longest sequence's length; zeros behind shorter ones.</summary>
+    /// <summary>Past and next tokens joined, padded with zeros to the longest sequence.</summary>
     private DeviceArray After(DeviceArray past, DeviceArray next, Segments? segments)
     {
         Sequences sequences = new(next.Shape, segments);

@@ -5,20 +5,22 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>
-/// Normalises each channel over all places of a batch while a tape records, and by running statistics otherwise:
-/// <c>y = (x - mean)/√(var + ε)·w + b</c>.
+/// Batch normalisation over channels, <c>y = (x - mean)/√(var + ε)·w + b</c>. It uses batch statistics while a tape
+/// records, and running statistics otherwise.
 /// </summary>
 /// <remarks>
-/// Ioffe and Szegedy, <see href="https://arxiv.org/abs/1502.03167"/>, algorithm 1. As in PyTorch a running statistic is
-/// <c>(1 - m)·running + m·batch's</c>, and the running variance is the unbiased estimate.
+/// Ioffe and Szegedy, <see href="https://arxiv.org/abs/1502.03167"/>, algorithm 1. As in PyTorch, a running statistic
+/// becomes <c>(1 - m)·running + m·batch</c>, and the running variance is the unbiased estimate.
 /// </remarks>
 public sealed class BatchNorm : Module, ILayer
 {
-    /// <summary>Makes the layer, with weights and a variance of one, a bias and a mean of zero.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <summary>Makes the layer. Weight and running variance start at 1, bias and running mean at 0.</summary>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="channels">Number of channels.</param>
-    /// <param name="momentum">m, the share of a batch in the running statistics, above 0 and at most 1.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="momentum">
+    /// m, the weight of the current batch in the running statistics, above 0 and at most 1.
+    /// </param>
+    /// <param name="epsilon">ε, inside the square root.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
     public BatchNorm(Device device, int channels, float momentum = 0.1f, float epsilon = 1e-5f)
         : base(device)
@@ -50,10 +52,10 @@ public sealed class BatchNorm : Module, ILayer
     /// <summary>ε.</summary>
     public float Epsilon { get; }
 
-    /// <summary>Normalises a batch, and moves the running statistics if a tape records.</summary>
-    /// <param name="x">Shape [.., channels]; under a tape of at least two places.</param>
+    /// <summary>Normalises a batch, and updates the running statistics if a tape records.</summary>
+    /// <param name="x">Shape [.., channels]; under a tape, at least two positions per channel.</param>
     /// <returns>The same shape.</returns>
-    /// <exception cref="ArgumentException">x has another number of channels, or too few places.</exception>
+    /// <exception cref="ArgumentException">x has another number of channels, or too few positions.</exception>
     public DeviceArray Forward(DeviceArray x)
     {
         int channels = Weight.Value.Shape.Width;

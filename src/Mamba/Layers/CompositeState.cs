@@ -3,11 +3,11 @@ using Mamba.Operations;
 
 namespace Mamba.Layers;
 
-/// <summary>What a mixer that is made of several mixers remembers: a state of each of them.</summary>
+/// <summary>The state of a mixer that consists of several mixers: one state for each.</summary>
 /// <remarks>
-/// It is one state: it is cloned, copied, saved, and put back after a failure as a whole. A mixer's Forward computes on
-/// a <see cref="LayerState.Draft"/> and calls <see cref="LayerState.Commit"/> at the end, so that a part that fails
-/// leaves all others as they were; a Step of its own holds a <see cref="StepGuard"/> for the same reason.
+/// It is cloned, copied, saved and restored as a whole. A mixer's Forward computes on a <see cref="LayerState.Draft"/>
+/// and calls <see cref="LayerState.Commit"/> at the end, so that a part that fails leaves the others unchanged. A mixer
+/// that overrides Step holds a <see cref="StepGuard"/> for the same reason.
 /// </remarks>
 /// <example>
 /// <code>
@@ -19,9 +19,11 @@ public sealed class CompositeState : LayerState
 {
     private LayerState[] _parts;
 
-    /// <summary>Makes a state of states, which it disposes.</summary>
-    /// <param name="parts">At least one, of one device and number of sequences; none occurs twice.</param>
-    /// <exception cref="ArgumentException">There is none, one occurs twice, or they differ.</exception>
+    /// <summary>Combines states into one, which disposes them.</summary>
+    /// <param name="parts">At least one state. All have the same device and batch, and none occurs twice.</param>
+    /// <exception cref="ArgumentException">
+    /// The list is empty, a state occurs twice, or devices or batches differ.
+    /// </exception>
     public CompositeState(params LayerState[] parts)
         : base(First(parts).Device, parts[0].Batch)
     {
@@ -45,7 +47,7 @@ public sealed class CompositeState : LayerState
         _parts = [.. parts];
     }
 
-    /// <summary>The states, in the order in which they were given.</summary>
+    /// <summary>The states, in constructor order.</summary>
     public IReadOnlyList<LayerState> Parts => _parts;
 
     /// <inheritdoc/>
@@ -88,7 +90,7 @@ public sealed class CompositeState : LayerState
         return lengths.Length <= 1 ? lengths.FirstOrDefault() : throw DifferentLengths(lengths);
     }
 
-    /// <summary>Makes the state of several mixers; if one cannot be made, those before it are freed.</summary>
+    /// <summary>Makes the state of several mixers. If one state cannot be made, the earlier ones are freed.</summary>
     /// <param name="batch">Number of sequences.</param>
     /// <param name="mixers">The mixers.</param>
     /// <returns>The state; the caller disposes it.</returns>
@@ -105,7 +107,7 @@ public sealed class CompositeState : LayerState
         }
     }
 
-    /// <summary>In a step of the whole, no part puts back itself alone.</summary>
+    /// <summary>While the whole state steps, no part restores itself alone.</summary>
     internal override bool IsStepping
     {
         get => base.IsStepping;
@@ -257,7 +259,7 @@ public sealed class CompositeState : LayerState
 
     internal override void Free()
     {
-        foreach (LayerState part in _parts ?? []) // null: the constructor has thrown
+        foreach (LayerState part in _parts ?? []) // null if the constructor has thrown
         {
             part.Dispose();
         }

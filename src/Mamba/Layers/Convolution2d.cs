@@ -4,20 +4,20 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>A convolution over images: every output channel is made of all input channels.</summary>
+/// <summary>A 2-D convolution over images: each output channel is computed from all input channels.</summary>
 /// <remarks>See <see cref="Functions.Convolution2d"/>.</remarks>
 public sealed class Convolution2d : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where the weights live.</param>
-    /// <param name="inputs">Channels of x.</param>
-    /// <param name="outputs">Channels of y.</param>
-    /// <param name="width">Number of taps down and across, K.</param>
-    /// <param name="bias">Whether there is a bias.</param>
-    /// <param name="random">Source of the first weights, uniform in ±1/√(inputs·K²); null leaves them unset.</param>
-    /// <param name="stride">Pixels from one output to the next.</param>
-    /// <param name="padding">Pixels of zeros around the images.</param>
-    /// <param name="dilation">Pixels from one tap to the next.</param>
+    /// <param name="device">Device that holds the weights.</param>
+    /// <param name="inputs">Number of input channels.</param>
+    /// <param name="outputs">Number of output channels.</param>
+    /// <param name="width">Taps along height and width, K.</param>
+    /// <param name="bias">Whether to add a bias.</param>
+    /// <param name="random">Source of the initial weights, uniform in ±1/√(inputs·K²); null leaves them unset.</param>
+    /// <param name="stride">Distance between neighbouring outputs in pixels.</param>
+    /// <param name="padding">Width of the zero padding around the image, in pixels.</param>
+    /// <param name="dilation">Distance between neighbouring taps in pixels.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
     public Convolution2d(
         Device device,
@@ -47,13 +47,13 @@ public sealed class Convolution2d : Module, ILayer
     /// <summary>The bias, shape [outputs]; null if the layer has none.</summary>
     public Parameter? Bias { get; }
 
-    /// <summary>Pixels from one output to the next.</summary>
+    /// <summary>Distance between neighbouring outputs in pixels.</summary>
     public int Stride { get; }
 
-    /// <summary>Pixels of zeros around the images.</summary>
+    /// <summary>Width of the zero padding around the image, in pixels.</summary>
     public int Padding { get; }
 
-    /// <summary>Pixels from one tap to the next.</summary>
+    /// <summary>Distance between neighbouring taps in pixels.</summary>
     public int Dilation { get; }
 
     private protected override bool CanNarrow => false;

@@ -4,7 +4,7 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>A causal convolution over each channel by itself.</summary>
+/// <summary>A causal depthwise convolution: one filter per channel, along time.</summary>
 /// <example>
 /// <code>
 /// using DepthwiseConvolution convolution = new(device, channels: 64, width: 4, bias: true, random);
@@ -14,11 +14,11 @@ namespace Mamba.Layers;
 public sealed class DepthwiseConvolution : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="channels">Number of channels.</param>
     /// <param name="width">Number of taps, K.</param>
-    /// <param name="bias">Whether there is a bias.</param>
-    /// <param name="random">Source of the first weights, uniform in ±1/√K; null leaves them unset.</param>
+    /// <param name="bias">Whether to add a bias.</param>
+    /// <param name="random">Source of the initial weights, uniform in ±1/√K; null leaves them unset.</param>
     public DepthwiseConvolution(Device device, int channels, int width, bool bias, Random? random)
         : base(device)
     {
@@ -27,10 +27,10 @@ public sealed class DepthwiseConvolution : Module, ILayer
         Bias = bias ? AddParameter("bias", [channels], Initial.FanIn(random, width)) : null;
     }
 
-    /// <summary>The taps, shape [width, channels]; the last meets the current token.</summary>
+    /// <summary>The taps, shape [width, channels]; the last tap multiplies the current token.</summary>
     public Parameter Weight { get; }
 
-    /// <summary>The bias, shape [channels]; null where there is none.</summary>
+    /// <summary>The bias, shape [channels]; null if absent.</summary>
     public Parameter? Bias { get; }
 
     private protected override bool CanNarrow => false;
@@ -41,7 +41,7 @@ public sealed class DepthwiseConvolution : Module, ILayer
     /// <summary>Number of channels.</summary>
     public int Channels => Weight.Value.Shape[1];
 
-    /// <summary>Convolves whole sequences: token t of the output is made of the tokens t - K + 1 to t.</summary>
+    /// <summary>Convolves whole sequences: output token t depends on input tokens t - K + 1 to t.</summary>
     /// <param name="x">Shape [batch, length, channels].</param>
     /// <returns>The same shape.</returns>
     /// <exception cref="ArgumentException">x has another width, or not three axes.</exception>

@@ -4,17 +4,17 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>A convolution over images, each channel by itself, zeros beyond the edges.</summary>
+/// <summary>A depthwise convolution over images: one filter per channel, zero padding at the edges.</summary>
 public sealed class DepthwiseConvolution2d : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="channels">Number of channels.</param>
-    /// <param name="width">Number of taps down and across, K.</param>
-    /// <param name="bias">Whether there is a bias.</param>
-    /// <param name="random">Source of the first weights, uniform in ±1/K; null leaves them unset.</param>
-    /// <param name="stride">Pixels from one output to the next.</param>
-    /// <param name="dilation">Pixels from one tap to the next.</param>
+    /// <param name="width">Taps along height and width, K.</param>
+    /// <param name="bias">Whether to add a bias.</param>
+    /// <param name="random">Source of the initial weights, uniform in ±1/K; null leaves them unset.</param>
+    /// <param name="stride">Distance between neighbouring outputs in pixels.</param>
+    /// <param name="dilation">Distance between neighbouring taps in pixels.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is below 1.</exception>
     public DepthwiseConvolution2d(
         Device device, int channels, int width, bool bias, Random? random, int stride = 1, int dilation = 1)
@@ -32,13 +32,13 @@ public sealed class DepthwiseConvolution2d : Module, ILayer
     /// <summary>The taps, shape [width, width, channels].</summary>
     public Parameter Weight { get; }
 
-    /// <summary>The bias, shape [channels]; null where there is none.</summary>
+    /// <summary>The bias, shape [channels]; null if absent.</summary>
     public Parameter? Bias { get; }
 
-    /// <summary>Pixels from one output to the next.</summary>
+    /// <summary>Distance between neighbouring outputs in pixels.</summary>
     public int Stride { get; }
 
-    /// <summary>Pixels from one tap to the next.</summary>
+    /// <summary>Distance between neighbouring taps in pixels.</summary>
     public int Dilation { get; }
 
     private protected override bool CanNarrow => false;

@@ -7,15 +7,15 @@ using Mamba.Orders;
 namespace Mamba.Layers;
 
 /// <summary>
-/// A mixer that reads the tokens in several orders, such as forwards and backwards or along the rows and the columns of
-/// a picture, and merges what each direction gives.
+/// A mixer that scans the tokens in several orders and merges the outputs, for example forwards and backwards, or along
+/// the rows and the columns of an image.
 /// </summary>
 /// <remarks>
-/// Each direction gives what its mixer gives for reordered tokens, put back into their places. The options name what the
-/// directions share, and how and where they merge: Vision Mamba (<see href="https://arxiv.org/abs/2401.09417"/>), VMamba
-/// (<see href="https://arxiv.org/abs/2401.10166"/>), PlainMamba (<see href="https://arxiv.org/abs/2403.17695"/>) and
-/// Caduceus (<see href="https://arxiv.org/abs/2403.03234"/>) differ in these. The parameters of the first direction are
-/// named as a plain mixer's, those of the others begin with <c>directions.1.</c>, <c>directions.2.</c>
+/// Each direction reorders the tokens, applies its mixer, and restores the original order. The options set what the
+/// directions share, and how and where they merge. Vision Mamba (<see href="https://arxiv.org/abs/2401.09417"/>),
+/// VMamba (<see href="https://arxiv.org/abs/2401.10166"/>), PlainMamba (<see href="https://arxiv.org/abs/2403.17695"/>)
+/// and Caduceus (<see href="https://arxiv.org/abs/2403.03234"/>) differ in these options. The parameters of the first
+/// direction have the names of a plain mixer; those of the others begin with <c>directions.1.</c>, <c>directions.2.</c>
 /// </remarks>
 /// <example>
 /// <code>
@@ -33,13 +33,13 @@ public sealed class DirectionalMixer : BidirectionalMixer
     private readonly Linear? _projection;
 
     /// <summary>Makes the mixer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="options">The mixer and its directions.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset, for a loader to fill.</param>
     /// <param name="outputScale">
-    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// Scale of the output projection's initial weights: 1/√(number of layers) in a model.
     /// </param>
-    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
     public DirectionalMixer(Device device, DirectionalMixerOptions options, Random? random, double outputScale = 1)
         : base(device)
     {
@@ -74,7 +74,9 @@ public sealed class DirectionalMixer : BidirectionalMixer
         };
     }
 
-    /// <summary>The mixer of each direction; the same one in all places if they share everything.</summary>
+    /// <summary>
+    /// The mixer of each direction; all entries are the same object if the directions share everything.
+    /// </summary>
     public IReadOnlyList<SequenceMixer> Directions => _mixers;
 
     /// <inheritdoc/>

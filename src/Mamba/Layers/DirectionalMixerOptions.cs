@@ -4,26 +4,26 @@ using Mamba.Orders;
 
 namespace Mamba.Layers;
 
-/// <summary>What the directions of a <see cref="DirectionalMixer"/> share.</summary>
+/// <summary>Which parameters the directions of a <see cref="DirectionalMixer"/> share.</summary>
 public enum DirectionTying
 {
-    /// <summary>Nothing: each direction has a mixer of its own.</summary>
+    /// <summary>Nothing: each direction has its own mixer.</summary>
     None,
 
     /// <summary>
-    /// The input and output projections and the norm; each direction has a convolution and a state-space core of its
-    /// own (Vision Mamba's second version, Caduceus).
+    /// The input and output projections and the norm. Each direction has its own convolution and state-space core
+    /// (Vision Mamba's second version, Caduceus).
     /// </summary>
     Projections,
 
-    /// <summary>All but A (Vision Mamba's first version).</summary>
+    /// <summary>All parameters except A (Vision Mamba's first version).</summary>
     AllButA,
 
-    /// <summary>Everything (PlainMamba).</summary>
+    /// <summary>All parameters (PlainMamba).</summary>
     All,
 }
 
-/// <summary>How a <see cref="DirectionalMixer"/> makes one output of those of its directions.</summary>
+/// <summary>How a <see cref="DirectionalMixer"/> combines the outputs of its directions.</summary>
 public enum DirectionMerge
 {
     /// <summary>Their sum.</summary>
@@ -32,35 +32,37 @@ public enum DirectionMerge
     /// <summary>Their mean.</summary>
     Mean,
 
-    /// <summary>Their product, element by element.</summary>
+    /// <summary>Their element-wise product.</summary>
     Product,
 
-    /// <summary>Their sum with a learned weight for each direction, which begins as the mean.</summary>
+    /// <summary>A weighted sum with one learned weight per direction; the initial weights give the mean.</summary>
     Learned,
 
-    /// <summary>Their sum with weights for each token: the softmax of a projection of the input.</summary>
+    /// <summary>A weighted sum with weights per token: the softmax of a projection of the input.</summary>
     Gated,
 
-    /// <summary>A projection of all of them side by side.</summary>
+    /// <summary>A linear projection of the concatenated outputs.</summary>
     Concat,
 }
 
-/// <summary>Where a <see cref="DirectionalMixer"/> merges its directions.</summary>
+/// <summary>The stage at which a <see cref="DirectionalMixer"/> merges its directions.</summary>
 public enum MergePoint
 {
-    /// <summary>Behind the state-space core: gate and norm see the merged output (VMamba, PlainMamba).</summary>
+    /// <summary>After the state-space core; gate and norm apply to the merged output (VMamba, PlainMamba).</summary>
     Core,
 
-    /// <summary>Behind gate and norm, in front of the output projection (Vision Mamba).</summary>
+    /// <summary>After gate and norm, before the output projection (Vision Mamba).</summary>
     Gate,
 
-    /// <summary>Behind the output projection: whole mixers are merged.</summary>
+    /// <summary>After the output projection: the outputs of whole mixers are merged.</summary>
     Output,
 }
 
-/// <summary>Options of a <see cref="DirectionalMixer"/>: one mixer, and the orders in which it reads the tokens.</summary>
+/// <summary>
+/// Options of a <see cref="DirectionalMixer"/>: one mixer, and the orders in which it scans the tokens.
+/// </summary>
 /// <example>
-/// A mixer that reads a picture of 14 × 14 patches along its rows and its columns, both ways:
+/// A mixer that scans an image of 14 × 14 patches along its rows and its columns, both ways:
 /// <code>
 /// ScanOrder rows = ScanOrder.Rows(14, 14), columns = ScanOrder.Columns(14, 14);
 /// MixerOptions options = new DirectionalMixerOptions(
@@ -70,8 +72,8 @@ public enum MergePoint
 public sealed record DirectionalMixerOptions : MixerOptions
 {
     /// <summary>Makes options.</summary>
-    /// <param name="mixer">Options of the mixer of each direction.</param>
-    /// <param name="orders">The order in which each direction reads the tokens.</param>
+    /// <param name="mixer">Options of the mixer that each direction uses.</param>
+    /// <param name="orders">The scan order of each direction.</param>
     [SetsRequiredMembers]
     public DirectionalMixerOptions(MixerOptions mixer, params ReadOnlySpan<ScanOrder> orders)
     {
@@ -79,22 +81,24 @@ public sealed record DirectionalMixerOptions : MixerOptions
         (Mixer, ModelDim, Orders) = (mixer, mixer.ModelDim, [.. orders]);
     }
 
-    /// <summary>Options of the mixer of each direction.</summary>
+    /// <summary>Options of the mixer that each direction uses.</summary>
     public MixerOptions Mixer { get; }
 
-    /// <summary>The order in which each direction reads the tokens; at least one.</summary>
+    /// <summary>The scan order of each direction; at least one.</summary>
     public IReadOnlyList<ScanOrder> Orders { get; }
 
-    /// <summary>What the directions share.</summary>
+    /// <summary>Which parameters the directions share.</summary>
     public DirectionTying Tying { get; init; } = DirectionTying.Projections;
 
-    /// <summary>How the outputs of the directions become one.</summary>
+    /// <summary>How the outputs of the directions are combined.</summary>
     public DirectionMerge Merge { get; init; }
 
-    /// <summary>Where they become one.</summary>
+    /// <summary>The stage at which the directions are merged.</summary>
     public MergePoint MergeAt { get; init; } = MergePoint.Gate;
 
-    /// <summary>Whether the mixer has parts that directions can share and merge between.</summary>
+    /// <summary>
+    /// Whether the mixer has the projections, core and gate that the directions can share and merge at.
+    /// </summary>
     private bool IsRecurrent => Mixer is MambaMixerOptions or Mamba2MixerOptions or S4dMixerOptions;
 
     /// <inheritdoc/>
@@ -135,7 +139,7 @@ public sealed record DirectionalMixerOptions : MixerOptions
         }
     }
 
-    /// <summary>Whether the mixers are alike and the orders are the same objects.</summary>
+    /// <summary>Whether the mixers' options are equal and the orders are the same objects.</summary>
     public bool Equals(DirectionalMixerOptions? other) =>
         other is not null
         && (Mixer, ModelDim, Tying, Merge, MergeAt)

@@ -4,13 +4,13 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>Sets elements to zero at random while a tape records, and changes nothing otherwise.</summary>
-/// <remarks>See <see cref="Functions.Dropout(DeviceArray, double)"/>; the tape has the seed.</remarks>
+/// <summary>Sets random elements to zero while a tape records; otherwise returns its input.</summary>
+/// <remarks>See <see cref="Functions.Dropout(DeviceArray, double)"/>; the seed comes from the tape.</remarks>
 public sealed class Dropout : Module, ILayer
 {
     /// <summary>Makes the layer, which has no weights.</summary>
-    /// <param name="device">Where it computes.</param>
-    /// <param name="rate">The probability of an element to become zero, from 0 to below 1.</param>
+    /// <param name="device">Device that computes the layer.</param>
+    /// <param name="rate">Probability that an element becomes zero, from 0 to below 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The rate is not from 0 to below 1.</exception>
     public Dropout(Device device, double rate)
         : base(device)
@@ -19,7 +19,7 @@ public sealed class Dropout : Module, ILayer
         Rate = rate;
     }
 
-    /// <summary>The probability of an element to become zero.</summary>
+    /// <summary>Probability that an element becomes zero.</summary>
     public double Rate { get; }
 
     /// <inheritdoc/>

@@ -4,7 +4,7 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>A table of vectors, one for each token.</summary>
+/// <summary>A table with one vector per token.</summary>
 /// <example>
 /// <code>
 /// using Embedding embedding = new(device, 256, 64, new Random(1));
@@ -14,10 +14,10 @@ namespace Mamba.Layers;
 public sealed class Embedding : Module
 {
     /// <summary>Makes the table.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="tokens">Number of tokens, V.</param>
     /// <param name="dim">Width of a vector, D.</param>
-    /// <param name="random">Source of the first weights, normal with deviation 0.02; null leaves them unset.</param>
+    /// <param name="random">Source of the initial weights, normal with deviation 0.02; null leaves them unset.</param>
     public Embedding(Device device, int tokens, int dim, Random? random)
         : base(device) =>
         Weight = AddParameter("weight", [tokens, dim], Initial.Normal(random, 0.02), decays: true);
@@ -26,11 +26,11 @@ public sealed class Embedding : Module
     public Parameter Weight { get; }
 
     /// <summary>Looks up the vectors of tokens.</summary>
-    /// <param name="ids">The tokens, row after row: batch·length of them.</param>
+    /// <param name="ids">Token ids, row by row: batch·length of them.</param>
     /// <param name="batch">Number of sequences.</param>
-    /// <param name="length">Tokens of each.</param>
+    /// <param name="length">Tokens per sequence.</param>
     /// <returns>Shape [batch, length, dim].</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A token is not in the table.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token id is outside the table.</exception>
     public DeviceArray Forward(IndexArray ids, int batch, int length) =>
         Functions.Embedding(Weight.Value, ids, batch, length);
 }

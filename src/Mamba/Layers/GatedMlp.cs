@@ -4,8 +4,10 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>A feed-forward layer with a gate: <c>(a·silu(g))·Wᵀ</c>, where one projection makes a and g.</summary>
-/// <remarks>SwiGLU: Shazeer, <see href="https://arxiv.org/abs/2002.05202"/>. The gate is the second half.</remarks>
+/// <summary>A gated feed-forward layer: <c>(a·silu(g))·Wᵀ</c>, where one projection computes a and g.</summary>
+/// <remarks>
+/// SwiGLU: Shazeer, <see href="https://arxiv.org/abs/2002.05202"/>. g is the second half of the projection.
+/// </remarks>
 /// <example>
 /// <code>
 /// using GatedMlp mlp = new(device, 64, 256, new Random(1));
@@ -17,11 +19,11 @@ public sealed class GatedMlp : Module, ILayer
     private readonly int _hiddenDim;
 
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="modelDim">Width of the model.</param>
-    /// <param name="hiddenDim">Width inside.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset.</param>
-    /// <param name="outputScale">Factor of the second projection's first weights.</param>
+    /// <param name="hiddenDim">Hidden width.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
+    /// <param name="outputScale">Scale of the second projection's initial weights.</param>
     public GatedMlp(Device device, int modelDim, int hiddenDim, Random? random, double outputScale = 1)
         : base(device)
     {
@@ -31,10 +33,10 @@ public sealed class GatedMlp : Module, ILayer
         Out = AddModule("out", new Linear(device, hiddenDim, modelDim, false, random, outputScale));
     }
 
-    /// <summary>Makes a and g.</summary>
+    /// <summary>Projection to a and g.</summary>
     public Linear In { get; }
 
-    /// <summary>Back to the model's width.</summary>
+    /// <summary>Projection back to the model's width.</summary>
     public Linear Out { get; }
 
     /// <summary>Computes the layer for every token.</summary>

@@ -4,15 +4,17 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>Normalises groups of neighbouring channels over all places of a sample.</summary>
+/// <summary>Group normalisation: normalises groups of neighbouring channels over all positions of a sample.</summary>
 /// <remarks>See <see cref="Functions.GroupNorm"/>.</remarks>
 public sealed class GroupNorm : Module, ILayer
 {
     /// <summary>Makes the layer, with weights of one and a bias of zero.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="channels">Number of channels.</param>
-    /// <param name="groups">Number of groups, a divisor of it; as many as channels: instance norm.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="groups">
+    /// Number of groups, a divisor of the channels; one group per channel is instance norm.
+    /// </param>
+    /// <param name="epsilon">ε, inside the square root.</param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// ε is not a positive finite number, or the groups do not divide the channels.
     /// </exception>
@@ -39,10 +41,10 @@ public sealed class GroupNorm : Module, ILayer
     /// <summary>ε.</summary>
     public float Epsilon { get; }
 
-    /// <summary>Normalises every sample.</summary>
+    /// <summary>Normalises each sample.</summary>
     /// <param name="x">Shape [batch, .., channels].</param>
     /// <returns>The same shape.</returns>
-    /// <exception cref="ArgumentException">x has another number of channels, or one axis.</exception>
+    /// <exception cref="ArgumentException">x has another number of channels, or only one axis.</exception>
     public DeviceArray Forward(DeviceArray x)
     {
         RequireWidth(x, Weight.Value.Shape.Width);

@@ -2,10 +2,10 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>A part of a model that makes one array of one array.</summary>
+/// <summary>A part of a model that computes one array from one array.</summary>
 /// <remarks>
-/// <see cref="Sequential"/> and <see cref="Residual"/> compose such layers. A layer that has weights or parts derives
-/// from <see cref="Module"/> too; a plain function becomes a layer by <see cref="Lambda"/>.
+/// <see cref="Sequential"/> and <see cref="Residual"/> compose layers. A layer with weights or parts also derives from
+/// <see cref="Module"/>; <see cref="Lambda"/> wraps a plain function as a layer.
 /// </remarks>
 /// <example>
 /// <code>
@@ -20,8 +20,8 @@ namespace Mamba.Layers;
 public interface ILayer
 {
     /// <summary>Computes the layer.</summary>
-    /// <param name="x">The input; the layer says which shape.</param>
+    /// <param name="x">The input; its shape depends on the layer.</param>
     /// <returns>The output, in the device's scope.</returns>
-    /// <exception cref="ArgumentException">The layer does not take this shape.</exception>
+    /// <exception cref="ArgumentException">The layer does not accept this shape.</exception>
     DeviceArray Forward(DeviceArray x);
 }

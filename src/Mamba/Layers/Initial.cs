@@ -1,8 +1,8 @@
 namespace Mamba.Layers;
 
-/// <summary>The usual first values of parameters.</summary>
+/// <summary>Common initializers of parameters.</summary>
 /// <remarks>
-/// Each is null if there is no source of random numbers: <see cref="Module.AddParameter"/> then leaves the parameter
+/// Each method returns null if <c>random</c> is null: <see cref="Module.AddParameter"/> then leaves the parameter
 /// unset, for a loader to fill.
 /// </remarks>
 /// <example>
@@ -13,26 +13,26 @@ namespace Mamba.Layers;
 /// </example>
 public static class Initial
 {
-    /// <summary>One number everywhere.</summary>
-    /// <param name="random">Null: the parameter stays unset.</param>
-    /// <param name="value">The number.</param>
-    /// <returns>What writes the values.</returns>
+    /// <summary>Sets every element to one value.</summary>
+    /// <param name="random">Null leaves the parameter unset.</param>
+    /// <param name="value">The value.</param>
+    /// <returns>The initializer, or null.</returns>
     public static Initializer? Constant(Random? random, float value) =>
         random is null ? null : values => values.Fill(value);
 
     /// <summary>Uniform in <c>±scale/√fanIn</c>, the default of PyTorch's linear layers and convolutions.</summary>
-    /// <param name="random">Source of the values; null: the parameter stays unset.</param>
-    /// <param name="fanIn">Number of inputs that one output adds up.</param>
+    /// <param name="random">Random source; null leaves the parameter unset.</param>
+    /// <param name="fanIn">Number of inputs that each output sums.</param>
     /// <param name="scale">Factor of the values.</param>
-    /// <returns>What writes the values.</returns>
+    /// <returns>The initializer, or null.</returns>
     public static Initializer? FanIn(Random? random, int fanIn, double scale = 1) =>
         Uniform(random, -scale / Math.Sqrt(fanIn), scale / Math.Sqrt(fanIn));
 
     /// <summary>Uniform between two numbers.</summary>
-    /// <param name="random">Source of the values; null: the parameter stays unset.</param>
-    /// <param name="low">The least value.</param>
-    /// <param name="high">The bound of the largest value.</param>
-    /// <returns>What writes the values.</returns>
+    /// <param name="random">Random source; null leaves the parameter unset.</param>
+    /// <param name="low">Lower bound.</param>
+    /// <param name="high">Upper bound.</param>
+    /// <returns>The initializer, or null.</returns>
     public static Initializer? Uniform(Random? random, double low, double high) =>
         random is null ? null : values =>
         {
@@ -42,10 +42,10 @@ public static class Initial
             }
         };
 
-    /// <summary>Normal with mean 0 (Box and Muller).</summary>
-    /// <param name="random">Source of the values; null: the parameter stays unset.</param>
+    /// <summary>Normal with mean 0 (Box–Muller).</summary>
+    /// <param name="random">Random source; null leaves the parameter unset.</param>
     /// <param name="deviation">Standard deviation.</param>
-    /// <returns>What writes the values.</returns>
+    /// <returns>The initializer, or null.</returns>
     public static Initializer? Normal(Random? random, double deviation) =>
         random is null ? null : values =>
         {

@@ -1,7 +1,7 @@
 namespace Mamba.Layers;
 
-/// <summary>Writes the first values of a parameter.</summary>
-/// <param name="values">The values, row by row.</param>
+/// <summary>Writes the initial values of a parameter.</summary>
+/// <param name="values">The span to fill, row-major.</param>
 /// <example>
 /// <code>
 /// Initializer ones = values =&gt; values.Fill(1);

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>A function as a layer, without weights.</summary>
+/// <summary>Wraps a function without weights as a layer.</summary>
 /// <example>
 /// <code>
 /// using Lambda mean = new(device, h =&gt; Functions.Mean(h, axis: 1)); // [batch, length, dim] to [batch, dim]
@@ -15,9 +15,9 @@ public sealed class Lambda : Module, ILayer
     private readonly Func<DeviceArray, DeviceArray> _function;
 
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where it computes.</param>
+    /// <param name="device">Device that computes the layer.</param>
     /// <param name="function">
-    /// The function, made of <see cref="Autograd.Functions"/>, which record themselves on a tape.
+    /// The function, composed of <see cref="Autograd.Functions"/>, so that a tape records it.
     /// </param>
     public Lambda(Device device, Func<DeviceArray, DeviceArray> function)
         : base(device)

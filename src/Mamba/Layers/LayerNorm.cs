@@ -14,11 +14,11 @@ namespace Mamba.Layers;
 /// </example>
 public sealed class LayerNorm : Module, ILayer
 {
-    /// <summary>Makes the layer, with weights of one and a bias of zero.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <summary>Makes the layer. Weights start at 1, the bias at 0.</summary>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="dim">Width of x.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
-    /// <param name="bias">Whether there is a b.</param>
+    /// <param name="epsilon">ε, inside the square root.</param>
+    /// <param name="bias">Whether to add b.</param>
     /// <exception cref="ArgumentOutOfRangeException">ε is not a positive finite number.</exception>
     public LayerNorm(Device device, int dim, float epsilon = 1e-5f, bool bias = true)
         : base(device)
@@ -38,7 +38,7 @@ public sealed class LayerNorm : Module, ILayer
     /// <summary>ε.</summary>
     public float Epsilon { get; }
 
-    /// <summary>Normalises every row.</summary>
+    /// <summary>Normalises each row.</summary>
     /// <param name="x">Shape [.., dim].</param>
     /// <returns>The same shape.</returns>
     /// <exception cref="ArgumentException">x has another width.</exception>

@@ -14,12 +14,12 @@ namespace Mamba.Layers;
 public sealed class Linear : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="inputDim">Width of x.</param>
     /// <param name="outputDim">Width of y.</param>
-    /// <param name="bias">Whether there is a b.</param>
-    /// <param name="random">Source of the first weights, uniform in ±1/√inputDim; null leaves them unset.</param>
-    /// <param name="scale">Factor of the first weights.</param>
+    /// <param name="bias">Whether to add b.</param>
+    /// <param name="random">Source of the initial weights, uniform in ±1/√inputDim; null leaves them unset.</param>
+    /// <param name="scale">Scale of the initial weights.</param>
     public Linear(Device device, int inputDim, int outputDim, bool bias, Random? random, double scale = 1)
         : base(device)
     {
@@ -28,7 +28,7 @@ public sealed class Linear : Module, ILayer
         Bias = bias ? AddParameter("bias", [outputDim], Initial.Constant(random, 0f)) : null;
     }
 
-    /// <summary>Makes a layer with a bias whose first values are the caller's.</summary>
+    /// <summary>Makes a layer with a bias, with initial values from the caller.</summary>
     internal Linear(Device device, Shape weight, Initializer? initial, Initializer? initialBias)
         : base(device)
     {
@@ -39,19 +39,21 @@ public sealed class Linear : Module, ILayer
     /// <summary>W, shape [outputDim, inputDim].</summary>
     public Parameter Weight { get; }
 
-    /// <summary>b, shape [outputDim]; null where there is none.</summary>
+    /// <summary>b, shape [outputDim]; null if absent.</summary>
     public Parameter? Bias { get; }
 
-    /// <summary>A correction of low rank that is trained in place of W; null where there is none.</summary>
+    /// <summary>The low-rank adapter, trained in place of W; null if absent.</summary>
     public LowRankAdapter? Adapter { get; private set; }
 
-    /// <summary>Computes <c>y = x·Wᵀ + b</c>, and what an adapter adds.</summary>
+    /// <summary>Computes <c>y = x·Wᵀ + b</c>, plus the adapter's output if there is one.</summary>
     /// <param name="x">Shape [.., inputDim].</param>
     /// <returns>Shape [.., outputDim].</returns>
     /// <exception cref="ArgumentException">x has another width.</exception>
     public DeviceArray Forward(DeviceArray x) => Multiply(x, Optional(Bias));
 
-    /// <summary>Computes <c>x·Wᵀ</c> and what an adapter adds: all but b, which another operation adds.</summary>
+    /// <summary>
+    /// Computes <c>x·Wᵀ + bias</c> plus the adapter's output. A caller whose next operation adds b passes none.
+    /// </summary>
     internal DeviceArray Multiply(DeviceArray x, DeviceArray bias = default)
     {
         RequireWidth(x, Weight.Value.Shape[1]);
@@ -60,7 +62,7 @@ public sealed class Linear : Module, ILayer
             : Functions.LinearWithAdapter(x, Weight.Value, bias, Adapter.A.Value, Adapter.B.Value, Adapter.Scale);
     }
 
-    /// <summary>Adds an adapter where there is none.</summary>
+    /// <summary>Adds an adapter if the layer has none.</summary>
     internal LowRankAdapter Adapt(int rank, double alpha, Random? random)
     {
         Shape weight = Weight.Value.Shape;
@@ -80,15 +82,15 @@ public sealed class Linear : Module, ILayer
         }
     }
 
-    /// <summary>Adds the adapter's correction to W, which is float32 from then on, and frees the adapter.</summary>
+    /// <summary>Adds the adapter's correction to W, which becomes float32, and frees the adapter.</summary>
     internal void Merge()
     {
-        Weight.Narrow(Precision.Float32); // what is added is smaller than a step from one narrow number to the next
+        Weight.Narrow(Precision.Float32); // the correction can be smaller than one rounding step of a narrow W
         Adapter!.AddTo(0, Weight.Value);
         RemoveAdapter();
     }
 
-    /// <summary>Frees the adapter, if there is one.</summary>
+    /// <summary>Frees the adapter, if any.</summary>
     internal void RemoveAdapter()
     {
         if (Adapter is not null)

@@ -3,9 +3,10 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>
-/// Fine-tunes a model by corrections of low rank, a hundredth of its size; its weights stay as they are.
+/// Low-rank fine-tuning (LoRA): trains adapters of about a hundredth of the model's size, and leaves its weights
+/// unchanged.
 /// </summary>
-/// <remarks>LoRA: Hu et al., <see href="https://arxiv.org/abs/2106.09685"/>.</remarks>
+/// <remarks>Hu et al., <see href="https://arxiv.org/abs/2106.09685"/>.</remarks>
 /// <example>
 /// <code>
 /// LowRank.Adapt(model, new() { Rank = 8, Alpha = 16 }, new Random(1));
@@ -17,15 +18,15 @@ namespace Mamba.Layers;
 public static class LowRank
 {
     /// <summary>
-    /// Freezes all parameters and puts a trainable adapter beside every projection that is named. What else is to be
-    /// trained is thawed afterwards, by <see cref="Parameter.IsTrainable"/>.
+    /// Freezes all parameters and adds a trainable adapter to every projection that the options name. To train other
+    /// parameters too, unfreeze them afterwards with <see cref="Parameter.IsTrainable"/>.
     /// </summary>
-    /// <param name="module">The model; it computes what it computed before, to the bit.</param>
-    /// <param name="options">Which projections, and how.</param>
-    /// <param name="random">Source of the first A.</param>
+    /// <param name="module">The model; its output stays bitwise the same.</param>
+    /// <param name="options">Names of the projections, rank and scale.</param>
+    /// <param name="random">Random source of the initial A.</param>
     /// <returns>Number of adapters.</returns>
     /// <exception cref="ArgumentException">
-    /// An option makes no sense, or a target is the name of no projection. Nothing has changed.
+    /// An option is invalid, or a target matches no projection. Nothing has changed.
     /// </exception>
     /// <exception cref="InvalidOperationException">A projection has an adapter already.</exception>
     public static int Adapt(Module module, LowRankOptions options, Random random)
@@ -56,7 +57,7 @@ public static class LowRank
         catch
         {
             Array.ForEach(targets, linear => linear.RemoveAdapter());
-            made.Release(); // an adapter that was half made
+            made.Release(); // partially made adapters
             throw;
         }
 
@@ -69,13 +70,13 @@ public static class LowRank
     }
 
     /// <summary>
-    /// Adds all corrections to the weights, which become float32 where they were narrow, frees the adapters, and makes
-    /// all float32 parameters trainable.
+    /// Merges all adapters into the weights and frees them. Narrow weights with an adapter become float32, and all
+    /// float32 parameters become trainable.
     /// </summary>
-    /// <param name="module">The model; it computes what it computed before, up to rounding.</param>
-    /// <returns>Number of adapters that there were.</returns>
+    /// <param name="module">The model; its output stays the same up to rounding.</param>
+    /// <returns>Number of merged adapters.</returns>
     /// <exception cref="InvalidOperationException">
-    /// Weights with an adapter, or of one, were never set. Nothing has changed.
+    /// An adapted weight, or a weight of an adapter, was never set. Nothing has changed.
     /// </exception>
     public static int Merge(Module module)
     {
@@ -116,7 +117,7 @@ public static class LowRank
         }
     }
 
-    /// <summary>Throws if a target names no projection, or if none of those by default does.</summary>
+    /// <summary>Throws if an explicit target matches no projection, or if none of the default targets does.</summary>
     private static void RequireNames(LowRankOptions options, string[] names)
     {
         string[] unknown = [.. options.Targets.Where(target => !names.Any(name => IsNamed(name, target)))];

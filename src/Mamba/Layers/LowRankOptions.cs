@@ -1,6 +1,6 @@
 namespace Mamba.Layers;
 
-/// <summary>Which projections <see cref="LowRank"/> adapts, and how.</summary>
+/// <summary>Options of <see cref="LowRank"/>: which projections get adapters, their rank and scale.</summary>
 /// <example>
 /// <code>
 /// LowRankOptions options = new() { Rank = 16, Alpha = 32, Targets = ["in_projection", "out_projection"] };
@@ -11,25 +11,27 @@ public sealed record LowRankOptions
 {
     private static readonly string[] OfMixers = ["in_projection", "x_projection", "out_projection"];
 
-    /// <summary>Rank of each correction. One above a matrix' smaller side is allowed, and gains nothing.</summary>
+    /// <summary>
+    /// Rank of each correction. A rank above the smaller side of a matrix is allowed, but gains nothing.
+    /// </summary>
     public int Rank { get; init; } = 8;
 
-    /// <summary>α; a correction's factor is α/rank.</summary>
+    /// <summary>α; a correction is scaled by α/rank.</summary>
     public double Alpha { get; init; } = 16;
 
     /// <summary>
-    /// Names of the projections, or ends of their names after a dot. Unless set, those that the mixers have of
-    /// <c>in_projection</c>, <c>x_projection</c> and <c>out_projection</c>. Others are <c>mlp.in</c>, <c>mlp.out</c>
-    /// and <c>head</c>.
+    /// Names of projections, or suffixes of their names after a dot. By default <c>in_projection</c>,
+    /// <c>x_projection</c> and <c>out_projection</c>, as far as the mixers have them. Other names are <c>mlp.in</c>,
+    /// <c>mlp.out</c> and <c>head</c>.
     /// </summary>
     public IReadOnlyList<string> Targets { get; init; } = OfMixers;
 
-    /// <summary>Whether the targets are not set: not every mixer has all of them.</summary>
+    /// <summary>Whether the targets are the default ones, which need not all exist in a mixer.</summary>
     internal bool HasDefaultTargets => ReferenceEquals(Targets, OfMixers);
 
-    /// <summary>Throws on the first option that makes no sense, by name.</summary>
+    /// <summary>Throws on the first invalid option and names it.</summary>
     /// <exception cref="ArgumentException">
-    /// The rank or α/rank is not a positive number, or there are no targets, or one has no name.
+    /// The rank or α/rank is not a positive number, the targets are empty, or a target is an empty name.
     /// </exception>
     public void Validate()
     {

@@ -65,13 +65,13 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <summary>ε of the norm.</summary>
     public float NormEpsilon { get; init; } = 1e-5f;
 
-    /// <summary>Least Δ at the start of training.</summary>
+    /// <summary>Smallest initial Δ.</summary>
     public double TimeStepMin { get; init; } = 1e-3;
 
-    /// <summary>Largest Δ at the start of training.</summary>
+    /// <summary>Largest initial Δ.</summary>
     public double TimeStepMax { get; init; } = 0.1;
 
-    /// <summary>Floor of Δ at the start of training.</summary>
+    /// <summary>Lower clamp of the initial Δ.</summary>
     public double TimeStepFloor { get; init; } = 1e-4;
 
     /// <summary>Least Δ, always.</summary>
@@ -83,7 +83,7 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <summary>Range of -A at the start of training.</summary>
     public (double Low, double High) AInitRange { get; init; } = (1, 16);
 
-    /// <summary>Whether the state before the first token is learned; else it is zero.</summary>
+    /// <summary>Whether the state before the first token is learned; if false, it is zero.</summary>
     public bool LearnableInitialState { get; init; }
 
     /// <summary>Tokens that are computed with at once, Q; 0: the library's choice. It changes no result.</summary>
@@ -128,7 +128,7 @@ public sealed record Mamba2MixerOptions : MixerOptions
         Setting.Require(low <= high, nameof(AInitRange), "a range from a smaller to a larger number", AInitRange);
     }
 
-    /// <summary>Whether all options have the same values, set or by default.</summary>
+    /// <summary>Whether all options have equal values, explicit or default.</summary>
     public bool Equals(Mamba2MixerOptions? other) => other is not null && ToString() == other.ToString();
 
     /// <inheritdoc/>

@@ -22,13 +22,13 @@ public sealed class MambaMixer : RecurrentMixer
     private readonly MambaMixerOptions _options;
 
     /// <summary>Makes the mixer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="options">Sizes and options.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset, for a loader to fill.</param>
     /// <param name="outputScale">
-    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// Scale of the output projection's initial weights: 1/√(number of layers) in a model.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is invalid.</exception>
     public MambaMixer(Device device, MambaMixerOptions options, Random? random, double outputScale = 1)
         : this(device, options, random, outputScale, null, null)
     {

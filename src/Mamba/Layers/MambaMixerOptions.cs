@@ -33,16 +33,16 @@ public sealed record MambaMixerOptions : MixerOptions
     /// <summary>Whether the convolution has a bias.</summary>
     public bool ConvBias { get; init; } = true;
 
-    /// <summary>Whether the output is gated by <c>silu(z)</c>; if not, the input projection makes no z.</summary>
+    /// <summary>Whether the output is gated by <c>silu(z)</c>; if false, the input projection makes no z.</summary>
     public bool Gate { get; init; } = true;
 
-    /// <summary>Least Δ at the start of training.</summary>
+    /// <summary>Smallest initial Δ.</summary>
     public double TimeStepMin { get; init; } = 1e-3;
 
-    /// <summary>Largest Δ at the start of training.</summary>
+    /// <summary>Largest initial Δ.</summary>
     public double TimeStepMax { get; init; } = 0.1;
 
-    /// <summary>Floor of Δ at the start of training.</summary>
+    /// <summary>Lower clamp of the initial Δ.</summary>
     public double TimeStepFloor { get; init; } = 1e-4;
 
     /// <summary>Factor of the Δ projection's first weights.</summary>
@@ -56,7 +56,7 @@ public sealed record MambaMixerOptions : MixerOptions
     /// </summary>
     public float? ParameterNormEpsilon { get; init; }
 
-    /// <summary>Whether the state before the first token is learned; else it is zero.</summary>
+    /// <summary>Whether the state before the first token is learned; if false, it is zero.</summary>
     public bool LearnableInitialState { get; init; }
 
     /// <inheritdoc/>
@@ -72,7 +72,7 @@ public sealed record MambaMixerOptions : MixerOptions
         Setting.RequirePositiveFloat(ParameterNormEpsilon ?? 1, nameof(ParameterNormEpsilon));
     }
 
-    /// <summary>Whether all options have the same values, set or by default.</summary>
+    /// <summary>Whether all options have equal values, explicit or default.</summary>
     public bool Equals(MambaMixerOptions? other) => other is not null && ToString() == other.ToString();
 
     /// <inheritdoc/>

@@ -23,17 +23,17 @@ public abstract record MixerOptions
     /// <summary>Width of the model, D.</summary>
     public required int ModelDim { get; init; }
 
-    /// <summary>Throws on the first option that makes no sense, by name.</summary>
+    /// <summary>Throws on the first invalid option and names it.</summary>
     /// <exception cref="ArgumentException">
     /// A size is not positive, a range is empty, or widths do not divide.
     /// </exception>
     public abstract void Validate();
 
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where its weights live.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
+    /// <param name="device">Device that holds the weights.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset, for a loader to fill.</param>
     /// <param name="outputScale">
-    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// Scale of the output projection's initial weights: 1/√(number of layers) in a model.
     /// </param>
     /// <returns>The layer; the caller disposes it.</returns>
     public abstract SequenceMixer Create(Device device, Random? random, double outputScale = 1);

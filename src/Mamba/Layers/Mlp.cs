@@ -14,13 +14,13 @@ public sealed class Mlp : Module, ILayer
     private readonly bool _isTanh;
 
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="modelDim">Width of the model.</param>
     /// <param name="hiddenDim">Width inside.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
     /// <param name="bias">Whether there are biases.</param>
     /// <param name="tanh">Whether GELU is approximated by tanh: <see cref="Functions.GeluTanh"/>.</param>
-    /// <param name="outputScale">Factor of the second projection's first weights.</param>
+    /// <param name="outputScale">Scale of the second projection's initial weights.</param>
     /// <exception cref="ArgumentOutOfRangeException">The width inside is below 1.</exception>
     public Mlp(
         Device device,

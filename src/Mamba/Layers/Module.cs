@@ -30,7 +30,7 @@ public abstract class Module : IDisposable
     private readonly List<(string Name, Module Module)> _modules = [];
 
     /// <summary>Makes a part of a model.</summary>
-    /// <param name="device">Where its parameters live.</param>
+    /// <param name="device">Device that holds the parameters.</param>
     protected Module(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);

@@ -9,12 +9,12 @@ namespace Mamba.Layers;
 public sealed class PatchEmbedding : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="channels">Channels of the images.</param>
     /// <param name="size">Pixels of a patch down and across, of which heights and widths are multiples.</param>
     /// <param name="dim">Width of a token.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset.</param>
-    /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
+    /// <param name="bias">Whether to add a bias.</param>
     /// <exception cref="ArgumentOutOfRangeException">The size is below 1.</exception>
     public PatchEmbedding(Device device, int channels, int size, int dim, Random? random, bool bias = true)
         : base(device)

@@ -20,11 +20,11 @@ public abstract class RecurrentMixer : SequenceMixer
     private readonly Shape _hidden;
 
     /// <summary>Makes the mixer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="convolution">The convolution; null if it is another mixer's.</param>
     /// <param name="hidden">Shape of one sequence's h.</param>
     /// <param name="learnsInitialState">Whether h before the first token is learned.</param>
-    /// <param name="random">Source of the first weights.</param>
+    /// <param name="random">Random source of the initial weights.</param>
     /// <param name="core">The mixer whose convolution and initial state this one has, if it has none of its own.</param>
     private protected RecurrentMixer(
         Device device,
@@ -140,7 +140,7 @@ public abstract class RecurrentMixer : SequenceMixer
     /// <see cref="DirectionTying.AllButA"/>, an A of its own.
     /// </summary>
     /// <param name="tying">What the two share.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
     /// <returns>The mixer, whose parameters are those that it does not share.</returns>
     internal abstract RecurrentMixer CreateSibling(DirectionTying tying, Random? random);
 

@@ -38,10 +38,10 @@ public sealed class ResidualBlock : Module, ILayer
     /// <summary>Mixes tokens.</summary>
     public SequenceMixer Mixer { get; }
 
-    /// <summary>The norm in front of the MLP; null where there is none.</summary>
+    /// <summary>The norm in front of the MLP; null if absent.</summary>
     public RmsNorm? MlpNorm { get; }
 
-    /// <summary>Mixes channels; null where there is none.</summary>
+    /// <summary>Mixes channels; null if absent.</summary>
     public GatedMlp? Mlp { get; }
 
     /// <summary>Computes the layer for sequences, or the next piece of each.</summary>

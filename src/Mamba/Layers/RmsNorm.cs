@@ -15,9 +15,9 @@ namespace Mamba.Layers;
 public sealed class RmsNorm : Module, ILayer
 {
     /// <summary>Makes the layer, with weights of one.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="dim">Width of x.</param>
-    /// <param name="epsilon">ε, inside the root.</param>
+    /// <param name="epsilon">ε, inside the square root.</param>
     /// <exception cref="ArgumentOutOfRangeException">ε is not a positive finite number.</exception>
     public RmsNorm(Device device, int dim, float epsilon = 1e-5f)
         : base(device)

@@ -29,13 +29,13 @@ public sealed class S4dMixer : RecurrentMixer
     private readonly S4dMixerOptions _options;
 
     /// <summary>Makes the mixer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="options">Sizes and options.</param>
-    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset, for a loader to fill.</param>
     /// <param name="outputScale">
-    /// Factor of the output projection's first weights: 1/√(number of layers) in a model.
+    /// Scale of the output projection's initial weights: 1/√(number of layers) in a model.
     /// </param>
-    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
     public S4dMixer(Device device, S4dMixerOptions options, Random? random, double outputScale = 1)
         : this(device, options, random, outputScale, null, null)
     {

@@ -29,13 +29,13 @@ public sealed class SelectiveSsm : Module, ILayer
     private readonly MambaMixerOptions _options;
 
     /// <summary>Makes the layer.</summary>
-    /// <param name="device">Where the weights live.</param>
+    /// <param name="device">Device that holds the weights.</param>
     /// <param name="options">
     /// Sizes and first values. The width of the model matters only for what is not set: the inner width and the rank of
     /// Δ. What belongs to convolution and outer projections is ignored.
     /// </param>
-    /// <param name="random">Source of the first weights; null leaves them unset, for a loader to fill.</param>
-    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <param name="random">Random source of the initial weights; null leaves them unset, for a loader to fill.</param>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
     public SelectiveSsm(Device device, MambaMixerOptions options, Random? random)
         : this(device, options, random, null)
     {
@@ -114,7 +114,7 @@ public sealed class SelectiveSsm : Module, ILayer
     /// <summary>Selects and scans whole sequences from a state of zeros.</summary>
     /// <param name="x">Shape [batch, length, innerDim].</param>
     /// <param name="z">A gate in the shape of x; <c>default</c>: the output is not gated.</param>
-    /// <param name="segments">Packed sequences, which never see each other; null: one sequence a row.</param>
+    /// <param name="segments">Packed sequences, which stay independent; null: one sequence per row.</param>
     /// <returns>The shape of x.</returns>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
     public DeviceArray Forward(DeviceArray x, DeviceArray z = default, Segments? segments = null) =>

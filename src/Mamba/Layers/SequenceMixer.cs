@@ -31,7 +31,7 @@ namespace Mamba.Layers;
 public abstract class SequenceMixer : Module, ILayer
 {
     /// <summary>Makes a mixer.</summary>
-    /// <param name="device">Where its parameters live.</param>
+    /// <param name="device">Device that holds the parameters.</param>
     protected SequenceMixer(Device device)
         : base(device)
     {
@@ -51,7 +51,7 @@ public abstract class SequenceMixer : Module, ILayer
     /// What came before; read, and left as it is after the last token. One sequence for each row of the batch, or for
     /// each segment. Null: the sequences begin here and their end is not kept.
     /// </param>
-    /// <param name="segments">Packed sequences, which never see each other; null: one sequence a row.</param>
+    /// <param name="segments">Packed sequences, which stay independent; null: one sequence per row.</param>
     /// <returns>Shape [batch, length, modelDim].</returns>
     /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
     public abstract DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null);
@@ -86,7 +86,7 @@ public abstract class SequenceMixer : Module, ILayer
     /// <typeparam name="TOptions">Kind of options.</typeparam>
     /// <param name="options">The options.</param>
     /// <returns>The same.</returns>
-    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
     protected static TOptions Valid<TOptions>(TOptions options)
         where TOptions : MixerOptions
     {
