@@ -7,11 +7,13 @@ using Mamba.StateSpace;
 
 namespace Mamba.Layers;
 
-/// <summary>The Mamba-2 mixer: heads that share one decay each, computed as a state-space dual.</summary>
+/// <summary>
+/// The Mamba-2 mixer: each head has one scalar decay, and the scan is computed as a state-space dual (SSD).
+/// </summary>
 /// <remarks>
-/// Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 7. The input projection's rows are
-/// [z0, x0, z, x, B, C, Δ]; z0 and x0, a gated MLP beside the state-space part, are there only when
-/// <see cref="Mamba2MixerOptions.SsmDim"/> is less than the inner width, and z only where there is a gate.
+/// Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 7. The rows of the input projection are [z0, x0,
+/// z, x, B, C, Δ]. z0 and x0 belong to a gated MLP beside the state-space part; they exist only if
+/// <see cref="Mamba2MixerOptions.SsmDim"/> is less than the inner width. z exists only with a gate.
 /// </remarks>
 /// <example>
 /// <code>
@@ -38,7 +40,8 @@ public sealed class Mamba2Mixer : RecurrentMixer
     }
 
     /// <summary>
-    /// Makes a mixer that has the projections and norm of one mixer, and all of the core of another but A; null: its own.
+    /// Makes a mixer that shares another mixer's projections and norm, and the core of a third one except A. Null:
+    /// makes its own.
     /// </summary>
     private Mamba2Mixer(
         Device device,
@@ -81,7 +84,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
             new Linear(device, options.InnerDim, options.ModelDim, options.Bias, random, outputScale));
     }
 
-    /// <summary>Makes z, where there is a gate, x, B, C and Δ of the input.</summary>
+    /// <summary>Projects the input to z (if there is a gate), x, B, C and Δ.</summary>
     public override Linear InProjection { get; }
 
     /// <summary>Added to Δ before softplus, shape [heads].</summary>
@@ -90,23 +93,23 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <summary>log(-A), shape [heads].</summary>
     public Parameter ALog { get; }
 
-    /// <summary>The skip connection, shape [heads], or [ssmDim] when it has a value per channel.</summary>
+    /// <summary>The skip connection, shape [heads], or [ssmDim] with one value per channel.</summary>
     public Parameter D { get; }
 
-    /// <summary>The weights of the norm, shape [ssmDim]; null where there is no norm.</summary>
+    /// <summary>The weights of the norm, shape [ssmDim]; null if absent.</summary>
     public Parameter? Norm { get; }
 
     /// <inheritdoc/>
     public override Linear OutProjection { get; }
 
-    /// <summary>The mixer without projections, gate and norm: convolution and state-space dual.</summary>
-    /// <param name="xbc">x, B and C side by side, before the convolution: shape [batch, length, convDim].</param>
+    /// <summary>The mixer without projections, gate and norm: the convolution and the state-space dual.</summary>
+    /// <param name="xbc">x, B and C concatenated, before the convolution: shape [batch, length, convDim].</param>
     /// <param name="delta">Δ before bias and softplus, shape [batch, length, heads].</param>
-    /// <param name="z">A gate, shape [batch, length, ssmDim]; <c>default</c>: the output is not gated.</param>
+    /// <param name="z">A gate, shape [batch, length, ssmDim]; <c>default</c> disables it.</param>
     /// <param name="state">As in <see cref="RecurrentMixer.Forward"/>.</param>
     /// <param name="segments">As in <see cref="RecurrentMixer.Forward"/>.</param>
     /// <returns>Shape [batch, length, ssmDim].</returns>
-    /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or the state's batch does not fit.</exception>
     public DeviceArray Core(
         DeviceArray xbc,
         DeviceArray delta,
@@ -137,7 +140,9 @@ public sealed class Mamba2Mixer : RecurrentMixer
         in Operands operands, DeviceArray hidden, StateSlots? slots) =>
         Functions.SsdStep(Inputs(operands), hidden, slots);
 
-    /// <summary>Gate and norm, and the MLP part, whose z and x are the first columns of what is projected.</summary>
+    /// <summary>
+    /// Applies gate and norm, and prepends the MLP part, whose z0 and x0 are the first columns of the projection.
+    /// </summary>
     private protected override DeviceArray Finish(DeviceArray y, DeviceArray projected)
     {
         if (Norm is not null && !_options.Gate)
@@ -160,7 +165,9 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <summary>Channels of the MLP part.</summary>
     private int MlpDim => _options.InnerDim - _options.SsmDim;
 
-    /// <summary>z, which the norm applies, or the core if there is no norm; <c>default</c>: there is no gate.</summary>
+    /// <summary>
+    /// The gate z, applied by the norm, or by the core without a norm; <c>default</c> without a gate.
+    /// </summary>
     private DeviceArray Gate(DeviceArray projected) =>
         _options.Gate ? projected.Slice(2 * MlpDim, _options.SsmDim) : default;
 
@@ -185,7 +192,9 @@ public sealed class Mamba2Mixer : RecurrentMixer
         };
     }
 
-    /// <summary>A = -U(1, 16) for every head.</summary>
+    /// <summary>
+    /// Writes log(-A) with -A uniform in <see cref="Mamba2MixerOptions.AInitRange"/>, one value per head.
+    /// </summary>
     private void LogOfUniform(Span<float> values, Random random)
     {
         (double low, double high) = _options.AInitRange;

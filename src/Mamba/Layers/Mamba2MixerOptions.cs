@@ -3,7 +3,7 @@ using Mamba.Devices;
 namespace Mamba.Layers;
 
 /// <summary>The sizes and options of a <see cref="Mamba2Mixer"/>.</summary>
-/// <remarks>The defaults are those of the original module.</remarks>
+/// <remarks>The defaults are those of the published implementation.</remarks>
 /// <example>
 /// <code>
 /// Mamba2MixerOptions options = new() { ModelDim = 256, StateDim = 128, HeadDim = 64 };
@@ -15,15 +15,13 @@ public sealed record Mamba2MixerOptions : MixerOptions
     private readonly int? _innerDim;
     private readonly int? _ssmDim;
 
-    /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
+    /// <summary>Inner width of the mixer, E; 2·D unless set.</summary>
     public int InnerDim { get => _innerDim ?? (2 * ModelDim); init => _innerDim = value; }
 
-    /// <summary>
-    /// How much of the inner width the state-space part takes; all unless set. The rest is a gated MLP.
-    /// </summary>
+    /// <summary>Width of the state-space part; E unless set. The other E - SsmDim channels are a gated MLP.</summary>
     public int SsmDim { get => _ssmDim ?? InnerDim; init => _ssmDim = value; }
 
-    /// <summary>States, N.</summary>
+    /// <summary>States per head, N.</summary>
     public int StateDim { get; init; } = 128;
 
     /// <summary>Width of a head, P.</summary>
@@ -41,24 +39,24 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <summary>Whether the convolution has a bias.</summary>
     public bool ConvBias { get; init; } = true;
 
-    /// <summary>Whether D has a value for every channel of a head instead of one for the head.</summary>
+    /// <summary>Whether D has one value per channel; if false, one per head.</summary>
     public bool DPerChannel { get; init; }
 
     /// <summary>
-    /// Whether the output is gated by <c>silu(z)</c>; if not, the input projection makes no z, and the norm, if there
-    /// is one, is a plain one over all channels. The MLP beside the state-space part keeps its own gate.
+    /// Whether the output is gated by <c>silu(z)</c>. If false, the input projection makes no z, and the norm, if any,
+    /// is a plain RMS norm over all channels. The MLP beside the state-space part keeps its gate.
     /// </summary>
     public bool Gate { get; init; } = true;
 
     /// <summary>Whether the output is normalised.</summary>
     public bool Norm { get; init; } = true;
 
-    /// <summary>Whether the norm comes before the gate instead of after it.</summary>
+    /// <summary>Whether the norm is applied before the gate; if false, after it.</summary>
     public bool NormBeforeGate { get; init; }
 
     /// <summary>
-    /// Whether the gated norm runs over all channels instead of over each group of E/G, as Hugging Face's Mamba-2 has
-    /// it. The two differ only for more than one group.
+    /// Whether the gated norm runs over all channels, as in Hugging Face's Mamba-2; if false, over each group of E/G.
+    /// The two differ only for more than one group.
     /// </summary>
     public bool UngroupedNorm { get; init; }
 
@@ -74,19 +72,19 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <summary>Lower clamp of the initial Δ.</summary>
     public double TimeStepFloor { get; init; } = 1e-4;
 
-    /// <summary>Least Δ, always.</summary>
+    /// <summary>Lower limit of Δ in every forward pass.</summary>
     public float DeltaMin { get; init; }
 
-    /// <summary>Largest Δ, always.</summary>
+    /// <summary>Upper limit of Δ in every forward pass.</summary>
     public float DeltaMax { get; init; } = float.PositiveInfinity;
 
-    /// <summary>Range of -A at the start of training.</summary>
+    /// <summary>Range of the initial -A.</summary>
     public (double Low, double High) AInitRange { get; init; } = (1, 16);
 
     /// <summary>Whether the state before the first token is learned; if false, it is zero.</summary>
     public bool LearnableInitialState { get; init; }
 
-    /// <summary>Tokens that are computed with at once, Q; 0: the library's choice. It changes no result.</summary>
+    /// <summary>Tokens per chunk, Q; 0 lets the library choose. It does not change the result.</summary>
     public int ChunkLength { get; init; }
 
     /// <summary>Number of heads, H.</summary>

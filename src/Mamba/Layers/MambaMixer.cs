@@ -6,7 +6,7 @@ using Mamba.Orders;
 
 namespace Mamba.Layers;
 
-/// <summary>The Mamba-1 mixer: a gated, convolved, selective scan between two projections.</summary>
+/// <summary>The Mamba-1 mixer: convolution, selective scan and gate between two projections.</summary>
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4 and Algorithm 2.</remarks>
 /// <example>
 /// <code>
@@ -35,7 +35,8 @@ public sealed class MambaMixer : RecurrentMixer
     }
 
     /// <summary>
-    /// Makes a mixer that has the projections of one mixer, and all of the core of another but A; null: its own.
+    /// Makes a mixer that shares another mixer's projections, and the core of a third one except A. Null: makes its
+    /// own.
     /// </summary>
     private MambaMixer(
         Device device,
@@ -62,11 +63,11 @@ public sealed class MambaMixer : RecurrentMixer
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
     }
 
-    /// <summary>Makes x of the input, and z where there is a gate.</summary>
+    /// <summary>Projects the input to x, and to z if there is a gate.</summary>
     public override Linear InProjection { get; }
 
     /// <summary>
-    /// The selective state-space model between convolution and output projection. Its parameters are named as the
+    /// The selective state-space model between convolution and output projection. Its parameters are named like the
     /// mixer's own: <c>x_projection.weight</c>, <c>dt_projection.weight</c>, <c>a_log</c>, <c>d</c>.
     /// </summary>
     public SelectiveSsm Ssm { get; }
@@ -74,15 +75,13 @@ public sealed class MambaMixer : RecurrentMixer
     /// <inheritdoc/>
     public override Linear OutProjection { get; }
 
-    /// <summary>
-    /// The mixer without its projections: convolution, selection, scan, and the gate if there is one.
-    /// </summary>
+    /// <summary>The mixer without its projections: convolution, selection, scan, and the gate, if any.</summary>
     /// <param name="x">Shape [batch, length, innerDim].</param>
-    /// <param name="z">The gate, of the same shape; <c>default</c>: the output is not gated.</param>
+    /// <param name="z">The gate, of the same shape; <c>default</c> disables it.</param>
     /// <param name="state">As in <see cref="RecurrentMixer.Forward"/>.</param>
     /// <param name="segments">As in <see cref="RecurrentMixer.Forward"/>.</param>
     /// <returns>Shape [batch, length, innerDim].</returns>
-    /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or the state's batch does not fit.</exception>
     public DeviceArray Core(
         DeviceArray x, DeviceArray z = default, LayerState? state = null, Segments? segments = null) =>
         Core(new Operands(x, z), state, segments);

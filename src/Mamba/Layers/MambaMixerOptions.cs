@@ -3,7 +3,7 @@ using Mamba.Devices;
 namespace Mamba.Layers;
 
 /// <summary>The sizes and options of a <see cref="MambaMixer"/>.</summary>
-/// <remarks>The defaults are those of the original module.</remarks>
+/// <remarks>The defaults are those of the published implementation.</remarks>
 /// <example>
 /// <code>
 /// MambaMixerOptions options = new() { ModelDim = 256, StateDim = 16, ConvWidth = 4 };
@@ -15,7 +15,7 @@ public sealed record MambaMixerOptions : MixerOptions
     private readonly int? _innerDim;
     private readonly int? _timeStepRank;
 
-    /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
+    /// <summary>Inner width of the mixer, E; 2·D unless set.</summary>
     public int InnerDim { get => _innerDim ?? (2 * ModelDim); init => _innerDim = value; }
 
     /// <summary>States per channel, N.</summary>
@@ -45,15 +45,13 @@ public sealed record MambaMixerOptions : MixerOptions
     /// <summary>Lower clamp of the initial Δ.</summary>
     public double TimeStepFloor { get; init; } = 1e-4;
 
-    /// <summary>Factor of the Δ projection's first weights.</summary>
+    /// <summary>Scale of the Δ projection's initial weights.</summary>
     public double TimeStepScale { get; init; } = 1;
 
-    /// <summary>Whether the Δ projection starts as a constant instead of uniform random weights.</summary>
+    /// <summary>Whether the Δ projection's initial weights are constant; if false, they are uniform random.</summary>
     public bool ConstantTimeStepWeights { get; init; }
 
-    /// <summary>
-    /// ε of the weightless norms on Δ, B and C that Falcon-Mamba adds; null: there are none.
-    /// </summary>
+    /// <summary>ε of the norms without weights that Falcon-Mamba applies to Δ, B and C; null disables them.</summary>
     public float? ParameterNormEpsilon { get; init; }
 
     /// <summary>Whether the state before the first token is learned; if false, it is zero.</summary>

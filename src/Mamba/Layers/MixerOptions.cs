@@ -2,10 +2,10 @@ using Mamba.Devices;
 
 namespace Mamba.Layers;
 
-/// <summary>The sizes and options of a layer that mixes tokens; a list of them is a model's schedule.</summary>
+/// <summary>The sizes and options of a layer that mixes tokens; a list of them defines the layers of a model.</summary>
 /// <remarks>
-/// Options of your own make a mixer of your own, and stand in a model's schedule beside the others: such a model is
-/// trained, generates and keeps its state as any other, but no published format can express it.
+/// Derive from this class to put your own mixer into a model. Training, generation and states work as for built-in
+/// mixers, but the model cannot be saved in a published checkpoint format.
 /// </remarks>
 /// <example>
 /// <code>
@@ -25,7 +25,7 @@ public abstract record MixerOptions
 
     /// <summary>Throws on the first invalid option and names it.</summary>
     /// <exception cref="ArgumentException">
-    /// A size is not positive, a range is empty, or widths do not divide.
+    /// A size is not positive, a range is empty, or one width does not divide another.
     /// </exception>
     public abstract void Validate();
 
@@ -39,15 +39,15 @@ public abstract record MixerOptions
     public abstract SequenceMixer Create(Device device, Random? random, double outputScale = 1);
 
     /// <summary>
-    /// What decides the shape and the meaning of the layer's state, in words that do not depend on the culture: layers
-    /// with the same words can use each other's states and saved states.
+    /// Describes the shape and meaning of the layer's state, independent of culture. Layers with equal descriptions can
+    /// use each other's states and saved states.
     /// </summary>
     /// <returns>
-    /// The name of the class and the width, unless it is overridden. Name in it every option that decides the state.
+    /// By default the name of the class and the width. An override must include every option that affects the state.
     /// </returns>
     public virtual string DescribeState() => FormattableString.Invariant($"{GetType().FullName} (width {ModelDim})");
 
-    /// <summary>Throws unless the width of the model, and twice the width inside the mixer, can be.</summary>
+    /// <summary>Throws unless the model's width and twice the inner width are valid array widths.</summary>
     private protected void RequireWidths(int? innerDim)
     {
         Setting.RequirePositive(ModelDim, nameof(ModelDim));

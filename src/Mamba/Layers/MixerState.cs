@@ -5,10 +5,10 @@ using Mamba.Operations;
 
 namespace Mamba.Layers;
 
-/// <summary>What a Mamba mixer remembers: the convolution's last inputs, and h.</summary>
+/// <summary>The state of a Mamba mixer: the last inputs of the convolution, and h.</summary>
 /// <remarks>
-/// A sequence that has read nothing is fresh: its h is the mixer's learned initial state as it is when the first tokens
-/// are read, not a copy of it from before, so that a tape carries a gradient to it.
+/// A sequence that has read no tokens is fresh: its h is the mixer's learned initial state. That state is read with the
+/// first tokens, not copied earlier, so that a tape carries a gradient to it.
 /// </remarks>
 /// <example>
 /// <code>
@@ -25,7 +25,7 @@ public sealed class MixerState : LayerState
     private bool[] _fresh;
     private int _uploads;
 
-    /// <summary>Makes a state of sequences that have not begun.</summary>
+    /// <summary>Makes a state in which all sequences are fresh.</summary>
     /// <param name="mixer">The layer.</param>
     /// <param name="batch">Number of sequences.</param>
     internal MixerState(RecurrentMixer mixer, int batch)
@@ -43,18 +43,18 @@ public sealed class MixerState : LayerState
     public DeviceArray Window => Arrays[WindowIndex];
 
     /// <summary>
-    /// h: shape [batch, states, channels] in Mamba-1 and real S4D, [batch, 2, states, channels] in complex S4D, where
-    /// real parts come first, [batch, heads, headDim, states] in Mamba-2.
+    /// h: shape [batch, states, channels] in Mamba-1 and real S4D; [batch, 2, states, channels] in complex S4D, real
+    /// parts first; [batch, heads, headDim, states] in Mamba-2.
     /// </summary>
     public DeviceArray Hidden => Arrays[HiddenIndex];
 
     /// <inheritdoc/>
     protected internal override bool CanRecord => true;
 
-    /// <summary>The window's own memory, for a step.</summary>
+    /// <summary>The state's own memory of the window, for an in-place step.</summary>
     internal DeviceArray WindowInPlace => InPlace(WindowIndex);
 
-    /// <summary>Whether the state is of a layer with these shapes, on its device.</summary>
+    /// <summary>Whether the state belongs to a layer with these shapes on its device.</summary>
     internal bool Fits(RecurrentMixer mixer) =>
         Device == mixer.Device
         && _mixer.HiddenShape == mixer.HiddenShape
@@ -62,8 +62,8 @@ public sealed class MixerState : LayerState
         && _mixer.Convolution.Channels == mixer.Convolution.Channels;
 
     /// <summary>
-    /// Makes this the state of the mixer that reads next, from whose initial state fresh rows begin: of another model
-    /// of the same kind, perhaps.
+    /// Assigns the state to the mixer that reads next. Fresh rows start from that mixer's initial state; the mixer may
+    /// belong to another model with equal sizes.
     /// </summary>
     /// <param name="mixer">The mixer.</param>
     protected internal override void BeginWith(SequenceMixer mixer)
@@ -77,7 +77,7 @@ public sealed class MixerState : LayerState
         }
     }
 
-    /// <summary>h before the next token, with what is learned in place of fresh rows.</summary>
+    /// <summary>h before the next token, with the learned initial state in fresh rows.</summary>
     internal DeviceArray HiddenBefore()
     {
         int fresh = _mixer.InitialState is not null && IsUntouched ? _fresh.Count(isFresh => isFresh) : 0;
@@ -86,7 +86,7 @@ public sealed class MixerState : LayerState
             : WithFreshRows(_mixer.InitialState!.Value);
     }
 
-    /// <summary>h's own memory, for a step.</summary>
+    /// <summary>The state's own memory of h, for an in-place step.</summary>
     /// <param name="slots">The sequences that step; null: all.</param>
     internal DeviceArray HiddenInPlace(StateSlots? slots)
     {
@@ -115,7 +115,7 @@ public sealed class MixerState : LayerState
         }
     }
 
-    /// <summary>Moves on by some tokens.</summary>
+    /// <summary>Takes over the window and h after a sequence; no row is fresh any more.</summary>
     internal void Advance(DeviceArray window, DeviceArray hidden)
     {
         Take(window, hidden);
@@ -176,14 +176,14 @@ public sealed class MixerState : LayerState
     /// <inheritdoc/>
     protected override void Viewed() => Note(FreshRows());
 
-    /// <summary>Whether the caller has not written another h.</summary>
+    /// <summary>Whether h was not uploaded by the caller since freshness was recorded.</summary>
     private bool IsUntouched => Hidden.Storage.Uploads == _uploads;
 
     private bool[] FreshRows() => IsUntouched ? [.. _fresh] : new bool[Batch];
 
     private void Note(bool[] fresh) => (_fresh, _uploads) = (fresh, Hidden.Storage.Uploads);
 
-    /// <summary>Puts what is learned in place of some rows of h, with gradients to both.</summary>
+    /// <summary>Replaces fresh rows of h by the learned initial state, with gradients to both.</summary>
     private DeviceArray WithFreshRows(DeviceArray initial)
     {
         int width = (int)initial.Shape.Count;

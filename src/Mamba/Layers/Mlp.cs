@@ -16,12 +16,12 @@ public sealed class Mlp : Module, ILayer
     /// <summary>Makes the layer.</summary>
     /// <param name="device">Device that holds the weights.</param>
     /// <param name="modelDim">Width of the model.</param>
-    /// <param name="hiddenDim">Width inside.</param>
+    /// <param name="hiddenDim">Hidden width.</param>
     /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
-    /// <param name="bias">Whether there are biases.</param>
-    /// <param name="tanh">Whether GELU is approximated by tanh: <see cref="Functions.GeluTanh"/>.</param>
+    /// <param name="bias">Whether to add biases.</param>
+    /// <param name="tanh">Whether to use the tanh approximation of GELU: <see cref="Functions.GeluTanh"/>.</param>
     /// <param name="outputScale">Scale of the second projection's initial weights.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The width inside is below 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The hidden width is below 1.</exception>
     public Mlp(
         Device device,
         int modelDim,
@@ -41,7 +41,7 @@ public sealed class Mlp : Module, ILayer
     /// <summary>W₁ and b₁.</summary>
     public Linear In { get; }
 
-    /// <summary>W₂ and b₂, back to the model's width.</summary>
+    /// <summary>W₂ and b₂, the projection back to the model's width.</summary>
     public Linear Out { get; }
 
     /// <summary>Computes the layer for every token.</summary>

@@ -5,13 +5,13 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>
-/// A part of a model: parameters and buffers with stable names, and parts of its own. It holds weights, never what it
-/// has read of a sequence: that is a <see cref="LayerState"/>.
+/// A part of a model: parameters and buffers with stable names, and nested parts. It holds weights only; the state of a
+/// sequence is a <see cref="LayerState"/>.
 /// </summary>
 /// <remarks>
-/// A layer of your own derives from this class, makes its weights in its constructor by <see cref="AddParameter"/>, its
-/// parts by <see cref="AddModule{TModule}(string, TModule)"/>, and computes with <see cref="Autograd.Functions"/>. It has
-/// no backward pass and no code for saving.
+/// To write a layer, derive from this class, create weights with <see cref="AddParameter"/> and parts with
+/// <see cref="AddModule{TModule}(string, TModule)"/> in the constructor, and compute with
+/// <see cref="Autograd.Functions"/>. Gradients and saving need no further code.
 /// </remarks>
 /// <example>
 /// <code>
@@ -37,28 +37,28 @@ public abstract class Module : IDisposable
         Device = device;
     }
 
-    /// <summary>Where the parameters live.</summary>
+    /// <summary>The device that holds the parameters.</summary>
     public Device Device { get; }
 
     /// <summary>
-    /// All parameters with their names, such as <c>blocks.0.mixer.in_projection.weight</c>, in the order of the names
-    /// in the code. One that is shared appears once, under its first name.
+    /// All parameters with their names, such as <c>blocks.0.mixer.in_projection.weight</c>, in the order in which they
+    /// were added, a module's own before those of its parts. A shared part appears once, under its first name.
     /// </summary>
     public IEnumerable<(string Name, Parameter Parameter)> Parameters => Modules.Prepend((Name: "", Module: this))
         .SelectMany(named => named.Module._parameters.Select(own => (
             named.Name.Length > 0 ? $"{named.Name}.{own.Name}" : own.Name, own.Parameter)));
 
     /// <summary>
-    /// All buffers with their names, as <see cref="Parameters"/> has the parameters: values that are saved with the
-    /// module, and that no optimiser changes.
+    /// All buffers with their names, ordered as <see cref="Parameters"/>. Buffers are saved with the module, but no
+    /// optimiser changes them.
     /// </summary>
     public IEnumerable<(string Name, DeviceArray Buffer)> Buffers => Modules.Prepend((Name: "", Module: this))
         .SelectMany(named => named.Module._buffers.Select(own => (
             named.Name.Length > 0 ? $"{named.Name}.{own.Name}" : own.Name, own.Buffer)));
 
     /// <summary>
-    /// All parts at any depth with their names, such as <c>blocks.0.mixer.in_projection</c>. One that is shared appears
-    /// once, under its first name.
+    /// All nested parts with their names, such as <c>blocks.0.mixer.in_projection</c>. A shared part appears once,
+    /// under its first name.
     /// </summary>
     public IEnumerable<(string Name, Module Module)> Modules
     {
@@ -84,30 +84,30 @@ public abstract class Module : IDisposable
         }
     }
 
-    /// <summary>Whether a tape records what the calling thread computes on the device.</summary>
+    /// <summary>Whether a tape records the operations of the calling thread on the device.</summary>
     protected bool IsRecording => Device.Tape is not null;
 
     /// <summary>
-    /// Whether the module is computed again on the way back (<c>Functions.Recompute</c>): it writes no buffers then.
+    /// Whether the module is being recomputed in the backward pass (<c>Functions.Recompute</c>). It must not write
+    /// buffers then.
     /// </summary>
     protected bool IsRepeating => Device.Tape is { IsRepeating: true };
 
-    /// <summary>Number of weights.</summary>
+    /// <summary>Total number of weights.</summary>
     public long ParameterCount => Parameters.Sum(named => (long)named.Parameter.Value.Shape.Count);
 
     /// <summary>
-    /// Stores all matrices, of projections and embeddings, in fewer bits: less memory, and less of it to read for a
-    /// step. They can no longer be trained; other parameters, those of adapters among them, stay as they are.
+    /// Stores the matrices of projections and embeddings in fewer bits, which saves memory, and bandwidth in each step.
+    /// These matrices can no longer be trained. All other parameters, including adapters, are unchanged.
     /// </summary>
     /// <param name="precision">
-    /// How they are stored. Matrices whose rows blocks of 32 do not fill are stored as bfloat16 where blocks are asked
-    /// for.
+    /// The precision. If it is a block format, matrices whose rows are not a multiple of 32 become bfloat16.
     /// </param>
     /// <exception cref="NotSupportedException">The device has no arrays of this precision.</exception>
     /// <exception cref="ArithmeticException">
-    /// A weight, which is named, does not fit the precision: nothing has changed.
+    /// A weight does not fit the precision; the message names it. Nothing has changed.
     /// </exception>
-    /// <exception cref="InvalidOperationException">Weights were never set: nothing has changed.</exception>
+    /// <exception cref="InvalidOperationException">Weights were never set. Nothing has changed.</exception>
     public void Narrow(Precision precision = Precision.BFloat16)
     {
         HashSet<Parameter> matrices = [.. NarrowParameters];
@@ -129,7 +129,7 @@ public abstract class Module : IDisposable
         .Where(named => named.Parameter.Decays)
         .Select(named => named.Parameter);
 
-    /// <summary>Whether what decays is matrices that can be stored in fewer bits.</summary>
+    /// <summary>Whether the decaying parameters are matrices that can be stored in fewer bits.</summary>
     private protected virtual bool CanNarrow => true;
 
     /// <summary>Sets all gradients to zero.</summary>
@@ -142,8 +142,7 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>
-    /// Frees the parameters and buffers, also those of parts; a part that is shared is freed with the first of its
-    /// owners.
+    /// Frees the parameters and buffers of this module and its parts. A shared part is freed with its first owner.
     /// </summary>
     public void Dispose()
     {
@@ -165,16 +164,16 @@ public abstract class Module : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Makes a parameter: weights that training changes.</summary>
-    /// <param name="name">Its name in this module, which nothing else in it has.</param>
-    /// <param name="shape">Its sizes.</param>
-    /// <param name="initial">Writes the first values; null leaves them unset, for a loader to fill.</param>
+    /// <summary>Makes a parameter, whose weights training changes.</summary>
+    /// <param name="name">Its name, unique in this module.</param>
+    /// <param name="shape">Its shape.</param>
+    /// <param name="initial">Writes the initial values; null leaves them unset, for a loader to fill.</param>
     /// <param name="decays">Whether weight decay applies.</param>
     /// <returns>The parameter.</returns>
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
     /// <exception cref="InsufficientMemoryException">The device's memory does not suffice.</exception>
     /// <exception cref="NotSupportedException">
-    /// There are first values for more elements than an array of .NET holds.
+    /// There are initial values for more elements than a .NET array can hold.
     /// </exception>
     protected Parameter AddParameter(string name, Shape shape, Initializer? initial, bool decays = false)
     {
@@ -185,19 +184,19 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>
-    /// Makes a buffer: values that are saved and loaded with the parameters and that no optimiser changes, such as
-    /// running statistics. The module itself writes them.
+    /// Makes a buffer, such as running statistics: values that are saved and loaded with the parameters, and that no
+    /// optimiser changes. The module itself updates them.
     /// </summary>
-    /// <param name="name">Its name in this module, which nothing else in it has.</param>
-    /// <param name="shape">Its sizes.</param>
-    /// <param name="initial">Writes the first values; null: zeros.</param>
-    /// <returns>The buffer, float32, which this module frees.</returns>
+    /// <param name="name">Its name, unique in this module.</param>
+    /// <param name="shape">Its shape.</param>
+    /// <param name="initial">Writes the initial values; null: zeros.</param>
+    /// <returns>The float32 buffer, which this module frees.</returns>
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
     /// <exception cref="InsufficientMemoryException">The device's memory does not suffice.</exception>
-    /// <exception cref="NotSupportedException">It has more elements than an array of .NET holds.</exception>
+    /// <exception cref="NotSupportedException">It has more elements than a .NET array can hold.</exception>
     /// <remarks>
-    /// A layer that is run again on the way back sees <see cref="IsRepeating"/>. A training step that is skipped does
-    /// not put buffers back.
+    /// <see cref="IsRepeating"/> is true while a layer is recomputed in the backward pass. Skipping a training step
+    /// does not restore buffers.
     /// </remarks>
     protected DeviceArray AddBuffer(string name, Shape shape, Initializer? initial = null)
     {
@@ -207,15 +206,15 @@ public abstract class Module : IDisposable
         return buffer;
     }
 
-    /// <summary>The value of a parameter that may be null; <c>default</c> then.</summary>
+    /// <summary>The value of an optional parameter; <c>default</c> if it is null.</summary>
     /// <param name="parameter">The parameter.</param>
-    /// <returns>Its value, as functions take what is optional.</returns>
+    /// <returns>Its value, in the form in which functions take optional arrays.</returns>
     protected static DeviceArray Optional(Parameter? parameter) => parameter?.Value ?? default;
 
-    /// <summary>Throws unless an input has the width that a layer takes.</summary>
+    /// <summary>Throws unless an input has the layer's width.</summary>
     /// <param name="x">The input.</param>
-    /// <param name="width">The width, the size of the last axis.</param>
-    /// <exception cref="ArgumentException">It has another width, or is <c>default</c>.</exception>
+    /// <param name="width">The expected size of the last axis.</param>
+    /// <exception cref="ArgumentException">x has another width, or is <c>default</c>.</exception>
     protected void RequireWidth(DeviceArray x, int width)
     {
         DeviceArray.Require(nameof(x), x);
@@ -226,9 +225,9 @@ public abstract class Module : IDisposable
         }
     }
 
-    /// <summary>Adds a part. One part may have several owners, or names: its parameters count once.</summary>
+    /// <summary>Adds a part. A part may have several owners or names; its parameters count once.</summary>
     /// <typeparam name="TModule">Kind of part.</typeparam>
-    /// <param name="name">Its name in this module, which nothing else in it has.</param>
+    /// <param name="name">Its name, unique in this module.</param>
     /// <param name="module">The part, on the same device; this module frees it.</param>
     /// <returns>The part.</returns>
     /// <exception cref="ArgumentException">
@@ -242,12 +241,12 @@ public abstract class Module : IDisposable
         return Add(name, module);
     }
 
-    /// <summary>Adds a part whose parameters, buffers and parts are named as if they were this module's own.</summary>
+    /// <summary>Adds a part whose parameters, buffers and parts are named like this module's own.</summary>
     /// <typeparam name="TModule">Kind of part.</typeparam>
     /// <param name="module">The part, on the same device; this module frees it.</param>
     /// <returns>The part.</returns>
     /// <exception cref="ArgumentException">
-    /// One of its names is taken, it is on another device, or this module is a part of it.
+    /// One of its names is taken, the part is on another device, or this module is a part of it.
     /// </exception>
     protected TModule AddModule<TModule>(TModule module)
         where TModule : Module
@@ -295,10 +294,12 @@ public abstract class Module : IDisposable
         module.Dispose();
     }
 
-    /// <summary>The name of a part that has only a number.</summary>
+    /// <summary>The name of a part in a list: its index.</summary>
     private protected static string NameOf(int index) => index.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>A layer as the part that it must be for its weights to be found, saved and freed.</summary>
+    /// <summary>
+    /// Returns the layer as a module. It must be one, so that its weights are found, saved and freed.
+    /// </summary>
     private protected static Module Part(ILayer layer, string name)
     {
         ArgumentNullException.ThrowIfNull(layer, name);
@@ -308,7 +309,7 @@ public abstract class Module : IDisposable
             name);
     }
 
-    /// <summary>The names of parameters, buffers and parts, without those within parts.</summary>
+    /// <summary>Names of this module's own parameters, buffers and parts, not of nested ones.</summary>
     private IEnumerable<string> Names =>
     [
         .. _parameters.Select(own => own.Name),

@@ -3,8 +3,8 @@ using Mamba.Devices;
 
 namespace Mamba.Layers;
 
-/// <summary>Parts of one kind, whose names are their numbers: <c>blocks.0</c>, <c>blocks.1</c>, ...</summary>
-/// <typeparam name="TModule">Kind of part.</typeparam>
+/// <summary>A list of parts of one type, named by index: <c>blocks.0</c>, <c>blocks.1</c>, ...</summary>
+/// <typeparam name="TModule">Type of the parts.</typeparam>
 /// <example>
 /// <code>
 /// using ModuleList&lt;Linear&gt; heads = new(device);
@@ -19,8 +19,8 @@ public sealed class ModuleList<TModule> : Module, IReadOnlyList<TModule>
     private readonly List<TModule> _parts = [];
 
     /// <summary>Makes a list.</summary>
-    /// <param name="device">Where its parts are.</param>
-    /// <param name="parts">The first parts; the list frees them.</param>
+    /// <param name="device">Device that holds the parts.</param>
+    /// <param name="parts">The initial parts; the list frees them.</param>
     /// <exception cref="ArgumentException">A part is on another device.</exception>
     public ModuleList(Device device, params ReadOnlySpan<TModule> parts)
         : base(device)
@@ -34,11 +34,11 @@ public sealed class ModuleList<TModule> : Module, IReadOnlyList<TModule>
     /// <summary>Number of parts.</summary>
     public int Count => _parts.Count;
 
-    /// <summary>A part.</summary>
-    /// <param name="index">Its number.</param>
+    /// <summary>The part at an index.</summary>
+    /// <param name="index">The index.</param>
     public TModule this[int index] => _parts[index];
 
-    /// <summary>Adds a part behind the others.</summary>
+    /// <summary>Appends a part.</summary>
     /// <param name="part">The part, on the same device; the list frees it.</param>
     /// <exception cref="ArgumentException">The part is on another device, or this list is a part of it.</exception>
     public void Add(TModule part) => _parts.Add(AddModule(NameOf(_parts.Count), part));

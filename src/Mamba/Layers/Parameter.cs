@@ -25,11 +25,13 @@ public sealed class Parameter
     /// <summary>The weights.</summary>
     public DeviceArray Value { get; private set; }
 
-    /// <summary>Whether weight decay applies: to matrices, not to A, D, Δ biases, norms and other biases.</summary>
+    /// <summary>
+    /// Whether weight decay applies. It applies to matrices, not to A, D, Δ biases, norms and other biases.
+    /// </summary>
     public bool Decays { get; }
 
-    /// <summary>Whether tapes follow this parameter. A frozen parameter has no gradient.</summary>
-    /// <exception cref="InvalidOperationException">Narrow weights are to be trained.</exception>
+    /// <summary>Whether tapes compute a gradient for this parameter; if false, it is frozen.</summary>
+    /// <exception cref="InvalidOperationException">Set to true for narrow weights.</exception>
     public bool IsTrainable
     {
         get => Value.Storage.IsTrainable;
@@ -47,14 +49,10 @@ public sealed class Parameter
         }
     }
 
-    /// <summary>
-    /// Whether these weights are frozen for one reason: they are narrow. Nobody has said that they shall be.
-    /// </summary>
+    /// <summary>Whether the weights are frozen only because they are narrow, and not by the caller.</summary>
     internal bool IsFrozenByNarrowing { get; private set; }
 
-    /// <summary>
-    /// The gradient that tapes have added up since it was last cleared; <c>default</c> if there was none yet.
-    /// </summary>
+    /// <summary>The gradient accumulated since it was last cleared; <c>default</c> if none exists yet.</summary>
     public DeviceArray Gradient => Value.Gradient;
 
     /// <summary>Sets the gradient to zero.</summary>
@@ -68,7 +66,7 @@ public sealed class Parameter
         }
     }
 
-    /// <summary>Throws, with the name of the parameter, if the weights were never set.</summary>
+    /// <summary>Throws if the weights were never set, and names the parameter.</summary>
     internal void RequireSet(string name)
     {
         if (Value.Storage.IsUnset)
@@ -80,7 +78,7 @@ public sealed class Parameter
     }
 
     /// <summary>
-    /// Throws, with the name of the parameter, if the weights were never set or one does not fit a precision.
+    /// Throws if the weights were never set or one does not fit a precision, and names the parameter.
     /// </summary>
     internal void RequireFit(Precision precision, string name)
     {
@@ -92,7 +90,7 @@ public sealed class Parameter
 
         if (precision is Precision.Float32 or Precision.BFloat16 || precision == Value.Precision)
         {
-            return; // every number fits
+            return; // every value fits
         }
 
         using DeviceScope scope = Value.Device.Scope();
@@ -113,8 +111,8 @@ public sealed class Parameter
     }
 
     /// <summary>
-    /// Stores the weights in another precision, as bfloat16 if blocks would not fill the rows. Narrow weights cannot be
-    /// trained; those that are float32 again can, unless they were frozen.
+    /// Stores the weights in another precision; bfloat16 replaces a block format whose blocks do not fill the rows.
+    /// Narrow weights cannot be trained. Weights stored as float32 again can, unless the caller froze them.
     /// </summary>
     internal void Narrow(Precision precision)
     {
@@ -125,7 +123,7 @@ public sealed class Parameter
         IsFrozenByNarrowing = canTrain && isNarrow;
     }
 
-    /// <summary>Stores the weights in another precision, in memory that takes the place of the former.</summary>
+    /// <summary>Stores the weights in another precision in new memory, and frees the old memory.</summary>
     private void Store(Precision precision)
     {
         if (Value.Precision == precision)
@@ -150,7 +148,7 @@ public sealed class Parameter
         }
         catch
         {
-            device.Release(stored); // a weight did not fit: the parameter stays as it was
+            device.Release(stored); // a weight did not fit: the parameter is unchanged
             throw;
         }
 

@@ -4,14 +4,16 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>Cuts images into patches and makes a token of each by a linear map.</summary>
-/// <remarks>Dosovitskiy et al., <see href="https://arxiv.org/abs/2010.11929"/>, eq. 1, without positions.</remarks>
+/// <summary>Patch embedding: cuts images into patches and projects each patch to a token.</summary>
+/// <remarks>
+/// Dosovitskiy et al., <see href="https://arxiv.org/abs/2010.11929"/>, eq. 1, without position embeddings.
+/// </remarks>
 public sealed class PatchEmbedding : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
     /// <param name="device">Device that holds the weights.</param>
-    /// <param name="channels">Channels of the images.</param>
-    /// <param name="size">Pixels of a patch down and across, of which heights and widths are multiples.</param>
+    /// <param name="channels">Image channels.</param>
+    /// <param name="size">Side of a square patch in pixels; it must divide height and width.</param>
     /// <param name="dim">Width of a token.</param>
     /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
     /// <param name="bias">Whether to add a bias.</param>
@@ -25,18 +27,20 @@ public sealed class PatchEmbedding : Module, ILayer
             "projection", new Linear(device, checked(size * size * channels), dim, bias, random));
     }
 
-    /// <summary>Pixels of a patch down and across.</summary>
+    /// <summary>Side of a patch in pixels.</summary>
     public int Size { get; }
 
     /// <summary>
-    /// Makes a token of a patch: its inputs are the pixels row by row, and the channels of each side by side.
+    /// Projects a patch to a token. Its inputs are the pixels row by row, with the channels of a pixel adjacent.
     /// </summary>
     public Linear Projection { get; }
 
-    /// <summary>Makes the tokens of images, row by row.</summary>
+    /// <summary>Computes the tokens of images, patches in row-major order.</summary>
     /// <param name="x">Shape [batch, height, width, channels].</param>
     /// <returns>Shape [batch, (height/size)·(width/size), dim].</returns>
-    /// <exception cref="ArgumentException">x has other axes, or the size does not divide them.</exception>
+    /// <exception cref="ArgumentException">
+    /// x does not have four axes, or the patch size does not divide height and width.
+    /// </exception>
     public DeviceArray Forward(DeviceArray x)
     {
         DeviceArray patches = Functions.Patches(x, Size, Size);

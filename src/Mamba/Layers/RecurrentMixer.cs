@@ -7,8 +7,8 @@ using Mamba.Orders;
 namespace Mamba.Layers;
 
 /// <summary>
-/// What the Mamba mixers and S4D have: two projections, and between them a causal convolution in front of a state-space
-/// core, with their state. A mixer adds its parameters and the operation over time.
+/// Base class of the Mamba mixers and S4D: two projections, with a causal convolution and a state-space core between
+/// them, and their state. A derived mixer adds its parameters and the scan.
 /// </summary>
 /// <example>
 /// <code>
@@ -21,11 +21,11 @@ public abstract class RecurrentMixer : SequenceMixer
 
     /// <summary>Makes the mixer.</summary>
     /// <param name="device">Device that holds the weights.</param>
-    /// <param name="convolution">The convolution; null if it is another mixer's.</param>
-    /// <param name="hidden">Shape of one sequence's h.</param>
+    /// <param name="convolution">The convolution; null: it is shared with <paramref name="core"/>.</param>
+    /// <param name="hidden">Shape of h for one sequence.</param>
     /// <param name="learnsInitialState">Whether h before the first token is learned.</param>
     /// <param name="random">Random source of the initial weights.</param>
-    /// <param name="core">The mixer whose convolution and initial state this one has, if it has none of its own.</param>
+    /// <param name="core">The mixer that shares its convolution and initial state; null: this one has its own.</param>
     private protected RecurrentMixer(
         Device device,
         DepthwiseConvolution? convolution,
@@ -42,27 +42,29 @@ public abstract class RecurrentMixer : SequenceMixer
             : null;
     }
 
-    /// <summary>Makes the operands of the core of the input, side by side.</summary>
+    /// <summary>Projects the input to the operands of the core, concatenated.</summary>
     public abstract Linear InProjection { get; }
 
-    /// <summary>Back to the model's width.</summary>
+    /// <summary>Projection back to the model's width.</summary>
     public abstract Linear OutProjection { get; }
 
-    /// <summary>The causal convolution: over x, in Mamba-2 over x, B and C.</summary>
+    /// <summary>The causal convolution: over x; in Mamba-2, over x, B and C.</summary>
     public DepthwiseConvolution Convolution { get; }
 
-    /// <summary>h before the first token, of the shape of one sequence's h; null: zero.</summary>
+    /// <summary>
+    /// The learned h before the first token, of the shape of one sequence's h; null: h starts at zero.
+    /// </summary>
     public Parameter? InitialState { get; private set; }
 
-    /// <summary>Shape of one sequence's h.</summary>
+    /// <summary>Shape of h for one sequence.</summary>
     internal Shape HiddenShape => _hidden;
 
     /// <summary>Width of the core's output.</summary>
     internal virtual int CoreDim => OutProjection.Weight.Value.Shape[1];
 
     /// <summary>
-    /// Makes the state before the first token trainable: in a mixer without one, it begins as zero, which changes
-    /// nothing.
+    /// Makes the initial state trainable. If the mixer has none, a new one starts at zero, which leaves the output
+    /// unchanged.
     /// </summary>
     /// <returns>The initial state.</returns>
     public Parameter LearnInitialState()
@@ -72,7 +74,7 @@ public abstract class RecurrentMixer : SequenceMixer
         return InitialState;
     }
 
-    /// <summary>Frees the initial state, if there is one: it is zero again.</summary>
+    /// <summary>Frees the initial state, if any; h then starts at zero.</summary>
     internal void ForgetInitialState()
     {
         if (InitialState is not null)
@@ -136,19 +138,19 @@ public abstract class RecurrentMixer : SequenceMixer
     public override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);
 
     /// <summary>
-    /// Makes a mixer with the projections and the norm of this one, and a core of its own or, with
-    /// <see cref="DirectionTying.AllButA"/>, an A of its own.
+    /// Makes a mixer that shares this one's projections and norm. It has its own core; with
+    /// <see cref="DirectionTying.AllButA"/> only its own A.
     /// </summary>
-    /// <param name="tying">What the two share.</param>
+    /// <param name="tying">What the two mixers share.</param>
     /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
-    /// <returns>The mixer, whose parameters are those that it does not share.</returns>
+    /// <returns>The mixer; its parameters are the ones it does not share.</returns>
     internal abstract RecurrentMixer CreateSibling(DirectionTying tying, Random? random);
 
-    /// <summary>Convolution and core over whole sequences in another order; neither gate nor norm.</summary>
-    /// <param name="order">The order in which the core reads the tokens.</param>
-    /// <param name="projected">The output of the input projection, tokens in their places.</param>
+    /// <summary>Applies convolution and core to whole sequences in another order, without gate and norm.</summary>
+    /// <param name="order">The order in which the core scans the tokens.</param>
+    /// <param name="projected">The output of the input projection, tokens in original order.</param>
     /// <param name="segments">Packed sequences, or null.</param>
-    /// <returns>The core's output, tokens in their places: [batch, length, <see cref="CoreDim"/>].</returns>
+    /// <returns>The core's output, tokens in original order: [batch, length, <see cref="CoreDim"/>].</returns>
     internal DeviceArray MixIn(ScanOrder order, DeviceArray projected, Segments? segments)
     {
         Operands operands = Split(projected) with { Z = default };
@@ -157,7 +159,7 @@ public abstract class RecurrentMixer : SequenceMixer
             return Mix(operands, null, segments, order).Y;
         }
 
-        // Padding passes through the convolution, too, so tokens are copied into their order before it.
+        // The convolution also reads padding, so tokens are reordered before it.
         Operands read = operands with
         {
             X = Functions.Reorder(operands.X, order, segments),
@@ -166,36 +168,36 @@ public abstract class RecurrentMixer : SequenceMixer
         return Functions.Restore(Mix(read, null, segments).Y, order, segments);
     }
 
-    /// <summary>Gate and norm of a core's output that has neither.</summary>
+    /// <summary>Applies gate and norm to the output of a core that applied neither.</summary>
     internal DeviceArray GateAndNorm(DeviceArray y, DeviceArray projected)
     {
         DeviceArray z = Split(projected).Z;
         return Finish(z.Exists ? Functions.Gate(y, z) : y, projected);
     }
 
-    /// <summary>Cuts the output of the input projection: x, and z if there is a gate.</summary>
+    /// <summary>Splits the input projection's output into x, and z if there is a gate.</summary>
     private protected virtual Operands Split(DeviceArray projected)
     {
         int inner = Convolution.Channels;
         return new(projected.Slice(0, inner), projected.Shape.Width > inner ? projected.Slice(inner, inner) : default);
     }
 
-    /// <summary>The operation over the time of whole sequences.</summary>
+    /// <summary>The core over whole sequences.</summary>
     /// <param name="operands">The operands, x after the convolution.</param>
     /// <param name="hidden">h before the first token; <c>default</c>: zero.</param>
     /// <param name="segments">Packed sequences, or null.</param>
-    /// <param name="order">The order in which time visits the tokens, a permutation; null: as they stand.</param>
+    /// <param name="order">The order in which the core scans the tokens, a permutation; null: as stored.</param>
     /// <returns>The output, and h after the last token.</returns>
     private protected abstract (DeviceArray Y, DeviceArray Hidden) Scan(
         in Operands operands, DeviceArray hidden, Segments? segments, ScanOrder? order);
 
-    /// <summary>The same operation for one token of every sequence.</summary>
+    /// <summary>The core for one token of each sequence.</summary>
     /// <param name="operands">The operands, x after the convolution.</param>
-    /// <param name="hidden">h before the token, which becomes h after it.</param>
-    /// <param name="slots">The rows of h that the sequences have; null: one for each, in their order.</param>
+    /// <param name="hidden">h before the token; replaced by h after it.</param>
+    /// <param name="slots">The rows of h that belong to the sequences; null: all, in order.</param>
     private protected abstract DeviceArray ScanStep(in Operands operands, DeviceArray hidden, StateSlots? slots);
 
-    /// <summary>What stands between the core and the output projection.</summary>
+    /// <summary>The operations between the core and the output projection.</summary>
     private protected virtual DeviceArray Finish(DeviceArray y, DeviceArray projected) => y;
 
     /// <summary>The mixer without its projections.</summary>
@@ -210,7 +212,7 @@ public abstract class RecurrentMixer : SequenceMixer
 
     private int ModelDim => InProjection.Weight.Value.Shape[1];
 
-    /// <summary>Convolution and core, which leave the state as it is.</summary>
+    /// <summary>Convolution and core, without updating the state.</summary>
     private (DeviceArray Y, DeviceArray Window, DeviceArray Hidden) Mix(
         in Operands operands, LayerState? state, Segments? segments, ScanOrder? order = null)
     {
@@ -232,8 +234,8 @@ public abstract class RecurrentMixer : SequenceMixer
     }
 
     /// <summary>Columns of the input projection's output.</summary>
-    /// <param name="X">The input of the convolution, then its output; in Mamba-2 x, B and C side by side.</param>
-    /// <param name="Z">The gate of the core; <c>default</c>: it has none.</param>
+    /// <param name="X">The input of the convolution, then its output; in Mamba-2 x, B and C concatenated.</param>
+    /// <param name="Z">The gate of the core; <c>default</c> if absent.</param>
     /// <param name="Delta">Δ in Mamba-2, before bias and softplus.</param>
     private protected readonly record struct Operands(DeviceArray X, DeviceArray Z, DeviceArray Delta = default);
 }

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>Adds to the input what a layer makes of it: <c>y = x + layer(norm(x))</c>.</summary>
+/// <summary>A residual connection around a layer: <c>y = x + layer(norm(x))</c>.</summary>
 /// <example>
 /// <code>
 /// using Residual block = new(new Sequential(
@@ -16,14 +16,16 @@ public sealed class Residual : Module, ILayer
     private readonly ILayer _layer;
     private readonly ILayer? _norm;
 
-    /// <summary>Composes the layer of parts on one device, which it frees.</summary>
-    /// <param name="layer">Keeps the shape of its input. Its name here is <c>layer</c>.</param>
-    /// <param name="norm">Stands in front of the layer; null: nothing does. Its name here is <c>norm</c>.</param>
+    /// <summary>Composes parts on one device; this layer frees them.</summary>
+    /// <param name="layer">A layer that keeps the shape of its input; its name here is <c>layer</c>.</param>
+    /// <param name="norm">A norm before the layer; null for none. Its name here is <c>norm</c>.</param>
     /// <param name="dropPath">
-    /// The probability of a sample to go round the layer while a tape records, from 0 to below 1: see
+    /// Probability that a sample skips the layer while a tape records, from 0 to below 1: see
     /// <see cref="Functions.DropPath"/>.
     /// </param>
-    /// <exception cref="ArgumentException">A part is no <see cref="Module"/>, or they are on two devices.</exception>
+    /// <exception cref="ArgumentException">
+    /// A part is no <see cref="Module"/>, or the parts are on different devices.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="dropPath"/> is not from 0 to below 1.</exception>
     public Residual(ILayer layer, ILayer? norm = null, double dropPath = 0)
         : base(Part(layer, nameof(layer)).Device)
@@ -39,11 +41,11 @@ public sealed class Residual : Module, ILayer
         AddModule("layer", Part(layer, nameof(layer)));
     }
 
-    /// <summary>The probability of a sample to go round the layer while a tape records.</summary>
+    /// <summary>Probability that a sample skips the layer while a tape records.</summary>
     public double DropPath { get; }
 
     /// <summary>Computes <c>x + layer(norm(x))</c>.</summary>
-    /// <param name="x">What the layer takes.</param>
+    /// <param name="x">The input, in a shape that the layer accepts.</param>
     /// <returns>The same shape.</returns>
     /// <exception cref="ArgumentException">The layer does not keep the shape.</exception>
     public DeviceArray Forward(DeviceArray x) =>

@@ -5,7 +5,7 @@ using Mamba.Operations;
 namespace Mamba.Layers;
 
 /// <summary>
-/// A layer of a model: <c>h += mixer(norm(h))</c>, and then <c>h += mlp(norm(h))</c> if there is an MLP.
+/// A layer of a model: <c>h += mixer(norm(h))</c>, followed by <c>h += mlp(norm(h))</c> if there is an MLP.
 /// </summary>
 /// <example>
 /// <code>
@@ -16,10 +16,10 @@ namespace Mamba.Layers;
 public sealed class ResidualBlock : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>
-    /// <param name="mixer">Mixes tokens; this block frees it.</param>
+    /// <param name="mixer">Mixes tokens. This block frees it.</param>
     /// <param name="modelDim">Width of the model.</param>
     /// <param name="epsilon">ε of the norms.</param>
-    /// <param name="mlp">Mixes channels; null: there is none. This block frees it.</param>
+    /// <param name="mlp">Mixes channels; null for none. This block frees it.</param>
     public ResidualBlock(SequenceMixer mixer, int modelDim, float epsilon = 1e-5f, GatedMlp? mlp = null)
         : base((mixer ?? throw new ArgumentNullException(nameof(mixer))).Device)
     {
@@ -32,19 +32,19 @@ public sealed class ResidualBlock : Module, ILayer
         }
     }
 
-    /// <summary>The norm in front of the mixer.</summary>
+    /// <summary>The norm before the mixer.</summary>
     public RmsNorm Norm { get; }
 
-    /// <summary>Mixes tokens.</summary>
+    /// <summary>The token mixer.</summary>
     public SequenceMixer Mixer { get; }
 
-    /// <summary>The norm in front of the MLP; null if absent.</summary>
+    /// <summary>The norm before the MLP; null if absent.</summary>
     public RmsNorm? MlpNorm { get; }
 
-    /// <summary>Mixes channels; null if absent.</summary>
+    /// <summary>The MLP, which mixes channels; null if absent.</summary>
     public GatedMlp? Mlp { get; }
 
-    /// <summary>Computes the layer for sequences, or the next piece of each.</summary>
+    /// <summary>Computes the layer for whole sequences, or for the next piece of each.</summary>
     /// <param name="h">The residual stream, shape [batch, length, modelDim].</param>
     /// <param name="state">As in <see cref="SequenceMixer.Forward"/>.</param>
     /// <param name="segments">As in <see cref="SequenceMixer.Forward"/>.</param>
@@ -55,8 +55,8 @@ public sealed class ResidualBlock : Module, ILayer
     DeviceArray ILayer.Forward(DeviceArray x) => Forward(x);
 
     /// <summary>
-    /// Computes what <see cref="Forward"/> does, but a tape keeps only what goes in; the rest is computed a second time
-    /// on the way back.
+    /// <see cref="Forward"/> with activation checkpointing: a tape keeps only the inputs, and the backward pass
+    /// recomputes the rest.
     /// </summary>
     internal DeviceArray ForwardRecomputed(DeviceArray h, LayerState? state, Segments? segments)
     {
@@ -80,7 +80,7 @@ public sealed class ResidualBlock : Module, ILayer
 
     /// <summary>Computes the layer for the next token of every sequence.</summary>
     /// <param name="h">The residual stream, shape [batch, 1, modelDim].</param>
-    /// <param name="state">What came before; read and updated.</param>
+    /// <param name="state">The state of the earlier tokens; updated in place.</param>
     /// <param name="slots">As in <see cref="SequenceMixer.Step"/>.</param>
     /// <returns>The residual stream, of the same shape.</returns>
     public DeviceArray Step(DeviceArray h, LayerState state, StateSlots? slots = null) =>

@@ -14,7 +14,7 @@ namespace Mamba.Layers;
 /// </example>
 public sealed class RmsNorm : Module, ILayer
 {
-    /// <summary>Makes the layer, with weights of one.</summary>
+    /// <summary>Makes the layer. Weights start at 1.</summary>
     /// <param name="device">Device that holds the weights.</param>
     /// <param name="dim">Width of x.</param>
     /// <param name="epsilon">ε, inside the square root.</param>
@@ -33,7 +33,7 @@ public sealed class RmsNorm : Module, ILayer
     /// <summary>ε.</summary>
     public float Epsilon { get; }
 
-    /// <summary>Normalises every row.</summary>
+    /// <summary>Normalises each row.</summary>
     /// <param name="x">Shape [.., dim].</param>
     /// <returns>The same shape.</returns>
     /// <exception cref="ArgumentException">x has another width.</exception>
@@ -43,10 +43,10 @@ public sealed class RmsNorm : Module, ILayer
         return Functions.RmsNorm(x, Weight.Value, Epsilon);
     }
 
-    /// <summary>Adds a residual and normalises every row of the sum, in one pass over memory.</summary>
+    /// <summary>Adds a residual and normalises each row of the sum, in one pass over memory.</summary>
     /// <param name="x">Shape [.., dim].</param>
     /// <param name="residual">The same shape.</param>
-    /// <returns>The normalised sum, and the sum, of the same shape.</returns>
+    /// <returns>The normalised sum and the sum itself, both of that shape.</returns>
     /// <exception cref="ArgumentException">x has another width, or the shapes differ.</exception>
     public (DeviceArray Y, DeviceArray Sum) Forward(DeviceArray x, DeviceArray residual)
     {
