@@ -6,21 +6,21 @@ using Mamba.Operations;
 namespace Mamba.Layers;
 
 /// <summary>
-/// What a layer remembers of the sequences that it has seen: a value that can be cloned, copied, saved and loaded.
+/// The state of a layer after the tokens that it has read. It can be cloned, copied, saved and loaded.
 /// </summary>
 /// <remarks>
-/// Under a tape the arrays are those of the tape, so that gradients flow from piece to piece; <see cref="Detach"/> ends
-/// that, before the tape's scope ends. What a tape has read stays as it was until the tape has gone backward, whatever
-/// becomes of the state meanwhile. A layer that fails half way, for lack of memory, leaves the state as it was.
+/// Under a tape the arrays belong to the tape, so that gradients flow from piece to piece; <see cref="Detach"/> ends
+/// that, and must be called before the tape's scope ends. Arrays that a tape has read stay unchanged until its backward
+/// pass, even if the state changes or is disposed. A layer that fails for lack of memory leaves the state unchanged.
 /// <para>
-/// One thread at a time uses a state, whichever it is; another one is refused meanwhile. Several may clone it at once.
+/// Only one thread at a time may use a state; a second one gets an exception. Several threads may clone it at once.
 /// </para>
 /// <para>
-/// A state of your own derives from this class: its constructor calls <see cref="Allocate"/> with the shapes of its
-/// arrays, <see cref="CreateEmpty"/> makes another one, and a method of it gives <see cref="Take"/> new values at the
-/// end of a layer's <see cref="SequenceMixer.Forward"/>. Cloning, copying, forking, saving, loading and gradients come
-/// from here. Fields beside the arrays, if any, are kept up to date by <see cref="Copied"/>, <see cref="SlotCopied"/>,
-/// <see cref="Exchanged"/> and <see cref="Viewed"/>; they are not saved.
+/// To write a state, derive from this class. Its constructor calls <see cref="Allocate"/> with the shapes of its
+/// arrays, <see cref="CreateEmpty"/> makes another instance, and a method passes new values to <see cref="Take"/> at
+/// the end of a layer's <see cref="SequenceMixer.Forward"/>. This class then provides cloning, copying, forking,
+/// saving, loading and gradients. Additional fields are kept up to date by <see cref="Copied"/>,
+/// <see cref="SlotCopied"/>, <see cref="Exchanged"/> and <see cref="Viewed"/>; they are not saved.
 /// </para>
 /// </remarks>
 public abstract class LayerState : IDisposable
@@ -32,8 +32,8 @@ public abstract class LayerState : IDisposable
     private volatile bool _isDisposed;
     private bool _isVoid;
 
-    /// <summary>Makes a state, whose arrays <see cref="Allocate"/> makes.</summary>
-    /// <param name="device">Where it lives.</param>
+    /// <summary>Makes a state without arrays; the derived constructor calls <see cref="Allocate"/>.</summary>
+    /// <param name="device">Device that holds the arrays.</param>
     /// <param name="batch">Number of sequences.</param>
     protected LayerState(Device device, int batch)
     {
@@ -43,7 +43,7 @@ public abstract class LayerState : IDisposable
         Batch = batch;
     }
 
-    /// <summary>Where the state lives.</summary>
+    /// <summary>The device that holds the arrays.</summary>
     public Device Device { get; }
 
     /// <summary>Number of sequences.</summary>
@@ -51,7 +51,7 @@ public abstract class LayerState : IDisposable
 
     /// <summary>The arrays, each of shape [batch, ...].</summary>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
-    /// <exception cref="InvalidOperationException">A step over the state failed half way.</exception>
+    /// <exception cref="InvalidOperationException">A step over the state failed and could not be undone.</exception>
     public IReadOnlyList<DeviceArray> Arrays
     {
         get
@@ -62,36 +62,35 @@ public abstract class LayerState : IDisposable
     }
 
     /// <summary>
-    /// Tokens that the arrays hold one by one, of the longest sequence; 0 unless <see cref="HoldsTokens"/>.
+    /// Number of tokens that the arrays store individually, of the longest sequence; 0 unless
+    /// <see cref="HoldsTokens"/>.
     /// </summary>
     public virtual int Length => 0;
 
-    /// <summary>Whether arrays grow with the number of tokens, as in attention.</summary>
+    /// <summary>Whether the arrays grow with the number of tokens, as in attention.</summary>
     public virtual bool HoldsTokens => false;
 
     /// <summary>
-    /// Whether a step over this state may be recorded and replayed on a device that does so: it only runs operations of
-    /// the device, the same ones every time, and writes nothing but the state's own memory (<see cref="InPlace"/>).
+    /// Whether a step over this state can be captured and replayed on devices that support it. The step must run the
+    /// same device operations every time, and write only the state's own memory (<see cref="InPlace"/>).
     /// </summary>
     protected internal virtual bool CanRecord => false;
 
-    /// <summary>
-    /// Whether somebody else puts this state back if a step fails: the model that the layer belongs to.
-    /// </summary>
+    /// <summary>Whether the model that contains the layer restores this state after a failed step.</summary>
     internal virtual bool IsGuarded { get; set; }
 
-    /// <summary>Whether a step has begun, and has not ended.</summary>
+    /// <summary>Whether a step is in progress.</summary>
     internal virtual bool IsStepping { get; set; }
 
-    /// <summary>Whether sequences may hold different numbers of tokens, see <see cref="LengthOf"/>.</summary>
+    /// <summary>Whether sequences may hold different numbers of tokens; see <see cref="LengthOf"/>.</summary>
     internal virtual bool HasLengths => false;
 
-    /// <summary>Tokens that there is room for: what a step's memory depends on, besides its sequences.</summary>
+    /// <summary>Token capacity. Together with the batch it determines the memory that a step needs.</summary>
     internal virtual long Room => 0;
 
     /// <summary>
-    /// Whether this is a draft that may write behind the tokens in the memory of the state that it is a draft of: that
-    /// state has made room, and is not used meanwhile.
+    /// Whether this is a draft that may append tokens in the memory of its original state. That state has reserved the
+    /// room and is not used meanwhile.
     /// </summary>
     internal bool AppendsInPlace { get; private set; }
 
@@ -100,13 +99,15 @@ public abstract class LayerState : IDisposable
     /// <summary>Whether this is a draft, which has no memory of its own.</summary>
     internal bool IsDraft => _own.Length < _current.Length;
 
-    /// <summary>Whether the memory may have changed since this was last set to false, as a step does.</summary>
+    /// <summary>Whether the memory may have changed since this was last set to false.</summary>
     internal virtual bool IsChanged { get; set; }
 
-    /// <summary>The arrays as they are now, for checks; no tape that reads them is noted.</summary>
+    /// <summary>
+    /// The current arrays, for checks; unlike <see cref="Read"/> it does not record the tape as a reader.
+    /// </summary>
     internal virtual DeviceArray[] Contents => _current;
 
-    /// <summary>Whether the contents are in the state's own memory, and not in arrays of a tape.</summary>
+    /// <summary>Whether the contents are in the state's own memory, not in arrays of a tape.</summary>
     private bool IsOwn
     {
         get
@@ -123,12 +124,12 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Whether a tape that has not gone backward may need the memory as it is.</summary>
+    /// <summary>Whether a tape whose backward pass is pending may need the memory unchanged.</summary>
     private bool IsRead => _reader is { IsLive: true };
 
-    /// <summary>Tokens of one sequence that the arrays hold one by one.</summary>
+    /// <summary>Number of tokens of one sequence that the arrays store individually.</summary>
     /// <param name="slot">The sequence.</param>
-    /// <returns>Their number; 0 unless <see cref="HoldsTokens"/>.</returns>
+    /// <returns>The number; 0 unless <see cref="HoldsTokens"/>.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sequence.</exception>
     public virtual int LengthOf(int slot)
     {
@@ -136,7 +137,7 @@ public abstract class LayerState : IDisposable
         return Length;
     }
 
-    /// <summary>Makes an equal state with memory of its own.</summary>
+    /// <summary>Makes an equal state with its own memory.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
     public LayerState Clone()
     {
@@ -154,7 +155,7 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Copies some sequences to a state of their own; null: all.</summary>
+    /// <summary>Copies some sequences to a new state; null: all.</summary>
     internal LayerState Clone(StateSlots? slots)
     {
         if (slots is null)
@@ -180,9 +181,9 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Takes over what another state remembers.</summary>
-    /// <param name="other">A state of the same layer, device and number of sequences.</param>
-    /// <exception cref="ArgumentException">The other state has other shapes; this one is unchanged.</exception>
+    /// <summary>Copies the contents of another state.</summary>
+    /// <param name="other">A state of the same layer, device and batch.</param>
+    /// <exception cref="ArgumentException">The other state has other shapes. This one is unchanged.</exception>
     public void CopyFrom(LayerState other)
     {
         using StateUse use = new(this), reading = new(other, isRead: true);
@@ -191,14 +192,16 @@ public abstract class LayerState : IDisposable
         TakeFrom(other!);
     }
 
-    /// <summary>Copies one sequence's memory: a fork, or a place in a batch that another conversation takes.</summary>
-    /// <param name="slot">The sequence here that is overwritten.</param>
+    /// <summary>
+    /// Copies one sequence from another state: to fork it, or to reuse a slot of a batch for another one.
+    /// </summary>
+    /// <param name="slot">The sequence of this state that is overwritten.</param>
     /// <param name="other">A state of the same layer and device.</param>
-    /// <param name="otherSlot">The sequence there.</param>
-    /// <exception cref="ArgumentException">The other state has other shapes; this one is unchanged.</exception>
+    /// <param name="otherSlot">The sequence of the other state.</param>
+    /// <exception cref="ArgumentException">The other state has other shapes. This one is unchanged.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such sequence.</exception>
     /// <exception cref="InvalidOperationException">
-    /// A tape follows one of the states: what is overwritten has no gradient.
+    /// A tape follows one of the states, and overwriting has no gradient.
     /// </exception>
     public void CopySlot(int slot, LayerState other, int otherSlot)
     {
@@ -209,7 +212,7 @@ public abstract class LayerState : IDisposable
         CopyRows(slot, other, otherSlot);
     }
 
-    /// <summary>Forgets which tape the arrays came from; gradients no longer flow to what came before.</summary>
+    /// <summary>Detaches the arrays from their tape, so that gradients no longer flow to earlier tokens.</summary>
     /// <exception cref="ObjectDisposedException">
     /// The scope of the tape's arrays has ended, or the state is disposed.
     /// </exception>
@@ -221,16 +224,16 @@ public abstract class LayerState : IDisposable
     }
 
     /// <summary>
-    /// Makes a state with the same contents that takes over new arrays as they are, and leaves this one alone: for a
-    /// layer of several parts, of which a later one may fail. It has no memory of its own and needs no disposal; it is
-    /// for <see cref="SequenceMixer.Forward"/>, in the present scope.
+    /// Makes a state with the same contents that adopts new arrays without a copy and leaves this one unchanged. It is
+    /// meant for a <see cref="SequenceMixer.Forward"/> of several parts, a later one of which may fail. It has no
+    /// memory of its own, needs no disposal, and lives in the present scope.
     /// </summary>
     /// <returns>The draft, for <see cref="Commit"/>.</returns>
     public LayerState Draft() => Over([.. Arrays]);
 
     /// <summary>
-    /// Makes a draft that writes behind the tokens in this state's memory, if no tape records: what stands there is no
-    /// part of this state until <see cref="TakeFrom"/>. The only draft at a time.
+    /// Makes a draft. If no tape records, the draft appends tokens in this state's memory; they become part of this
+    /// state only by <see cref="TakeFrom"/>. Only one such draft may exist at a time.
     /// </summary>
     internal LayerState DraftInPlace(int length, Segments? segments)
     {
@@ -245,7 +248,7 @@ public abstract class LayerState : IDisposable
         return draft;
     }
 
-    /// <summary>Takes over what a draft has become, with gradients.</summary>
+    /// <summary>Adopts the contents of a draft, with gradients.</summary>
     /// <param name="draft">A draft of this state.</param>
     /// <exception cref="ArgumentException">The draft is of another state.</exception>
     public void Commit(LayerState draft)
@@ -255,16 +258,18 @@ public abstract class LayerState : IDisposable
         TakeFrom(draft!);
     }
 
-    /// <summary>Frees the memory; if another thread uses the state, when that is done.</summary>
+    /// <summary>
+    /// Frees the memory. If another thread is using the state, that thread frees it at the end of its use.
+    /// </summary>
     public void Dispose()
     {
         _isDisposed = true;
-        Interlocked.MemoryBarrier(); // the thread that uses the state sees it, or this one sees that it is done
+        Interlocked.MemoryBarrier(); // the using thread sees the flag, or this thread sees that the use has ended
         FreeIfUnused();
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Begins a use of the calling thread, which ends with <see cref="Exit"/>; may be nested.</summary>
+    /// <summary>Begins a use by the calling thread; <see cref="Exit"/> ends it. Uses may be nested.</summary>
     /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
     internal virtual void Enter(bool isRead)
     {
@@ -292,66 +297,64 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Is told which mixer reads next; it fits this state.</summary>
+    /// <summary>Called with the mixer that reads the state next; it fits this state.</summary>
     /// <param name="mixer">The mixer.</param>
     protected internal virtual void BeginWith(SequenceMixer mixer)
     {
     }
 
     /// <summary>
-    /// Prepares what a step changes in place: memory of its own, which no tape needs, with its contents written.
+    /// Prepares the memory that a step changes in place: the state's own, not needed by a tape, with current contents.
     /// </summary>
     /// <param name="slots">The sequences that step; null: all.</param>
     protected internal virtual void PrepareStep(StateSlots? slots = null) => MakeOwn();
 
-    /// <summary>Makes a state of the same layer, whose contents are written by a copy or a file.</summary>
+    /// <summary>Makes another state of the same layer, whose contents a copy or a file will overwrite.</summary>
     /// <param name="batch">Number of sequences.</param>
     /// <returns>A state of the same class.</returns>
     protected internal abstract LayerState CreateEmpty(int batch);
 
     /// <summary>
-    /// Makes room for a number of remembered tokens, before a file is read or written; only a state that
-    /// <see cref="HoldsTokens"/> is asked. The arrays then have as many, and of those that were there the first.
+    /// Resizes the arrays to a number of tokens before a file is read or written, and keeps the first tokens. Called
+    /// only if <see cref="HoldsTokens"/>.
     /// </summary>
     /// <param name="length">Number of tokens.</param>
     protected internal virtual void SetLength(int length)
     {
     }
 
-    /// <summary>Makes room for a number of tokens of each sequence, as <see cref="SetLength"/> does.</summary>
+    /// <summary>Resizes the arrays to a number of tokens per sequence, like <see cref="SetLength"/>.</summary>
     internal virtual void SetLengths(ReadOnlySpan<int> lengths) => SetLength(lengths.IsEmpty ? 0 : lengths[0]);
 
     /// <summary>
-    /// Makes room for tokens that follow those of each sequence, so that they can be written in place; the state stays
-    /// as it was. Without a tape.
+    /// Reserves room after the tokens of each sequence, so that new ones can be written in place. The contents stay the
+    /// same. Must not be called under a tape.
     /// </summary>
-    /// <param name="length">Tokens of every sequence, unless they are packed.</param>
+    /// <param name="length">New tokens of every sequence, unless they are packed.</param>
     /// <param name="segments">Packed sequences.</param>
-    /// <param name="slots">The sequences; null: all, in their order.</param>
+    /// <param name="slots">The sequences; null: all, in order.</param>
     internal virtual void Reserve(int length, Segments? segments = null, StateSlots? slots = null)
     {
     }
 
-    /// <summary>Makes room for the tokens of a sequence that is copied here.</summary>
+    /// <summary>Reserves room for the tokens of a sequence that is about to be copied here.</summary>
     internal virtual void ReserveFor(LayerState other, int otherSlot)
     {
     }
 
-    /// <summary>
-    /// Whether an array's second axis grows with the number of tokens; the array is [batch, tokens, width] then.
-    /// </summary>
-    /// <param name="index">Which array.</param>
+    /// <summary>Whether an array of shape [batch, tokens, width] grows with the number of tokens.</summary>
+    /// <param name="index">Index of the array.</param>
     /// <returns>Whether it grows.</returns>
     protected internal virtual bool Grows(int index) => false;
 
-    /// <summary>Writes what the memory lacks, so that the arrays can be read for saving.</summary>
+    /// <summary>Writes pending contents to memory, so that the arrays can be saved.</summary>
     protected internal virtual void Refresh()
     {
     }
 
     /// <summary>
-    /// A state of the same layer that holds given arrays and takes over new ones as they are, without memory of its
-    /// own: the layer becomes a function of arrays.
+    /// A view: a state of the same layer over given arrays. It adopts new arrays without a copy and has no memory of
+    /// its own, so the layer becomes a function of arrays.
     /// </summary>
     internal virtual LayerState Over(ReadOnlySpan<DeviceArray> arrays)
     {
@@ -366,10 +369,10 @@ public abstract class LayerState : IDisposable
         return view;
     }
 
-    /// <summary>Takes over the arrays of a view, or copies them if no tape follows them.</summary>
+    /// <summary>Adopts the arrays of a view, or copies them if no tape follows them.</summary>
     internal void TakeFrom(LayerState other) => TakeAll([this], [other]);
 
-    /// <summary>Lets states take over the arrays of others: all of them, or none if memory does not suffice.</summary>
+    /// <summary>Makes states adopt the arrays of others: all of them, or none if memory does not suffice.</summary>
     internal static void TakeAll(ReadOnlySpan<LayerState> states, ReadOnlySpan<LayerState> others)
     {
         states = LeavesOf(states);
@@ -394,7 +397,7 @@ public abstract class LayerState : IDisposable
         {
             for (int i = 0; i < prepared; i++)
             {
-                ReleaseExcept(targets[i], states[i]._own, states[i].Device.Release); // nothing of those committed
+                ReleaseExcept(targets[i], states[i]._own, states[i].Device.Release); // keeps what was adopted
             }
 
             throw;
@@ -419,9 +422,9 @@ public abstract class LayerState : IDisposable
     internal void RequireCopyFrom(LayerState other) => RequireCopyable(other, other?.Batch == Batch);
 
     /// <summary>
-    /// Puts back what was remembered before a step that failed half way, by exchanging the memory with a clone, for
-    /// there may be none left; null: it is lost. If only some sequences stepped, the clone has those alone, and they
-    /// are copied back to the memory where they were changed.
+    /// Restores the contents from before a failed step. It exchanges memory with a clone, because no memory may be left
+    /// to allocate; without a clone the contents are lost. If only some sequences stepped, the clone holds just those,
+    /// and they are copied back.
     /// </summary>
     internal virtual void Restore(LayerState? before, StateSlots? slots)
     {
@@ -454,7 +457,9 @@ public abstract class LayerState : IDisposable
         Exchanged(before);
     }
 
-    /// <summary>Throws unless the state lives, has its contents, and no other thread changes it.</summary>
+    /// <summary>
+    /// Throws if the state is disposed, has lost its contents, or is being changed by another thread.
+    /// </summary>
     internal virtual void RequireUsable()
     {
         if (_isDisposed)
@@ -484,7 +489,7 @@ public abstract class LayerState : IDisposable
         {
             > 0 and int thread => $"in use by thread {thread}",
             < 0 => "being copied by another thread",
-            _ => "in use by another thread", // which has done meanwhile
+            _ => "in use by another thread", // it has finished meanwhile
         };
         return new(
             $"This {GetType().Name} is {user}; this is thread {Environment.CurrentManagedThreadId}. One thread at a " +
@@ -500,7 +505,7 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>The states that have memory: this one, or the parts of a composite.</summary>
+    /// <summary>The states that own memory: this one, or the parts of a composite.</summary>
     internal virtual void AddLeaves(List<LayerState> leaves) => leaves.Add(this);
 
     /// <summary>The arrays, for the present tape.</summary>
@@ -510,7 +515,7 @@ public abstract class LayerState : IDisposable
         return _current;
     }
 
-    /// <summary>Copies one sequence's memory, after all checks.</summary>
+    /// <summary>Copies one sequence's memory, without checks.</summary>
     internal virtual void CopyRows(int slot, LayerState other, int otherSlot)
     {
         MakeOwn();
@@ -523,7 +528,7 @@ public abstract class LayerState : IDisposable
         SlotCopied(slot, other, otherSlot);
     }
 
-    /// <summary>Copies what a tape computed to memory of the state's own.</summary>
+    /// <summary>Copies arrays that a tape computed to the state's own memory.</summary>
     internal virtual void DetachContents()
     {
         if (!IsOwn)
@@ -532,7 +537,7 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Frees the memory, which no thread uses.</summary>
+    /// <summary>Frees the memory. No thread may be using it.</summary>
     internal virtual void Free()
     {
         foreach (DeviceArray array in _own)
@@ -541,13 +546,13 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Whether another state is of the same class and device, with the same sizes.</summary>
+    /// <summary>Whether another state has the same class, device and sizes.</summary>
     internal virtual bool IsLike(LayerState other) =>
         other.GetType() == GetType() && other.Device == Device && HasShapesOf(other);
 
-    /// <summary>Makes the arrays, of zeros; once, in a constructor.</summary>
+    /// <summary>Makes the arrays, filled with zeros. Call it once, in the constructor.</summary>
     /// <param name="shapes">
-    /// Their sizes, each [batch, ...]; the order is that of <see cref="Arrays"/> and of saved states.
+    /// The shapes, each [batch, ...], in the order of <see cref="Arrays"/> and of saved states.
     /// </param>
     /// <exception cref="InsufficientMemoryException">The device's memory does not suffice; nothing is kept.</exception>
     protected void Allocate(params ReadOnlySpan<Shape> shapes)
@@ -571,11 +576,11 @@ public abstract class LayerState : IDisposable
     }
 
     /// <summary>
-    /// The state's own memory, for a step that updates it in place: with operations that do so, or with
-    /// <see cref="DeviceArray.CopyFrom(DeviceArray)"/>. Nothing is allocated once the memory is there. The step holds a
-    /// <see cref="StepGuard"/>, which puts the memory back if it fails.
+    /// The state's own memory of an array, for a step that updates it in place: by in-place operations, or by
+    /// <see cref="DeviceArray.CopyFrom(DeviceArray)"/>. It allocates nothing once the memory exists. The step holds a
+    /// <see cref="StepGuard"/>, which restores the memory if the step fails.
     /// </summary>
-    /// <param name="index">Which array.</param>
+    /// <param name="index">Index of the array.</param>
     /// <returns>The array.</returns>
     /// <exception cref="InvalidOperationException">This is a draft, which has no memory of its own.</exception>
     protected DeviceArray InPlace(int index)
@@ -593,8 +598,8 @@ public abstract class LayerState : IDisposable
     }
 
     /// <summary>
-    /// Gives the arrays that grow another second axis: in memory of the state's own, with the first of the tokens that
-    /// were there, and zeros behind them.
+    /// Changes the second axis of the arrays that grow, in the state's own memory. Keeps the first tokens and fills the
+    /// rest with zeros.
     /// </summary>
     private protected void Resize(int capacity)
     {
@@ -608,7 +613,7 @@ public abstract class LayerState : IDisposable
                 if (Grows(i))
                 {
                     targets[i] = Device.AllocateOwned([Batch, capacity, _own[i].Shape.Width]);
-                    Device.Fill(targets[i], 0f); // now, because a CPU takes memory when it is first used
+                    Device.Fill(targets[i], 0f); // now, because a CPU commits memory at the first write
                 }
             }
         }
@@ -632,7 +637,9 @@ public abstract class LayerState : IDisposable
         (_own, _current) = (targets, [.. targets]);
     }
 
-    /// <summary>Copies the contents to memory of the state's own that no tape needs, unless they are there.</summary>
+    /// <summary>
+    /// Copies the contents to the state's own memory, unless they are there already and no tape needs it.
+    /// </summary>
     private protected void MakeOwn()
     {
         RequireUsable();
@@ -657,17 +664,19 @@ public abstract class LayerState : IDisposable
         }
         catch
         {
-            ReleaseExcept(targets, _own, Device.Release); // another thread has disposed what is copied
+            ReleaseExcept(targets, _own, Device.Release); // another thread has disposed the source
             throw;
         }
     }
 
     /// <summary>
-    /// Moves the state on: takes copies of new values, or, under a tape that follows them, the values themselves. Call
-    /// it last in a layer, when nothing can fail any more: if memory does not suffice, nothing is taken.
+    /// Updates the state with copies of new values or, under a tape that follows them, with the values themselves. Call
+    /// it last in a layer, after everything that can fail. If memory does not suffice, the state is unchanged.
     /// </summary>
-    /// <param name="values">One for each array, of its shape but for tokens that it holds one by one.</param>
-    /// <exception cref="ArgumentException">There are others; nothing has changed.</exception>
+    /// <param name="values">
+    /// One value per array, of the same shape except for the number of tokens in arrays that grow.
+    /// </param>
+    /// <exception cref="ArgumentException">The values do not match the arrays. Nothing has changed.</exception>
     protected void Take(params ReadOnlySpan<DeviceArray> values)
     {
         bool fits = values.Length == _current.Length;
@@ -685,37 +694,35 @@ public abstract class LayerState : IDisposable
         TakeOver(values, canFollow: true);
     }
 
-    /// <summary>Is told that another state's arrays were taken over.</summary>
+    /// <summary>Called after another state's arrays were copied or adopted.</summary>
     /// <param name="other">The other state, of the same class.</param>
     protected virtual void Copied(LayerState other)
     {
     }
 
-    /// <summary>Is told that the memory was exchanged with that of a clone.</summary>
+    /// <summary>Called after the memory was exchanged with that of a clone.</summary>
     /// <param name="other">The clone.</param>
     protected virtual void Exchanged(LayerState other)
     {
     }
 
-    /// <summary>Is told that a sequence of another state was copied.</summary>
-    /// <param name="slot">The sequence here.</param>
+    /// <summary>Called after a sequence of another state was copied.</summary>
+    /// <param name="slot">The sequence of this state.</param>
     /// <param name="other">The other state, of the same class.</param>
-    /// <param name="otherSlot">The sequence there.</param>
+    /// <param name="otherSlot">The sequence of the other state.</param>
     protected virtual void SlotCopied(int slot, LayerState other, int otherSlot)
     {
     }
 
     /// <summary>
-    /// Is told that this is a new object, a memberwise copy of another state, with arrays of others: what fields refer
-    /// to is shared until it is copied here.
+    /// Called on a new memberwise copy of a state, which has its own arrays. Objects that fields refer to are still
+    /// shared; copy them here.
     /// </summary>
     protected virtual void Viewed()
     {
     }
 
-    /// <summary>
-    /// The memory that new values are copied to: a view has none, and arrays that have grown get new memory.
-    /// </summary>
+    /// <summary>Memory for copies of new values. A view needs none; arrays that have grown get new memory.</summary>
     private DeviceArray[] Prepare(ReadOnlySpan<DeviceArray> values, bool canFollow)
     {
         DeviceArray[] targets = [.. _own];
@@ -726,7 +733,7 @@ public abstract class LayerState : IDisposable
                 if (!IsTaken(values[i], canFollow) && (IsRead || values[i].Shape != _own[i].Shape))
                 {
                     targets[i] = Device.AllocateOwned(values[i].Shape);
-                    Device.Fill(targets[i], 0f); // now, because a CPU takes memory when it is first used
+                    Device.Fill(targets[i], 0f); // now, because a CPU commits memory at the first write
                 }
             }
 
@@ -762,10 +769,10 @@ public abstract class LayerState : IDisposable
 
         ReleaseExcept(_own, targets, Release);
         (_own, _current, IsChanged) = (targets, current, true);
-        _reader = isTaken ? _reader : null; // no tape has read new memory
+        _reader = isTaken ? _reader : null; // no tape has read the new memory
     }
 
-    /// <summary>Frees memory of this state, now or when the tape that has read it ends.</summary>
+    /// <summary>Frees memory of this state, now or at the end of the tape that has read it.</summary>
     private void Release(DeviceArray array)
     {
         if (IsRead)
@@ -778,7 +785,7 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Whether a value is kept as it is, because a tape follows it, and not copied.</summary>
+    /// <summary>Whether a value is adopted without a copy, because a tape follows it.</summary>
     private bool IsTaken(DeviceArray value, bool canFollow) =>
         canFollow && Device.Tape is not null && value.RequiresGradient;
 
@@ -824,7 +831,7 @@ public abstract class LayerState : IDisposable
         }
     }
 
-    /// <summary>Whether all axes are those of another state, but for the number of sequences and of tokens.</summary>
+    /// <summary>Whether all axes equal those of another state, except the number of sequences and of tokens.</summary>
     private bool HasShapesOf(LayerState other)
     {
         for (int i = 0; i < _current.Length; i++)

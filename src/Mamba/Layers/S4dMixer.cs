@@ -9,12 +9,12 @@ using Mamba.StateSpace;
 namespace Mamba.Layers;
 
 /// <summary>
-/// The Mamba block around a state-space core without selection: Δ, A and C are learned and the same for all tokens, B
-/// is 1. What it lacks, compared with a <see cref="MambaMixer"/>, is what selection gives.
+/// The S4D mixer: a Mamba block whose state-space core is not selective. Δ, A and C are learned and the same for all
+/// tokens, and B is 1. Compared with a <see cref="MambaMixer"/>, it shows what selection contributes.
 /// </summary>
 /// <remarks>
 /// S4D: Gu et al., <see href="https://arxiv.org/abs/2206.11893"/>; as a baseline in this block: Gu and Dao,
-/// <see href="https://arxiv.org/abs/2312.00752"/>, section 4.6.1. Discretised by exponential Euler, as the selective
+/// <see href="https://arxiv.org/abs/2312.00752"/>, section 4.6.1. Discretised by exponential Euler, like the selective
 /// scan.
 /// </remarks>
 /// <example>
@@ -42,7 +42,8 @@ public sealed class S4dMixer : RecurrentMixer
     }
 
     /// <summary>
-    /// Makes a mixer that has the projections of one mixer, and all of the core of another but A; null: its own.
+    /// Makes a mixer that shares another mixer's projections, and the core of a third one except A. Null: makes its
+    /// own.
     /// </summary>
     private S4dMixer(
         Device device,
@@ -84,19 +85,19 @@ public sealed class S4dMixer : RecurrentMixer
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));
     }
 
-    /// <summary>Makes x of the input, and z where there is a gate.</summary>
+    /// <summary>Projects the input to x, and to z if there is a gate.</summary>
     public override Linear InProjection { get; }
 
-    /// <summary>Becomes Δ by softplus, shape [innerDim].</summary>
+    /// <summary>Softplus of it is Δ; shape [innerDim].</summary>
     public Parameter TimeStepBias { get; }
 
     /// <summary>log(-Re A), shape [states, innerDim].</summary>
     public Parameter ALog { get; }
 
-    /// <summary>Im A, shape [states, innerDim]; null where A is real.</summary>
+    /// <summary>Im A, shape [states, innerDim]; null if A is real.</summary>
     public Parameter? AImaginary { get; }
 
-    /// <summary>C, shape [states, innerDim]; complex: [2, states, innerDim], real parts first.</summary>
+    /// <summary>C, shape [states, innerDim]; if complex, [2, states, innerDim], real parts first.</summary>
     public Parameter C { get; }
 
     /// <summary>The skip connection, shape [innerDim].</summary>
@@ -138,7 +139,7 @@ public sealed class S4dMixer : RecurrentMixer
             : Functions.Concat(AsRow(real), AsRow(AImaginary.Value)).Reshape(_options.StateShape);
     }
 
-    /// <summary>B = 1, also where it is complex.</summary>
+    /// <summary>B = 1 for every state; the imaginary parts of a complex B are 0.</summary>
     private DeviceArray B()
     {
         DeviceArray b = Device.AllocateOutput(_options.StateShape);
@@ -149,7 +150,7 @@ public sealed class S4dMixer : RecurrentMixer
 
     private static DeviceArray AsRow(DeviceArray x) => x.Reshape([1, checked((int)x.Shape.Count)]);
 
-    /// <summary>The first A, the same for all channels: S4D-Lin or S4D-Real.</summary>
+    /// <summary>Writes the initial A, the same for all channels: S4D-Lin or S4D-Real.</summary>
     private void Fill(Span<float> values, Func<Complex, double> part)
     {
         Complex[] a = new Complex[_options.States];

@@ -4,7 +4,7 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>The sizes and options of an <see cref="S4dMixer"/>.</summary>
-/// <remarks>The defaults are those of a <see cref="MambaMixerOptions"/>, so that the two can be compared.</remarks>
+/// <remarks>The defaults equal those of <see cref="MambaMixerOptions"/>, so that the two can be compared.</remarks>
 /// <example>
 /// <code>
 /// S4dMixerOptions options = new() { ModelDim = 256, StateDim = 16 };
@@ -15,13 +15,15 @@ public sealed record S4dMixerOptions : MixerOptions
 {
     private readonly int? _innerDim;
 
-    /// <summary>Width inside the mixer, E; 2·D unless set.</summary>
+    /// <summary>Inner width of the mixer, E; 2·D unless set.</summary>
     public int InnerDim { get => _innerDim ?? (2 * ModelDim); init => _innerDim = value; }
 
-    /// <summary>Numbers of a channel's state, N; where A is complex, they are the parts of N/2 values.</summary>
+    /// <summary>Real numbers in a channel's state, N. A complex A has N/2 values of two numbers each.</summary>
     public int StateDim { get; init; } = 16;
 
-    /// <summary>Whether A and C are complex, beginning as S4D-Lin; else they are real, beginning as S4D-Real.</summary>
+    /// <summary>
+    /// Whether A and C are complex, initialised as S4D-Lin; if false, they are real, initialised as S4D-Real.
+    /// </summary>
     public bool IsComplex { get; init; } = true;
 
     /// <summary>Taps of the convolution, K.</summary>
@@ -48,10 +50,10 @@ public sealed record S4dMixerOptions : MixerOptions
     /// <summary>Whether the state before the first token is learned; if false, it is zero.</summary>
     public bool LearnableInitialState { get; init; }
 
-    /// <summary>Values of A for a channel: N, or the N/2 complex ones of which each stands for a pair.</summary>
+    /// <summary>Values of A per channel: N if real, N/2 if complex, each for a conjugate pair.</summary>
     public int States => IsComplex ? StateDim / 2 : StateDim;
 
-    /// <summary>Shape of A, of C and of one sequence's h.</summary>
+    /// <summary>Shape of A, C and h of one sequence.</summary>
     internal Shape StateShape => IsComplex ? [2, States, InnerDim] : [States, InnerDim];
 
     /// <inheritdoc/>

@@ -7,16 +7,16 @@ using Mamba.StateSpace;
 namespace Mamba.Layers;
 
 /// <summary>
-/// A selective state-space model (S6): projections make Δ, B and C of every token, and a selective scan runs over them.
-/// It is the core of a <see cref="MambaMixer"/>, without convolution and without the outer projections.
+/// A selective state-space model (S6): projections compute Δ, B and C for each token, and a selective scan runs over
+/// them. It is the core of a <see cref="MambaMixer"/>, without convolution and outer projections.
 /// </summary>
 /// <remarks>
-/// Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.2 and Algorithm 2. Published systems put other
-/// layers around it, share it between directions, or change what it selects: <see cref="Select"/> gives the operands of
-/// the scan, of which any can be replaced.
+/// Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.2 and Algorithm 2. Some published models add
+/// other layers around it, share it between directions, or change the selection. <see cref="Select"/> returns the
+/// operands of the scan, and each of them can be replaced.
 /// </remarks>
 /// <example>
-/// A core that sees each sequence from its end, without the tokens' skip connection:
+/// A core that scans each sequence backwards, without the skip connection D:
 /// <code>
 /// SelectiveSsm ssm = new(device, new MambaMixerOptions { ModelDim = 96, InnerDim = 192 }, random);
 /// DeviceArray reversed = Functions.Flip(x, axis: 1);                              // [batch, length, 192]
@@ -31,8 +31,8 @@ public sealed class SelectiveSsm : Module, ILayer
     /// <summary>Makes the layer.</summary>
     /// <param name="device">Device that holds the weights.</param>
     /// <param name="options">
-    /// Sizes and first values. The width of the model matters only for what is not set: the inner width and the rank of
-    /// Δ. What belongs to convolution and outer projections is ignored.
+    /// Sizes and initial values. The model's width only affects the defaults of the inner width and the rank of Δ.
+    /// Options of the convolution and the outer projections are ignored.
     /// </param>
     /// <param name="random">Random source of the initial weights; null leaves them unset, for a loader to fill.</param>
     /// <exception cref="ArgumentException">An option is invalid.</exception>
@@ -41,7 +41,9 @@ public sealed class SelectiveSsm : Module, ILayer
     {
     }
 
-    /// <summary>Makes the layer; all but A is another's, if one is given.</summary>
+    /// <summary>
+    /// Makes the layer; if <paramref name="shared"/> is given, everything except A is shared with it.
+    /// </summary>
     internal SelectiveSsm(Device device, MambaMixerOptions options, Random? random, SelectiveSsm? shared)
         : base(device)
     {
@@ -66,12 +68,12 @@ public sealed class SelectiveSsm : Module, ILayer
         D = shared?.D ?? AddParameter("d", [inner], Initial.Constant(random, 1f));
     }
 
-    /// <summary>Makes Δ (of low rank), B and C of x.</summary>
+    /// <summary>Projects x to Δ (low-rank), B and C.</summary>
     public Linear XProjection { get; }
 
     /// <summary>
-    /// Widens Δ to every channel: weight of shape [innerDim, timeStepRank]. The scan adds its bias, [innerDim], to Δ
-    /// before softplus.
+    /// Projects the low-rank Δ to all channels; its weight has shape [innerDim, timeStepRank]. The scan adds its bias,
+    /// [innerDim], to Δ before softplus.
     /// </summary>
     public Linear TimeStep { get; }
 
@@ -81,9 +83,11 @@ public sealed class SelectiveSsm : Module, ILayer
     /// <summary>The skip connection, shape [innerDim].</summary>
     public Parameter D { get; }
 
-    /// <summary>Makes the operands of the scan: Δ, B and C of x, and A and D, which are the same for all tokens.</summary>
+    /// <summary>
+    /// Computes the operands of the scan: Δ, B and C from x, and A and D, which do not depend on the token.
+    /// </summary>
     /// <param name="x">Shape [batch, length, innerDim], or [batch, innerDim] for one token of each sequence.</param>
-    /// <returns>The operands, without a gate and an initial state; change any of them by <c>with</c>.</returns>
+    /// <returns>The operands, without a gate and an initial state. Use <c>with</c> to change any of them.</returns>
     /// <exception cref="ArgumentException">x has another width.</exception>
     public ScanInputs Select(DeviceArray x)
     {
@@ -111,11 +115,11 @@ public sealed class SelectiveSsm : Module, ILayer
         };
     }
 
-    /// <summary>Selects and scans whole sequences from a state of zeros.</summary>
+    /// <summary>Selects and scans whole sequences; h starts at zero.</summary>
     /// <param name="x">Shape [batch, length, innerDim].</param>
-    /// <param name="z">A gate in the shape of x; <c>default</c>: the output is not gated.</param>
+    /// <param name="z">A gate of the shape of x; <c>default</c> disables it.</param>
     /// <param name="segments">Packed sequences, which stay independent; null: one sequence per row.</param>
-    /// <returns>The shape of x.</returns>
+    /// <returns>The same shape as x.</returns>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
     public DeviceArray Forward(DeviceArray x, DeviceArray z = default, Segments? segments = null) =>
         Functions.SelectiveScan(Select(x) with { Z = z }, segments).Y;

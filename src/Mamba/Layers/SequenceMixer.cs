@@ -5,14 +5,14 @@ using Mamba.Operations;
 namespace Mamba.Layers;
 
 /// <summary>
-/// A layer that mixes tokens along time. One contract for all: a sequence at once or in pieces, or a token at a time,
+/// A layer that mixes tokens along time. It processes a whole sequence, a sequence in pieces, or one token at a time,
 /// with the same result.
 /// </summary>
 /// <remarks>
-/// A mixer of your own keeps this contract: a sequence at once, in pieces, or token by token gives the same output, and
-/// a call that fails leaves the state as it was. So Forward begins with a <see cref="StateUse"/> and
-/// <see cref="Require"/>, reads the state, computes, and moves the state on at the very end. A step is Forward of one
-/// token unless it is overridden. What needs the whole sequence derives from <see cref="BidirectionalMixer"/>.
+/// A mixer of your own must follow two rules. A sequence at once, in pieces, or token by token gives the same output,
+/// and a call that fails leaves the state unchanged. So Forward begins with a <see cref="StateUse"/> and
+/// <see cref="Require"/>, reads the state, computes, and updates the state last. Step calls Forward with one token
+/// unless overridden. A mixer that needs the whole sequence derives from <see cref="BidirectionalMixer"/>.
 /// </remarks>
 /// <example>
 /// <code>
@@ -37,10 +37,10 @@ public abstract class SequenceMixer : Module, ILayer
     {
     }
 
-    /// <summary>Which steps find all their memory in the pool.</summary>
+    /// <summary>The batch sizes whose steps find all memory in the pool.</summary>
     internal WarmBatches Warm { get; } = new();
 
-    /// <summary>Makes the state of sequences that have not begun.</summary>
+    /// <summary>Makes a state for new sequences.</summary>
     /// <param name="batch">Number of sequences.</param>
     /// <returns>The state; the caller disposes it.</returns>
     public abstract LayerState CreateState(int batch);
@@ -48,33 +48,34 @@ public abstract class SequenceMixer : Module, ILayer
     /// <summary>Mixes whole sequences, or the next piece of each.</summary>
     /// <param name="x">Shape [batch, length, modelDim].</param>
     /// <param name="state">
-    /// What came before; read, and left as it is after the last token. One sequence for each row of the batch, or for
-    /// each segment. Null: the sequences begin here and their end is not kept.
+    /// The state of the earlier tokens, one sequence per row of the batch or per segment. The call reads it and updates
+    /// it to the last token. Null: the sequences begin here, and their final state is discarded.
     /// </param>
     /// <param name="segments">Packed sequences, which stay independent; null: one sequence per row.</param>
     /// <returns>Shape [batch, length, modelDim].</returns>
-    /// <exception cref="ArgumentException">A shape, or the state's number of sequences, does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or the state's batch does not fit.</exception>
     public abstract DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null);
 
-    /// <summary>Mixes whole sequences that begin here, and whose end is not kept.</summary>
+    /// <summary>Mixes whole sequences without a state.</summary>
     DeviceArray ILayer.Forward(DeviceArray x) => Forward(x);
 
     /// <summary>Mixes the next token of every sequence.</summary>
     /// <param name="x">Shape [batch, 1, modelDim].</param>
-    /// <param name="state">What came before; read and updated.</param>
+    /// <param name="state">The state of the earlier tokens; updated.</param>
     /// <param name="slots">
-    /// Which sequences of the state x has a token of, if the state is a pool of more; null: all, in their order.
+    /// The sequences of the state that the rows of x belong to, if the state is a pool of more sequences; null: all, in
+    /// order.
     /// </param>
     /// <returns>Shape [batch, 1, modelDim].</returns>
-    /// <exception cref="ArgumentException">
-    /// A shape, the state's number of sequences, or a slot does not fit.
+    /// <exception cref="ArgumentException">A shape, the state's batch, or a slot does not fit.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A tape is recording, and a step over slots has no gradient.
     /// </exception>
-    /// <exception cref="InvalidOperationException">A tape records a step over slots, which has no gradient.</exception>
     /// <remarks>
-    /// It is <see cref="Forward"/> of one token, unless a mixer overrides it with a step that updates its state in
-    /// place, guarded by a <see cref="StepGuard"/>, and allocates nothing. Under a tape
-    /// (<see cref="Module.IsRecording"/>) such a step calls Forward. A mixer that knows nothing of slots hands them to
-    /// this method, which copies those sequences to a state of their own, steps, and copies them back.
+    /// By default it calls <see cref="Forward"/> with one token. An override updates the state in place under a
+    /// <see cref="StepGuard"/> and allocates nothing; under a tape (<see cref="Module.IsRecording"/>) it calls Forward.
+    /// An override without support for slots calls this method with them. It copies those sequences to a state of their
+    /// own, steps, and copies them back.
     /// </remarks>
     public virtual DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
     {
@@ -82,10 +83,10 @@ public abstract class SequenceMixer : Module, ILayer
         return slots is null ? Forward(x, state) : StepOverCopies(x, state, slots);
     }
 
-    /// <summary>The options, after they have been validated; for a constructor.</summary>
-    /// <typeparam name="TOptions">Kind of options.</typeparam>
+    /// <summary>Validates options and returns them; for use in a constructor.</summary>
+    /// <typeparam name="TOptions">Type of the options.</typeparam>
     /// <param name="options">The options.</param>
-    /// <returns>The same.</returns>
+    /// <returns>The same options.</returns>
     /// <exception cref="ArgumentException">An option is invalid.</exception>
     protected static TOptions Valid<TOptions>(TOptions options)
         where TOptions : MixerOptions
@@ -95,19 +96,21 @@ public abstract class SequenceMixer : Module, ILayer
         return options;
     }
 
-    /// <summary>Whether a state, which lives, is of this layer or of one of equal sizes on the same device.</summary>
-    /// <param name="state">The state.</param>
+    /// <summary>
+    /// Whether this mixer can use a state: it must come from this layer, or from one of equal sizes on the same device.
+    /// </summary>
+    /// <param name="state">A state that is not disposed.</param>
     /// <returns>Whether this mixer can use it.</returns>
     public abstract bool Fits(LayerState state);
 
     /// <summary>
-    /// Throws unless an input has three axes and a width, and a state, if any, fits the layer and the input.
+    /// Throws unless an input has three axes and the given width, and the state, if any, fits the layer and the input.
     /// </summary>
     /// <param name="x">The input, shape [batch, length, width].</param>
-    /// <param name="width">The width that the mixer takes.</param>
-    /// <param name="state">The state; null: there is none to check.</param>
-    /// <param name="segments">Packed sequences, a state's sequence each; null: one sequence a row.</param>
-    /// <param name="slots">Which sequences of the state the rows are; null: all, in their order.</param>
+    /// <param name="width">The mixer's width.</param>
+    /// <param name="state">The state; null skips its check.</param>
+    /// <param name="segments">Packed sequences, one sequence of the state each; null: one sequence per row.</param>
+    /// <param name="slots">The sequences of the state that the rows belong to; null: all, in order.</param>
     /// <exception cref="ArgumentException">The input, the state or a slot does not fit.</exception>
     protected void Require(
         DeviceArray x, int width, LayerState? state, Segments? segments, StateSlots? slots = null)
@@ -144,7 +147,7 @@ public abstract class SequenceMixer : Module, ILayer
         state.BeginWith(this);
     }
 
-    /// <summary>Throws if a tape records: what a step over slots overwrites has no gradient.</summary>
+    /// <summary>Throws if slots are given while a tape records, because a step over slots has no gradient.</summary>
     private protected static void RequireNoSlots(StateSlots? slots)
     {
         if (slots is not null)
@@ -175,7 +178,7 @@ public abstract class SequenceMixer : Module, ILayer
         DeviceArray y = Step(x, copies);
         for (int i = 0; i < slots.Count; i++)
         {
-            state.ReserveFor(copies, i); // all that may fail comes first
+            state.ReserveFor(copies, i); // everything that may fail comes first
         }
 
         for (int i = 0; i < slots.Count; i++)

@@ -2,7 +2,7 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>Layers one after another: each takes what the one before it makes.</summary>
+/// <summary>A chain of layers: the output of each is the input of the next.</summary>
 /// <example>
 /// <code>
 /// using Sequential classifier = new(
@@ -17,12 +17,13 @@ public sealed class Sequential : Module, ILayer
 {
     private readonly ILayer[] _layers;
 
-    /// <summary>Composes layers on one device, which it frees.</summary>
+    /// <summary>Composes layers on one device; this layer frees them.</summary>
     /// <param name="layers">
-    /// At least one, first to last. Their names here are their numbers. A layer that occurs twice has its weights once.
+    /// At least one layer, first to last. Their names here are their indices. A layer that occurs twice shares its
+    /// weights.
     /// </param>
     /// <exception cref="ArgumentException">
-    /// There is no layer, one is no <see cref="Module"/>, or they are on two devices.
+    /// There is no layer, a layer is no <see cref="Module"/>, or the layers are on different devices.
     /// </exception>
     public Sequential(params ILayer[] layers)
         : base(First(layers).Device)
@@ -37,9 +38,9 @@ public sealed class Sequential : Module, ILayer
     /// <summary>The layers, first to last.</summary>
     public IReadOnlyList<ILayer> Layers => _layers;
 
-    /// <summary>Computes all layers, first to last.</summary>
-    /// <param name="x">What the first layer takes.</param>
-    /// <returns>What the last layer makes.</returns>
+    /// <summary>Applies all layers, first to last.</summary>
+    /// <param name="x">The input of the first layer.</param>
+    /// <returns>The output of the last layer.</returns>
     public DeviceArray Forward(DeviceArray x)
     {
         foreach (ILayer layer in _layers)

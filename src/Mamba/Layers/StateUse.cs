@@ -1,17 +1,17 @@
 namespace Mamba.Layers;
 
 /// <summary>
-/// The use of a state by the calling thread, until it is disposed; other threads are refused meanwhile.
+/// Reserves a state for the calling thread until disposed. Other threads that try to use the state get an exception.
 /// </summary>
-/// <remarks>A mixer of your own begins its Forward and Step with <c>using StateUse use = new(state);</c>.</remarks>
+/// <remarks>Begin the Forward and Step of your own mixer with <c>using StateUse use = new(state);</c>.</remarks>
 public readonly ref struct StateUse : IDisposable
 {
     private readonly LayerState? _state;
     private readonly bool _isRead;
 
-    /// <summary>Begins to use a state.</summary>
-    /// <param name="state">The state; null: there is nothing to use.</param>
-    /// <param name="isRead">Whether it is only copied, as several threads may do at once.</param>
+    /// <summary>Begins the use of a state.</summary>
+    /// <param name="state">The state; null does nothing.</param>
+    /// <param name="isRead">Whether the state is only copied; several threads may copy it at once.</param>
     /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
     public StateUse(LayerState? state, bool isRead = false)
     {

@@ -3,16 +3,16 @@ using Mamba.Operations;
 
 namespace Mamba.Layers;
 
-/// <summary>Puts a state back if a step, which changes it in place, fails half way.</summary>
+/// <summary>Restores a state if a step that updates it in place fails.</summary>
 /// <remarks>
-/// A step can fail half way only for lack of memory. Once a step has found all its memory in the pool of its thread's
-/// context, the next one will; until then the state is cloned first, so that later steps cost nothing more.
+/// After its checks a step can fail only for lack of memory. Once a step has found all its memory in the pool of its
+/// thread's context, later steps of that size will too. Until then the guard clones the state first; later steps need
+/// no clone.
 /// <para>
 /// A mixer of your own that steps in place does so between <c>using StepGuard guard = new(this, state);</c> and
-/// <c>return guard.Done(y);</c>. It checks everything before the guard: a step that fails later for another reason
-/// than memory may have no clone to go back to, and its state is then refused by name until another one is copied over
-/// it. In a step of a composite state the guard covers all parts.
-/// </para>
+/// <c>return guard.Done(y);</c>. It makes all checks before the guard: if a step fails later for another reason than
+/// memory, there may be no clone to restore. The state then throws until another state is copied over it. In a step of
+/// a composite state the guard covers all parts.
 /// </remarks>
 public readonly ref struct StepGuard
 {
@@ -22,10 +22,10 @@ public readonly ref struct StepGuard
     private readonly StateSlots? _slots;
     private readonly long _allocations;
 
-    /// <summary>Begins a step; without a tape, and in a scope of the device.</summary>
+    /// <summary>Begins a step. Requires a scope of the device and no tape.</summary>
     /// <param name="mixer">The mixer that steps.</param>
-    /// <param name="state">What it changes in place.</param>
-    /// <param name="slots">Which sequences of the state; null: all.</param>
+    /// <param name="state">The state that the step changes in place.</param>
+    /// <param name="slots">The sequences of the state that step; null: all.</param>
     public StepGuard(SequenceMixer mixer, LayerState state, StateSlots? slots = null)
     {
         ArgumentNullException.ThrowIfNull(mixer);
@@ -39,9 +39,9 @@ public readonly ref struct StepGuard
 
     private int Count => _slots?.Count ?? _state.Batch;
 
-    /// <summary>Ends a step that has succeeded.</summary>
-    /// <param name="y">What it computed.</param>
-    /// <returns>The same.</returns>
+    /// <summary>Ends a successful step.</summary>
+    /// <param name="y">The output of the step.</param>
+    /// <returns>The same output.</returns>
     public DeviceArray Done(DeviceArray y)
     {
         _state.IsStepping = false;
@@ -49,7 +49,7 @@ public readonly ref struct StepGuard
         return y;
     }
 
-    /// <summary>Puts the state back, unless the step has succeeded.</summary>
+    /// <summary>Restores the state unless the step has succeeded.</summary>
     public void Dispose()
     {
         if (_state.IsStepping)

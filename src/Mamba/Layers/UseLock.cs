@@ -1,26 +1,25 @@
 namespace Mamba.Layers;
 
 /// <summary>
-/// Says which thread changes a state, or how many copy it. Nobody waits for it: who comes second is refused.
+/// Tracks which thread changes a state, or how many threads copy it. It never blocks: a conflicting attempt returns
+/// false.
 /// </summary>
 internal sealed class UseLock
 {
     /// <summary>
-    /// The managed id of the thread that changes the state; minus the number of those that copy it; or 0.
+    /// The managed id of the thread that changes the state; or minus the number of threads that copy it; or 0.
     /// </summary>
     private int _holder;
     private int _nested;
 
-    /// <summary>
-    /// The thread that changes the state, unless it is the calling one; -1 for threads that copy it; else 0.
-    /// </summary>
+    /// <summary>The id of another thread that changes the state; -1 if threads copy it; otherwise 0.</summary>
     public int OtherThread => Volatile.Read(ref _holder) switch
     {
         < 0 => -1,
         int thread => thread == Environment.CurrentManagedThreadId ? 0 : thread,
     };
 
-    /// <summary>Takes the state to change it; again if the calling thread does already.</summary>
+    /// <summary>Acquires the state for changes; reentrant on the same thread.</summary>
     public bool TryEnter()
     {
         int thread = Environment.CurrentManagedThreadId;
@@ -45,7 +44,7 @@ internal sealed class UseLock
         }
     }
 
-    /// <summary>Takes the state to copy it, as several threads may at once.</summary>
+    /// <summary>Acquires the state for copying; several threads may do so at once.</summary>
     public bool TryEnterRead()
     {
         int thread = Environment.CurrentManagedThreadId;
@@ -69,7 +68,7 @@ internal sealed class UseLock
     {
         if (Volatile.Read(ref _holder) > 0)
         {
-            Exit(); // the thread that changes the state copied it meanwhile
+            Exit(); // the thread that changes the state has copied it itself
         }
         else
         {

@@ -3,14 +3,14 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>
-/// Remembers, for the memory pool of every context, with how many sequences steps of a layer or model have found all
-/// their memory there, as the next ones will.
+/// Records, per context's memory pool, the batch sizes for which steps of a layer or model found all their memory in
+/// the pool. Later steps of these sizes will too.
 /// </summary>
 internal sealed class WarmBatches
 {
     private Entry[] _entries = [];
 
-    /// <summary>What is known of the calling thread's context.</summary>
+    /// <summary>The record of the calling thread's context.</summary>
     public Entry Of(DeviceContext context)
     {
         Entry[] entries = Volatile.Read(ref _entries);
@@ -35,7 +35,7 @@ internal sealed class WarmBatches
         }
     }
 
-    /// <summary>What is known of one context, which only its thread reads and changes.</summary>
+    /// <summary>The record of one context, used only by the context's thread.</summary>
     internal sealed class Entry(DeviceContext context)
     {
         private const int Most = 256;
@@ -45,20 +45,20 @@ internal sealed class WarmBatches
 
         public DeviceContext Context { get; } = context;
 
-        /// <summary>Whether a step finds all its memory in the pool.</summary>
+        /// <summary>Whether a step of this size finds all its memory in the pool.</summary>
         /// <param name="batch">Its number of sequences.</param>
-        /// <param name="room">Tokens that its states have room for.</param>
+        /// <param name="room">Token capacity of its states.</param>
         public bool Covers(int batch, long room) => _trims == Context.Trims && _known.Contains((batch, room));
 
-        /// <summary>Notes a step that has succeeded.</summary>
+        /// <summary>Records a successful step.</summary>
         /// <param name="batch">Its number of sequences.</param>
-        /// <param name="room">Tokens that its states have room for.</param>
-        /// <param name="allocationsBefore">The context's allocations before it.</param>
+        /// <param name="room">Token capacity of its states.</param>
+        /// <param name="allocationsBefore">The context's allocation count before the step.</param>
         public void Note(int batch, long room, long allocationsBefore)
         {
             if (_trims != Context.Trims || _known.Count == Most)
             {
-                _known.Clear(); // a step that is not known is safe, and costs a copy
+                _known.Clear(); // forgetting a step is safe: it costs one clone
                 _trims = Context.Trims;
             }
 
