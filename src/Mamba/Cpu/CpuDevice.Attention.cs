@@ -21,7 +21,7 @@ public sealed unsafe partial class CpuDevice
         using DeviceScope scope = Scope();
         AttentionParts parts = new(this, attention);
 
-        // Heads that share keys add to the same gradients: they are one item.
+        // Query heads that share a key head add to the same gradients, so one item computes them all.
         int items = attention.Sequences.Count * parts.KeyValueHeads;
         int scratch = 2 * (parts.Capacity + attention.LongestKeyLength);
         Run(
@@ -49,7 +49,7 @@ public sealed unsafe partial class CpuDevice
             rotary.Sequences.Count);
     }
 
-    /// <summary>The memory of attention's inputs, cut by sequence and head.</summary>
+    /// <summary>The arrays of attention's inputs, addressed by sequence and head.</summary>
     private readonly struct AttentionParts(CpuDevice device, in AttentionOperation attention)
     {
         private readonly Rows _q = device.RowsOf(attention.Inputs.Queries);
@@ -64,7 +64,7 @@ public sealed unsafe partial class CpuDevice
 
         public int KeyValueHeads { get; } = attention.Inputs.KeyValueHeads;
 
-        /// <summary>Rows of each sequence's past: as long as these stay, so does the size of the scratch.</summary>
+        /// <summary>Rows of each sequence's past. The size of the scratch is constant while it is.</summary>
         public int Capacity { get; } = attention.Inputs.PastCapacity;
 
         public AttentionSizes Sizes(int sequence) =>

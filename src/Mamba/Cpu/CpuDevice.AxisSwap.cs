@@ -22,7 +22,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Transposes matrices by tiles: an item has some tiles, of one matrix or of several.</summary>
+    /// <summary>Transposes matrices tile by tile. An item is a run of tiles and may span matrices.</summary>
     private readonly struct TilesJob(float* x, SwapView view, float* y, bool accumulate) : IJob
     {
         private const int PerItem = ElementsPerItem / (AxisSwap.TileSize * AxisSwap.TileSize);
@@ -54,7 +54,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Copies rows: an item has some j, counted through all o.</summary>
+    /// <summary>Copies rows. An item is a run of j, counted through all o.</summary>
     private readonly struct SwapRowsJob(float* x, SwapView view, float* y, bool accumulate) : IJob
     {
         private readonly nint _perItem = Math.Max(1, ElementsPerItem / Math.Max(view.First * view.Inner, 1));

@@ -46,7 +46,7 @@ public sealed unsafe partial class CpuDevice
 
         if (convolution.FinalWindow.Exists)
         {
-            // Only now: the window may be updated in place.
+            // After the convolution has read the window, because FinalWindow may be the same array.
             Run(
                 new WindowJob(convolution.Sequences, filter, x, window, RowsOf(convolution.FinalWindow), visits),
                 convolution.Sequences.Count);

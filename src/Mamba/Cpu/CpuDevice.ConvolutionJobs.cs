@@ -6,7 +6,7 @@ namespace Mamba.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    /// <summary>All tokens of a batch cut into blocks, and each block into pieces of one sequence.</summary>
+    /// <summary>The tokens of a batch in blocks. A block is split into pieces of one sequence each.</summary>
     private readonly struct TokenBlocks(Sequences sequences, int channels, int leastTokens)
     {
         private readonly int _tokens = Math.Max(leastTokens, 2 * ElementsPerItem / Math.Max(channels, 1));
@@ -18,10 +18,10 @@ public sealed unsafe partial class CpuDevice
         public (int Token, int End) this[int item] =>
             (item * _tokens, (int)Math.Min(((long)item + 1) * _tokens, sequences.Tokens));
 
-        /// <summary>The piece that begins at a token: its sequence, its place in it, and its length.</summary>
+        /// <summary>The piece that starts at a token: its sequence, its first token there and its length.</summary>
         public (int Sequence, int Start, int Count) Piece(int token, int end)
         {
-            // The last sequence that begins here or before; empty ones before it begin no later.
+            // The last sequence that starts at or before the token; an empty one can only come before it.
             int low = 0, high = sequences.Count - 1;
             while (low < high)
             {
@@ -51,7 +51,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>What the way back reads and adds to; null where it is absent.</summary>
+    /// <summary>Inputs, gradients and scratch of the backward pass; null if absent.</summary>
     private readonly record struct ConvolutionBackwardRows(
         Rows X, Rows Window, Rows Gy, Rows Gx, Rows Gwindow, Rows Sums, Rows Scratch);
 
@@ -85,7 +85,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>As <see cref="ConvolutionJob{TActivation}"/>, with blocks of steps.</summary>
+    /// <summary>The same as <see cref="ConvolutionJob{TActivation}"/>, with blocks of steps of an order.</summary>
     private readonly struct OrderedConvolutionJob<TActivation>(
         TokenBlocks blocks, Filter filter, Rows x, Rows window, Rows y, VisitedTokens visits, ScratchSlots scratch)
         : IJob

@@ -26,7 +26,7 @@ public sealed unsafe partial class CpuDevice
         DeviceArray g = gradients.Y;
         if (convolution.Silu)
         {
-            // What f was applied to is not kept.
+            // The forward pass does not keep the input of f, so it is computed again.
             g = Allocate(g.Shape);
             OutputRows<DepthwiseConvolution2d.ThroughActivation<Elementwise.Silu>>(convolution, gradients.Y, g);
         }
@@ -71,7 +71,7 @@ public sealed unsafe partial class CpuDevice
             blocks.Count);
     }
 
-    /// <summary>How a convolution's outputs read the rows of an image, and the pixels of a row.</summary>
+    /// <summary>The taps of a convolution down the rows of an image and across the pixels of a row.</summary>
     private readonly struct ImageLines(in DepthwiseConvolution2dOperation convolution)
     {
         public int Batch { get; } = convolution.Batch;
@@ -97,7 +97,7 @@ public sealed unsafe partial class CpuDevice
             convolution.Dilation);
     }
 
-    /// <summary>The rows of all images of a batch cut into blocks.</summary>
+    /// <summary>The rows of all images of a batch, in blocks.</summary>
     private readonly struct ImageRowBlocks
     {
         private readonly long _rows;
@@ -107,8 +107,8 @@ public sealed unsafe partial class CpuDevice
         /// <param name="batch">Number of images.</param>
         /// <param name="height">Rows of an image.</param>
         /// <param name="width">Pixels of a row.</param>
-        /// <param name="channels">Numbers of a pixel.</param>
-        /// <param name="leastPixels">Pixels of a block at least.</param>
+        /// <param name="channels">Elements of a pixel.</param>
+        /// <param name="leastPixels">Least number of pixels of a block.</param>
         public ImageRowBlocks(int batch, int height, int width, int channels, int leastPixels)
         {
             (_rows, _height) = (width == 0 ? 0 : (long)batch * height, height);
@@ -118,11 +118,11 @@ public sealed unsafe partial class CpuDevice
 
         public int Count => (int)((_rows + _perItem - 1) / _perItem);
 
-        /// <summary>The first row of a block, counted through the batch, and the end of its rows.</summary>
+        /// <summary>The first row of a block, counted through the batch, and the end of the block.</summary>
         public (long Row, long End) this[int item] =>
             ((long)item * _perItem, Math.Min(((long)item + 1) * _perItem, _rows));
 
-        /// <summary>The image of a row, and its number there.</summary>
+        /// <summary>The image of a row, and the row's index in it.</summary>
         public (long Image, int Row) Place(long row)
         {
             (long image, long place) = Math.DivRem(row, _height);
@@ -148,7 +148,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>The gradients of pixels: a convolution again, each phase of the stride by itself.</summary>
+    /// <summary>The gradient of the pixels: one convolution for each phase of the stride.</summary>
     private readonly struct PixelRowsJob(
         ImageRowBlocks blocks, ImageLines lines, ImageFilter filter, Rows g, Rows gx) : IJob
     {
@@ -174,7 +174,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>The gradients of the filters, a row of sums for each block of outputs.</summary>
+    /// <summary>The gradient of the filters: one row of partial sums for each block of outputs.</summary>
     private readonly struct FilterRowsJob(ImageRowBlocks blocks, ImageLines lines, Rows x, Rows g, Rows sums) : IJob
     {
         public void Run(int item)

@@ -52,7 +52,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Two indices may name one row, so an item takes some columns of all rows: no two items meet.</summary>
+    /// <summary>An item adds some columns of all rows, so indices that name one row never race.</summary>
     private readonly struct GatherBackwardJob(
         int* indices, int count, int width, Rows gy, Rows gx, nint gxRows) : IJob
     {

@@ -29,7 +29,7 @@ public sealed unsafe partial class CpuDevice
 
     private readonly struct DropoutJob(DropoutOperation dropout, float* x, float* y, nint count, bool accumulate) : IJob
     {
-        private const int Length = 512; // of the mask, on the stack
+        private const int Length = 512; // elements of the mask, on the stack
 
         public void Run(int item)
         {

@@ -23,10 +23,10 @@ public sealed unsafe partial class CpuDevice
         ? new(StartOf(IndicesOf(order).Positions), order.Samples > 1, isBackward: false)
         : new(null, isCounted: false, order == ScanOrder.Backward);
 
-    /// <summary>The tokens that an order visits in each sequence.</summary>
-    /// <param name="positions">The row of each step; null: one after the other.</param>
-    /// <param name="isCounted">Whether positions are of each sequence its own, counted through the batch.</param>
-    /// <param name="isBackward">Whether the last token comes first, if there are no positions.</param>
+    /// <summary>The order in which the tokens of each sequence are visited.</summary>
+    /// <param name="positions">The token of each step; null: consecutive tokens.</param>
+    /// <param name="isCounted">Whether each sequence has its own positions, counted through the batch.</param>
+    /// <param name="isBackward">Whether the last token comes first; used if positions are null.</param>
     private readonly struct VisitedTokens(int* positions, bool isCounted, bool isBackward)
     {
         public TokenOrder Of(in Sequences sequences, int sequence)

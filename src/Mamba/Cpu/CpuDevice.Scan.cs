@@ -7,13 +7,13 @@ namespace Mamba.Cpu;
 
 public sealed unsafe partial class CpuDevice
 {
-    /// <summary>Channels of a tile: a few cache lines of every row, and enough tiles for many threads.</summary>
+    /// <summary>Channels of a tile: four cache lines of every row, and enough tiles for many threads.</summary>
     private const int ScanChannels = 64;
 
     /// <summary>Channels of a tile of a single token: some microseconds of work.</summary>
     private const int StepChannels = 256;
 
-    /// <summary>What is done to a tile, for any kind of states, B and C.</summary>
+    /// <summary>The computation of a tile, for every kind of states, B and C.</summary>
     private interface IScan
     {
         void Run<TRecurrence>(int item)
@@ -81,7 +81,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>All tokens and channels of a scan.</summary>
+    /// <summary>The inputs of a scan, as one tile of all tokens and channels.</summary>
     private ScanTile TileOf(in ScanInputs inputs, in ScanSizes sizes) => new()
     {
         X = RowsOf(inputs.X),
@@ -102,7 +102,7 @@ public sealed unsafe partial class CpuDevice
             ? new(StatesOf(array, sizes), (nint)sizes.States * sizes.Channels)
             : new(RowsOf(array), sizes.Parts);
 
-    /// <summary>Rows of channels, one for each state.</summary>
+    /// <summary>An array of states: one row of channels for each state.</summary>
     private Rows StatesOf(DeviceArray array, in ScanSizes sizes) => new(StartOf(array), sizes.Channels);
 
     private static ScanTile Tile(in ScanTile whole, nint first, int group, int channel, int channels) =>

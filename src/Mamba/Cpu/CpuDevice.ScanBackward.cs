@@ -13,7 +13,7 @@ public sealed unsafe partial class CpuDevice
         using DeviceScope scope = Scope();
         ScanTiles tiles = new(sizes, ScanChannels);
 
-        // Sums over the tokens of a sequence, and over the channels of a tile, to be added up below.
+        // Partial sums over the tokens of a sequence and over the channels of a tile; they are added below.
         (int sequences, int channels) = (sizes.Sequences.Count, sizes.Channels);
         DeviceArray carry = Allocate([sequences, sizes.StateRows, channels]);
         DeviceArray a = Allocate([sequences, sizes.StateRows, channels]);
@@ -65,7 +65,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Where the gradient of B or C is gathered: for every sequence, or for every tile of a group.</summary>
+    /// <summary>Partial sums of the gradient of B or C: one for each sequence, or for each tile of a group.</summary>
     private DeviceArray AllocatePartial(DeviceArray array, bool constant, in ScanSizes sizes, in ScanTiles tiles) =>
         constant
             ? Allocate([sizes.Sequences.Count, sizes.StateRows, sizes.Channels])
@@ -85,7 +85,7 @@ public sealed unsafe partial class CpuDevice
             (tokens + TokenSumsJob.Tokens - 1) / TokenSumsJob.Tokens);
     }
 
-    /// <summary>Adds up what was gathered for every sequence.</summary>
+    /// <summary>Adds the partial sums of all sequences to the gradient.</summary>
     private void AddSums(DeviceArray partial, DeviceArray target)
     {
         if (target.Exists)
@@ -130,7 +130,7 @@ public sealed unsafe partial class CpuDevice
                 sizes.StateRows);
         }
 
-        /// <summary>A tile's own part of the gradient of B or C.</summary>
+        /// <summary>A tile's partial sums of the gradient of B or C.</summary>
         private Coupling Own(in Coupling all, int item)
         {
             (int sequence, int group, int block, int channel, _) = tiles[item];
@@ -141,7 +141,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    /// <summary>Adds up what was gathered for every tile of a group, first in the place of the first tile.</summary>
+    /// <summary>Adds the tiles of a group to the first of them, and that sum to the gradient.</summary>
     private readonly struct TokenSumsJob(Rows partial, int tiles, int tokens, int width, Rows target) : IJob
     {
         public const int Tokens = 128;

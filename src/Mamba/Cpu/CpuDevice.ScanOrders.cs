@@ -7,8 +7,8 @@ using Mamba.Simd;
 namespace Mamba.Cpu;
 
 /// <content>
-/// Scans whose tokens are visited in orders. An item has some channels of a sequence in all directions, one after the
-/// other, so that y and the gradient of x are added up in one place.
+/// Scans in orders. An item is some channels of a sequence in all directions, one direction after the other, so that
+/// one thread adds up y and the gradient of x.
 /// </content>
 public sealed unsafe partial class CpuDevice
 {
@@ -30,7 +30,7 @@ public sealed unsafe partial class CpuDevice
             sizes);
     }
 
-    /// <summary>What a tile is in a direction.</summary>
+    /// <summary>The tiles of a scan in a given direction.</summary>
     private readonly struct OrderedTiles(ScanSizes sizes, ScanTiles tiles, ScanTile whole, VisitedTokens[] visits)
     {
         public ScanSizes Sizes => sizes;
@@ -45,7 +45,7 @@ public sealed unsafe partial class CpuDevice
                 channels);
         }
 
-        /// <summary>Which of its group's tiles an item is.</summary>
+        /// <summary>An item's index among the tiles of its group.</summary>
         public int BlockOf(int item) => tiles[item].Block;
 
         /// <summary>The channel of x, z and y.</summary>

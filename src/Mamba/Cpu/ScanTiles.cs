@@ -3,8 +3,8 @@ using Mamba.Operations;
 namespace Mamba.Cpu;
 
 /// <summary>
-/// How a scan is split: by sequences, and by blocks of channels that do not cross from one group to the next. The split
-/// depends on the sizes alone, so that sums over the channels of a block are the same for any number of threads.
+/// The tiles of a scan: one sequence and one block of channels each. A block lies within one group. The tiles depend
+/// on the sizes alone, so sums over the channels of a block are the same for any number of threads.
 /// </summary>
 internal readonly struct ScanTiles(in ScanSizes sizes, int width)
 {
@@ -14,7 +14,7 @@ internal readonly struct ScanTiles(in ScanSizes sizes, int width)
     /// <summary>Number of blocks of a group.</summary>
     public int BlocksPerGroup => (_groupChannels + width - 1) / width;
 
-    /// <summary>Number of tiles, of one direction.</summary>
+    /// <summary>Number of tiles of one direction.</summary>
     public int Count { get; } = checked(
         sizes.Sequences.Count * (sizes.Groups / sizes.Directions)
         * (((sizes.Channels / sizes.Groups) + width - 1) / width));

@@ -2,14 +2,14 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Attention of one head of one sequence, a query at a time.</summary>
+/// <summary>Attention of one head of one sequence, one query at a time.</summary>
 /// <remarks>
-/// Vaswani et al., arXiv:1706.03762, eq. 1, with keys that several query heads share (Ainslie et al.,
+/// Vaswani et al., arXiv:1706.03762, eq. 1. Several query heads may share the keys (Ainslie et al.,
 /// arXiv:2305.13245). Rows 0..past-1 of the keys come from the past, the others from the sequence itself.
 /// </remarks>
 internal static unsafe class Attention
 {
-    /// <summary>Computes every query's output.</summary>
+    /// <summary>Computes the output of every query.</summary>
     /// <param name="sizes">Lengths and width.</param>
     /// <param name="q">Queries, [length, headDim].</param>
     /// <param name="k">Keys.</param>
@@ -30,7 +30,7 @@ internal static unsafe class Attention
         }
     }
 
-    /// <summary>Adds to the gradients; weights are computed again.</summary>
+    /// <summary>Adds to the gradients. Computes the attention weights again.</summary>
     /// <param name="sizes">Lengths and width.</param>
     /// <param name="q">Queries.</param>
     /// <param name="k">Keys.</param>

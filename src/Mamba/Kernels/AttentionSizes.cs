@@ -1,21 +1,21 @@
 namespace Mamba.Kernels;
 
-/// <summary>The sizes of one head's attention, and what its queries see.</summary>
+/// <summary>The sizes of one head's attention, and the keys that each query attends to.</summary>
 /// <param name="Past">Keys before the first token.</param>
 /// <param name="Length">Tokens.</param>
-/// <param name="Keys">Keys that are not before the first token.</param>
+/// <param name="Keys">Keys from the first token on.</param>
 /// <param name="HeadDim">Width of a head.</param>
-/// <param name="IsCausal">Whether a query sees no later key than its own.</param>
-/// <param name="Window">How many keys a query sees; 0: all.</param>
+/// <param name="IsCausal">Whether a query attends to no key later than its own.</param>
+/// <param name="Window">Number of keys that a query attends to; 0: all.</param>
 internal readonly record struct AttentionSizes(
     int Past, int Length, int Keys, int HeadDim, bool IsCausal, int Window)
 {
     /// <summary>1/√P.</summary>
     public float Scale { get; } = 1f / MathF.Sqrt(HeadDim);
 
-    /// <summary>The first key that a query sees.</summary>
+    /// <summary>The first key that a query attends to.</summary>
     public int First(int query) => Window > 0 ? Math.Max(0, Past + query + 1 - Window) : 0;
 
-    /// <summary>The end of the keys that it sees.</summary>
+    /// <summary>The end of the keys that a query attends to.</summary>
     public int End(int query) => IsCausal ? Past + query + 1 : Keys;
 }

@@ -3,18 +3,18 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Copies a matrix of rows so that its two axes change places.</summary>
+/// <summary>Swaps the two axes of a matrix whose elements are rows.</summary>
 internal static unsafe class AxisSwap
 {
     /// <summary>Rows and columns of a tile.</summary>
     public const int TileSize = 64;
 
-    /// <summary>Computes <c>y[j, i] = x[i, j]</c>, or adds it, for a tile of single numbers.</summary>
+    /// <summary>Computes <c>y[j, i] = x[i, j]</c>, or adds it, for a tile of scalars.</summary>
     /// <param name="x">The tile of x.</param>
     /// <param name="rows">Its rows.</param>
     /// <param name="columns">Its columns.</param>
     /// <param name="y">The tile of y.</param>
-    /// <param name="accumulate">Whether it is added to y; then a tile has at most 64 rows and columns.</param>
+    /// <param name="accumulate">Whether to add to y; a tile then has at most 64 rows and columns.</param>
     [SkipLocalsInit]
     public static void Tile(Rows x, int rows, int columns, Rows y, bool accumulate)
     {
@@ -24,7 +24,7 @@ internal static unsafe class AxisSwap
             return;
         }
 
-        const int Band = 16; // few columns, which stay in the first cache
+        const int Band = 16; // columns of the packed tile, few enough for L1
         float* tile = stackalloc float[TileSize * Band];
         for (int start = 0; start < columns; start += Band)
         {
@@ -45,7 +45,7 @@ internal static unsafe class AxisSwap
     /// <param name="start">The first j.</param>
     /// <param name="end">The end of the j.</param>
     /// <param name="y">y, [second, first, inner].</param>
-    /// <param name="accumulate">Whether it is added to y.</param>
+    /// <param name="accumulate">Whether to add to y.</param>
     public static void Copy(
         float* x, nint first, nint second, nint inner, nint start, nint end, float* y, bool accumulate)
     {

@@ -3,20 +3,20 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Where B or C of a scan stands, or its gradient: of every token, or the same for all tokens.</summary>
+/// <summary>B or C of a scan, or its gradient: a value for each token, or one for all tokens.</summary>
 internal readonly unsafe struct Coupling
 {
     private readonly float* _origin;
     private readonly nint _channelPitch;
 
-    /// <summary>What <see cref="PerToken"/> reads: rows of tokens, a number for each state.</summary>
+    /// <summary>B or C for <see cref="PerToken"/>: a row for each token, a number for each state.</summary>
     public Coupling(Rows tokens, int parts)
     {
         _origin = tokens.Origin;
         (TokenPitch, StatePitch, ImaginaryOffset) = (tokens.Pitch, parts, 1);
     }
 
-    /// <summary>What <see cref="PerChannel"/> reads: rows of states, a number for each channel.</summary>
+    /// <summary>B or C for <see cref="PerChannel"/>: a row for each state, a number for each channel.</summary>
     public Coupling(Rows states, nint imaginaryOffset)
     {
         _origin = states.Origin;
@@ -33,22 +33,22 @@ internal readonly unsafe struct Coupling
 
     public nint StatePitch { get; }
 
-    /// <summary>From a real part to its imaginary part.</summary>
+    /// <summary>Floats from a real part to its imaginary part.</summary>
     public nint ImaginaryOffset { get; }
 
-    /// <summary>Whether <see cref="PerToken"/> reads it.</summary>
+    /// <summary>Whether the values differ by token, for <see cref="PerToken"/>.</summary>
     public bool IsPerToken => _channelPitch == 0;
 
-    /// <summary>The rows of tokens, if it is per token.</summary>
+    /// <summary>The rows of tokens, if <see cref="IsPerToken"/>.</summary>
     public Rows Tokens => new(_origin, TokenPitch);
 
     public float* this[nint token, int state] => _origin + (token * TokenPitch) + (state * StatePitch);
 
-    /// <summary>The same from a token, a state and a channel on.</summary>
+    /// <summary>The same array from a token, a state and a channel on.</summary>
     public Coupling At(nint token, nint state, int channel) =>
         new(this, _origin + (token * TokenPitch) + (state * StatePitch) + (channel * _channelPitch));
 
-    /// <summary>Sets all numbers of some tokens, or of some channels, to 0.</summary>
+    /// <summary>Clears some tokens, or some channels.</summary>
     public void Clear(nint tokens, int channels, int stateRows)
     {
         (nint rows, nint pitch, int width) =
@@ -60,7 +60,7 @@ internal readonly unsafe struct Coupling
     }
 }
 
-/// <summary>How lanes of channels read B or C, and how its gradient is gathered from them.</summary>
+/// <summary>Loads B or C for lanes of channels, and adds to its gradient.</summary>
 internal unsafe interface ICoupling
 {
     static abstract TLanes Load<TLanes>(float* source)
@@ -70,7 +70,7 @@ internal unsafe interface ICoupling
     static abstract void Add<TLanes>(TLanes gradient, float* target)
         where TLanes : struct, ILanes<TLanes>;
 
-    /// <summary>Adds the gradients of four states, <paramref name="pitch"/> apart where they are rows.</summary>
+    /// <summary>Adds the gradients of four states, <paramref name="pitch"/> floats apart if states are rows.</summary>
     static abstract void Add<TLanes>(TLanes a, TLanes b, TLanes c, TLanes d, float* target, nint pitch)
         where TLanes : struct, ILanes<TLanes>;
 }

@@ -4,27 +4,27 @@ namespace Mamba.Kernels;
 
 internal static unsafe partial class DepthwiseConvolution
 {
-    /// <summary>Tokens that are gone back through at once; few, so that their rows stay in the nearest cache.</summary>
+    /// <summary>Tokens of a chunk of the backward pass, few enough for L1.</summary>
     private const int ChunkLength = 32;
 
-    /// <summary>Floats of g that leave room in the nearest cache for the other rows.</summary>
+    /// <summary>Floats of g that leave room in L1 for the other rows.</summary>
     private const int CachedLength = 4608;
 
     /// <summary>
-    /// Floats of scratch memory that <see cref="Backward"/> needs, for g of a chunk and its neighbours.
+    /// Floats of scratch memory for <see cref="Backward"/>: g of a chunk and its neighbours.
     /// </summary>
     public static int ScratchLength(Filter filter) => (ChunkLength + filter.Width - 1) * ChannelsAtOnce(filter);
 
     /// <summary>
-    /// Goes back through <paramref name="count"/> tokens from <paramref name="t"/> on: adds to their gradients, with
-    /// the first of them also to the window's, and adds the gradients of w[0] … w[K-1] and of the bias to the K + 1
-    /// rows of <paramref name="sums"/>. Gradients that are null are skipped.
+    /// Computes the gradients of <paramref name="count"/> tokens from <paramref name="t"/> on. Adds to the gradients
+    /// of the tokens, for the first tokens also to the window's. Adds the gradients of w[0] … w[K-1] and of the bias
+    /// to the K + 1 rows of <paramref name="sums"/>. Skips gradients that are null.
     /// </summary>
     /// <remarks>
-    /// With <c>g_t = gy_t·f'(…)</c>, zero outside the sequence: <c>gx_t = Σ_k w[k]·g_{t+left-k}</c>, a convolution
-    /// again, and <c>gw[k] = Σ_t g_t·x_{t-left+k}</c>. What f was applied to is not kept, so g is computed here, and
-    /// once more for the few tokens of the next chunk that are needed. Sums are taken chunk by chunk, so that rounding
-    /// stays small.
+    /// With <c>g_t = gy_t·f'(…)</c>, zero outside the sequence: <c>gx_t = Σ_k w[k]·g_{t+left-k}</c>, which is another
+    /// convolution, and <c>gw[k] = Σ_t g_t·x_{t-left+k}</c>. The forward pass does not keep the input of f. So g is
+    /// computed here, twice for the few tokens of the next chunk that a chunk needs. Sums are taken chunk by chunk, to
+    /// keep rounding errors small.
     /// </remarks>
     public static void Backward<TActivation>(
         Filter filter, SequenceRows x, int t, int count, Rows gy, SequenceRows gx, Rows sums, float* scratch)
@@ -43,7 +43,7 @@ internal static unsafe partial class DepthwiseConvolution
         }
     }
 
-    /// <summary>Adds the final window's gradient to that of the rows that it was copied from.</summary>
+    /// <summary>Adds the gradient of the final window to the gradients of the rows it was copied from.</summary>
     public static void SlideWindowBackward(Filter filter, Rows gfinal, SequenceRows gx, TokenOrder order)
     {
         for (int j = 0; j < filter.Width - 1; j++)
@@ -66,7 +66,7 @@ internal static unsafe partial class DepthwiseConvolution
         Filter filter, SequenceRows x, int t, int count, Rows gy, SequenceRows gx, Rows sums, Rows g, int c, int end)
         where TActivation : struct, IMap
     {
-        // Row 0 of g is that of the first token whose tap reads token t.
+        // Row 0 of g belongs to the first token that reads token t.
         int right = filter.Width - 1 - filter.Left, oldest = t - right, rows = count + filter.Width - 1;
         int first = Math.Max(0, -oldest), last = Math.Clamp(x.Length - oldest, first, rows);
         Clear(g, first, c, end);
@@ -154,7 +154,7 @@ internal static unsafe partial class DepthwiseConvolution
             }
             else
             {
-                // The first tokens' tap k reads the window, the last ones' zeros.
+                // Tap k of the first tokens reads the window; of the last tokens, zeros.
                 int first = Math.Clamp(-row, 0, count), last = Math.Clamp(x.Length - row, first, count);
                 ToWeight<TLanes>(g, x.Window.At(t + k, 0), first, gw[k], c, end);
                 ToWeight<TLanes>(g.At(first, 0), x.Tokens.At(row + first, 0), last - first, gw[k], c, end);

@@ -3,17 +3,17 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// Convolution of every channel with a filter of its own, <c>y_t = f(bias + Σ_k w[k]·x_{t-left+k})</c>, over one
-/// sequence. Causal when left = K - 1.
+/// Depthwise convolution of one sequence: every channel has its own filter,
+/// <c>y_t = f(bias + Σ_k w[k]·x_{t-left+k})</c>. Causal if left = K - 1.
 /// </summary>
 /// <remarks>
-/// What stands before the first token is the window, <c>left</c> rows, or zeros; what comes after the last is zeros.
-/// Channels lie in the lanes and every sum runs over k in order, so an element does not depend on where a sequence is
-/// cut.
+/// The <c>left</c> rows before the first token are the window, or zeros; the rows after the last token are zeros.
+/// Lanes hold channels and every sum runs over k in order, so an element does not depend on where a sequence is
+/// split.
 /// </remarks>
 internal static unsafe partial class DepthwiseConvolution
 {
-    /// <summary>What becomes of each weighted sum.</summary>
+    /// <summary>The function applied to each weighted sum.</summary>
     private interface IOutput
     {
         static abstract TLanes Apply<TLanes>(TLanes sum, float* gy)
@@ -21,16 +21,16 @@ internal static unsafe partial class DepthwiseConvolution
     }
 
     /// <summary>
-    /// Computes y for <paramref name="count"/> tokens from <paramref name="t"/> on; y starts with them.
+    /// Computes y for <paramref name="count"/> tokens from <paramref name="t"/> on; row 0 of y is token t.
     /// </summary>
     public static void Forward<TActivation>(Filter filter, SequenceRows x, int t, int count, Rows y)
         where TActivation : struct, IMap =>
         Run<Activated<TActivation>>(filter, x, t, count, default, y, 0, filter.Channels);
 
     /// <summary>
-    /// Writes the last K - 1 inputs, which begin in the window where the sequence is shorter than that.
+    /// Writes the last K - 1 inputs. If the sequence is shorter, the first of them come from the window.
     /// </summary>
-    /// <remarks>Copies upwards, so <paramref name="final"/> may be the window itself.</remarks>
+    /// <remarks>Copies in ascending order, so <paramref name="final"/> may be the window itself.</remarks>
     public static void SlideWindow(Filter filter, SequenceRows x, Rows final, TokenOrder order)
     {
         for (int j = 0; j < filter.Width - 1; j++)
@@ -48,7 +48,7 @@ internal static unsafe partial class DepthwiseConvolution
         }
     }
 
-    /// <summary>Computes rows 0, … of y for the tokens <paramref name="t"/>, … of x.</summary>
+    /// <summary>Computes rows 0, … of y from tokens <paramref name="t"/>, … of x.</summary>
     private static void Run<TOutput>(
         Filter filter, SequenceRows x, int t, int count, Rows gy, Rows y, int channel, int end)
         where TOutput : struct, IOutput
@@ -78,7 +78,7 @@ internal static unsafe partial class DepthwiseConvolution
         }
     }
 
-    /// <summary>The taps that read tokens; those before them read the window, those after them zeros.</summary>
+    /// <summary>The taps that read tokens. Earlier taps read the window, later ones zeros.</summary>
     private static (int First, int Last) TapsInside(Filter filter, int length, int t) =>
         (Math.Max(filter.Left - t, 0), Math.Min(filter.Width, filter.Left - t + length));
 

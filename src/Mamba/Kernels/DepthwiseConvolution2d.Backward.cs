@@ -5,16 +5,16 @@ namespace Mamba.Kernels;
 internal static unsafe partial class DepthwiseConvolution2d
 {
     /// <summary>
-    /// Adds what one row of outputs tells of the filters, <c>gw[a, b] += Σ_j g[j]·x[…]</c> and
+    /// Adds the gradient of the filters from one row of outputs, <c>gw[a, b] += Σ_j g[j]·x[…]</c> and
     /// <c>gbias += Σ_j g[j]</c>.
     /// </summary>
-    /// <param name="down">Which rows of pixels the outputs read.</param>
-    /// <param name="across">Which pixels of them.</param>
-    /// <param name="row">The outputs' row.</param>
+    /// <param name="down">The rows of pixels that the outputs read.</param>
+    /// <param name="across">The pixels of a row that the outputs read.</param>
+    /// <param name="row">The row of outputs.</param>
     /// <param name="channels">Number of channels.</param>
     /// <param name="x">The pixels of the image.</param>
-    /// <param name="g">The gradients of the row's weighted sums.</param>
-    /// <param name="sums">A row for each tap, down first, and one for the bias.</param>
+    /// <param name="g">The gradients of the weighted sums of the row.</param>
+    /// <param name="sums">A row for each tap, [taps down, taps across], then one for the bias.</param>
     public static void RowToFilter(
         in TapLine down, in TapLine across, int row, int channels, Rows x, Rows g, Rows sums)
     {
@@ -36,7 +36,7 @@ internal static unsafe partial class DepthwiseConvolution2d
         }
     }
 
-    /// <summary>The share of some places in the gradients of up to four neighbouring taps.</summary>
+    /// <summary>Adds the gradients of up to four adjacent taps from some outputs of a row.</summary>
     private static void TapsToFilter(
         in TapLine across,
         int channels,
@@ -48,7 +48,7 @@ internal static unsafe partial class DepthwiseConvolution2d
         int tap,
         int taps)
     {
-        // Where all taps read pixels they share the loads of g; at the edges each goes on alone.
+        // Outputs whose taps all read pixels share the loads of g; at the edges every tap runs on its own.
         (int first, int last) = places;
         for (int t = 0; t < taps; t++)
         {
@@ -77,7 +77,7 @@ internal static unsafe partial class DepthwiseConvolution2d
         }
     }
 
-    /// <summary>The pixels of a line that a tap reads from a place on, one row for each place.</summary>
+    /// <summary>The pixels of a line that a tap reads for an output and its successors, one row for each.</summary>
     private static Rows PixelsOf(in TapLine across, Rows x, nint line, int tap, int place) =>
         new(x[line + across.Origin + ((nint)tap * across.Step) + ((nint)place * across.Next)], across.Next * x.Pitch);
 

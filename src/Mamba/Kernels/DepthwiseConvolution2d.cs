@@ -3,16 +3,16 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// Convolution of every channel of an image with a filter of its own, row by row of the result. Channels lie in the
-/// lanes, and every sum runs over the taps in order, so an element does not depend on how rows are shared out.
+/// Depthwise convolution of an image, row by row of the output: every channel has its own filter. Lanes hold channels
+/// and every sum runs over the taps in order, so an element does not depend on how rows are divided among threads.
 /// </summary>
 internal static unsafe partial class DepthwiseConvolution2d
 {
-    /// <summary>Pixels whose gradients are added up before they are added to those of the filter.</summary>
-    /// <remarks>Few, so that their rows stay in the nearest cache and rounding stays small.</remarks>
+    /// <summary>Outputs whose gradients are summed before they are added to the filter's.</summary>
+    /// <remarks>Few enough that their rows stay in L1 and rounding errors stay small.</remarks>
     private const int ChunkLength = 32;
 
-    /// <summary>Where each weighted sum begins, and what becomes of it.</summary>
+    /// <summary>The initial value of each weighted sum, and the function applied to it.</summary>
     internal interface IOutput
     {
         static abstract TLanes Begin<TLanes>(float* bias, float* y)
@@ -22,14 +22,14 @@ internal static unsafe partial class DepthwiseConvolution2d
             where TLanes : struct, ILanes<TLanes>;
     }
 
-    /// <summary>Computes one row of the result.</summary>
-    /// <param name="down">Which rows of pixels it reads.</param>
-    /// <param name="across">Which pixels of them.</param>
-    /// <param name="row">The row's place.</param>
+    /// <summary>Computes one row of the output.</summary>
+    /// <param name="down">The rows of pixels that the row reads.</param>
+    /// <param name="across">The pixels of a row that its elements read.</param>
+    /// <param name="row">Index of the row.</param>
     /// <param name="filter">The filters, [taps down, taps across, channels].</param>
     /// <param name="x">The pixels of the image.</param>
-    /// <param name="gy">The row of the gradient, if the output reads one.</param>
-    /// <param name="y">The row of the result.</param>
+    /// <param name="gy">The gradient of the row, if <typeparamref name="TOutput"/> reads it.</param>
+    /// <param name="y">The row of the output.</param>
     public static void Row<TOutput>(
         in TapLine down, in TapLine across, int row, in ImageFilter filter, Rows x, Rows gy, Rows y)
         where TOutput : struct, IOutput
@@ -164,7 +164,7 @@ internal static unsafe partial class DepthwiseConvolution2d
             where TLanes : struct, ILanes<TLanes> => sum;
     }
 
-    /// <summary>The weights and pixels of one sum, and how far the next ones are.</summary>
+    /// <summary>The weights and pixels of one sum, and the distances to the next ones.</summary>
     private readonly struct Window(
         float* weights,
         nint weightRow,
@@ -188,14 +188,14 @@ internal static unsafe partial class DepthwiseConvolution2d
 
         public nint PixelTap { get; } = pixelTap;
 
-        /// <summary>Floats from the pixels of one place to those of the next.</summary>
+        /// <summary>Floats from the pixels of one output to those of the next.</summary>
         public nint Next { get; } = next;
 
         public int RowCount { get; } = rowCount;
 
         public int TapCount { get; } = tapCount;
 
-        /// <summary>The window of another place in the row, with some of the taps.</summary>
+        /// <summary>The window of another output of the row, with some of the taps.</summary>
         public Window At(int place, int first, int last) => new(
             Weights + (first * WeightTap),
             WeightRow,
@@ -208,7 +208,7 @@ internal static unsafe partial class DepthwiseConvolution2d
             last - first);
     }
 
-    /// <summary>What is written, and how far the next place is.</summary>
+    /// <summary>The output, and the distance to the next one.</summary>
     private readonly struct Target(float* bias, float* gy, float* y, nint next, nint gyNext)
     {
         public float* Bias { get; } = bias;

@@ -2,10 +2,10 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Rows picked by index: embeddings, and the orders in which a scan visits its tokens.</summary>
+/// <summary>Rows selected by index, for embeddings and for the orders of a scan.</summary>
 internal static unsafe class Gather
 {
-    /// <summary>Computes <c>y[i] = x[indices[i]]</c>; zeros where an index is -1.</summary>
+    /// <summary>Computes <c>y[i] = x[indices[i]]</c>; an index of -1 gives zeros.</summary>
     public static void Forward(Rows x, int* indices, nint count, int width, Rows y)
     {
         for (nint i = 0; i < count; i++)
@@ -22,7 +22,7 @@ internal static unsafe class Gather
         }
     }
 
-    /// <summary>Computes <c>y[i] += x[indices[i]]</c>; nothing is added where an index is -1.</summary>
+    /// <summary>Computes <c>y[i] += x[indices[i]]</c>; an index of -1 adds nothing.</summary>
     public static void Add(Rows x, int* indices, nint count, int width, Rows y)
     {
         for (nint i = 0; i < count; i++)
@@ -34,7 +34,7 @@ internal static unsafe class Gather
         }
     }
 
-    /// <summary>Computes <c>gx[indices[i]] += gy[i]</c>, one row after the other.</summary>
+    /// <summary>Computes <c>gx[indices[i]] += gy[i]</c>, row by row.</summary>
     public static void Backward(int* indices, nint count, int width, Rows gy, Rows gx)
     {
         for (nint i = 0; i < count; i++)

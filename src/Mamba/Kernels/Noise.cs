@@ -5,10 +5,10 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Random numbers and masks in memory.</summary>
+/// <summary>Fills memory with random numbers or dropout masks.</summary>
 internal static unsafe class Noise
 {
-    /// <summary>Writes the numbers <paramref name="first"/>, a multiple of 4, and those after it.</summary>
+    /// <summary>Writes the numbers from <paramref name="first"/> on, which is a multiple of 4.</summary>
     public static void Fill(NoiseStream noise, long first, nint count, float* y)
     {
         nint i = 0;
@@ -47,7 +47,7 @@ internal static unsafe class Noise
     /// <param name="dropout">Noise, threshold and scale.</param>
     /// <param name="first">The first element, a multiple of 4.</param>
     /// <param name="count">Number of elements.</param>
-    /// <param name="mask">What is written.</param>
+    /// <param name="mask">The mask, [count].</param>
     public static void Mask(in DropoutOperation dropout, long first, nint count, float* mask)
     {
         (float threshold, float scale) = (dropout.Threshold, dropout.Scale);
@@ -84,10 +84,10 @@ internal static unsafe class Noise
         return i;
     }
 
-    /// <summary>Whether the low words of some blocks' counters do not overflow.</summary>
+    /// <summary>Whether the low word of the counter does not overflow within some blocks.</summary>
     private static bool HasBlocks(long first, uint blocks) => (uint)(first >> 2) <= uint.MaxValue - blocks;
 
-    /// <summary>Writes 16 blocks: lane 4·l + e has block 4·e + l, so that unpacked words stand in order.</summary>
+    /// <summary>Writes 16 blocks. Lane 4·l + e has block 4·e + l, so that unpacking puts the words in order.</summary>
     private static void Blocks16(NoiseStream noise, long block, float* y)
     {
         Vector512<uint> x = Vector512.Create((uint)block)
@@ -128,7 +128,7 @@ internal static unsafe class Noise
     private static Vector512<float> Uniform(Vector512<uint> words) =>
         Vector512.ConvertToSingle((words >> 8).AsInt32()) * Vector512.Create(Philox.Unit);
 
-    /// <summary>Writes 8 blocks: lane 4·l + e has block 2·e + l.</summary>
+    /// <summary>Writes 8 blocks. Lane 4·l + e has block 2·e + l.</summary>
     private static void Blocks8(NoiseStream noise, long block, float* y)
     {
         Vector256<uint> x = Vector256.Create((uint)block) + Vector256.Create(0u, 2, 4, 6, 1, 3, 5, 7);

@@ -3,12 +3,13 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The depthwise convolution of a sequence whose tokens time visits in some order. All arrays stand as the tokens do;
-/// the rows of some steps and their neighbours are fetched into scratch memory, convolved there, and put back.
+/// The depthwise convolution of a sequence whose tokens are visited in an order. All arrays keep the order of the
+/// tokens. The rows of a block of steps and their neighbours are gathered into scratch memory, convolved and
+/// scattered back.
 /// </summary>
 internal static unsafe class OrderedConvolution
 {
-    /// <summary>Floats of a block of steps: its rows stay close by.</summary>
+    /// <summary>Floats of a block of steps, few enough for the cache.</summary>
     private const int CachedLength = 16384;
 
     /// <summary>Floats of scratch memory for both passes.</summary>
@@ -19,7 +20,7 @@ internal static unsafe class OrderedConvolution
     /// <summary>Computes y for <paramref name="count"/> steps from <paramref name="t"/> on.</summary>
     /// <param name="filter">The filters.</param>
     /// <param name="x">The sequence, from its first row on.</param>
-    /// <param name="order">The rows that time visits.</param>
+    /// <param name="order">The token of each step.</param>
     /// <param name="t">The first step.</param>
     /// <param name="count">Number of steps.</param>
     /// <param name="y">The output, from the sequence's first row on.</param>
@@ -41,15 +42,15 @@ internal static unsafe class OrderedConvolution
         }
     }
 
-    /// <summary>Goes back through <paramref name="count"/> steps from <paramref name="t"/> on.</summary>
+    /// <summary>Computes the gradients of <paramref name="count"/> steps from <paramref name="t"/> on.</summary>
     /// <param name="filter">The filters.</param>
     /// <param name="x">The sequence, from its first row on.</param>
-    /// <param name="order">The rows that time visits.</param>
+    /// <param name="order">The token of each step.</param>
     /// <param name="t">The first step.</param>
     /// <param name="count">Number of steps.</param>
     /// <param name="gy">The gradient of y, from the sequence's first row on.</param>
-    /// <param name="gx">Gradients of the sequence, which are added to.</param>
-    /// <param name="sums">Gradients of the weights and the bias, which are added to.</param>
+    /// <param name="gx">The gradient of the sequence; added to.</param>
+    /// <param name="sums">The gradients of the weights and the bias; added to.</param>
     /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
     public static void Backward<TActivation>(
         Filter filter,
@@ -66,7 +67,7 @@ internal static unsafe class OrderedConvolution
         int channels = filter.Channels, most = StepsAtOnce(filter), reach = filter.Width - 1;
         for (int end = t + count; t < end; t += most)
         {
-            // The gradient of a step's input needs outputs up to a filter away, and these their inputs.
+            // The gradient of a step's input needs outputs up to a filter away, and those need their inputs.
             int steps = Math.Min(most, end - t);
             (int first, int last) = (Math.Max(0, t - reach), Math.Min(x.Length, t + steps + reach));
             int rows = last - first;

@@ -4,11 +4,11 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The selective scan of a sequence whose tokens time visits in some order. All arrays stand as the tokens do.
+/// The selective scan of a sequence whose tokens are visited in an order. All arrays keep the order of the tokens.
 /// </summary>
 /// <remarks>
-/// The kernel of <see cref="SelectiveScan"/> reads and writes rows by index. Only B and C, which the recurrence reads
-/// once for every register of channels, are fetched into scratch memory, chunk by chunk.
+/// The kernel of <see cref="SelectiveScan"/> reads and writes rows by index. The recurrence reads B and C once for
+/// every register of channels, so only they are gathered into scratch memory, chunk by chunk.
 /// </remarks>
 internal static unsafe class OrderedScan
 {
@@ -24,7 +24,7 @@ internal static unsafe class OrderedScan
     /// <param name="tile">The inputs, from the sequence's first row on, and the order.</param>
     /// <param name="length">Number of steps.</param>
     /// <param name="state">h, a row for each state; read and written.</param>
-    /// <param name="y">The output, a row for each token.</param>
+    /// <param name="checkpoints">Receives h before every chunk, in sequence; optional.</param>
     /// <param name="checkpoints">Becomes h before every chunk, one after the other; optional.</param>
     /// <param name="stateRows">Rows of h.</param>
     /// <param name="scratch"><see cref="ForwardSize"/> floats.</param>
@@ -43,20 +43,20 @@ internal static unsafe class OrderedScan
             }
 
             int count = (int)Math.Min(ChunkLength, length - start);
-            int next = start + (2 * ChunkLength) <= length ? ChunkLength : 0; // positions end with the sequence
+            int next = start + (2 * ChunkLength) <= length ? ChunkLength : 0; // no positions past the sequence
             SelectiveScan.ForwardChunk<TRecurrence, SelectiveScan.Visited>(
                 Fetch(tile, start, count, stateRows, scratch), new(memory, count), start, next, state, y);
         }
     }
 
-    /// <summary>Goes back through a sequence, chunk by chunk from the last.</summary>
+    /// <summary>Computes the gradients of a sequence, from the last chunk to the first.</summary>
     /// <param name="tile">The inputs, from the sequence's first row on, and the order.</param>
     /// <param name="length">Number of steps.</param>
     /// <param name="checkpoints">h before every chunk.</param>
     /// <param name="carry">The gradient of h after the last step; becomes that of h before the first.</param>
     /// <param name="gradients">
-    /// The other gradients, from the sequence's first row on: x, Δ and z are added to, the rest is this tile's own and
-    /// is set.
+    /// The other gradients, from the sequence's first row on. Those of x, Δ and z are added to; the rest belong to
+    /// this tile and are set.
     /// </param>
     /// <param name="stateRows">Rows of h.</param>
     /// <param name="scratch"><see cref="BackwardSize"/> floats.</param>
@@ -97,7 +97,7 @@ internal static unsafe class OrderedScan
         }
     }
 
-    /// <summary>The inputs with B and C of a chunk, in scratch memory.</summary>
+    /// <summary>The inputs, with B and C of a chunk in scratch memory.</summary>
     private static ScanTile Fetch(in ScanTile tile, nint start, int count, int stateRows, float* scratch)
     {
         ScanTile chunk = tile with
@@ -118,7 +118,7 @@ internal static unsafe class OrderedScan
         return chunk;
     }
 
-    /// <summary>A chunk's B or C; what is the same for all tokens stays where it is.</summary>
+    /// <summary>B or C of a chunk; a B or C that is constant over tokens is used in place.</summary>
     private static Coupling InScratch(in Coupling all, int stateRows, float* scratch) =>
         all.IsPerToken ? new(new Rows(scratch, stateRows), (int)all.StatePitch) : all;
 

@@ -3,11 +3,11 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// Rows of which the first <paramref name="count"/> come from the past and the others from the present.
+/// <paramref name="count"/> rows of the past, followed by rows of the present.
 /// </summary>
 internal readonly unsafe struct PastRows(Rows past, int count, Rows present)
 {
-    /// <summary>Row <paramref name="index"/>; null where its part is absent.</summary>
+    /// <summary>Row <paramref name="index"/>; null if its part is absent.</summary>
     public float* this[int index]
     {
         get

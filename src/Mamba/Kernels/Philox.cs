@@ -3,13 +3,12 @@ using Mamba.Operations;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The counter-based generator Philox4x32-10: four random words are a function of a counter of 128 bits and a key of
-/// 64.
+/// The counter-based generator Philox4x32-10: a function from a 128-bit counter and a 64-bit key to four 32-bit words.
 /// </summary>
 /// <remarks>
 /// Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011,
-/// <see href="https://doi.org/10.1145/2063384.2063405"/>, section 3.3. Integers only, so that a GPU has the bits of a
-/// processor; the methods are what a GPU's compiler takes.
+/// <see href="https://doi.org/10.1145/2063384.2063405"/>, section 3.3. It uses integers alone, so GPU and CPU give the
+/// same bits. ILGPU compiles these methods, too.
 /// </remarks>
 internal static class Philox
 {
@@ -19,16 +18,16 @@ internal static class Philox
 
     public const uint FactorB = 0xCD9E8D57u;
 
-    /// <summary>What is added to the first word of the key after each round.</summary>
+    /// <summary>The increment of the first word of the key after each round.</summary>
     public const uint KeyStep0 = 0x9E3779B9u;
 
-    /// <summary>What is added to the second.</summary>
+    /// <summary>The increment of the second word of the key.</summary>
     public const uint KeyStep1 = 0xBB67AE85u;
 
-    /// <summary>2^-24, the distance of neighbouring numbers.</summary>
+    /// <summary>2^-24, the spacing of the numbers.</summary>
     public const float Unit = 1f / (1 << 24);
 
-    /// <summary>The words of a counter under a key.</summary>
+    /// <summary>The words for a counter and a key.</summary>
     public static PhiloxWords Of(PhiloxWords counter, uint key0, uint key1)
     {
         for (int round = 0; round < Rounds; round++)
@@ -58,11 +57,11 @@ internal static class Philox
         return i < 2 ? low : high;
     }
 
-    /// <summary>A number from 0 to below 1 of the 24 highest bits, exact in float32.</summary>
+    /// <summary>A number in [0, 1) from the 24 highest bits, exact in float32.</summary>
     public static float Uniform(uint word) => (word >> 8) * Unit;
 }
 
-/// <summary>Four words of 32 bits.</summary>
+/// <summary>Four 32-bit words.</summary>
 internal readonly struct PhiloxWords(uint x, uint y, uint z, uint w)
 {
     public uint X { get; } = x;

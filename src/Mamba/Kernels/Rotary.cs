@@ -1,16 +1,16 @@
 namespace Mamba.Kernels;
 
-/// <summary>Rotary positions.</summary>
-/// <remarks>Su et al., arXiv:2104.09864, eq. 34: pair i of a head turns by position·base^(-2i/rotaryDim).</remarks>
+/// <summary>Rotary position embedding.</summary>
+/// <remarks>Su et al., arXiv:2104.09864, eq. 34: pair i of a head rotates by position·base^(-2i/rotaryDim).</remarks>
 internal static unsafe class Rotary
 {
-    /// <summary>Turns every head of one token.</summary>
+    /// <summary>Rotates every head of one token.</summary>
     /// <param name="x">The token, [width].</param>
-    /// <param name="y">The turned token, [width]; may be <paramref name="x"/>.</param>
+    /// <param name="y">The rotated token, [width]; may be <paramref name="x"/>.</param>
     /// <param name="width">Heads·headDim.</param>
     /// <param name="headDim">Width of a head.</param>
     /// <param name="angles">Cosine and sine of every pair, [rotaryDim].</param>
-    /// <param name="rotaryDim">Entries of a head that turn.</param>
+    /// <param name="rotaryDim">Entries of a head that are rotated.</param>
     /// <param name="interleaved">Whether neighbours form a pair.</param>
     public static void Token(
         float* x, float* y, int width, int headDim, float* angles, int rotaryDim, bool interleaved)
@@ -31,7 +31,7 @@ internal static unsafe class Rotary
         }
     }
 
-    /// <summary>Computes cosine and sine of every pair at a position.</summary>
+    /// <summary>Computes the cosine and sine of every pair at a position.</summary>
     public static void Angles(long position, int rotaryDim, double frequencyBase, bool inverse, float* angles)
     {
         for (int i = 0; i < rotaryDim / 2; i++)

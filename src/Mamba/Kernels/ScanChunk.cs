@@ -1,16 +1,16 @@
 namespace Mamba.Kernels;
 
 /// <summary>
-/// Memory close by for the tokens of a chunk, one register of channels wide: a register for each token and quantity.
+/// Scratch memory of a chunk for one register of channels: a register for each token and quantity.
 /// </summary>
 internal readonly unsafe struct ScanChunk(float* memory, int length)
 {
-    /// <summary>States that go back through a chunk at the same time.</summary>
+    /// <summary>States that a backward pass computes at once.</summary>
     public const int StatesAtOnce = 4;
 
     /// <summary>
-    /// Floats of one quantity, and a cache line: 4 KB apart, all quantities of a token would share the same few places
-    /// of L1.
+    /// Floats of one quantity: a chunk's and one cache line. At exactly 4 KB apart, all quantities of a token would map
+    /// to the same few sets of L1.
     /// </summary>
     private const int Size = (SelectiveScan.ChunkLength + 1) * WidestRegister;
 
@@ -30,8 +30,8 @@ internal readonly unsafe struct ScanChunk(float* memory, int length)
     public int Length { get; } = length;
 
     /// <summary>
-    /// y before the gate. It comes first: a load waits for an earlier store whose address has the same last 12 bits.
-    /// So y_t shares those of Δ_{t-1}, which has been read by then, not those of a token to come.
+    /// y before the gate. It comes first because of 4K aliasing: a load waits for an earlier store whose address has
+    /// the same last 12 bits. So the store of y_t aliases Δ_{t-1}, which is already loaded, and no later token.
     /// </summary>
     public float* Output => _start;
 

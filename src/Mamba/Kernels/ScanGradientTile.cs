@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>Gradients of a scan from a token and a channel on: of the output, and those that are added to.</summary>
+/// <summary>Gradients of a scan from a token and a channel on: that of y is read, the others are added to.</summary>
 internal readonly unsafe struct ScanGradientTile
 {
     /// <summary>Gradient of y, a row for each token; optional.</summary>
@@ -17,7 +17,7 @@ internal readonly unsafe struct ScanGradientTile
     /// <summary>Gradient of z, a row for each token; optional.</summary>
     public required Rows Z { get; init; }
 
-    /// <summary>Gradient of A, laid out as A is.</summary>
+    /// <summary>Gradient of A, with the layout of A.</summary>
     public required Rows A { get; init; }
 
     public required Coupling B { get; init; }
@@ -28,7 +28,7 @@ internal readonly unsafe struct ScanGradientTile
 
     public required float* DeltaBias { get; init; }
 
-    /// <summary>The same from a token and a channel on.</summary>
+    /// <summary>The same gradients from a token and a channel on.</summary>
     public ScanGradientTile At(nint token, int channel) => this with
     {
         Y = Y.At(token, channel),

@@ -2,7 +2,7 @@ using Mamba.Simd;
 
 namespace Mamba.Kernels;
 
-/// <summary>The inputs of a scan from a token and a channel on, some channels wide.</summary>
+/// <summary>The inputs of a scan for some channels, from a token and a channel on.</summary>
 internal readonly unsafe struct ScanTile
 {
     /// <summary>x, a row for each token.</summary>
@@ -24,22 +24,22 @@ internal readonly unsafe struct ScanTile
     /// <summary>D of each channel; optional.</summary>
     public required float* D { get; init; }
 
-    /// <summary>What is added to Δ, for each channel; optional.</summary>
+    /// <summary>Bias of Δ, for each channel; optional.</summary>
     public required float* DeltaBias { get; init; }
 
     public required bool Softplus { get; init; }
 
-    /// <summary>The rows that time visits, for <see cref="SelectiveScan.Visited"/>.</summary>
+    /// <summary>The order of the tokens, for <see cref="SelectiveScan.Visited"/>.</summary>
     public TokenOrder Order { get; init; }
 
-    /// <summary>Whether y is added to, for <see cref="SelectiveScan.Visited"/>.</summary>
+    /// <summary>Whether to add to y, for <see cref="SelectiveScan.Visited"/>.</summary>
     public bool Accumulates { get; init; }
 
     public required int States { get; init; }
 
     public required int Channels { get; init; }
 
-    /// <summary>The same from a token and a channel on.</summary>
+    /// <summary>The same inputs from a token and a channel on.</summary>
     public ScanTile At(nint token, int channel) => this with
     {
         X = X.At(token, channel),

@@ -5,15 +5,16 @@ namespace Mamba.Kernels;
 
 internal static unsafe partial class SelectiveScan
 {
-    /// <summary>Goes back through a sequence, chunk by chunk from the last.</summary>
+    /// <summary>Computes the gradients of a sequence, from the last chunk to the first.</summary>
     /// <param name="tile">The inputs from the first token on.</param>
     /// <param name="length">Number of tokens.</param>
     /// <param name="checkpoints">h before every chunk.</param>
     /// <param name="carry">The gradient of h after the last token; becomes that of h before the first.</param>
     /// <param name="gradients">
-    /// The other gradients from the first token on: x, Δ and z are added to, the rest is this tile's own and is set.
+    /// The other gradients from the first token on. Those of x, Δ and z are added to; the rest belong to this tile
+    /// and are set.
     /// </param>
-    /// <param name="stateRows">Rows of h: twice as many as states where they are complex.</param>
+    /// <param name="stateRows">Rows of h: the number of states, or twice that if they are complex.</param>
     [SkipLocalsInit]
     public static void Backward<TRecurrence>(
         in ScanTile tile, nint length, Rows checkpoints, Rows carry, in ScanGradientTile gradients, int stateRows)
@@ -31,7 +32,7 @@ internal static unsafe partial class SelectiveScan
         }
     }
 
-    /// <summary>Sets to zero what is summed over tokens, but for B and C.</summary>
+    /// <summary>Clears the gradients that are summed over tokens, except B and C.</summary>
     public static void ClearSums(in ScanGradientTile gradients, int channels, int stateRows)
     {
         SetRows(gradients.A, default, stateRows, channels);
@@ -39,14 +40,14 @@ internal static unsafe partial class SelectiveScan
         new Span<float>(gradients.DeltaBias, channels).Clear();
     }
 
-    /// <summary>Goes back through a chunk.</summary>
+    /// <summary>Computes the gradients of a chunk.</summary>
     /// <param name="tile">The inputs from the first token on.</param>
-    /// <param name="chunk">Memory for the chunk.</param>
-    /// <param name="start">Its first step.</param>
-    /// <param name="next">Steps to the chunk that is gone through next, negative; 0: none.</param>
+    /// <param name="chunk">Scratch memory of the chunk.</param>
+    /// <param name="start">First step of the chunk.</param>
+    /// <param name="next">Steps to the chunk that is computed next, negative; 0: none.</param>
     /// <param name="state">h before the chunk.</param>
     /// <param name="carry">The gradient of h after the chunk; becomes that of h before it.</param>
-    /// <param name="gradients">The other gradients from the first token on, which are added to.</param>
+    /// <param name="gradients">The other gradients from the first token on; added to.</param>
     public static void BackwardChunk<TRecurrence, TVisit>(
         in ScanTile tile,
         in ScanChunk chunk,
@@ -109,8 +110,9 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>
-    /// All that the inputs give: Δ, Δ·x and D·x, the gradient of y before the gate, and what gradients are multiplied
-    /// by in the end. So rows, which stand far apart, are read once. The gradients of Δ·x and Δ start at 0.
+    /// Computes everything that depends on the inputs alone: Δ, Δ·x and D·x, the gradient of y before the gate, and
+    /// the final factors of the gradients. So each row, far apart from the next, is read once. The gradients of Δ·x
+    /// and Δ start at 0.
     /// </summary>
     private static void PrepareBackward<TVisit, TLanes>(
         in ScanTile tile,
@@ -156,7 +158,7 @@ internal static unsafe partial class SelectiveScan
         }
     }
 
-    /// <summary>From the gradients of Δ·x, of Δ and of y to those of x, Δ, z, D and the bias.</summary>
+    /// <summary>Computes the gradients of x, Δ, z, D and the bias from those of Δ·x, Δ and y.</summary>
     private static void FinishBackward<TVisit, TLanes>(
         in ScanTile tile,
         in ScanTile next,

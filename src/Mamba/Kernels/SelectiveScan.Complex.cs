@@ -4,7 +4,7 @@ namespace Mamba.Kernels;
 
 internal static unsafe partial class SelectiveScan
 {
-    /// <summary>Complex states, <c>y = 2·Re(C·h)</c>, one at a time; r and i name real and imaginary parts.</summary>
+    /// <summary>Complex states, <c>y = 2·Re(C·h)</c>, one at a time; r and i are real and imaginary parts.</summary>
     internal readonly struct Complex<TB, TC> : IRecurrence
         where TB : struct, ICoupling
         where TC : struct, ICoupling
@@ -34,7 +34,7 @@ internal static unsafe partial class SelectiveScan
             }
         }
 
-        /// <summary>Runs one state over the tokens; keeps exp(Δ·A) and h before every token for the way back.</summary>
+        /// <summary>Scans one state. Keeps exp(Δ·A) and h before every token for the backward pass.</summary>
         private static (TLanes R, TLanes I) Scan<TLanes>(
             in ScanTile tile, in ScanChunk chunk, int n, TLanes hr, TLanes hi, bool keep)
             where TLanes : struct, ILanes<TLanes>
@@ -69,8 +69,8 @@ internal static unsafe partial class SelectiveScan
         }
 
         /// <summary>
-        /// <c>g_t = 2·gy_t·C̄_t + conj(exp(Δ_{t+1}·A))·g_{t+1}</c>, where a gradient is that of the real part plus i
-        /// times that of the imaginary part.
+        /// Computes <c>g_t = 2·gy_t·C̄_t + conj(exp(Δ_{t+1}·A))·g_{t+1}</c>. A complex gradient is the gradient of the
+        /// real part plus i times that of the imaginary part.
         /// </summary>
         private static void Back<TLanes>(
             in ScanTile tile, in ScanChunk chunk, Rows carry, in ScanGradientTile gradients, int n)

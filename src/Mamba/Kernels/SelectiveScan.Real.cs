@@ -4,7 +4,7 @@ namespace Mamba.Kernels;
 
 internal static unsafe partial class SelectiveScan
 {
-    /// <summary>Real states, four at a time in registers while they run over the tokens of a chunk.</summary>
+    /// <summary>Real states, four at a time in registers over the tokens of a chunk.</summary>
     internal readonly partial struct Real<TB, TC> : IRecurrence
         where TB : struct, ICoupling
         where TC : struct, ICoupling
@@ -31,7 +31,7 @@ internal static unsafe partial class SelectiveScan
         {
             // exp(Δ·A) = 2^(Δ·(A·log2 e))
             Decay<TLanes> decay = given;
-            // Addresses first: calls that are not inlined after the loop would cost its registers.
+            // Addresses first: a call after the loop that is not inlined would spill its registers.
             TLanes log2E = TLanes.Broadcast(Log2E);
             float* a = tile.A[n], h = state[n];
             nint aState = tile.A.Pitch, hState = state.Pitch;

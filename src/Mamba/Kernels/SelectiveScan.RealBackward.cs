@@ -24,7 +24,7 @@ internal static unsafe partial class SelectiveScan
             }
         }
 
-        /// <summary>The forward pass again, keeping exp(Δ·A) and h of every token.</summary>
+        /// <summary>Repeats the forward pass and keeps exp(Δ·A) and h of every token.</summary>
         private static void RecomputeFour<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state, int n)
             where TLanes : struct, ILanes<TLanes>
         {
@@ -65,13 +65,13 @@ internal static unsafe partial class SelectiveScan
         }
 
         /// <summary>
-        /// <c>g_t = C_t·gy_t + exp(Δ_{t+1}·A)·g_{t+1}</c>, the gradient of h_t, from which all others follow.
+        /// Computes <c>g_t = C_t·gy_t + exp(Δ_{t+1}·A)·g_{t+1}</c>, the gradient of h_t, and the others from it.
         /// </summary>
         private static void BackwardFour<TLanes>(
             in ScanTile tile, in ScanChunk chunk, Rows carry, in ScanGradientTile gradients, int n)
             where TLanes : struct, ILanes<TLanes>
         {
-            // Addresses first: calls that are not inlined after the loop would cost its registers.
+            // Addresses first: a call after the loop that is not inlined would spill its registers.
             float* a = tile.A[n], ga = gradients.A[n], carried = carry[n];
             nint aState = tile.A.Pitch, gaState = gradients.A.Pitch, carryState = carry.Pitch;
             TLanes a0 = TLanes.Load(a), a1 = TLanes.Load(a + aState);

@@ -5,25 +5,25 @@ namespace Mamba.Kernels;
 
 internal static unsafe partial class SelectiveScan
 {
-    /// <summary>Which rows the steps of a scan read and write.</summary>
+    /// <summary>The rows that the steps of a scan read and write.</summary>
     internal interface IVisit
     {
         /// <summary>The row of x, Δ, z, y and their gradients at a step.</summary>
         static abstract nint Row(in ScanTile tile, nint t);
 
-        /// <summary>The same from a step and a channel on; so with the next two.</summary>
+        /// <summary>The same tile from a step and a channel on; below, the same for gradients and rows.</summary>
         static abstract ScanTile At(in ScanTile tile, nint step, int channel);
 
         static abstract ScanGradientTile At(in ScanGradientTile gradients, nint step, int channel);
 
         static abstract Rows At(Rows rows, nint step, int channel);
 
-        /// <summary>What is stored as y.</summary>
+        /// <summary>The value to store as y.</summary>
         static abstract TLanes Output<TLanes>(in ScanTile tile, TLanes value, float* y)
             where TLanes : struct, ILanes<TLanes>;
     }
 
-    /// <summary>Tokens one after the other.</summary>
+    /// <summary>Consecutive tokens.</summary>
     internal readonly struct InOrder : IVisit
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -42,8 +42,8 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>
-    /// Tokens in the tile's order. Their rows stay where they are; those of B and C are a chunk's own, one after the
-    /// other.
+    /// Tokens in the tile's order. Their rows are read in place; those of B and C are copies of a chunk, in the order
+    /// of the steps.
     /// </summary>
     internal readonly struct Visited : IVisit
     {

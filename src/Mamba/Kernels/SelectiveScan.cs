@@ -8,28 +8,28 @@ namespace Mamba.Kernels;
 /// The selective scan: <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·B_t·x_t</c>, <c>y_t = C_t·h_t + D·x_t</c>, gated by silu(z).
 /// </summary>
 /// <remarks>
-/// Channels stand in the lanes. A chunk of tokens is taken one register of channels at a time: first Δ and Δ·x of every
-/// token go into memory close by, then a few states at a time run over the tokens in registers and add to y, then y is
-/// gated. So the recurrence itself touches only the nearest cache and needs nothing but multiplications and exp2.
+/// Lanes hold channels. A chunk of tokens is computed one register of channels at a time. First Δ and Δ·x of every
+/// token are stored in scratch memory. Then a few states at a time run over the tokens in registers and add to y. Then
+/// y is gated. So the recurrence itself stays in L1 and needs only multiplications and exp2.
 /// </remarks>
 internal static unsafe partial class SelectiveScan
 {
     /// <summary>
-    /// Tokens of a chunk. Longer ones keep fewer states for the backward pass, until those of a chunk, which that pass
-    /// recomputes, no longer lie close by; 32 and 16 were slower.
+    /// Tokens of a chunk. The backward pass recomputes the states of a chunk from the checkpoint before it. Longer
+    /// chunks need fewer checkpoints, but then the states exceed the cache; 32 and 16 tokens were slower.
     /// </summary>
     public const int ChunkLength = 64;
 
     private const float Log2E = 1.44269504f;
 
-    /// <summary>What runs over the tokens of a chunk: real or complex states.</summary>
+    /// <summary>The recurrence over the tokens of a chunk, with real or complex states.</summary>
     internal interface IRecurrence
     {
         /// <summary>Advances the states and adds C·h to y.</summary>
         static abstract void Forward<TLanes>(in ScanTile tile, in ScanChunk chunk, Rows state)
             where TLanes : struct, ILanes<TLanes>;
 
-        /// <summary>Recomputes the states of the chunk, then goes back through them.</summary>
+        /// <summary>Recomputes the states of the chunk, then their gradients from last to first.</summary>
         static abstract void Backward<TLanes>(
             in ScanTile tile, in ScanChunk chunk, Rows state, Rows carry, in ScanGradientTile gradients)
             where TLanes : struct, ILanes<TLanes>;
@@ -40,8 +40,8 @@ internal static unsafe partial class SelectiveScan
     /// <param name="length">Number of tokens.</param>
     /// <param name="state">h, a row for each state; read and written.</param>
     /// <param name="y">The output, a row for each token.</param>
-    /// <param name="checkpoints">Becomes h before every chunk, one after the other; optional.</param>
-    /// <param name="stateRows">Rows of h: twice as many as states where they are complex.</param>
+    /// <param name="checkpoints">Receives h before every chunk, in sequence; optional.</param>
+    /// <param name="stateRows">Rows of h: the number of states, or twice that if they are complex.</param>
     [SkipLocalsInit]
     public static void Forward<TRecurrence>(
         in ScanTile tile, nint length, Rows state, Rows y, Rows checkpoints, int stateRows)
@@ -62,8 +62,8 @@ internal static unsafe partial class SelectiveScan
 
     /// <summary>Scans a chunk.</summary>
     /// <param name="tile">The inputs from the sequence's first token on.</param>
-    /// <param name="chunk">Memory for the chunk.</param>
-    /// <param name="start">Its first step.</param>
+    /// <param name="chunk">Scratch memory of the chunk.</param>
+    /// <param name="start">First step of the chunk.</param>
     /// <param name="next">Steps to the chunk that is scanned next; 0: none.</param>
     /// <param name="state">h, read and written.</param>
     /// <param name="y">The output from the sequence's first token on.</param>
@@ -91,7 +91,7 @@ internal static unsafe partial class SelectiveScan
         Forward<TRecurrence, TVisit, Lane>(tile, chunk, start, next, state, y, column);
     }
 
-    /// <summary>Copies rows, which may be the source itself; clears them where there is no source.</summary>
+    /// <summary>Copies rows, possibly onto themselves; clears them if the source is null.</summary>
     public static void SetRows(Rows target, Rows source, int rows, int width)
     {
         for (int row = 0; row < rows && target.Origin != source.Origin; row++)
@@ -129,15 +129,15 @@ internal static unsafe partial class SelectiveScan
     }
 
     /// <summary>
-    /// From one register of channels to the next: beside it, or <paramref name="chunk"/> tokens away in the next chunk.
-    /// Rows stand further apart than the processor's own prefetching follows, so that one register of them is fetched
-    /// while the recurrence of another runs.
+    /// The distance to the next register of channels: in the same row, or <paramref name="chunk"/> tokens away in the
+    /// next chunk. Rows are too far apart for the hardware prefetcher, so one register of them is prefetched during the
+    /// recurrence of another.
     /// </summary>
     private static (nint Tokens, int Channels) WayToNext<TLanes>(in ScanTile tile, int column, int chunk)
         where TLanes : struct, ILanes<TLanes> =>
         column + TLanes.Count < tile.Channels ? (0, TLanes.Count) : (chunk, -column);
 
-    /// <summary>Δ, Δ·x and D·x of every token.</summary>
+    /// <summary>Computes Δ, Δ·x and D·x of every token.</summary>
     private static void Prepare<TVisit, TLanes>(in ScanTile tile, in ScanTile next, in ScanChunk chunk)
         where TVisit : struct, IVisit
         where TLanes : struct, ILanes<TLanes>
@@ -161,7 +161,7 @@ internal static unsafe partial class SelectiveScan
         }
     }
 
-    /// <summary>The gate.</summary>
+    /// <summary>Applies the gate.</summary>
     private static void Finish<TVisit, TLanes>(
         in ScanTile tile, in ScanTile next, in ScanChunk chunk, Rows y, Rows nextY)
         where TVisit : struct, IVisit
@@ -186,7 +186,7 @@ internal static unsafe partial class SelectiveScan
     private static TLanes LoadOrZero<TLanes>(float* source)
         where TLanes : struct, ILanes<TLanes> => source == null ? TLanes.Broadcast(0f) : TLanes.Load(source);
 
-    /// <summary>Asks for memory that is needed soon; any address is allowed.</summary>
+    /// <summary>Prefetches memory; any address is allowed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(float* address)
     {

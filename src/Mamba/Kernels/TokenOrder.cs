@@ -1,14 +1,12 @@
 namespace Mamba.Kernels;
 
-/// <summary>The rows of a sequence's tokens in the order in which time visits them.</summary>
-/// <param name="positions">
-/// The row of each step, counted from <paramref name="origin"/>; null: one after the other.
-/// </param>
-/// <param name="origin">The row that positions are counted from; without positions the row of the first step.</param>
-/// <param name="isBackward">Whether rows fall from step to step, if there are no positions.</param>
+/// <summary>The order in which the tokens of a sequence are visited.</summary>
+/// <param name="positions">The row of each step, relative to <paramref name="origin"/>; null: consecutive rows.</param>
+/// <param name="origin">The row that positions are relative to; without positions, the row of step 0.</param>
+/// <param name="isBackward">Whether rows descend from step to step; used if positions are null.</param>
 internal readonly unsafe struct TokenOrder(int* positions, nint origin, bool isBackward)
 {
-    /// <summary>The row of step <paramref name="t"/>, counted from the sequence's first; by default t itself.</summary>
+    /// <summary>The row of step <paramref name="t"/>, from the sequence's first row; by default t itself.</summary>
     public nint this[nint t] => positions != null ? origin + positions[t] : isBackward ? origin - t : origin + t;
 
     /// <summary>The same order from a step on.</summary>

@@ -3,12 +3,12 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// Moves rows of tokens between an array, where time visits them in some order, and scratch memory, where they stand
-/// one behind the other. Absent rows are skipped.
+/// Copies rows of tokens between an array, through the order of a scan, and contiguous scratch memory. Skips rows that
+/// are null.
 /// </summary>
 internal static unsafe class TokenRows
 {
-    /// <summary>What is stored in the place of a row.</summary>
+    /// <summary>How a row is stored: set or added.</summary>
     private interface IStore
     {
         static abstract TLanes Of<TLanes>(TLanes value, float* target)
