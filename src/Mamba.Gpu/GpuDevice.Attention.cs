@@ -142,7 +142,7 @@ public sealed partial class GpuDevice
     private GpuPastRows PastRowsOf(DeviceArray past, DeviceArray present, int headDim) =>
         new(RowsOf(past).CutAt(headDim), RowsOf(present).CutAt(headDim));
 
-    /// <summary>A number for each sequence: in memory of the scope, or one for all if they are equal.</summary>
+    /// <summary>One number for each sequence in scratch memory, or one for all if they are equal.</summary>
     private (ArrayView<int> Each, int All) NumbersOf<T>(in T operation, int count, NumberOf<T> numberOf)
     {
         Span<int> numbers = count <= 256 ? stackalloc int[count] : new int[count];

@@ -5,7 +5,7 @@ namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    /// <summary>The most rows of an axis that one thread reduces; more are cut into parts.</summary>
+    /// <summary>The most rows of an axis that one thread reduces. Longer axes are reduced in parts.</summary>
     /// <remarks>The results of the parts are reduced in the same way.</remarks>
     private const int AxisPartRows = 32;
 
@@ -83,7 +83,7 @@ public sealed partial class GpuDevice
             threads);
     }
 
-    /// <summary>Rows of inner; where inner is 1, rows of count.</summary>
+    /// <summary>Rows of inner; rows of count if inner is 1.</summary>
     private static Shape PlaneShapeOf(in AxisView view) => view.Inner == 1
         ? RowsShape(view.Outer, view.Count)
         : RowsShape(view.Outer * view.Count, view.Inner);
@@ -93,7 +93,7 @@ public sealed partial class GpuDevice
     private KeptRows KeptOf(DeviceArray array, in AxisView view) =>
         new(RowsOf(array, RowsShape(view.Outer, view.Inner)), view.Count, view.Inner == 1 ? 1 : 0);
 
-    /// <summary>A contiguous array as other rows; <c>default</c> if it is absent.</summary>
+    /// <summary>Views a contiguous array as rows of another shape; <c>default</c> if it is absent.</summary>
     private GpuRows RowsOf(DeviceArray array, Shape shape)
     {
         if (!array.Exists)

@@ -37,7 +37,7 @@ public sealed partial class GpuDevice
 
         if (gradients.Weight.Exists && shape.Count > 0)
         {
-            // Sums over the outputs of a block, to be added up.
+            // Partial sums over the outputs of a block; they are added below.
             int taps = convolution.TapsDown * convolution.TapsAcross, channels = convolution.Channels;
             int blocks = checked((int)Groups(shape.Rows, WeightTokens));
             DeviceArray sums = Allocate([checked(blocks * taps), channels]);

@@ -34,7 +34,7 @@ public sealed partial class GpuDevice
             return;
         }
 
-        // A value with many places, such as the id of a space, has many threads for each column; the others have one.
+        // A frequent value, such as the id of a space, gets many threads for each column; other values get one.
         using DeviceScope scope = Scope();
         ArrayView<int> values = UploadScratch(places.Values);
         ArrayView<int> starts = UploadScratch(places.Starts), list = UploadScratch(places.Places);

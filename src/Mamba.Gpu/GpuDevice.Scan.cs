@@ -6,11 +6,11 @@ namespace Mamba.Gpu;
 
 public sealed partial class GpuDevice
 {
-    /// <summary>Tokens of a span, where long sequences are cut.</summary>
+    /// <summary>Tokens of a span, if long sequences are split.</summary>
     private const int ScanSpanLength = 256;
 
     /// <summary>
-    /// Groups that keep a multiprocessor busy: a few, for each waits for memory and for its own last state.
+    /// Groups that occupy a multiprocessor: more than one, because each waits for memory and for its last state.
     /// </summary>
     private const int ScanGroupsPerProcessor = 2;
 
@@ -51,15 +51,15 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>
-    /// Whether long sequences leave most of the device idle, for there are too few of them; then spans of each run side
-    /// by side, at the price of going over the tokens twice.
+    /// Whether too few long sequences leave most of the device idle. Then their spans run in parallel, at the cost of
+    /// reading the tokens twice.
     /// </summary>
     private bool FillsTooLittle(in ScanArrays scan, in ScanSizes sizes) =>
         !sizes.IsComplex && sizes.Sequences.LongestLength >= 2 * ScanSpanLength
         && ScanGroups(scan).Item1 < ScanGroupsPerProcessor * _runtime.Accelerator.NumMultiprocessors;
 
-    /// <summary>Makes spans of a scan's sequences, and finds the state before each.</summary>
-    /// <returns>The states before the spans, and room for those after them, which nobody needs.</returns>
+    /// <summary>Splits a scan's sequences into spans, and computes the state before each.</summary>
+    /// <returns>The states before the spans, and scratch for those after them, which are not used.</returns>
     private (GpuRows Initial, GpuRows Final) CutIntoSpans(
         ref ScanArrays scan, in ScanInputs inputs, in ScanSizes sizes, (int, int) threads, DeviceArray finalState)
     {
@@ -125,7 +125,7 @@ public sealed partial class GpuDevice
         };
     }
 
-    /// <summary>Threads along channels and along a channel's states; of the device and the states alone.</summary>
+    /// <summary>Threads along channels and along a channel's states, from the device and the states alone.</summary>
     private (int Lanes, int Slots) ScanThreads(in ScanSizes sizes)
     {
         bool isLarge = GroupSize >= ScanConstants.MaxLanes * ScanConstants.MaxSlots;

@@ -14,7 +14,7 @@ public sealed partial class GpuDevice
         (int Lanes, int Slots) threads = ScanThreads(sizes);
         ScanArrays scan = ArraysOf(operation, threads.Lanes);
 
-        // Sums over the tokens of a sequence, and over the channels of a tile, to be added up below.
+        // Partial sums over the tokens of a sequence and over the channels of a tile; they are added below.
         Shape ofSequences = [sizes.Sequences.Count, sizes.StateRows, sizes.Channels];
         Shape ofTokens = [scan.Tiles, sizes.Sequences.Tokens, sizes.Groups * sizes.StateRows];
         DeviceArray a = AllocateFor(ofInputs.A, ofSequences);
@@ -68,7 +68,7 @@ public sealed partial class GpuDevice
 
     private DeviceArray AllocateFor(DeviceArray gradient, Shape shape) => gradient.Exists ? Allocate(shape) : default;
 
-    /// <summary>Adds up what was gathered for every sequence.</summary>
+    /// <summary>Adds the partial sums of all sequences to the gradient.</summary>
     private void AddSequences(DeviceArray parts, DeviceArray target)
     {
         if (target.Exists)
@@ -78,7 +78,7 @@ public sealed partial class GpuDevice
         }
     }
 
-    /// <summary>Adds up what was gathered for every tile of a group, or for every sequence.</summary>
+    /// <summary>Adds the partial sums of all tiles of a group, or of all sequences, to the gradient.</summary>
     private void AddTiles(DeviceArray parts, bool constant, DeviceArray target)
     {
         if (constant || !target.Exists)

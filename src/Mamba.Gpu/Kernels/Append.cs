@@ -2,15 +2,15 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Writes the tokens of sequences behind those that a cache holds; a thread writes four columns.</summary>
-/// <param name="sequences">Where the sequences are.</param>
-/// <param name="items">Tokens times fours of columns.</param>
-/// <param name="lengths">Tokens that the cache holds of each sequence; anything if they are as many.</param>
-/// <param name="length">Tokens that it holds of every sequence; -1 if <paramref name="lengths"/> tells.</param>
+/// <summary>Appends the tokens of sequences to a cache. A thread writes four columns.</summary>
+/// <param name="sequences">The sequences of the tokens.</param>
+/// <param name="items">Number of tokens times quads of columns.</param>
+/// <param name="lengths">Cached tokens of each sequence; not read if <paramref name="length"/> is not -1.</param>
+/// <param name="length">Cached tokens of every sequence; -1 if they differ.</param>
 /// <param name="capacity">Rows of each sequence's cache.</param>
 /// <param name="width">Columns.</param>
 /// <param name="x">The tokens.</param>
-/// <param name="cache">What is written.</param>
+/// <param name="cache">The cache; written to.</param>
 internal readonly struct AppendKernel(
     GpuSequences sequences,
     long items,

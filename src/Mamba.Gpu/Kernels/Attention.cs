@@ -3,7 +3,7 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>y = softmax(q·k/√P)·v</c> of four queries of one head: a block of keys after the other, with a running maximum.
+/// <c>y = softmax(q·k/√P)·v</c> of four queries of one head, block by block of keys, with a running maximum.
 /// </summary>
 /// <remarks>Milakov and Gimelshein, arXiv:1805.02867; Dao et al., arXiv:2205.14135.</remarks>
 internal readonly struct AttentionKernel(AttentionParts parts, int heads, int tiles, GpuRows y) : IKernel
@@ -69,7 +69,7 @@ internal readonly struct AttentionKernel(AttentionParts parts, int heads, int ti
         if (tile.First + i < tile.Length)
         {
             long row = AttentionParts.TokenRow(tile, i), from = (long)tile.Head * parts.Dim;
-            float inverse = sum > 0f ? 1f / sum : 0f; // 0: no key is seen
+            float inverse = sum > 0f ? 1f / sum : 0f; // 0: the query attends to no key
             y.StoreQuad(row, from + tile.Column, from + parts.Dim, value * inverse);
         }
     }

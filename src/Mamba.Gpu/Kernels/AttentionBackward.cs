@@ -3,15 +3,15 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// With <c>p = softmax(s)</c>, <c>gp = gy·v</c>: <c>gs = p·(gp - Σ p·gp)/√P</c>, <c>gq += Σ gs·k</c>, of four queries
-/// of one head.
+/// Gradient of the queries, for four queries of one head: with <c>p = softmax(s)</c> and <c>gp = gy·v</c>,
+/// <c>gs = p·(gp - Σ p·gp)/√P</c> and <c>gq += Σ gs·k</c>.
 /// </summary>
-/// <param name="parts">What attention is computed from.</param>
+/// <param name="parts">The inputs of attention.</param>
 /// <param name="heads">Heads of the queries.</param>
-/// <param name="tiles">Fours of queries of the longest sequence.</param>
+/// <param name="tiles">Tiles of four queries of the longest sequence.</param>
 /// <param name="gy">The gradient of the outputs.</param>
 /// <param name="gq">The gradient of the queries; may be absent.</param>
-/// <param name="statistics">For each token and head: the largest score, 1/Σ e^(s - largest), Σ p·gp, 0.</param>
+/// <param name="statistics">For each token and head: the maximum score, 1/Σ e^(s - maximum), Σ p·gp, 0.</param>
 internal readonly struct AttentionQueryGradientKernel(
     AttentionParts parts, int heads, int tiles, GpuRows gy, GpuRows gq, GpuRows statistics) : IKernel
 {
@@ -81,7 +81,7 @@ internal readonly struct AttentionQueryGradientKernel(
         }
     }
 
-    /// <summary>1/x; 0 of a sum over no key.</summary>
+    /// <summary>1/x; 0 for the empty sum of a query that attends to no key.</summary>
     private static float Inverse(float x) => x > 0f ? 1f / x : 0f;
 
     private Quad Scores(ArrayView<Quad> queries, AttentionTile tile, int key) => parts.Seen(
@@ -106,11 +106,11 @@ internal readonly struct AttentionQueryGradientKernel(
 }
 
 /// <summary><c>gk += Σ gs·q</c>, <c>gv += Σ p·gy</c> of four keys of a head, over the queries that see them.</summary>
-/// <param name="parts">What attention is computed from.</param>
+/// <param name="parts">The inputs of attention.</param>
 /// <param name="heads">Heads of the keys.</param>
-/// <param name="tiles">Fours of keys of the longest sequence with its past.</param>
+/// <param name="tiles">Tiles of four keys of the longest sequence with its past.</param>
 /// <param name="gy">The gradient of the outputs.</param>
-/// <param name="statistics">What <see cref="AttentionQueryGradientKernel"/> leaves.</param>
+/// <param name="statistics">The output of <see cref="AttentionQueryGradientKernel"/>.</param>
 /// <param name="gk">The gradients of the keys; either part may be absent.</param>
 /// <param name="gv">The gradients of the values; either part may be absent.</param>
 internal readonly struct AttentionKeyGradientKernel(

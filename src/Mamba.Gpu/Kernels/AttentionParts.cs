@@ -2,12 +2,12 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Keys or values: the first of each sequence come from the past.</summary>
+/// <summary>Keys or values: the rows of each sequence's past, then those of its present.</summary>
 internal readonly struct GpuPastRows(GpuRows past, GpuRows present)
 {
     public Quad LoadQuad(AttentionTile tile, int index, long column, long end)
     {
-        // One load from either, for a kernel holds the code of every load that is written down.
+        // One load after the choice: two loads would be inlined into the kernel twice.
         GpuRows rows = index < tile.Past ? past : present;
         return rows.LoadQuad(RowOf(tile, index), column, end);
     }
@@ -18,7 +18,7 @@ internal readonly struct GpuPastRows(GpuRows past, GpuRows present)
         return rows.Load(RowOf(tile, index), column);
     }
 
-    /// <summary>Adds to a row, if its part is there.</summary>
+    /// <summary>Adds to a row, unless its part is absent.</summary>
     public void AddQuad(AttentionTile tile, int index, long column, long end, Quad value)
     {
         GpuRows rows = index < tile.Past ? past : present;
@@ -32,7 +32,7 @@ internal readonly struct GpuPastRows(GpuRows past, GpuRows present)
         index < tile.Past ? tile.PastStart + index : (long)tile.KeyStart + index - tile.Past;
 }
 
-/// <summary>What a group of attention has: four tokens or keys of a sequence, a head, some of its columns.</summary>
+/// <summary>The tile of a group: four tokens or keys of a sequence, a head, and some of its columns.</summary>
 internal readonly struct AttentionTile(
     int start, int length, int keyStart, int keyLength, long pastStart, int past, int first, int head, int column)
 {
@@ -42,43 +42,43 @@ internal readonly struct AttentionTile(
     /// <summary>The row of the sequence's first key.</summary>
     public int KeyStart { get; } = keyStart;
 
-    /// <summary>The sequence's keys.</summary>
+    /// <summary>Number of the sequence's keys.</summary>
     public int KeyLength { get; } = keyLength;
 
     /// <summary>The row of the first key before the sequence.</summary>
     public long PastStart { get; } = pastStart;
 
-    /// <summary>Keys before the sequence.</summary>
+    /// <summary>Number of keys before the sequence.</summary>
     public int Past { get; } = past;
 
-    /// <summary>The sequence's tokens.</summary>
+    /// <summary>Number of the sequence's tokens.</summary>
     public int Length { get; } = length;
 
-    /// <summary>The first of the four.</summary>
+    /// <summary>The first of the four tokens or keys.</summary>
     public int First { get; } = first;
 
     public int Head { get; } = head;
 
-    /// <summary>This thread's first column, counted from the head's.</summary>
+    /// <summary>This thread's first column in the head.</summary>
     public int Column { get; } = column;
 }
 
 /// <summary>Attention's inputs. A thread scores one key for four queries, or one query for four keys.</summary>
-/// <param name="sequences">Where the sequences are.</param>
+/// <param name="sequences">The sequences of the tokens.</param>
 /// <param name="q">Queries.</param>
 /// <param name="k">Keys.</param>
 /// <param name="v">Values.</param>
-/// <param name="pastLengths">Keys before each sequence; anything if they are as many.</param>
-/// <param name="past">Keys before every sequence; -1 if <paramref name="pastLengths"/> tells.</param>
+/// <param name="pastLengths">Keys before each sequence; not read if <paramref name="past"/> is not -1.</param>
+/// <param name="past">Keys before every sequence; -1 if they differ.</param>
 /// <param name="capacity">Rows of each sequence's past.</param>
-/// <param name="keyLengths">Keys of each sequence; anything if they are as many.</param>
-/// <param name="keys">Keys of every sequence; -1 if <paramref name="keyLengths"/> tells.</param>
-/// <param name="keyRows">Rows of each sequence's keys; -1 if they stand where its tokens do.</param>
-/// <param name="causal">1 where a query sees no later key than its own, else 0.</param>
-/// <param name="window">How many keys a query sees; 0: all.</param>
+/// <param name="keyLengths">Keys of each sequence; not read if <paramref name="keys"/> is not -1.</param>
+/// <param name="keys">Keys of every sequence; -1 if they differ.</param>
+/// <param name="keyRows">Rows of each sequence's keys; -1 if they are the rows of its tokens.</param>
+/// <param name="causal">1 if a query attends to no key later than its own, else 0.</param>
+/// <param name="window">Number of keys that a query attends to; 0: all.</param>
 /// <param name="headsPerKey">Query heads that share a key head.</param>
 /// <param name="dim">Width of a head.</param>
-/// <param name="columnTiles">Groups that a head's columns are shared out to.</param>
+/// <param name="columnTiles">Groups that divide a head's columns.</param>
 internal readonly struct AttentionParts(
     GpuSequences sequences,
     GpuRows q,
@@ -96,7 +96,7 @@ internal readonly struct AttentionParts(
     int dim,
     int columnTiles)
 {
-    /// <summary>The widest head: a group has room for four of its rows.</summary>
+    /// <summary>The widest head: shared memory holds four of its rows.</summary>
     public const int MaxDim = 512;
 
     public GpuRows Q { get; } = q;
@@ -112,7 +112,7 @@ internal readonly struct AttentionParts(
 
     private float Scale => 1f / MathF.Sqrt(Dim);
 
-    /// <summary>This group's tile, of so many heads and tiles of a sequence.</summary>
+    /// <summary>The tile of this group, given the number of heads and of tiles of a sequence.</summary>
     public AttentionTile Tile(int headCount, int tilesPerSequence)
     {
         int rest = Grid.IdxX / columnTiles;
@@ -131,7 +131,7 @@ internal readonly struct AttentionParts(
             column);
     }
 
-    /// <summary>Puts four queries, or gradients of outputs, side by side, column by column.</summary>
+    /// <summary>Packs four rows of queries, or of gradients of outputs, column by column.</summary>
     public void StageTokens(GpuRows rows, AttentionTile tile, ArrayView<Quad> columns)
     {
         long from = (long)tile.Head * Dim;
@@ -146,7 +146,7 @@ internal readonly struct AttentionParts(
         }
     }
 
-    /// <summary>Puts four keys or values side by side.</summary>
+    /// <summary>Packs four rows of keys or values, column by column.</summary>
     public void StageKeys(GpuPastRows rows, AttentionTile tile, ArrayView<Quad> columns)
     {
         long from = (long)tile.Head * Dim;
@@ -161,7 +161,7 @@ internal readonly struct AttentionParts(
         }
     }
 
-    /// <summary>Products of a key or value with four rows that stand side by side.</summary>
+    /// <summary>Dot products of a key or value with four packed rows.</summary>
     public Quad OfTokens(ArrayView<Quad> columns, GpuPastRows keys, AttentionTile tile, int key)
     {
         long from = (long)(tile.Head / HeadsPerKey) * Dim;
@@ -174,7 +174,7 @@ internal readonly struct AttentionParts(
         return sum;
     }
 
-    /// <summary>Products of a token's row with four keys or values that stand side by side.</summary>
+    /// <summary>Dot products of a token's row with four packed keys or values.</summary>
     public Quad OfKeys(ArrayView<Quad> columns, GpuRows tokens, AttentionTile tile, int token, int head)
     {
         long from = (long)head * Dim;
@@ -198,7 +198,7 @@ internal readonly struct AttentionParts(
     /// <summary>Scores from products.</summary>
     public Quad Scaled(Quad products) => products * Scale;
 
-    /// <summary>What four queries see of a key; a constant where they do not.</summary>
+    /// <summary>Masks the values of four queries for a key with a constant.</summary>
     public Quad Seen(AttentionTile tile, int key, Quad value, float otherwise)
     {
         int first = tile.Past + tile.First;
@@ -209,7 +209,7 @@ internal readonly struct AttentionParts(
             Sees(first + 3, key) ? value.W : otherwise);
     }
 
-    /// <summary>What a query sees of four keys; 0 where it does not.</summary>
+    /// <summary>Masks the values of a query for four keys with 0.</summary>
     public Quad SeenBy(AttentionTile tile, int token, Quad value)
     {
         int own = tile.Past + token;
@@ -220,22 +220,22 @@ internal readonly struct AttentionParts(
             Sees(own, tile.First + 3) ? value.W : 0f);
     }
 
-    /// <summary>The first key that any of the four queries sees.</summary>
+    /// <summary>The first key that any of the four queries attends to.</summary>
     public int FirstKey(AttentionTile tile) => FirstSeen(tile.Past + tile.First);
 
     /// <summary>
-    /// The end of the keys that the four queries see; 0 where there are none, past the end of a short sequence.
+    /// The end of the keys that the four queries attend to; 0 for a tile past the end of a short sequence.
     /// </summary>
     public int Keys(AttentionTile tile) =>
         tile.First >= tile.Length ? 0
         : causal != 0 ? tile.Past + Smaller(tile.First + 4, tile.Length)
         : tile.KeyLength;
 
-    /// <summary>The first token that sees any of the four keys.</summary>
+    /// <summary>The first token that attends to any of the four keys.</summary>
     public int FirstToken(AttentionTile tile) =>
         causal != 0 && tile.First > tile.Past ? tile.First - tile.Past : 0;
 
-    /// <summary>The end of the tokens that see them.</summary>
+    /// <summary>The end of the tokens that attend to any of the four keys.</summary>
     public int Tokens(AttentionTile tile) =>
         window > 0 ? Smaller(tile.Length, tile.First + 3 + window - tile.Past) : tile.Length;
 
@@ -243,7 +243,7 @@ internal readonly struct AttentionParts(
 
     private bool Sees(int own, int key) => causal == 0 || (key <= own && key >= FirstSeen(own));
 
-    /// <summary>The row of one of four tokens, or of the last where there is none.</summary>
+    /// <summary>The row of one of the four tokens, or of the last token if it is past the end.</summary>
     public static long TokenRow(AttentionTile tile, int i) =>
         (long)tile.Start + Smaller(tile.First + i, tile.Length - 1);
 

@@ -3,15 +3,15 @@ using Mamba.Simd;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// How an array of [outer, inner] meets one of [outer, count, inner]: as rows of inner, or, where inner is 1, as a
+/// Broadcasts an array of [outer, inner] to one of [outer, count, inner]: by rows of inner, or if inner is 1, by one
 /// number for each row of count.
 /// </summary>
 /// <param name="rows">[outer, inner], as rows.</param>
-/// <param name="count">Rows of the larger array that share one.</param>
-/// <param name="single">1 where a row has one number.</param>
+/// <param name="count">Rows of the larger array that share a row.</param>
+/// <param name="single">1 if a row has one number.</param>
 internal readonly struct KeptRows(GpuRows rows, long count, int single)
 {
-    /// <summary>What columns of a row of the larger array meet.</summary>
+    /// <summary>The values for four columns of a row of the larger array.</summary>
     public Quad LoadQuad(long row, long column, long width) => single != 0
         ? Quad.Broadcast(rows.Load(row, 0))
         : rows.LoadQuad(row / count, column, width);
@@ -83,7 +83,7 @@ internal readonly struct AxisRepeatKernel(Plane plane, KeptRows x, float scale, 
 /// </summary>
 /// <param name="plane">The rows of y, [outer, parts].</param>
 /// <param name="x">The rows [outer, count].</param>
-/// <param name="part">How rows are cut into parts.</param>
+/// <param name="part">The division of rows into parts.</param>
 /// <param name="scale">The factor.</param>
 /// <param name="add">1 or 0.</param>
 /// <param name="y">The sums.</param>
@@ -113,10 +113,10 @@ internal readonly struct AxisSumKernel(Plane plane, GpuRows x, AxisParts part, f
     }
 }
 
-/// <summary>The rows of each o, cut into parts.</summary>
+/// <summary>The rows of each o, divided into parts.</summary>
 /// <param name="count">Rows of an o.</param>
 /// <param name="parts">Parts of an o.</param>
-/// <param name="length">Rows of a part, but for the last.</param>
+/// <param name="length">Rows of a part, except the last.</param>
 internal readonly struct AxisParts(long count, long parts, int length)
 {
     /// <summary>The rows of part <paramref name="index"/>, counted through all o.</summary>

@@ -2,14 +2,14 @@ using Mamba.Kernels;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>What a depthwise convolution over images is computed from.</summary>
+/// <summary>The inputs of a depthwise convolution of images.</summary>
 /// <param name="x">The pixels.</param>
-/// <param name="weight">A row for each tap, down first.</param>
+/// <param name="weight">A row for each tap, [taps down, taps across].</param>
 /// <param name="bias">The bias; optional.</param>
-/// <param name="size">Rows and pixels of a row that are read.</param>
-/// <param name="output">Rows and pixels of a row of the output.</param>
+/// <param name="size">Height and width of the input.</param>
+/// <param name="output">Height and width of the output.</param>
 /// <param name="taps">Taps down and across.</param>
-/// <param name="before">Pixels above and to the left that the filter reaches.</param>
+/// <param name="before">Rows of padding above, and pixels of padding to the left.</param>
 /// <param name="stride">Pixels from one output to the next.</param>
 /// <param name="dilation">Pixels from one tap to the next.</param>
 /// <param name="channels">Number of channels.</param>
@@ -30,7 +30,7 @@ internal readonly struct ImageArrays(
     /// <summary>Number of taps.</summary>
     public int Taps => taps.Down * taps.Across;
 
-    /// <summary>The weighted sum of an output, counted through the batch, with the bias.</summary>
+    /// <summary>The weighted sum of an output, with the bias. Outputs are counted through the batch.</summary>
     public Quad Sum(long place, long channel)
     {
         (long image, int i, int j) = PlaceOf(place, output);
@@ -62,7 +62,7 @@ internal readonly struct ImageArrays(
         return sum;
     }
 
-    /// <summary>What the outputs' gradients g give to a pixel, counted through the batch.</summary>
+    /// <summary>The gradient of a pixel from those of the outputs, g. Pixels are counted through the batch.</summary>
     public Quad SumBack(GpuRows g, long pixel, long channel)
     {
         (long image, int i, int j) = PlaceOf(pixel, size);
@@ -88,7 +88,7 @@ internal readonly struct ImageArrays(
         return sum;
     }
 
-    /// <summary>The pixel that an output reads at a tap; zeros beyond the edges.</summary>
+    /// <summary>The pixel that an output reads at a tap; zeros outside the image.</summary>
     public Quad Input(long place, int tap, long channel)
     {
         (long image, int i, int j) = PlaceOf(place, output);
@@ -157,7 +157,7 @@ internal readonly struct DepthwiseInput2dKernel(Plane plane, ImageArrays arrays,
 /// <param name="places">Number of outputs.</param>
 /// <param name="length">Outputs of a block.</param>
 /// <param name="g">The gradient of the weighted sums.</param>
-/// <param name="sums">Is set: for each block a row for each tap.</param>
+/// <param name="sums">For each block, a row for each tap; set.</param>
 internal readonly struct DepthwiseWeight2dKernel(
     Plane plane, ImageArrays arrays, long places, int length, GpuRows g, GpuRows sums) : IKernel
 {

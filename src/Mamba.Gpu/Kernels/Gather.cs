@@ -2,13 +2,13 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary><c>y[b, i] = x[b, indices[i]]</c>; zeros where an index is negative.</summary>
+/// <summary><c>y[b, i] = x[b, indices[i]]</c>; a negative index gives zeros.</summary>
 /// <param name="plane">The rows of y.</param>
-/// <param name="indices">Rows of a part of x.</param>
-/// <param name="count">Their number: rows of a part of y.</param>
+/// <param name="indices">Indices of rows in a part of x.</param>
+/// <param name="count">Number of indices, which is the rows of a part of y.</param>
 /// <param name="partRows">Rows of a part of x.</param>
-/// <param name="x">What is read.</param>
-/// <param name="y">What is written.</param>
+/// <param name="x">The source.</param>
+/// <param name="y">The result.</param>
 /// <param name="accumulate">1 to add to y, else 0.</param>
 internal readonly struct GatherKernel(
     Plane plane, ArrayView<int> indices, long count, long partRows, GpuRows x, GpuRows y, int accumulate) : IKernel
@@ -39,19 +39,19 @@ internal readonly struct GatherKernel(
 }
 
 /// <summary>
-/// <c>gx[b, v] += Σ gy[b, i]</c> over the places i of each value v. A group has four columns for each x of its threads;
-/// those of one x share out the places.
+/// <c>gx[b, v] += Σ gy[b, i]</c> over the places i of each value v. Each x of a group's threads has four columns; the
+/// threads of one x divide the places.
 /// </summary>
 /// <param name="values">The values v.</param>
-/// <param name="starts">Where each value's places begin, and the end of the last.</param>
+/// <param name="starts">The start of each value's places, and the end of the last.</param>
 /// <param name="places">The places i.</param>
 /// <param name="first">The first value of this launch.</param>
 /// <param name="count">Values of this launch.</param>
-/// <param name="columnGroups">Groups that a row's columns are shared out to.</param>
+/// <param name="columnGroups">Groups that divide a row's columns.</param>
 /// <param name="width">Columns.</param>
 /// <param name="partRows">Rows of a part of gy, and of gx.</param>
-/// <param name="gy">What is added.</param>
-/// <param name="gx">What is added to.</param>
+/// <param name="gy">The gradient of y.</param>
+/// <param name="gx">The gradient of x; added to.</param>
 internal readonly struct GatherBackwardKernel(
     ArrayView<int> values,
     ArrayView<int> starts,

@@ -3,7 +3,7 @@ using Mamba.Operations;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Element i is number i of the noise; all elements are one row.</summary>
+/// <summary>Writes number i of the noise to element i; all elements are one row.</summary>
 internal readonly struct UniformKernel(Plane plane, NoiseStream noise, GpuRows y) : IKernel
 {
     public void Run()
@@ -17,8 +17,8 @@ internal readonly struct UniformKernel(Plane plane, NoiseStream noise, GpuRows y
 }
 
 /// <summary>
-/// <c>y = m·x</c>, m zero where number <c>⌊i/group⌋</c> is below the threshold and else the scale; added to y if
-/// <paramref name="add"/> is 1. All elements are one row.
+/// <c>y = m·x</c>, added to y if <paramref name="add"/> is 1. m is zero if number <c>⌊i/group⌋</c> is below the
+/// threshold, else the scale. All elements are one row.
 /// </summary>
 internal readonly struct DropoutKernel(
     Plane plane, NoiseStream noise, long group, float threshold, float scale, GpuRows x, int add, GpuRows y) : IKernel

@@ -3,21 +3,21 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>(a, b) ↦ (a·cos φ - b·sin φ, a·sin φ + b·cos φ)</c> for the pairs of every head, φ the token's position times the
-/// pair's frequency; other entries are copied.
+/// <c>(a, b) ↦ (a·cos φ - b·sin φ, a·sin φ + b·cos φ)</c> for the pairs of every head. φ is the token's position times
+/// the pair's frequency. Other entries are copied.
 /// </summary>
-/// <param name="sequences">Where the sequences are.</param>
+/// <param name="sequences">The sequences of the tokens.</param>
 /// <param name="tokens">Number of tokens.</param>
-/// <param name="turns">Each pair's turns from one position to the next, in 64 bits after the point.</param>
-/// <param name="offsets">What is added to each sequence's positions; anything if it is one number for all.</param>
-/// <param name="commonOffset">What is added to all; -1 if <paramref name="offsets"/> tells.</param>
-/// <param name="offset">What is added besides.</param>
+/// <param name="turns">Turns of each pair from one position to the next, as 64-bit fractions.</param>
+/// <param name="offsets">Offset of each sequence's positions; not read if they are all equal.</param>
+/// <param name="commonOffset">Offset of the positions of every sequence; -1 if they differ.</param>
+/// <param name="offset">Another offset, of all positions.</param>
 /// <param name="heads">Heads of a token.</param>
 /// <param name="dim">Width of a head.</param>
 /// <param name="pairs">Pairs of a head.</param>
-/// <param name="interleaved">1 where neighbours form a pair, else 0.</param>
-/// <param name="sign">-1 turns backwards.</param>
-/// <param name="x">What is turned.</param>
+/// <param name="interleaved">1 if neighbours form a pair, else 0.</param>
+/// <param name="sign">-1 to rotate backwards, else 1.</param>
+/// <param name="x">The input.</param>
 /// <param name="y">The result; may be x.</param>
 internal readonly struct RotaryKernel(
     GpuSequences sequences,
@@ -37,7 +37,7 @@ internal readonly struct RotaryKernel(
 {
     public void Run()
     {
-        // A thread has a pair, or an entry that is copied.
+        // A thread computes a pair, or copies an entry.
         int perHead = dim - pairs, perToken = perHead * heads;
         long item = ((long)Grid.IdxX * Group.DimX) + Group.IdxX, token = item / perToken;
         if (token >= tokens)
@@ -65,24 +65,24 @@ internal readonly struct RotaryKernel(
     }
 }
 
-/// <summary>Cosine and sine of angles that are counted in turns.</summary>
+/// <summary>Cosine and sine of angles in fractions of a turn.</summary>
 /// <remarks>
-/// Position times frequency loses its digits as a float: at position 100 000 an angle would be off by 0.004. As a
-/// fraction of a turn, in integers that wrap, it keeps them all, and no double is needed.
+/// Position times frequency is inexact as a float: at position 100 000 an angle would be off by 0.004. As a fraction
+/// of a turn, in integers that wrap, it is exact without double precision.
 /// </remarks>
 internal static class Angle
 {
-    /// <summary>Turns as a fraction in 64 bits, whole turns left out.</summary>
+    /// <summary>Turns without whole turns, as a 64-bit fraction.</summary>
     public static ulong Fraction(double turns)
     {
         double fraction = turns - Math.Floor(turns);
-        return (ulong)(fraction * 4294967296.0 * 2147483648.0) << 1; // 2^63 at most, for 2^64 is no 64-bit integer
+        return (ulong)(fraction * 4294967296.0 * 2147483648.0) << 1; // 2^63 first, because 2^64 overflows a ulong
     }
 
     /// <summary>Cosine and sine of a fraction of a turn.</summary>
     public static Pair CosSin(ulong fraction)
     {
-        // The nearest quarter, and what is left: at most an eighth of a turn.
+        // The nearest quarter turn, and the rest: at most an eighth of a turn.
         uint quarter = (uint)((fraction + (1UL << 61)) >> 62);
         long rest = (long)(fraction - ((ulong)quarter << 62));
         float angle = (int)(rest >> 32) * 1.46291808e-9f; // 2π/2^32

@@ -3,7 +3,7 @@ using Mamba.Kernels;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>What a scan is computed from, and how it is shared out: a group has some channels of a sequence.</summary>
+/// <summary>The inputs of a scan, and their division among groups: a group has some channels of a sequence.</summary>
 internal struct ScanArrays
 {
     public GpuRows X;
@@ -16,13 +16,13 @@ internal struct ScanArrays
     public GpuRows DeltaBias;
     public GpuSequences Sequences;
 
-    /// <summary>1 where B is the same for all tokens, else 0; the next likewise.</summary>
+    /// <summary>1 if B, or C in the next field, is the same for all tokens, else 0.</summary>
     public int HasConstantB;
     public int HasConstantC;
     public int Softplus;
     public int States;
 
-    /// <summary>Numbers of a channel's state: two for each that is complex.</summary>
+    /// <summary>Numbers of a channel's state: one for each real state, two for each complex one.</summary>
     public int Numbers;
     public int Groups;
     public int GroupChannels;
@@ -30,17 +30,17 @@ internal struct ScanArrays
     /// <summary>Tiles of a group's channels.</summary>
     public int Tiles;
 
-    /// <summary>Δ as the recurrence has it, of what is loaded and the bias.</summary>
+    /// <summary>Δ of the recurrence, from Δ as loaded plus the bias.</summary>
     public readonly Quad StepOf(Quad raw) => Softplus != 0 ? Quad.Map<Elementwise.Softplus>(raw) : raw;
 
     /// <summary>The derivative of <see cref="StepOf"/>.</summary>
     public readonly Quad StepSlopeOf(Quad raw) =>
         Softplus != 0 ? Quad.Derivative<Elementwise.Softplus>(raw) : Quad.Broadcast(1f);
 
-    /// <summary>What the output is multiplied by, of z.</summary>
+    /// <summary>The factor of the output, from z.</summary>
     public readonly Quad GateOf(Quad z) => Z.Exists ? Quad.Map<Elementwise.Silu>(z) : Quad.Broadcast(1f);
 
-    /// <summary>Four numbers of a state of a channel, which stand in rows; zeros beyond the last.</summary>
+    /// <summary>Four numbers of a channel's state, from as many rows; zeros beyond the last.</summary>
     public readonly Quad LoadState<TNumbers>(GpuRows rows, long firstRow, int number, int channel)
         where TNumbers : struct, IScanNumbers => new(
             StateOr0<TNumbers>(rows, firstRow, number, channel),
@@ -48,7 +48,7 @@ internal struct ScanArrays
             StateOr0<TNumbers>(rows, firstRow, number + 2, channel),
             StateOr0<TNumbers>(rows, firstRow, number + 3, channel));
 
-    /// <summary>Sets the numbers that <see cref="LoadState"/> reads.</summary>
+    /// <summary>Stores the numbers that <see cref="LoadState"/> loads.</summary>
     public readonly void StoreState<TNumbers>(GpuRows rows, long firstRow, int number, int channel, Quad value)
         where TNumbers : struct, IScanNumbers
     {
@@ -72,27 +72,27 @@ internal struct ScanArrays
     }
 }
 
-/// <summary>The tokens of a chunk that a thread takes at once: four, as far apart as there are slots.</summary>
-/// <remarks>All four are loaded before one is needed: memory answers late.</remarks>
+/// <summary>Four tokens of a chunk for one thread, as far apart as there are slots.</summary>
+/// <remarks>All four are loaded before the first is used, to hide memory latency.</remarks>
 /// <param name="token">The chunk's first token, counted through the whole batch.</param>
-/// <param name="first">The first of the four in its chunk.</param>
+/// <param name="first">The first of the four, counted from the chunk's first.</param>
 /// <param name="count">Tokens of the chunk.</param>
 /// <param name="channel">The thread's channel.</param>
 internal readonly struct ScanFour(long token, int first, int count, int channel)
 {
-    /// <summary>The i-th of the four in its chunk.</summary>
+    /// <summary>The i-th of the four, counted from the chunk's first.</summary>
     public int Place(int i) => first + (i * ILGPU.Group.DimY);
 
     /// <summary>
-    /// The numbers of the channel; those behind the chunk's last token are the first one's, and not used.
+    /// The channel's numbers. Tokens past the end of the chunk load the first token's number, which is not used.
     /// </summary>
     public Quad Load(GpuRows rows) => new(
         rows.Load(Row(0), channel), rows.Load(Row(1), channel), rows.Load(Row(2), channel), rows.Load(Row(3), channel));
 
-    /// <summary>Zeros where the array is absent.</summary>
+    /// <summary>The same as <see cref="Load"/>; zeros if the array is absent.</summary>
     public Quad LoadOr0(GpuRows rows) => rows.Exists ? Load(rows) : default;
 
-    /// <summary>Sets the numbers of the tokens that there are.</summary>
+    /// <summary>Stores the numbers of the tokens within the chunk.</summary>
     public void Store(GpuRows rows, Quad value)
     {
         rows.Store(Row(0), channel, value.X);
@@ -101,7 +101,7 @@ internal readonly struct ScanFour(long token, int first, int count, int channel)
         StoreIfThere(rows, 3, value.W);
     }
 
-    /// <summary>The sum of the numbers of the tokens that there are.</summary>
+    /// <summary>The sum of the numbers of the tokens within the chunk.</summary>
     public float Sum(Quad value) =>
         value.X + OrNone(1, value.Y) + OrNone(2, value.Z) + OrNone(3, value.W);
 
@@ -118,10 +118,10 @@ internal readonly struct ScanFour(long token, int first, int count, int channel)
     }
 }
 
-/// <summary>A thread's place in a scan.</summary>
+/// <summary>A thread's channel and states in a scan.</summary>
 /// <remarks>
-/// Lanes, along x, are neighbouring channels. Slots, along y, share a channel's states, and its tokens where there is
-/// something to do for each.
+/// Lanes, along x, are neighbouring channels. Slots, along y, divide a channel's states, and its tokens in work that
+/// is done once for each.
 /// </remarks>
 internal readonly struct ScanPlace
 {
@@ -146,7 +146,7 @@ internal readonly struct ScanPlace
 
     public int Channel { get; }
 
-    /// <summary>Whether there is such a channel in the group.</summary>
+    /// <summary>Whether the group has such a channel.</summary>
     public bool IsInside { get; }
 
     /// <summary>The sequence's first token.</summary>

@@ -3,7 +3,7 @@ using Mamba.Kernels;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <content>What is summed over the states of a channel, or over the channels of a tile.</content>
+/// <content>Sums over the states of a channel, or over the channels of a tile.</content>
 internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
 {
     /// <summary>The gradients that need h: of z, <c>gy·y·silu'(z)</c>, and of C, <c>Σ gy·h</c> over channels.</summary>
@@ -28,7 +28,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         }
     }
 
-    /// <summary>C·h of the states at hand.</summary>
+    /// <summary>C·h over the states of the current pass.</summary>
     private float OutputOf(ScanBackwardChunk chunk, ScanPlace place, int t, int first)
     {
         float sum = 0f;
@@ -43,7 +43,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         return sum;
     }
 
-    /// <summary>The gradients that need g: of Δ·x and so of x and Δ, and of B, <c>Σ g·Δ·x</c> over channels.</summary>
+    /// <summary>The gradients that need g: of Δ·x, x and Δ, and of B, <c>Σ g·Δ·x</c> over channels.</summary>
     private void OfInput(
         ScanBackwardChunk chunk,
         ScanPlace place,
@@ -85,7 +85,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         }
     }
 
-    /// <summary>Of the states at hand: the gradient of Δ·x by B, and that of Δ by the decays.</summary>
+    /// <summary>Over the states of the current pass: the gradient of Δ·x, and that of Δ in exp(Δ·A).</summary>
     private Pair InputOf(ScanBackwardChunk chunk, ScanPlace place, int t, int first)
     {
         float input = 0f, delta = 0f;
@@ -102,7 +102,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         return new(input, delta);
     }
 
-    /// <summary>Weighed sums, over the lanes, of what is in the states' place, for every token and slot.</summary>
+    /// <summary>Sums of the chunk's states times weights, over the lanes, for every token and slot.</summary>
     private void AddLanes(
         ScanBackwardChunk chunk,
         ArrayView<float> weights,
@@ -118,7 +118,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         int threads = Group.DimX * Group.DimY;
         for (int i = (Group.IdxY * Group.DimX) + Group.IdxX; i < count * Group.DimY; i += threads)
         {
-            // Neighbours start at different lanes, which lie in different banks of the memory.
+            // Neighbouring threads start at different lanes, which are in different banks of shared memory.
             int t = i / Group.DimY, slot = i % Group.DimY, lane = i & (Group.DimX - 1);
             int states = ((t * ScanConstants.MaxSlots) + slot) * ScanConstants.MaxLanes;
             int values = t * ScanConstants.MaxLanes;
@@ -164,7 +164,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>
         }
     }
 
-    /// <summary>Sets a sequence's own sum for a channel to that of the slots.</summary>
+    /// <summary>Stores the sum over the slots as a sequence's sum for a channel.</summary>
     private static void AddSlots(ScanBackwardChunk chunk, ScanPlace place, GpuRows target, float value)
     {
         chunk.ToDelta[ScanChunk.StateAt(0, Group.IdxY)] = value;

@@ -2,11 +2,11 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>Goes back through a scan: <c>g_t = C_t·gy_t + exp(Δ_{t+1}·A)·g_{t+1}</c>, the gradient of h_t.</summary>
+/// <summary>The gradients of a scan, with <c>g_t = C_t·gy_t + exp(Δ_{t+1}·A)·g_{t+1}</c>, that of h_t.</summary>
 /// <remarks>
-/// From the last chunk to the first: the states of a chunk are computed again from those kept before it and stay in the
-/// memory that the group shares; then the chunk is gone through from its end, g taking the place of h. Sums over the
-/// lanes and over the slots are taken from that memory, in a fixed order.
+/// Chunks run from the last to the first. The states of a chunk are recomputed from the checkpoint before it, into
+/// shared memory. Then g runs over the chunk from its end and replaces h there. Sums over lanes and slots read shared
+/// memory in a fixed order.
 /// </remarks>
 internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
     ScanArrays scan, GpuRows checkpoints, ScanGradientArrays gradients) : IKernel
@@ -23,7 +23,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
         int number = 0;
         do
         {
-            // Every output but those of the states is a sum over the states, so passes add to it.
+            // Every gradient except those of the states is a sum over the states, so passes add to it.
             GoBack(chunk, place, number, ref gd, ref gbias);
             number += 4 * Group.DimY;
         }
@@ -33,7 +33,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
         AddSlots(chunk, place, gradients.DeltaBias, gbias);
     }
 
-    /// <summary>All chunks, for the states that the slots hold at a time.</summary>
+    /// <summary>All chunks, for the states of one pass.</summary>
     private void GoBack(ScanBackwardChunk chunk, ScanPlace place, int first, ref float gd, ref float gbias)
     {
         int number = first + (4 * Group.IdxY), channel = place.Channel;
@@ -133,7 +133,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
         }
     }
 
-    /// <summary>h after every token of a chunk.</summary>
+    /// <summary>Computes h after every token of a chunk.</summary>
     private void Recompute(ScanBackwardChunk chunk, int count, Quad a, Quad b, Quad h)
     {
         for (int t = 0; t < count; t++)

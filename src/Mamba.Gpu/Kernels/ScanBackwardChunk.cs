@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>A chunk of tokens and of states on the way back, in all 48 KB of memory that a group shares.</summary>
+/// <summary>Tokens and states of a chunk in the backward pass, in all 48 KB of shared memory.</summary>
 internal readonly struct ScanBackwardChunk
 {
     private const int Values = ScanConstants.ChunkLength * ScanConstants.MaxLanes;
@@ -21,7 +21,7 @@ internal readonly struct ScanBackwardChunk
     /// <summary>The gradient of y before the gate, [tokens, lanes].</summary>
     public ArrayView<float> OutputGradient { get; }
 
-    /// <summary>What a slot's states give to the gradient of Δ, [tokens, slots, lanes].</summary>
+    /// <summary>The part of the gradient of Δ from a slot's states, [tokens, slots, lanes].</summary>
     public ArrayView<float> ToDelta { get; }
 
     /// <summary>h after every token, then its gradient, [tokens, slots, lanes].</summary>
@@ -33,7 +33,7 @@ internal readonly struct ScanBackwardChunk
         SharedMemory.Allocate<float>(Values * ScanConstants.MaxSlots),
         SharedMemory.Allocate<Quad>(Values * ScanConstants.MaxSlots));
 
-    /// <summary>Reads a chunk; a barrier must follow.</summary>
+    /// <summary>Loads a chunk; a barrier must follow.</summary>
     public void Load(
         in ScanArrays scan,
         in ScanGradientArrays gradients,
@@ -56,7 +56,7 @@ internal readonly struct ScanBackwardChunk
                 gy *= scan.GateOf(z);
             }
 
-            // Zeros where there is no channel: sums over the lanes take them in.
+            // Zeros for lanes without a channel, because sums over the lanes include them.
             Tokens.Set(four, delta, x);
             ScanChunk.SetFour(OutputGradient, four, gy);
         }

@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>A chunk of tokens in the memory that a group shares.</summary>
+/// <summary>A chunk of tokens in shared memory.</summary>
 internal readonly struct ScanChunk
 {
     private const int Values = ScanConstants.ChunkLength * ScanConstants.MaxLanes;
@@ -22,10 +22,10 @@ internal readonly struct ScanChunk
     /// <summary>Δ·x, [tokens, lanes].</summary>
     public ArrayView<float> Input { get; }
 
-    /// <summary>B, [tokens, slots]; zeros where it is constant.</summary>
+    /// <summary>B, [tokens, slots]; zeros if it is constant.</summary>
     public ArrayView<Quad> B { get; }
 
-    /// <summary>C, likewise.</summary>
+    /// <summary>C, [tokens, slots]; zeros if it is constant.</summary>
     public ArrayView<Quad> C { get; }
 
     public static ScanChunk Allocate() => new(
@@ -34,21 +34,21 @@ internal readonly struct ScanChunk
         SharedMemory.Allocate<Quad>(Couplings),
         SharedMemory.Allocate<Quad>(Couplings));
 
-    /// <summary>Where a thread's channel has a token's number.</summary>
+    /// <summary>Index of a token's number for this thread's channel.</summary>
     public static int ValueAt(int t) => (t * ScanConstants.MaxLanes) + Group.IdxX;
 
-    /// <summary>Where a slot's numbers of a channel are, for a token.</summary>
+    /// <summary>Index of a slot's numbers for a token and this thread's channel.</summary>
     public static int StateAt(int t, int slot) =>
         (((t * ScanConstants.MaxSlots) + slot) * ScanConstants.MaxLanes) + Group.IdxX;
 
-    /// <summary>Sets Δ and Δ·x of four tokens.</summary>
+    /// <summary>Stores Δ and Δ·x of four tokens.</summary>
     public void Set(in ScanFour four, Quad delta, Quad x)
     {
         SetFour(Delta, four, delta);
         SetFour(Input, four, delta * x);
     }
 
-    /// <summary>Sets what a channel has of four tokens; there is room behind the chunk's last token.</summary>
+    /// <summary>Stores a channel's numbers of four tokens; the array has room past the chunk's last token.</summary>
     public static void SetFour(ArrayView<float> values, in ScanFour four, Quad value)
     {
         values[ValueAt(four.Place(0))] = value.X;
@@ -57,14 +57,14 @@ internal readonly struct ScanChunk
         values[ValueAt(four.Place(3))] = value.W;
     }
 
-    /// <summary>What <see cref="SetFour"/> has set.</summary>
+    /// <summary>Loads the numbers that <see cref="SetFour"/> stored.</summary>
     public static Quad Four(ArrayView<float> values, in ScanFour four) => new(
         values[ValueAt(four.Place(0))],
         values[ValueAt(four.Place(1))],
         values[ValueAt(four.Place(2))],
         values[ValueAt(four.Place(3))]);
 
-    /// <summary>Reads Δ and x of a chunk; a barrier must follow.</summary>
+    /// <summary>Loads Δ and x of a chunk; a barrier must follow.</summary>
     public void LoadTokens(in ScanArrays scan, in ScanPlace place, long token, int count, float bias)
     {
         for (int t = Group.IdxY; t < count && place.IsInside; t += 4 * Group.DimY)
@@ -75,12 +75,12 @@ internal readonly struct ScanChunk
         }
     }
 
-    /// <summary>Reads B and C of a chunk; a barrier must follow.</summary>
-    /// <param name="scan">What is scanned.</param>
-    /// <param name="place">This thread.</param>
+    /// <summary>Loads B and C of a chunk; a barrier must follow.</summary>
+    /// <param name="scan">The scan.</param>
+    /// <param name="place">This thread's channel and states.</param>
     /// <param name="token">The first token.</param>
     /// <param name="count">Number of tokens.</param>
-    /// <param name="number">The first number of the states at hand.</param>
+    /// <param name="number">The first number of the states of the current pass.</param>
     public void LoadCouplings(in ScanArrays scan, in ScanPlace place, long token, int count, int number)
     {
         long start = (long)place.Group * scan.Numbers;
@@ -94,7 +94,7 @@ internal readonly struct ScanChunk
         }
     }
 
-    /// <summary>What a thread needs of a token; B and C only where they are the token's own.</summary>
+    /// <summary>The values of a token for this thread; B and C only if they differ by token.</summary>
     public ScanToken At(int t)
     {
         int value = ValueAt(t), coupling = (t * ScanConstants.MaxSlots) + Group.IdxY;
@@ -118,7 +118,7 @@ internal readonly struct ScanChunk
     }
 }
 
-/// <summary>A token of a chunk, for a thread's channel and states.</summary>
+/// <summary>The values of a token for a thread's channel and states.</summary>
 internal struct ScanToken
 {
     public float Delta;

@@ -4,12 +4,12 @@ namespace Mamba.Gpu.Kernels;
 
 /// <summary><c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·B_t·x_t</c>, <c>y_t = (C_t·h_t + D·x_t)·silu(z_t)</c>.</summary>
 /// <remarks>
-/// Time is gone through in order, so that a sequence gives the same bits however it is cut; what runs side by side are
-/// channels, and the states of a channel. For each chunk, with barriers between, threads fetch tokens, advance their
-/// states, and add up what the states give. The loop over tokens stands here once and is not unrolled: a compiler that
-/// fuses multiplications with additions might round each copy in its own way.
+/// Tokens run in order, so a sequence gives the same bits however it is split. Channels, and the states of a channel,
+/// run in parallel. For each chunk, with barriers between, threads load tokens, advance their states, and add the
+/// outputs of the states. The loop over tokens occurs once and is not unrolled: a compiler that contracts
+/// multiplications and additions to FMAs might round each copy differently.
 /// </remarks>
-/// <param name="scan">What is scanned.</param>
+/// <param name="scan">The inputs.</param>
 /// <param name="initialState">h before the first token; optional.</param>
 /// <param name="y">The output.</param>
 /// <param name="finalState">h after the last token; may be the initial state.</param>
@@ -35,7 +35,7 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
         while (number < scan.Numbers);
     }
 
-    /// <summary>All tokens, for the states that the slots hold at a time.</summary>
+    /// <summary>All tokens, for the states of one pass.</summary>
     private void Advance(ScanChunk chunk, ScanOutputs outputs, ScanPlace place, int first)
     {
         int number = first + (4 * Group.IdxY), channel = place.Channel;
@@ -93,7 +93,7 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
         }
     }
 
-    /// <summary>Reads Δ, x and z of a chunk.</summary>
+    /// <summary>Loads Δ, x and z of a chunk.</summary>
     private void Load(
         ScanChunk chunk, ScanOutputs outputs, in ScanPlace place, long token, int count, float bias, float skip)
     {
@@ -107,7 +107,7 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
         }
     }
 
-    /// <summary>Adds up what the slots give, and closes the gate.</summary>
+    /// <summary>Adds the outputs of the slots, and applies the gate.</summary>
     private void Write(ScanOutputs outputs, ScanPlace place, long token, int count, int first)
     {
         for (int t = Group.IdxY; t < count && place.IsInside; t += 4 * Group.DimY)
@@ -129,7 +129,7 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
     }
 }
 
-/// <summary>What a chunk's outputs are made of, in the memory that a group shares.</summary>
+/// <summary>The terms and the factor of a chunk's outputs, in shared memory.</summary>
 internal readonly struct ScanOutputs
 {
     private const int Values = ScanConstants.ChunkLength * ScanConstants.MaxLanes;
@@ -147,7 +147,7 @@ internal readonly struct ScanOutputs
     /// <summary>D·x, [tokens, lanes].</summary>
     public ArrayView<float> OfInputs { get; }
 
-    /// <summary>What the output is multiplied by, [tokens, lanes].</summary>
+    /// <summary>The factor of the output, silu(z), [tokens, lanes].</summary>
     public ArrayView<float> Gates { get; }
 
     public static ScanOutputs Allocate() => new(
@@ -155,7 +155,7 @@ internal readonly struct ScanOutputs
         SharedMemory.Allocate<float>(Values),
         SharedMemory.Allocate<float>(Values));
 
-    /// <summary>What a channel's states and input give at a token.</summary>
+    /// <summary>A channel's output at a token, before the gate.</summary>
     public float Sum(int t)
     {
         float sum = OfInputs[ScanChunk.ValueAt(t)] + OfStates[ScanChunk.StateAt(t, 0)];

@@ -1,38 +1,38 @@
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>The gradients that a scan's backward pass starts from and ends with; each may be absent.</summary>
+/// <summary>Gradients of the outputs of a scan, which are read, and of its inputs. Each may be absent.</summary>
 internal struct ScanGradientArrays
 {
-    /// <summary>Of the output.</summary>
+    /// <summary>Gradient of y, and below that of the final state; read.</summary>
     public GpuRows Y;
     public GpuRows FinalState;
 
-    /// <summary>Is added to; the next likewise.</summary>
+    /// <summary>Gradient of x, and below those of Δ, z and the initial state; added to.</summary>
     public GpuRows X;
     public GpuRows Delta;
     public GpuRows Z;
     public GpuRows InitialState;
 
-    /// <summary>Is set, for every sequence.</summary>
+    /// <summary>Gradient of A for every sequence; set.</summary>
     public GpuRows A;
 
     /// <summary>
-    /// Is set: for every sequence, as A is laid out, where B is constant; else for every tile and token.
+    /// Gradient of B; set. For every sequence with the layout of A if B is constant, else for every tile and token.
     /// </summary>
     public GpuRows B;
 
-    /// <summary>As that of B.</summary>
+    /// <summary>Gradient of C, as that of B.</summary>
     public GpuRows C;
 
-    /// <summary>Is set, a row for each sequence; the next likewise.</summary>
+    /// <summary>Gradient of D, and below of the bias of Δ: a row for each sequence; set.</summary>
     public GpuRows D;
     public GpuRows DeltaBias;
 
-    /// <summary>Tokens of all sequences.</summary>
+    /// <summary>Number of tokens of all sequences.</summary>
     public long Tokens;
 }
 
-/// <summary><c>y[t, j] += Σ_p parts[p·tokens + t, j]</c>, for p in its order.</summary>
+/// <summary><c>y[t, j] += Σ_p parts[p·tokens + t, j]</c>, in the order of p.</summary>
 internal readonly struct ScanTokenSumsKernel(Plane plane, GpuRows parts, int count, long tokens, GpuRows y) : IKernel
 {
     public void Run()

@@ -2,10 +2,10 @@ using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
 
-/// <summary>What four neighbouring numbers of a state are: four real states, or two complex ones.</summary>
+/// <summary>The meaning of four consecutive numbers of a state: four real states, or two complex ones.</summary>
 /// <remarks>
-/// B and C of a token have their numbers in this order, each real part followed by its imaginary part. A and h are rows
-/// of channels, all real parts first.
+/// B and C of a token have their numbers in this order, each real part followed by its imaginary part. A and h are
+/// rows of channels, all real parts first.
 /// </remarks>
 internal interface IScanNumbers
 {
@@ -22,7 +22,7 @@ internal interface IScanNumbers
     /// <summary><c>conj(a)·b</c></summary>
     static abstract Quad ConjugateTimes(Quad a, Quad b);
 
-    /// <summary>What C·h is the scalar product of h with, given C; and the other way round.</summary>
+    /// <summary>r such that <c>C·h = Σ r·h</c>, from C. From <c>Σ gy·h</c>: the gradient of C.</summary>
     static abstract Quad Reading(Quad c);
 }
 
@@ -48,7 +48,7 @@ internal readonly struct RealNumbers : IScanNumbers
     public static Quad Reading(Quad c) => c;
 }
 
-/// <summary>Two complex states, with <c>C·h</c> standing for <c>2·Re(C·h)</c>.</summary>
+/// <summary>Two complex states; <c>C·h</c> means <c>2·Re(C·h)</c>.</summary>
 internal readonly struct ComplexNumbers : IScanNumbers
 {
     public static int RowOf(int number, int states) => (number >> 1) + ((number & 1) * states);
@@ -71,13 +71,13 @@ internal readonly struct ComplexNumbers : IScanNumbers
     public static Quad Reading(Quad c) => new(2f * c.X, -2f * c.Y, 2f * c.Z, -2f * c.W);
 }
 
-/// <summary>Whether B or C may be the same for all tokens, so that the usual loops need not ask.</summary>
+/// <summary>Whether B or C may be the same for all tokens; if not, the loops need no branch.</summary>
 internal interface IScanCouplings
 {
     static abstract bool MayBeConstant { get; }
 }
 
-/// <summary>Every token has B and C of its own.</summary>
+/// <summary>Every token has its own B and C.</summary>
 internal readonly struct TokenCouplings : IScanCouplings
 {
     public static bool MayBeConstant => false;
@@ -93,10 +93,8 @@ internal static class ScanMath
 {
     /// <summary>Computes <c>2^x</c> for the decay of a state.</summary>
     /// <remarks>
-    /// A device's own 2^x may be off by 2e-7. Near 0, where a decay is repeated thousands of times, that is much: at
-    /// an x of -1e-4 the state would be off by 2e-3. There the first terms of the series are right to 1e-8, and the
-    /// better the smaller x is.
-    /// </remarks>
+    /// A device's 2^x may be off by 2e-7. Near 0 a decay is repeated thousands of times: at x = -1e-4 the state would
+    /// be off by 2e-3. There the first terms of the series are exact to 1e-8, or better for smaller x.
     public static float Decay(float x)
     {
         float near = (((((5.55041087e-2f * x) + 0.240226507f) * x) + 0.693147181f) * x) + 1f;
@@ -107,7 +105,7 @@ internal static class ScanMath
 
 internal static class ScanConstants
 {
-    /// <summary>Tokens that are scanned between two barriers, and from one kept state to the next.</summary>
+    /// <summary>Tokens between two barriers, and between two checkpoints.</summary>
     public const int ChunkLength = 16;
 
     /// <summary>The most threads along the channels of a tile.</summary>

@@ -3,10 +3,10 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// What each span of a sequence makes of a state of zeros, and the sum of its Δ: with them the state before every span
-/// is known, and all spans can be scanned side by side. Real states only.
+/// For each span of a sequence, the state after it from a state of zeros, and the sum of its Δ. They give the state
+/// before every span, so that all spans can be scanned in parallel. Real states only.
 /// </summary>
-/// <param name="scan">What is scanned, its sequences being the spans.</param>
+/// <param name="scan">The inputs, with spans as sequences.</param>
 /// <param name="ends">Becomes h at the end of every span that starts from zeros.</param>
 /// <param name="steps">Becomes ΣΔ of every span and channel.</param>
 internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows ends, GpuRows steps) : IKernel
@@ -60,7 +60,7 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
                 sum += token.Delta;
             }
 
-            Group.Barrier(); // before the chunk's memory is filled again
+            Group.Barrier(); // before the next chunk overwrites shared memory
         }
 
         if (place.IsInside)
@@ -75,8 +75,8 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
 }
 
 /// <summary>
-/// The state before every span: <c>h ← exp(A·ΣΔ)·h + end</c>, from span to span of a sequence. A thread has four
-/// channels of a state.
+/// The state before every span: <c>h ← exp(A·ΣΔ)·h + end</c>, span by span of a sequence. A thread has four channels
+/// of a state.
 /// </summary>
 /// <param name="plane">Rows (sequence, state), columns channels.</param>
 /// <param name="states">Number of states.</param>
