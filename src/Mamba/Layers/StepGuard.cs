@@ -13,6 +13,7 @@ namespace Mamba.Layers;
 /// <c>return guard.Done(y);</c>. It makes all checks before the guard: if a step fails later for another reason than
 /// memory, there may be no clone to restore. The state then throws until another state is copied over it. In a step of
 /// a composite state the guard covers all parts.
+/// </para>
 /// </remarks>
 public readonly ref struct StepGuard
 {
