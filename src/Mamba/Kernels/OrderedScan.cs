@@ -24,8 +24,8 @@ internal static unsafe class OrderedScan
     /// <param name="tile">The inputs, from the sequence's first row on, and the order.</param>
     /// <param name="length">Number of steps.</param>
     /// <param name="state">h, a row for each state; read and written.</param>
+    /// <param name="y">The output, a row for each token.</param>
     /// <param name="checkpoints">Receives h before every chunk, in sequence; optional.</param>
-    /// <param name="checkpoints">Becomes h before every chunk, one after the other; optional.</param>
     /// <param name="stateRows">Rows of h.</param>
     /// <param name="scratch"><see cref="ForwardSize"/> floats.</param>
     [SkipLocalsInit]
