@@ -52,7 +52,7 @@ internal readonly struct OutputMap(Tape tape) : IArrayMap
 }
 
 /// <summary>
-/// Puts gradients in place of arrays; absent if none has reached an output or none of an operand is wanted.
+/// Replaces arrays by their gradients; absent if no gradient reached an output, or none is wanted of an operand.
 /// </summary>
 internal readonly struct GradientMap(Tape tape) : IArrayMap
 {
@@ -75,7 +75,9 @@ internal struct ReachedMap : IArrayMap
     }
 }
 
-/// <summary>Finds out whether an output belongs to a scope outside of some depth, or to an owner.</summary>
+/// <summary>
+/// Finds out whether an output outlives the scopes at a depth: it belongs to an outer scope or to an owner.
+/// </summary>
 internal struct DepthMap(int depth) : IArrayMap
 {
     public bool IsOutside { get; private set; }
@@ -89,7 +91,7 @@ internal struct DepthMap(int depth) : IArrayMap
     }
 }
 
-/// <summary>Collects operands by their memory.</summary>
+/// <summary>Collects one operand for each storage.</summary>
 internal readonly struct OperandMap(Dictionary<Storage, DeviceArray> operands) : IArrayMap
 {
     public Dictionary<Storage, DeviceArray> Operands { get; } = operands;

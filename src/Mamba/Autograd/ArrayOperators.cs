@@ -2,7 +2,9 @@ using Mamba.Memory;
 
 namespace Mamba.Autograd;
 
-/// <summary>Arithmetic with operators, <c>(a + b) * 0.5f</c>: each is a function that a tape records.</summary>
+/// <summary>
+/// Arithmetic operators on arrays, such as <c>(a + b) * 0.5f</c>. Each is a function that a tape records.
+/// </summary>
 public static class ArrayOperators
 {
     extension(DeviceArray)
@@ -14,7 +16,7 @@ public static class ArrayOperators
         public static DeviceArray operator -(DeviceArray a, DeviceArray b) => Functions.Subtract(a, b);
 
         /// <summary>
-        /// <see cref="Functions.Multiply"/>, element by element; <see cref="Functions.MatMul"/> is another.
+        /// <see cref="Functions.Multiply"/>, element by element; the matrix product is <see cref="Functions.MatMul"/>.
         /// </summary>
         public static DeviceArray operator *(DeviceArray a, DeviceArray b) => Functions.Multiply(a, b);
 

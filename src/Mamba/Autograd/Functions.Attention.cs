@@ -6,38 +6,42 @@ namespace Mamba.Autograd;
 public static partial class Functions
 {
     /// <summary>
-    /// Computes attention, <c>softmax(q·kᵀ/√P)·v</c>: a token sees its past and itself, the last keys of these in a
-    /// window, or all keys, of its own text or of another (cross-attention).
+    /// Computes attention, <c>softmax(q·kᵀ/√P)·v</c>. A token sees its past and itself, optionally within a window, or
+    /// all keys of its own or another sequence (cross-attention).
     /// </summary>
-    /// <param name="inputs">Queries, keys, values, those of the past, and what a token sees.</param>
-    /// <param name="segments">Packed sequences, which never see each other; null: one sequence a row.</param>
+    /// <param name="inputs">Queries, keys, values, past keys and values, and what a token sees.</param>
+    /// <param name="segments">Packed sequences, which do not see each other; null if every row is one sequence.</param>
     /// <returns>Shape [batch, length, heads·headDim].</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit each other.</exception>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>Vaswani et al., <see href="https://arxiv.org/abs/1706.03762"/>, eq. 1.</remarks>
     public static DeviceArray Attention(in AttentionInputs inputs, Segments? segments = null) =>
         Run(Require(inputs.Queries), new AttentionOperation { Inputs = inputs, Segments = segments }).Y;
 
-    /// <summary>Turns pairs of entries of every head by their token's position.</summary>
+    /// <summary>Rotates pairs of entries of every head by angles proportional to the token's position.</summary>
     /// <param name="x">Shape [batch, length, heads·headDim].</param>
-    /// <param name="options">Which entries turn, and how fast.</param>
-    /// <param name="segments">Packed sequences, each counted from its own start; null: one sequence a row.</param>
+    /// <param name="options">Which entries are rotated, and the frequencies.</param>
+    /// <param name="segments">
+    /// Packed sequences, each with positions from its own start; null if every row is one sequence.
+    /// </param>
     /// <returns>The same shape.</returns>
-    /// <exception cref="ArgumentException">The shape and the options do not fit.</exception>
+    /// <exception cref="ArgumentException">The options do not fit the shape of x.</exception>
     /// <remarks>Su et al., <see href="https://arxiv.org/abs/2104.09864"/>, eq. 34.</remarks>
     public static DeviceArray Rotary(DeviceArray x, RotaryOptions options, Segments? segments = null) =>
         Rotary(x, options, segments, default, null);
 
-    /// <summary>Turns pairs of entries of every head, with a position for each sequence's first token.</summary>
+    /// <summary>Rotates pairs of entries of every head, with a position offset for each sequence.</summary>
     /// <param name="x">Shape [batch, length, heads·headDim].</param>
-    /// <param name="options">Which entries turn, and how fast.</param>
-    /// <param name="segments">Packed sequences, each counted from its own start; null: one sequence a row.</param>
-    /// <param name="offsets">
-    /// What is added to the positions of each sequence, 0 or more; with slots, of each row of the pool. Empty: nothing.
-    /// It is not changed while a tape may go backward.
+    /// <param name="options">Which entries are rotated, and the frequencies.</param>
+    /// <param name="segments">
+    /// Packed sequences, each with positions from its own start; null if every row is one sequence.
     /// </param>
-    /// <param name="slots">Which rows of the pool the sequences have; null: one for each, in their order.</param>
+    /// <param name="offsets">
+    /// Added to the positions of each sequence, 0 or more. With <paramref name="slots"/>, one offset for each row of
+    /// the pool. Empty for no offsets. Must not change until the tape has gone backward.
+    /// </param>
+    /// <param name="slots">The row of the pool for each sequence; null if sequence i has row i.</param>
     /// <returns>The same shape.</returns>
-    /// <exception cref="ArgumentException">The shape, the options, the offsets and the slots do not fit.</exception>
+    /// <exception cref="ArgumentException">The options, offsets or slots do not fit x.</exception>
     /// <remarks>Su et al., <see href="https://arxiv.org/abs/2104.09864"/>, eq. 34.</remarks>
     public static DeviceArray Rotary(
         DeviceArray x, RotaryOptions options, Segments? segments, ReadOnlyMemory<int> offsets, StateSlots? slots = null)
@@ -45,7 +49,7 @@ public static partial class Functions
             Require(x),
             new RotaryOperation { X = x, Options = options, Segments = segments, Offsets = offsets, Slots = slots }).Y;
 
-    /// <summary>Writes the tokens of sequences behind those that a cache holds, in place, without a gradient.</summary>
+    /// <summary>Appends the tokens of each sequence to a cache, in place, without a gradient.</summary>
     internal static void Append(
         DeviceArray x, DeviceArray cache, ReadOnlyMemory<int> lengths, Segments? segments, StateSlots? slots)
     {

@@ -9,14 +9,12 @@ public static partial class Functions
 {
     /// <summary>Exchanges two axes.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="a">An axis; negative: counted from the end, -1 is the last.</param>
+    /// <param name="a">An axis; negative values count from the end, -1 is the last.</param>
     /// <param name="b">Another axis.</param>
-    /// <returns>
-    /// An array whose axes a and b have changed places; a view of x if that moves no element, else a copy.
-    /// </returns>
+    /// <returns>x with axes a and b exchanged; a view if no element moves, otherwise a copy.</returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <example>
-    /// A mixer of channels takes the place of a mixer of tokens, x of shape [batch, length, channels]:
+    /// Mixes channels in place of tokens; x has shape [batch, length, channels]:
     /// <code>
     /// DeviceArray y = Functions.SwapAxes(mixer.Forward(Functions.SwapAxes(x, 1, 2)), 1, 2);
     /// </code>
@@ -34,13 +32,13 @@ public static partial class Functions
         return PermuteTo(x, axes);
     }
 
-    /// <summary>Puts the axes into another order.</summary>
+    /// <summary>Permutes the axes.</summary>
     /// <param name="x">The input, such as [batch, height, width, channels].</param>
     /// <param name="axes">
-    /// Which axis of x each axis of the result is; each axis once. Negative: counted from the end.
+    /// For each axis of the result, the axis of x; every axis once. Negative values count from the end.
     /// </param>
-    /// <returns>An array of the axes in that order; a view of x if that moves no element, else a copy.</returns>
-    /// <exception cref="ArgumentException">An axis is missing or comes twice.</exception>
+    /// <returns>x with its axes in that order; a view if no element moves, otherwise a copy.</returns>
+    /// <exception cref="ArgumentException">An axis is missing or repeated.</exception>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <example>
     /// [batch, height, width, channels] to [batch, channels, height, width]:
@@ -68,8 +66,8 @@ public static partial class Functions
 
     /// <summary>Computes <c>e^x[i] / Σ_k e^x[k]</c> along an axis.</summary>
     /// <param name="x">The logits, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
-    /// <returns>An array of the same shape, whose sums along the axis are 1.</returns>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
+    /// <returns>An array of the same shape, with sum 1 along the axis.</returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     public static DeviceArray Softmax(DeviceArray x, int axis)
     {
@@ -81,12 +79,12 @@ public static partial class Functions
     }
 
     /// <summary>
-    /// Moves axes to their places from the first to the last. Axes that stay neighbours move together, so most orders
-    /// take one copy.
+    /// Moves axes to their places, first to last. Axes that stay adjacent move as one block, so most orders need one
+    /// copy.
     /// </summary>
     private static DeviceArray PermuteTo(DeviceArray x, ReadOnlySpan<int> axes)
     {
-        // Which axis of x stands where now.
+        // The axis of x at each position of y.
         Span<int> current = stackalloc int[axes.Length], moved = stackalloc int[axes.Length];
         for (int i = 0; i < current.Length; i++)
         {
@@ -116,7 +114,7 @@ public static partial class Functions
         return y;
     }
 
-    /// <summary>Exchanges the axes from first to before second with those from second to before end.</summary>
+    /// <summary>Exchanges the blocks of axes [first, second) and [second, end).</summary>
     private static DeviceArray SwapBlocks(DeviceArray x, int first, int second, int end)
     {
         Span<int> sizes = stackalloc int[Shape.MaxRank];

@@ -7,26 +7,25 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>
-    /// Convolves every channel with a filter of its own that looks back: <c>y_t = f(bias + Σ_k w[k]·x_{t-(K-1)+k})</c>.
-    /// </summary>
+    /// <summary>Computes a causal depthwise convolution, <c>y_t = f(bias + Σ_k w[k]·x_{t-(K-1)+k})</c>.</summary>
     /// <param name="x">The input, [batch, length, channels].</param>
-    /// <param name="weight">w, [K, channels]; the last row weighs the token itself.</param>
+    /// <param name="weight">w, [K, channels]; the last row applies to the current token.</param>
     /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
     /// <param name="silu">Whether f is SiLU; otherwise it is the identity.</param>
     /// <param name="initialWindow">
-    /// The inputs before the first token, [sequences, K-1, channels], oldest first; zeros where <c>default</c>.
+    /// The inputs before the first token, [sequences, K-1, channels], oldest first; zeros if <c>default</c>.
     /// </param>
-    /// <param name="segments">Where packed sequences begin and end; each row of the batch is one where null.</param>
+    /// <param name="segments">Packed sequences; null if every row of the batch is one sequence.</param>
     /// <param name="order">
-    /// The order in which time visits the tokens; null: as they stand. x and y stay in the order of the grid, windows
-    /// are in that of time: the result is that of <see cref="Reorder"/>, the convolution, and <see cref="Restore"/>.
+    /// The order in which tokens are visited; null for their order in x. x and y stay in the order of the grid, windows
+    /// are in the order of visits. The result equals <see cref="Reorder"/>, the convolution and <see cref="Restore"/>,
+    /// one after the other.
     /// </param>
-    /// <returns>y, shaped as x, and the last K-1 inputs, with which the next tokens begin.</returns>
-    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    /// <returns>y, in the shape of x, and the last K-1 inputs: the initial window for the next tokens.</returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
     /// The convolution of Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4. Gradients flow
-    /// through both windows, so a sequence may be cut anywhere.
+    /// through both windows, so a sequence can be split at any token.
     /// </remarks>
     public static (DeviceArray Y, DeviceArray FinalWindow) CausalConvolution(
         DeviceArray x,
@@ -54,20 +53,22 @@ public static partial class Functions
     }
 
     /// <summary>
-    /// Continues <see cref="CausalConvolution"/> by a token or a few, and moves the window on in place.
+    /// Continues <see cref="CausalConvolution"/> by one or more tokens and updates the window in place.
     /// </summary>
     /// <param name="x">The new tokens, [batch, length, channels].</param>
     /// <param name="weight">w, [K, channels].</param>
     /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
     /// <param name="silu">Whether f is SiLU; otherwise it is the identity.</param>
-    /// <param name="window">The last K-1 inputs, [batch, K-1, channels]; afterwards the last of these and x.</param>
-    /// <param name="slots">
-    /// Which rows of the window the sequences have, if it is a pool of more; null: one row for each, in their order.
+    /// <param name="window">
+    /// The last K-1 inputs, [batch, K-1, channels], read and written; on return they include x.
     /// </param>
-    /// <returns>y, shaped as x.</returns>
-    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    /// <param name="slots">
+    /// The row of the window for each sequence, if the window is a pool; null if sequence i has row i.
+    /// </param>
+    /// <returns>y, in the shape of x.</returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <exception cref="InvalidOperationException">
-    /// A tape follows an input: what is overwritten has no gradient.
+    /// A tape follows an input: the step overwrites its window and has no gradient.
     /// </exception>
     public static DeviceArray CausalConvolutionStep(
         DeviceArray x,
@@ -101,17 +102,17 @@ public static partial class Functions
     }
 
     /// <summary>
-    /// Convolves every channel with a filter of its own that looks both ways, zeros beyond the ends:
+    /// Computes a depthwise convolution over tokens on both sides, with zeros beyond the ends:
     /// <c>y_t = f(bias + Σ_k w[k]·x_{t-P+k})</c>, <c>P = ⌊(K-1)/2⌋</c>.
     /// </summary>
     /// <param name="x">The input, [batch, length, channels].</param>
     /// <param name="weight">w, [K, channels].</param>
     /// <param name="bias">The bias, [channels], or <c>default</c>.</param>
     /// <param name="silu">Whether f is SiLU; otherwise it is the identity.</param>
-    /// <param name="segments">Where packed sequences begin and end; each row of the batch is one where null.</param>
-    /// <param name="order">The order of time, as <see cref="CausalConvolution"/> has it.</param>
-    /// <returns>y, shaped as x.</returns>
-    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    /// <param name="segments">Packed sequences; null if every row of the batch is one sequence.</param>
+    /// <param name="order">The order in which tokens are visited, as in <see cref="CausalConvolution"/>.</param>
+    /// <returns>y, in the shape of x.</returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     public static DeviceArray SameConvolution(
         DeviceArray x,
         DeviceArray weight,

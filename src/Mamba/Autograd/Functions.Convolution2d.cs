@@ -5,7 +5,7 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Numbers that are gathered at once for a convolution, if several images need more.</summary>
+    /// <summary>The most elements that are gathered at once, unless one image needs more.</summary>
     private const int GatheredAtOnce = 1 << 22;
 
     /// <summary>
@@ -17,15 +17,17 @@ public static partial class Functions
     /// <param name="stride">s, pixels from one output to the next.</param>
     /// <param name="padding">p, pixels of zeros around the images.</param>
     /// <param name="dilation">d, pixels from one tap to the next.</param>
-    /// <returns>
-    /// [batch, ⌊(height + 2·p - d·(taps down - 1) - 1)/s⌋ + 1, the same of the width, outputs].
-    /// </returns>
-    /// <exception cref="ArgumentException">Shapes do not fit, or the images are smaller than the filter.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
+    /// <returns>[batch, ⌊(height + 2·p - d·(taps down - 1) - 1)/s⌋ + 1, the same for the width, outputs].</returns>
+    /// <exception cref="ArgumentException">
+    /// An input has the wrong shape, or the images are smaller than the filter.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// stride or dilation is below 1, padding is negative, or outputPadding is not from 0 to below the stride.
+    /// </exception>
     /// <remarks>
-    /// PyTorch's <c>Conv2d</c>, whose weight [outputs, channels, down, across] is permuted by (0, 2, 3, 1). Computed as
-    /// a matrix product with the pixels that each output reads, some images at a time; those pixels are not kept but
-    /// gathered again on the way back.
+    /// PyTorch's <c>Conv2d</c> with its weight [outputs, channels, down, across] permuted by (0, 2, 3, 1). Computed for
+    /// a few images at a time as a matrix product with the gathered pixels of every output (im2col). The backward pass
+    /// gathers these pixels again.
     /// </remarks>
     /// <example>
     /// <code>
@@ -88,25 +90,27 @@ public static partial class Functions
     }
 
     /// <summary>
-    /// The way back of <see cref="Convolution2d"/> as a function of its own, which makes images larger: each pixel adds
+    /// Computes a transposed convolution of images, the adjoint of <see cref="Convolution2d"/>: each pixel adds
     /// <c>w[a, b]·x[i, j]</c> to the outputs <c>[s·i - p + a, s·j - p + b]</c>.
     /// </summary>
     /// <param name="x">The images, [batch, height, width, channels].</param>
     /// <param name="weight">w, [taps down, taps across, outputs, channels].</param>
     /// <param name="bias">The bias, [outputs], or <c>default</c>.</param>
     /// <param name="stride">s, outputs from one pixel to the next.</param>
-    /// <param name="padding">p, outputs that are left out at each edge.</param>
-    /// <param name="outputPadding">More outputs at the lower and right edges, below the stride.</param>
-    /// <returns>
-    /// [batch, (height - 1)·s - 2·p + taps down + output padding, the same of the width, outputs].
-    /// </returns>
-    /// <exception cref="ArgumentException">Shapes do not fit, or nothing is left of the images.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
+    /// <param name="padding">p, outputs removed at each edge.</param>
+    /// <param name="outputPadding">Outputs added at the lower and right edges, fewer than the stride.</param>
+    /// <returns>[batch, (height - 1)·s - 2·p + taps down + output padding, the same for the width, outputs].</returns>
+    /// <exception cref="ArgumentException">
+    /// An input has the wrong shape, or the output would have no pixels.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// stride or dilation is below 1, padding is negative, or outputPadding is not from 0 to below the stride.
+    /// </exception>
     /// <remarks>
-    /// PyTorch's <c>ConvTranspose2d</c>, whose weight [channels, outputs, down, across] is permuted by (2, 3, 1, 0).
+    /// PyTorch's <c>ConvTranspose2d</c> with its weight [channels, outputs, down, across] permuted by (2, 3, 1, 0).
     /// </remarks>
     /// <example>
-    /// Images twice as large, a weight of [2, 2, outputs, channels]:
+    /// Doubles the size of images, with a weight [2, 2, outputs, channels]:
     /// <code>
     /// DeviceArray y = Functions.TransposedConvolution2d(images, weight, bias, stride: 2);
     /// </code>
@@ -148,7 +152,7 @@ public static partial class Functions
                 $"padding of {padding}.");
         }
 
-        // What each pixel gives to each tap; an output adds up what it gets, at most so many terms.
+        // One row for each pixel and tap. An output sums at most so many of them.
         int terms = checked(((taps[0] + stride - 1) / stride) * ((taps[1] + stride - 1) / stride));
         DeviceArray matrix = Contiguous(weight).Reshape([checked(taps[0] * taps[1] * outputs), images.Width]);
         DeviceArray products = Linear(x, matrix);
@@ -165,7 +169,9 @@ public static partial class Functions
         return bias.Exists ? Add(y, bias) : y;
     }
 
-    /// <summary>For each output the products that it adds up, as many for all; -1 for none.</summary>
+    /// <summary>
+    /// For each output, the products that it sums, padded with -1 to an equal number for all outputs.
+    /// </summary>
     private static int[] TermsOf(Shape images, Shape taps, int height, int width, int stride, int padding, int terms)
     {
         int across = (taps[1] + stride - 1) / stride;

@@ -6,27 +6,27 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Computes a function whose backward pass is given.</summary>
-    /// <param name="inputs">The arrays that gradients are wanted of. All are on one device.</param>
+    /// <summary>Computes a function with a custom backward pass.</summary>
+    /// <param name="inputs">The arrays that get gradients. All must be on one device.</param>
     /// <param name="forward">
-    /// Computes the output, a new array, of the inputs: by functions, which are not recorded, or by
-    /// <see cref="Device.Array(Shape, ReadOnlySpan{float})"/> of numbers that were computed elsewhere.
+    /// Computes the output, a new array. It calls functions, which are not recorded, or
+    /// <see cref="Device.Array(Shape, ReadOnlySpan{float})"/> with numbers computed elsewhere.
     /// </param>
     /// <param name="backward">
-    /// Computes the gradient of every input, in their order and shapes, of the gradient of the output, which it does
-    /// not change; <c>default</c> where there is none. It runs when the tape goes backward, in a scope of its own, if a
-    /// gradient has reached the output.
+    /// Computes the gradient of every input from the gradient of the output, in the order and shapes of the inputs;
+    /// <c>default</c> for an input without a gradient. It must not change the gradient of the output. It runs in its
+    /// own scope when the tape goes backward, if a gradient has reached the output.
     /// </param>
     /// <returns>The output.</returns>
     /// <exception cref="ArgumentException">
     /// There are no inputs, one is absent or on another device, or the output is an input.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// No scope is open; or, when the tape goes backward, the gradients are not as many as the inputs, or of other
-    /// shapes.
+    /// No scope is open; or, when the tape goes backward, the number or the shapes of the gradients differ from those
+    /// of the inputs.
     /// </exception>
     /// <example>
-    /// The sign of x, which passes gradients on as if it were x (a straight-through estimator, Bengio et al.,
+    /// The sign of x with the gradient of the identity (a straight-through estimator, Bengio et al.,
     /// <see href="https://arxiv.org/abs/1308.3432"/>):
     /// <code>
     /// DeviceArray y = Functions.Custom(
@@ -87,7 +87,7 @@ public static partial class Functions
         }
     }
 
-    /// <summary>A function whose backward pass is the caller's.</summary>
+    /// <summary>A function with a backward pass from the caller.</summary>
     private readonly record struct CustomOperation(
         DeviceArray[] Inputs, DeviceArray Y, Func<DeviceArray, DeviceArray[]> Compute) : IDifferentiable<CustomOperation>
     {

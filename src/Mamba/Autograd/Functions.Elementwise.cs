@@ -10,23 +10,23 @@ public static partial class Functions
 {
     /// <summary>Computes <c>a + b</c>.</summary>
     /// <param name="a">The first term.</param>
-    /// <param name="b">The second term, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <param name="b">The second term, of the same shape or one that <see cref="Zip{TOp}"/> broadcasts.</param>
     /// <returns>The sum, of the larger shape.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <exception cref="ArgumentException">The shapes cannot be broadcast.</exception>
     public static DeviceArray Add(DeviceArray a, DeviceArray b) => Zip<Elementwise.Add>(a, b);
 
     /// <summary>Computes <c>a·b</c>, element by element.</summary>
     /// <param name="a">The first factor.</param>
-    /// <param name="b">The second factor, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <param name="b">The second factor, of the same shape or one that <see cref="Zip{TOp}"/> broadcasts.</param>
     /// <returns>The product, of the larger shape.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <exception cref="ArgumentException">The shapes cannot be broadcast.</exception>
     public static DeviceArray Multiply(DeviceArray a, DeviceArray b) => Zip<Elementwise.Multiply>(a, b);
 
     /// <summary>Computes <c>x·silu(z)</c>.</summary>
-    /// <param name="x">What is gated.</param>
-    /// <param name="z">The gate, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <param name="x">The input.</param>
+    /// <param name="z">The gate, of the same shape or one that <see cref="Zip{TOp}"/> broadcasts.</param>
     /// <returns>The gated array, of the larger shape.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <exception cref="ArgumentException">The shapes cannot be broadcast.</exception>
     public static DeviceArray Gate(DeviceArray x, DeviceArray z)
     {
         Require(x);
@@ -45,23 +45,25 @@ public static partial class Functions
     /// <remarks>Elfwing et al., <see href="https://arxiv.org/abs/1702.03118"/>, eq. 1.</remarks>
     public static DeviceArray Silu(DeviceArray x) => Map<Elementwise.Silu>(x);
 
-    /// <summary>Computes <c>log(1 + e^x)</c>, the identity above 20.</summary>
+    /// <summary>Computes <c>log(1 + e^x)</c>; returns x above 20.</summary>
     /// <param name="x">The input.</param>
     /// <returns>An array of the same shape.</returns>
     public static DeviceArray Softplus(DeviceArray x) => Map<Elementwise.Softplus>(x);
 
-    /// <summary>Computes <c>x·Φ(x)</c>, Φ the normal distribution.</summary>
+    /// <summary>Computes <c>x·Φ(x)</c>, Φ the cumulative normal distribution.</summary>
     /// <param name="x">The input.</param>
     /// <returns>An array of the same shape.</returns>
     /// <remarks>Hendrycks and Gimpel, <see href="https://arxiv.org/abs/1606.08415"/>.</remarks>
     public static DeviceArray Gelu(DeviceArray x) => Map<Elementwise.Gelu>(x);
 
-    /// <summary>Computes <c>x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))</c>, close to <see cref="Gelu"/>.</summary>
+    /// <summary>
+    /// Computes <c>x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))</c>, an approximation of <see cref="Gelu"/>.
+    /// </summary>
     /// <param name="x">The input.</param>
     /// <returns>An array of the same shape.</returns>
     /// <remarks>
-    /// Hendrycks and Gimpel, <see href="https://arxiv.org/abs/1606.08415"/>, section 2; what models that name it
-    /// <c>gelu_new</c>, or <c>tanh</c>, were trained with.
+    /// Hendrycks and Gimpel, <see href="https://arxiv.org/abs/1606.08415"/>, section 2. For models that were trained
+    /// with <c>gelu_new</c> or <c>tanh</c>.
     /// </remarks>
     public static DeviceArray GeluTanh(DeviceArray x) => Map<Elementwise.GeluTanh>(x);
 
@@ -79,7 +81,7 @@ public static partial class Functions
     /// <summary>Computes <c>log x</c>, element by element.</summary>
     /// <param name="x">The input.</param>
     /// <returns>An array of the same shape.</returns>
-    /// <remarks>-infinity at 0, NaN below.</remarks>
+    /// <remarks>-∞ at 0, NaN for negative x.</remarks>
     public static DeviceArray Log(DeviceArray x) => Map<Elementwise.Log>(x);
 
     /// <summary>Computes <c>√x</c>, element by element.</summary>
@@ -112,70 +114,70 @@ public static partial class Functions
     /// <summary>Computes <c>sin x</c>, element by element.</summary>
     /// <param name="x">The input.</param>
     /// <returns>An array of the same shape.</returns>
-    /// <remarks>Good to 1e-7 for |x| up to some thousand turns.</remarks>
+    /// <remarks>Accurate to 1e-7 for |x| up to a few thousand periods.</remarks>
     public static DeviceArray Sin(DeviceArray x) => Map<Elementwise.Sin>(x);
 
     /// <summary>Computes <c>cos x</c>, element by element.</summary>
     /// <param name="x">The input.</param>
     /// <returns>An array of the same shape.</returns>
-    /// <remarks>Good to 1e-7 for |x| up to some thousand turns.</remarks>
+    /// <remarks>Accurate to 1e-7 for |x| up to a few thousand periods.</remarks>
     public static DeviceArray Cos(DeviceArray x) => Map<Elementwise.Cos>(x);
 
     /// <summary>Computes <c>a - b</c>, element by element.</summary>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <param name="b">The second operand, of the same shape or one that <see cref="Zip{TOp}"/> broadcasts.</param>
     /// <returns>An array of the larger shape.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <exception cref="ArgumentException">The shapes cannot be broadcast.</exception>
     public static DeviceArray Subtract(DeviceArray a, DeviceArray b) => Zip<Elementwise.Subtract>(a, b);
 
     /// <summary>Computes <c>a / b</c>, element by element.</summary>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <param name="b">The second operand, of the same shape or one that <see cref="Zip{TOp}"/> broadcasts.</param>
     /// <returns>An array of the larger shape.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <exception cref="ArgumentException">The shapes cannot be broadcast.</exception>
     public static DeviceArray Divide(DeviceArray a, DeviceArray b) => Zip<Elementwise.Divide>(a, b);
 
     /// <summary>Computes <c>max(a, b)</c>, element by element.</summary>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <param name="b">The second operand, of the same shape or one that <see cref="Zip{TOp}"/> broadcasts.</param>
     /// <returns>An array of the larger shape.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <remarks>The gradient of equal values is shared between them.</remarks>
+    /// <exception cref="ArgumentException">The shapes cannot be broadcast.</exception>
+    /// <remarks>Equal values get half of the gradient each.</remarks>
     public static DeviceArray Maximum(DeviceArray a, DeviceArray b) => Zip<Elementwise.Maximum>(a, b);
 
     /// <summary>Computes <c>min(a, b)</c>, element by element.</summary>
     /// <param name="a">The first operand.</param>
-    /// <param name="b">The second operand, of the same shape, or as <see cref="Zip{TOp}"/> broadcasts it.</param>
+    /// <param name="b">The second operand, of the same shape or one that <see cref="Zip{TOp}"/> broadcasts.</param>
     /// <returns>An array of the larger shape.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <remarks>The gradient of equal values is shared between them.</remarks>
+    /// <exception cref="ArgumentException">The shapes cannot be broadcast.</exception>
+    /// <remarks>Equal values get half of the gradient each.</remarks>
     public static DeviceArray Minimum(DeviceArray a, DeviceArray b) => Zip<Elementwise.Minimum>(a, b);
 
-    /// <summary>Computes a function of the caller's own, <c>y = f(x)</c>, element by element.</summary>
+    /// <summary>Computes a custom function <c>y = f(x)</c>, element by element.</summary>
     /// <typeparam name="TOp">f and its derivative; <see cref="IMap"/> has an example.</typeparam>
     /// <param name="x">The input.</param>
     /// <returns>An array of the same shape.</returns>
     public static DeviceArray Map<TOp>(DeviceArray x)
         where TOp : struct, IMap => Run(Require(x), new MapOperation<TOp> { X = x }).Y;
 
-    /// <summary>Computes a function of the caller's own, <c>y = f(a, b)</c>, element by element.</summary>
+    /// <summary>Computes a custom function <c>y = f(a, b)</c>, element by element.</summary>
     /// <typeparam name="TOp">f and its partial derivatives.</typeparam>
     /// <param name="a">The first operand.</param>
     /// <param name="b">
-    /// The second operand: of the same shape, or repeated along one block of neighbouring axes in which it has size 1.
-    /// Missing first axes count as 1. The operands may change places.
+    /// The second operand: of the same shape, or with size 1 along one block of neighbouring axes, where it is
+    /// repeated. Missing leading axes count as size 1. Either operand may be the repeated one.
     /// </param>
     /// <returns>An array of the larger shape.</returns>
     /// <exception cref="ArgumentException">
-    /// The shapes differ in another way, or in two blocks of axes that are not neighbours.
+    /// The shapes differ in another way, or along two blocks of axes that are not neighbours.
     /// </exception>
     /// <remarks>
     /// All functions of two operands broadcast in this way: [C], [L, C], [B, 1, C], [B, L, 1] and [1] against
-    /// [B, L, C]. The gradient of the operand that is repeated is summed over the axes along which it is, in an order
-    /// that depends on the shapes alone.
+    /// [B, L, C]. The gradient of the repeated operand is summed over the repeated axes, in an order that depends on
+    /// the shapes alone.
     /// </remarks>
     /// <example>
-    /// A scale and a shift of every channel, x of shape [batch, length, channels], both others of [channels]:
+    /// Scales and shifts every channel; x has shape [batch, length, channels], scale and shift have [channels]:
     /// <code>
     /// DeviceArray y = (x * scale) + shift;
     /// </code>
@@ -204,6 +206,6 @@ public static partial class Functions
         where TOp : struct, IZip =>
         Run(device, new BroadcastOperation<TOp> { A = Contiguous(a), B = Contiguous(b), View = view }).Y;
 
-    /// <summary>Computes <c>-e^x</c>, which makes A of its logarithm.</summary>
+    /// <summary>Computes <c>-e^x</c>: A from its logarithm.</summary>
     internal static DeviceArray NegatedExp(DeviceArray x) => Map<Elementwise.NegatedExp>(x);
 }

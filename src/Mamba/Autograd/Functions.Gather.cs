@@ -9,11 +9,13 @@ public static partial class Functions
 {
     /// <summary>Looks up the vector of every token, <c>y[b, t] = table[ids[b·length + t]]</c>.</summary>
     /// <param name="table">The vectors, shape [vocabulary, width].</param>
-    /// <param name="ids">The token ids, <c>batch·length</c> of them, row by row.</param>
+    /// <param name="ids">The <c>batch·length</c> token ids, row by row.</param>
     /// <param name="batch">Number of rows.</param>
     /// <param name="length">Tokens of a row.</param>
     /// <returns>An array [batch, length, width].</returns>
-    /// <exception cref="ArgumentException">The table is not a matrix, or the number of ids differs.</exception>
+    /// <exception cref="ArgumentException">
+    /// The table is not a matrix, or the number of ids is not <c>batch·length</c>.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">An id lies outside the vocabulary.</exception>
     public static DeviceArray Embedding(DeviceArray table, IndexArray ids, int batch, int length)
     {
@@ -34,16 +36,16 @@ public static partial class Functions
         return GatherRows(table, ids, 1, [batch, length, table.Shape.Width]);
     }
 
-    /// <summary>Puts the tokens of every row into another order, <c>y[b, i] = x[b, order[i]]</c>.</summary>
+    /// <summary>Gathers the tokens of every row in another order, <c>y[b, i] = x[b, order[i]]</c>.</summary>
     /// <param name="x">The tokens, shape [batch, length, channels].</param>
     /// <param name="order">
-    /// Positions 0 to length - 1, or -1 for padding, which is zeros. Positions may be left out or come several times.
+    /// Positions 0 to length - 1; -1 is padding, which gives zeros. Positions may be missing or repeated.
     /// </param>
     /// <returns>An array [batch, <c>order.Length</c>, channels].</returns>
-    /// <exception cref="ArgumentException"><paramref name="x"/> has other axes.</exception>
+    /// <exception cref="ArgumentException"><paramref name="x"/> does not have three axes.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A position lies outside the row.</exception>
     /// <remarks>
-    /// <see cref="Reorder"/> takes a <see cref="ScanOrder"/>, which is made once and has a fast backward pass.
+    /// <see cref="Reorder"/> takes a <see cref="ScanOrder"/>, which is built once and has a fast backward pass.
     /// </remarks>
     public static DeviceArray Gather(DeviceArray x, IndexArray order)
     {
@@ -56,28 +58,28 @@ public static partial class Functions
         return GatherRows(x, order, x.Shape[0], [x.Shape[0], order.Length, x.Shape.Width]);
     }
 
-    /// <summary>Picks rows, <c>y[i] = x[indices[i]]</c>.</summary>
-    /// <param name="x">The rows, [..., width], counted through all axes before the last.</param>
-    /// <param name="indices">
-    /// The row of x for each row of y; -1: zeros. Rows may be left out or come several times.
-    /// </param>
+    /// <summary>Gathers rows, <c>y[i] = x[indices[i]]</c>.</summary>
+    /// <param name="x">The rows, [..., width], numbered across all axes before the last.</param>
+    /// <param name="indices">The row of x for each row of y; -1 gives zeros. Rows may be missing or repeated.</param>
     /// <returns>An array [<c>indices.Length</c>, width].</returns>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">x has no such row.</exception>
     public static DeviceArray GatherRows(DeviceArray x, IndexArray indices)
     {
         Require(x);
         return GatherRows(x, indices, 1, [indices.Length, x.Shape.Width]);
     }
 
-    /// <summary>Adds rows up where indices send them, <c>y[indices[i]] += x[i]</c>, from zeros.</summary>
-    /// <param name="x">The rows, [..., width], counted through all axes before the last.</param>
-    /// <param name="indices">The row of y for each row of x; -1: none.</param>
+    /// <summary>Adds rows of x to rows of y, <c>y[indices[i]] += x[i]</c>; y starts as zeros.</summary>
+    /// <param name="x">The rows, [..., width], numbered across all axes before the last.</param>
+    /// <param name="indices">The row of y for each row of x; -1 drops the row.</param>
     /// <param name="rows">Number of rows of y.</param>
-    /// <returns>An array [rows, width]; 0 where no index sends anything.</returns>
-    /// <exception cref="ArgumentException">There are not as many indices as rows of x.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such row, or the number is negative.</exception>
+    /// <returns>An array [rows, width]; rows without an index are 0.</returns>
+    /// <exception cref="ArgumentException">The number of indices differs from the number of rows of x.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// y has no such row, or <paramref name="rows"/> is negative.
+    /// </exception>
     /// <example>
-    /// Messages along the edges of a graph, each node's added up:
+    /// Sums the messages to every node of a graph:
     /// <code>
     /// DeviceArray inbox = Functions.ScatterRows(Functions.GatherRows(nodes, sources), targets, nodes.Shape[0]);
     /// </code>

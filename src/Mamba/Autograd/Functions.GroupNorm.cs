@@ -6,20 +6,23 @@ namespace Mamba.Autograd;
 public static partial class Functions
 {
     /// <summary>
-    /// Normalises groups of neighbouring channels over all places of a sample:
+    /// Normalises groups of neighbouring channels over all positions of a sample:
     /// <c>y = (x - mean)/√(var + ε)·w + b</c>.
     /// </summary>
     /// <param name="x">The input, [batch, .., channels].</param>
-    /// <param name="groups">Number of groups, a divisor of the channels; as many as channels: instance norm.</param>
+    /// <param name="groups">
+    /// Number of groups, a divisor of the channels; one channel per group is instance norm.
+    /// </param>
     /// <param name="weight">w, [channels].</param>
     /// <param name="bias">b, [channels], or <c>default</c>.</param>
     /// <param name="epsilon">ε, inside the root.</param>
     /// <returns>An array of the same shape.</returns>
-    /// <exception cref="ArgumentException">Shapes do not fit, or the groups do not divide the channels.</exception>
+    /// <exception cref="ArgumentException">
+    /// An input has the wrong shape, or the groups do not divide the channels.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">ε is not a positive finite number.</exception>
     /// <remarks>
-    /// Wu and He, <see href="https://arxiv.org/abs/1803.08494"/>, eq. 1 to 7. The variance is that of the numbers, not
-    /// an estimate.
+    /// Wu and He, <see href="https://arxiv.org/abs/1803.08494"/>, eq. 1 to 7. The variance divides by n, not by n - 1.
     /// </remarks>
     /// <example>
     /// <code>

@@ -7,9 +7,9 @@ namespace Mamba.Autograd;
 public static partial class Functions
 {
     /// <summary>
-    /// Convolves every channel of an image with a filter of its own, zeros beyond the edges:
-    /// <c>y[i, j] = f(bias + Σ_a Σ_b w[a, b]·x[s·i - P + d·a, s·j - Q + d·b])</c>,
-    /// <c>P = ⌊d·(taps down - 1)/2⌋</c>, <c>Q = ⌊d·(taps across - 1)/2⌋</c>.
+    /// Computes a depthwise convolution of images, with zeros beyond the edges:
+    /// <c>y[i, j] = f(bias + Σ_a Σ_b w[a, b]·x[s·i - P + d·a, s·j - Q + d·b])</c>, <c>P = ⌊d·(taps down - 1)/2⌋</c>,
+    /// <c>Q = ⌊d·(taps across - 1)/2⌋</c>.
     /// </summary>
     /// <param name="x">The images, [batch, height, width, channels].</param>
     /// <param name="weight">w, [taps down, taps across, channels].</param>
@@ -18,12 +18,12 @@ public static partial class Functions
     /// <param name="stride">s, pixels from one output to the next.</param>
     /// <param name="dilation">d, pixels from one tap to the next.</param>
     /// <returns>y, [batch, ⌈height/s⌉, ⌈width/s⌉, channels].</returns>
-    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The stride or the dilation is below 1.</exception>
     /// <remarks>
-    /// Odd numbers of taps give what PyTorch's <c>Conv2d(C, C, taps, stride, padding=d·(taps - 1)/2, dilation,
-    /// groups=C)</c> gives. Vision layers such as SS2D (Liu et al., <see href="https://arxiv.org/abs/2401.10166"/>)
-    /// have one of 3 × 3.
+    /// With odd numbers of taps it equals PyTorch's
+    /// <c>Conv2d(C, C, taps, stride, padding=d·(taps - 1)/2, dilation, groups=C)</c>. Vision layers such as SS2D (Liu
+    /// et al., <see href="https://arxiv.org/abs/2401.10166"/>) use 3 × 3 taps.
     /// </remarks>
     /// <example>
     /// <code>

@@ -6,7 +6,7 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Puts two arrays side by side along the last axis.</summary>
+    /// <summary>Concatenates two arrays along the last axis.</summary>
     /// <param name="a">Shape [.., m].</param>
     /// <param name="b">Shape [.., n], the other axes as in <paramref name="a"/>.</param>
     /// <returns>Shape [.., m + n].</returns>
@@ -18,9 +18,7 @@ public static partial class Functions
         return Run(device, new ConcatOperation { A = a, B = b }).Y;
     }
 
-    /// <summary>
-    /// The array itself where its rows stand one behind the other, or else a copy of which that is true.
-    /// </summary>
+    /// <summary>Returns x itself if it is contiguous, otherwise a contiguous copy.</summary>
     /// <param name="x">Any array.</param>
     /// <returns>A contiguous array of the same shape.</returns>
     public static DeviceArray Contiguous(DeviceArray x)
@@ -31,7 +29,7 @@ public static partial class Functions
 
     /// <summary>Repeats an array along a new first axis.</summary>
     /// <param name="x">Shape [..].</param>
-    /// <param name="count">How often.</param>
+    /// <param name="count">Number of repetitions.</param>
     /// <returns>Shape [count, ..].</returns>
     internal static DeviceArray Repeat(DeviceArray x, int count) =>
         Repeat(x.Reshape(Shape.Create([1, .. x.Shape.ToArray()])), 0, count);

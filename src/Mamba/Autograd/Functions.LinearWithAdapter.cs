@@ -6,18 +6,18 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Computes <c>y = x·Wᵀ + b + scale·(x·Aᵀ)·Bᵀ</c>: a linear map and a correction of low rank.</summary>
+    /// <summary>Computes <c>y = x·Wᵀ + b + scale·(x·Aᵀ)·Bᵀ</c>: a linear map with a low-rank adapter.</summary>
     /// <param name="x">The input, [K], [length, K] or [.., length, K].</param>
     /// <param name="weight">W, [N, K].</param>
     /// <param name="bias">b, [N], or <c>default</c>.</param>
     /// <param name="adapterA">A, [rank, K].</param>
     /// <param name="adapterB">B, [N, rank].</param>
-    /// <param name="scale">Factor of the correction.</param>
-    /// <returns>The output, of the shape of x with N for K.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
+    /// <param name="scale">Factor of the adapter.</param>
+    /// <returns>The output, in the shape of x with N in place of K.</returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
-    /// Hu et al., <see href="https://arxiv.org/abs/2106.09685"/>, eq. 3. Where B is zero, y has the bits of
-    /// <see cref="Linear"/>.
+    /// Hu et al., <see href="https://arxiv.org/abs/2106.09685"/>, eq. 3. If B is zero, y equals <see cref="Linear"/>
+    /// bit for bit.
     /// </remarks>
     public static DeviceArray LinearWithAdapter(
         DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray adapterA, DeviceArray adapterB, float scale)

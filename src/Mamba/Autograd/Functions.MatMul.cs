@@ -8,13 +8,13 @@ public static partial class Functions
 {
     /// <summary>Computes <c>y = x·Wᵀ + b</c> for every row of x.</summary>
     /// <param name="x">The input, [K], [length, K] or [.., length, K].</param>
-    /// <param name="weight">W, [N, K]: a row for each output, as checkpoints store it.</param>
-    /// <param name="bias">b, [N]; absent by default.</param>
-    /// <returns>The output, of the shape of x with N for K.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
+    /// <param name="weight">W, [N, K], one row for each output, as in checkpoints.</param>
+    /// <param name="bias">b, [N]; optional.</param>
+    /// <returns>The output, in the shape of x with N in place of K.</returns>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
-    /// A sequence gives the same bits alone and in a batch. In a short sequence the sums run in another order than in a
-    /// long one, so that one token after the other agrees with the whole up to rounding.
+    /// A sequence gives the same bits alone and in a batch. Short and long sequences add in different orders, so one
+    /// token at a time agrees with the whole sequence up to rounding.
     /// </remarks>
     public static DeviceArray Linear(DeviceArray x, DeviceArray weight, DeviceArray bias = default)
     {
@@ -23,13 +23,13 @@ public static partial class Functions
         return Run(device, new LinearOperation { X = x, Weight = weight, Bias = bias }).Y;
     }
 
-    /// <summary>Computes the matrix product <c>op(A)·op(B)</c>; op transposes where it is asked to.</summary>
-    /// <param name="a">A, [M, K]; [K, M] where it is transposed. Leading axes count as rows.</param>
-    /// <param name="b">B, [K, N]; [N, K] where it is transposed. Leading axes count as rows.</param>
+    /// <summary>Computes the matrix product <c>op(A)·op(B)</c>, where op is the identity or the transpose.</summary>
+    /// <param name="a">A, [M, K], or [K, M] if it is transposed. Leading axes count as rows.</param>
+    /// <param name="b">B, [K, N], or [N, K] if it is transposed. Leading axes count as rows.</param>
     /// <param name="transposeA">Whether to transpose A.</param>
     /// <param name="transposeB">Whether to transpose B.</param>
     /// <returns>The product, [M, N].</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
+    /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     public static DeviceArray MatMul(DeviceArray a, DeviceArray b, bool transposeA = false, bool transposeB = false)
     {
         Device device = Require(a);

@@ -7,31 +7,33 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Scans the same tokens in several orders and adds the outputs up.</summary>
+    /// <summary>Scans the same tokens in several orders and sums the outputs.</summary>
     /// <param name="inputs">
-    /// What is scanned, in the order of the grid. x and z, [batch, tokens, channels], are shared. All else is of each
-    /// order its own, one behind the other along the last axis: Δ [batch, tokens, orders·channels], A [states,
-    /// orders·channels], B and C [batch, tokens, orders·groups·states] (or as A if they are constant), D and the bias
-    /// of Δ [orders·channels], the initial state [sequences, states, orders·channels]; complex arrays as in
+    /// The inputs, in the order of the grid. x and z, [batch, tokens, channels], are shared. Every order has its own
+    /// part of the others, concatenated along the last axis: Δ [batch, tokens, orders·channels], A
+    /// [states, orders·channels], B and C [batch, tokens, orders·groups·states] (or as A if they are constant), D and
+    /// the bias of Δ [orders·channels], the initial state [sequences, states, orders·channels]; complex arrays as in
     /// <see cref="ScanInputs"/>.
     /// </param>
     /// <param name="orders">At least one order.</param>
     /// <param name="segments">
-    /// Packed sequences, with <see cref="ScanOrder.Forward"/> and <see cref="ScanOrder.Backward"/> alone; null: every
-    /// row of the batch is one.
+    /// Packed sequences, with <see cref="ScanOrder.Forward"/> and <see cref="ScanOrder.Backward"/> only; null if every
+    /// row of the batch is one sequence.
     /// </param>
     /// <returns>
-    /// y, in the shape of x and the order of the grid, and h after the last step of every order, as the initial state.
+    /// y, in the shape of x and the order of the grid, and h after the last step of every order, in the layout of the
+    /// initial state.
     /// </returns>
     /// <exception cref="ArgumentException">An input has the wrong shape, or an order does not fit x.</exception>
     /// <remarks>
-    /// Each order's output is that of <see cref="Reorder"/> of all that belongs to tokens, the scan, and
-    /// <see cref="Restore"/>. So a step of padding reads zeros (Δ is what bias and softplus make of 0), and its output
-    /// is dropped. The cross-scan of VMamba: Liu et al., <see href="https://arxiv.org/abs/2401.10166"/>, section 4.2. A
-    /// processor visits rows by index where orders are permutations, and makes no copies.
+    /// The output of an order equals <see cref="Reorder"/> of all inputs with a token axis, the scan and
+    /// <see cref="Restore"/>, one after the other. A step of padding therefore reads zeros (its Δ is what bias and
+    /// softplus give for 0), and its output is dropped. The cross-scan of VMamba: Liu et al.,
+    /// <see href="https://arxiv.org/abs/2401.10166"/>, section 4.2. The CPU reads rows by index if all orders are
+    /// permutations, and makes no copies.
     /// </remarks>
     /// <example>
-    /// A scan both ways:
+    /// Scans in both directions:
     /// <code>
     /// DeviceArray sum = Functions.MultiScan(inputs, [ScanOrder.Forward, ScanOrder.Backward]).Y;
     /// </code>
@@ -73,7 +75,7 @@ public static partial class Functions
         return (y, states.Length == 1 ? states[0] : Concat(-1, states));
     }
 
-    /// <summary>What belongs to one of several orders.</summary>
+    /// <summary>The inputs of one of several orders.</summary>
     private static ScanInputs DirectionOf(in ScanInputs inputs, ScanSizes sizes, int direction)
     {
         return inputs with

@@ -6,16 +6,16 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Draws numbers from 0 to below 1, multiples of 2^-24, all equally likely.</summary>
-    /// <param name="device">Where they are made.</param>
-    /// <param name="shape">The sizes.</param>
+    /// <summary>Draws uniformly distributed multiples of 2^-24 from 0 to below 1.</summary>
+    /// <param name="device">The device of the result.</param>
+    /// <param name="shape">The shape of the result.</param>
     /// <param name="seed">The seed.</param>
-    /// <param name="draw">Which of the seed's sequences; each is independent of the others.</param>
+    /// <param name="draw">Number of the sequence; the sequences of a seed are independent.</param>
     /// <returns>An array without a gradient.</returns>
     /// <remarks>
-    /// Number i is a function of the seed, the draw and i, the same bits on every device: word <c>i mod 4</c> of
-    /// Philox4x32-10 (Salmon et al., <see href="https://doi.org/10.1145/2063384.2063405"/>), whose counter is
-    /// <c>⌊i/4⌋</c> and the draw, 64 bits each, and whose key is the seed.
+    /// Number i is a function of the seed, the draw and i, with the same bits on every device: word <c>i mod 4</c> of
+    /// Philox4x32-10 (Salmon et al., <see href="https://doi.org/10.1145/2063384.2063405"/>). The counter is
+    /// <c>⌊i/4⌋</c> and the draw, 64 bits each; the key is the seed.
     /// </remarks>
     /// <example>
     /// <code>
@@ -32,7 +32,7 @@ public static partial class Functions
 
     /// <summary>
     /// Sets each element to zero with probability p and multiplies the others by <c>1/(1 - p)</c>, if a tape records;
-    /// without one it returns x itself.
+    /// otherwise returns x itself.
     /// </summary>
     /// <param name="x">The input.</param>
     /// <param name="rate">p, from 0 to below 1.</param>
@@ -40,10 +40,10 @@ public static partial class Functions
     /// <exception cref="ArgumentOutOfRangeException">p is not from 0 to below 1.</exception>
     /// <exception cref="InvalidOperationException">The tape has no seed.</exception>
     /// <remarks>
-    /// Srivastava et al., <see href="https://jmlr.org/papers/v15/srivastava14a.html"/>, scaled in training, so that
-    /// nothing is scaled after it. The mask follows from the seed of the tape and the number of masks before it:
-    /// <c>Recompute</c> draws the same mask a second time, and a training run that is resumed the same masks as one
-    /// that was not, because the trainer seeds each tape with its batch's number.
+    /// Srivastava et al., <see href="https://jmlr.org/papers/v15/srivastava14a.html"/>, with the scale applied in
+    /// training, so inference needs none. The mask follows from the seed of the tape and the number of masks before it.
+    /// So <c>Recompute</c> draws the same mask again. A resumed training run draws the same masks as an uninterrupted
+    /// one, because the trainer seeds each tape with the number of its batch.
     /// </remarks>
     /// <example>
     /// <code>
@@ -59,16 +59,15 @@ public static partial class Functions
     }
 
     /// <summary>
-    /// Does so whether a tape records or not, with a mask that the numbers name: dropout that stays on when a model is
-    /// used.
+    /// Applies dropout with or without a tape, for example in inference. The seed and the draw determine the mask.
     /// </summary>
     /// <param name="x">The input.</param>
     /// <param name="rate">p, from 0 to below 1.</param>
     /// <param name="seed">The seed of the mask.</param>
-    /// <param name="draw">Which of the seed's masks.</param>
+    /// <param name="draw">Number of the mask; the masks of a seed are independent.</param>
     /// <returns>An array of the same shape.</returns>
     /// <exception cref="ArgumentOutOfRangeException">p is not from 0 to below 1.</exception>
-    /// <remarks>Elements whose number of <see cref="Uniform"/> is below p become zero; NaN stays NaN.</remarks>
+    /// <remarks>Elements become zero if their number from <see cref="Uniform"/> is below p; NaN stays NaN.</remarks>
     /// <example>
     /// <code>
     /// DeviceArray sample = Functions.Dropout(x, 0.1, seed: 1, draw: 0);
@@ -83,15 +82,19 @@ public static partial class Functions
 
     /// <summary>
     /// Sets each sample to zero with probability p and multiplies the others by <c>1/(1 - p)</c>, if a tape records;
-    /// without one it returns x itself.
+    /// otherwise returns x itself.
     /// </summary>
-    /// <param name="x">The input, [batch, ..], such as what a layer adds to its residual.</param>
+    /// <param name="x">
+    /// The input, [batch, ..], such as the output of a layer before it is added to the residual.
+    /// </param>
     /// <param name="rate">p, from 0 to below 1.</param>
     /// <returns>An array of the same shape.</returns>
     /// <exception cref="ArgumentOutOfRangeException">p is not from 0 to below 1.</exception>
     /// <exception cref="InvalidOperationException">The tape has no seed.</exception>
-    /// <remarks>Stochastic depth: Huang et al., <see href="https://arxiv.org/abs/1603.09382"/>. Masks are those of
-    /// <see cref="Dropout(DeviceArray, double)"/>, one number a sample.</remarks>
+    /// <remarks>
+    /// Stochastic depth: Huang et al., <see href="https://arxiv.org/abs/1603.09382"/>. Masks are those of
+    /// <see cref="Dropout(DeviceArray, double)"/>, with one number per sample.
+    /// </remarks>
     /// <example>
     /// <code>
     /// DeviceArray y = x + Functions.DropPath(layer.Forward(norm.Forward(x)), 0.1);

@@ -6,18 +6,18 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Takes some neighbouring entries of an axis.</summary>
+    /// <summary>Takes a range of entries of an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
     /// <param name="start">The first entry.</param>
     /// <param name="length">Number of entries.</param>
     /// <returns>
-    /// The shape of x with <paramref name="length"/> entries of the axis: a view if the axis is the last or all axes
-    /// before it have size 1, else a copy.
+    /// x with <paramref name="length"/> entries of the axis: a view if the axis is the last or all axes before it have
+    /// size 1, otherwise a copy.
     /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">x has no such axis, or the axis no such entries.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">x has no such axis, or the axis has no such entries.</exception>
     /// <example>
-    /// All tokens but the first:
+    /// Drops the first token:
     /// <code>
     /// DeviceArray later = Functions.Slice(x, 1, 1, x.Shape[1] - 1);
     /// </code>
@@ -45,11 +45,11 @@ public static partial class Functions
         return Contiguous(part).Reshape(x.Shape.WithSize(index, length));
     }
 
-    /// <summary>Cuts an array into parts along an axis.</summary>
+    /// <summary>Splits an array along an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
-    /// <param name="sizes">Entries of each part; all entries of the axis together.</param>
-    /// <returns>The parts, in order; views or copies as <see cref="Slice"/> gives them.</returns>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
+    /// <param name="sizes">Entries of each part; they add up to the size of the axis.</param>
+    /// <returns>The parts, in order; views or copies as in <see cref="Slice"/>.</returns>
     /// <exception cref="ArgumentException">The sizes do not add up to the axis.</exception>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis, or a size is negative.</exception>
     /// <example>
@@ -84,14 +84,14 @@ public static partial class Functions
         return parts;
     }
 
-    /// <summary>Puts arrays one behind the other along an axis.</summary>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
-    /// <param name="arrays">At least one array; their shapes differ in the axis alone.</param>
-    /// <returns>An array whose axis is as long as those of all arrays together.</returns>
+    /// <summary>Concatenates arrays along an axis.</summary>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
+    /// <param name="arrays">At least one array; shapes differ only along the axis.</param>
+    /// <returns>An array whose size along the axis is the sum of the arrays' sizes.</returns>
     /// <exception cref="ArgumentException">There are no arrays, or another axis differs.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The arrays have no such axis.</exception>
     /// <example>
-    /// A class token in front of every sequence:
+    /// Puts a class token before every sequence:
     /// <code>
     /// DeviceArray tokens = Functions.Concat(1, Functions.Repeat(token.Reshape([1, 1, channels]), 0, batch), x);
     /// </code>
@@ -103,18 +103,20 @@ public static partial class Functions
         DeviceArray[] parts = new DeviceArray[arrays.Length];
         for (int i = 0; i < parts.Length; i++)
         {
-            // Rows of slices are rows; blocks of rows must stand one behind the other.
+            // The last axis is copied row by row, so slices fit; another axis is copied in contiguous blocks of rows.
             parts[i] = index == arrays[i].Shape.Rank - 1 ? arrays[i] : Contiguous(arrays[i]);
         }
 
         return Run(device, new JoinOperation { Parts = parts, Axis = index }).Y;
     }
 
-    /// <summary>Puts arrays of one shape side by side along a new axis.</summary>
-    /// <param name="axis">The place of the new axis; negative: counted from the end, -1 makes it the last.</param>
+    /// <summary>Stacks arrays of one shape along a new axis.</summary>
+    /// <param name="axis">The index of the new axis; negative values count from the end, -1 makes it the last.</param>
     /// <param name="arrays">At least one array; all have one shape.</param>
-    /// <returns>An array with one more axis, of as many entries as there are arrays.</returns>
-    /// <exception cref="ArgumentException">There are no arrays, their shapes differ, or have too many axes.</exception>
+    /// <returns>An array with one more axis; its size is the number of arrays.</returns>
+    /// <exception cref="ArgumentException">
+    /// There are no arrays, their shapes differ, or the result would have too many axes.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">The result has no such axis.</exception>
     public static DeviceArray Stack(int axis, params ReadOnlySpan<DeviceArray> arrays)
     {
@@ -143,12 +145,12 @@ public static partial class Functions
         return Run(device, new JoinOperation { Parts = parts, Axis = index }).Y;
     }
 
-    /// <summary>Adds zeros at the ends of an axis.</summary>
+    /// <summary>Pads an axis with zeros.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
-    /// <param name="before">Number of entries before the first.</param>
-    /// <param name="after">Number of entries after the last.</param>
-    /// <returns>The shape of x with a longer axis.</returns>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
+    /// <param name="before">Number of zeros before the first entry.</param>
+    /// <param name="after">Number of zeros after the last entry.</param>
+    /// <returns>x with a longer axis.</returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis, or a number is negative.</exception>
     public static DeviceArray Pad(DeviceArray x, int axis, int before, int after)
     {
@@ -168,7 +170,7 @@ public static partial class Functions
 
     /// <summary>Reverses the order of an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
     /// <returns>An array of the same shape.</returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     public static DeviceArray Flip(DeviceArray x, int axis)
@@ -178,7 +180,7 @@ public static partial class Functions
         AxisView view = AxisView.Of(x.Shape, index);
         if (view.Inner == 1 && view.Outer > 1)
         {
-            // Rows are gathered fast, single numbers are not.
+            // Gathering rows is fast, gathering single numbers is not.
             DeviceArray columns = Contiguous(x).Reshape([checked((int)view.Outer), (int)view.Count]);
             return SwapAxes(Flip(SwapAxes(columns, 0, 1), 0), 0, 1).Reshape(x.Shape);
         }
@@ -193,11 +195,11 @@ public static partial class Functions
         return GatherRows(Contiguous(x).Reshape(rows), device.Indices(order), rows[0], rows).Reshape(x.Shape);
     }
 
-    /// <summary>Repeats an array along an axis, the whole axis each time.</summary>
+    /// <summary>Tiles an array along an axis: the whole axis repeats.</summary>
     /// <param name="x">The input, such as [1, 1, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
-    /// <param name="count">How often.</param>
-    /// <returns>The shape of x with an axis that is <paramref name="count"/> times as long.</returns>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
+    /// <param name="count">Number of repetitions.</param>
+    /// <returns>x with the axis <paramref name="count"/> times as long.</returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis, or the count is negative.</exception>
     public static DeviceArray Repeat(DeviceArray x, int axis, int count)
     {

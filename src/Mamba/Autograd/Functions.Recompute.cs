@@ -7,14 +7,15 @@ namespace Mamba.Autograd;
 public static partial class Functions
 {
     /// <summary>
-    /// Computes <c>forward(x)</c> without keeping what the way back needs: that is computed a second time when the tape
-    /// gets there. Time for memory: a third more of the one, and of the other only x stays.
+    /// Computes <c>forward(x)</c> with activation checkpointing: the tape keeps only x, and the backward pass computes
+    /// the function again. This takes about a third more time and saves the memory of the activations.
     /// </summary>
     /// <param name="forward">
-    /// A function of x, of parameters and of other arrays. It is called twice, and must give the same both times.
+    /// A function of x, of parameters and of other arrays. It is called twice and must return the same values both
+    /// times.
     /// </param>
     /// <param name="x">The input.</param>
-    /// <returns>What the function returns; gradients are those of calling it directly, to the bit.</returns>
+    /// <returns>The result of the function; gradients equal those of a direct call, bit for bit.</returns>
     /// <remarks>Chen et al., <see href="https://arxiv.org/abs/1604.06174"/>. May be nested.</remarks>
     public static DeviceArray Recompute(Func<DeviceArray, DeviceArray> forward, DeviceArray x)
     {
@@ -23,7 +24,8 @@ public static partial class Functions
     }
 
     /// <summary>
-    /// Does so for a function of several arrays that returns several; some may be inputs, passed through.
+    /// Applies activation checkpointing to a function of several arrays with several results. Inputs may be among the
+    /// results.
     /// </summary>
     internal static DeviceArray[] Recompute(Func<DeviceArray[], DeviceArray[]> forward, DeviceArray[] inputs)
     {
@@ -33,7 +35,7 @@ public static partial class Functions
             return forward(inputs);
         }
 
-        // Under a tape of its own, though that is thrown away: a device may take another route where nothing is kept.
+        // Runs under a tape that is thrown away, because a device may compute differently without a tape.
         RecomputeOperation operation = new() { Function = forward, Inputs = inputs, Noise = tape.Noise };
         DeviceArray[] outputs = UnderInnerTape(
             device,
@@ -65,7 +67,7 @@ public static partial class Functions
         return outputs;
     }
 
-    /// <summary>Suspends the device's tape while something runs in a scope and under a tape of its own.</summary>
+    /// <summary>Suspends the device's tape and runs a function with its own scope and tape.</summary>
     private static DeviceArray[] UnderInnerTape(Device device, Func<DeviceScope, Tape, DeviceArray[]> run)
     {
         Tape? suspended = device.Tape;
@@ -82,23 +84,23 @@ public static partial class Functions
         }
     }
 
-    /// <summary>Computes a function again, and goes back through it.</summary>
+    /// <summary>Computes a function again and then its backward pass.</summary>
     private readonly record struct RecomputeOperation : IDifferentiable<RecomputeOperation>
     {
         public required Func<DeviceArray[], DeviceArray[]> Function { get; init; }
 
         public required DeviceArray[] Inputs { get; init; }
 
-        /// <summary>Where the random numbers stood before the function: it draws the same again.</summary>
+        /// <summary>State of the random numbers before the function, so that it draws the same again.</summary>
         public required (long? Seed, long Draw) Noise { get; init; }
 
         /// <summary>Parameters and other arrays of the enclosing tape that the function uses.</summary>
         public DeviceArray[] Operands { get; init; }
 
-        /// <summary>The results of the function that depend on the operands, by their numbers.</summary>
+        /// <summary>Indices of the function's results that depend on the operands.</summary>
         public int[] Followed { get; init; }
 
-        /// <summary>The results that <see cref="Followed"/> names.</summary>
+        /// <summary>The results at the indices <see cref="Followed"/>.</summary>
         public DeviceArray[] Outputs { get; init; }
 
         public RecomputeOperation Map<TMap>(ref TMap map)

@@ -10,37 +10,37 @@ public static partial class Functions
 {
     /// <summary>Computes the sum of all elements.</summary>
     /// <param name="x">The input.</param>
-    /// <returns>An array of one element; 0 where there is nothing to add.</returns>
+    /// <returns>An array of one element; 0 if x is empty.</returns>
     public static DeviceArray Sum(DeviceArray x) => ScaledSum(x, 1);
 
     /// <summary>Computes the mean of all elements.</summary>
     /// <param name="x">The input.</param>
-    /// <returns>An array of one element; NaN where there is nothing to average.</returns>
+    /// <returns>An array of one element; NaN if x is empty.</returns>
     public static DeviceArray Mean(DeviceArray x) => ScaledSum(x, 1 / (double)x.Shape.Count);
 
     /// <summary>Computes the sum along an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
-    /// <param name="keep">Whether the axis stays, with size 1, so that the result broadcasts against x.</param>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
+    /// <param name="keep">Whether to keep the axis with size 1, so that the result broadcasts against x.</param>
     /// <returns>
-    /// The sums, in the shape of x without the axis; [1] if x has no other. 0 if the axis has no elements.
+    /// The sums, in the shape of x without the axis; [1] if x has one axis. 0 if the axis has no elements.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <remarks>
-    /// Terms are added in an order that depends on the shape alone. The error does not grow with their number.
+    /// The order of addition depends on the shape alone. The error does not grow with the number of terms.
     /// </remarks>
     public static DeviceArray Sum(DeviceArray x, int axis, bool keep = false) => ScaledSum(x, axis, keep, mean: false);
 
     /// <summary>Computes the mean along an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
-    /// <param name="keep">Whether the axis stays, with size 1, so that the result broadcasts against x.</param>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
+    /// <param name="keep">Whether to keep the axis with size 1, so that the result broadcasts against x.</param>
     /// <returns>
-    /// The means, in the shape of x without the axis; [1] if x has no other. NaN if the axis has no elements.
+    /// The means, in the shape of x without the axis; [1] if x has one axis. NaN if the axis has no elements.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <example>
-    /// Channels without their mean over the tokens, x of shape [batch, length, channels]:
+    /// Subtracts from each channel its mean over the tokens; x has shape [batch, length, channels]:
     /// <code>
     /// DeviceArray centered = x - Functions.Mean(x, 1, keep: true);
     /// </code>
@@ -49,35 +49,41 @@ public static partial class Functions
 
     /// <summary>Computes the largest number along an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis, of at least one element; negative: counted from the end, -1 is the last.</param>
-    /// <param name="keep">Whether the axis stays, with size 1, so that the result broadcasts against x.</param>
-    /// <returns>The largest numbers, in the shape of x without the axis; [1] if x has no other.</returns>
+    /// <param name="axis">
+    /// The axis, of at least one element; negative values count from the end, -1 is the last.
+    /// </param>
+    /// <param name="keep">Whether to keep the axis with size 1, so that the result broadcasts against x.</param>
+    /// <returns>The largest numbers, in the shape of x without the axis; [1] if x has one axis.</returns>
     /// <exception cref="ArgumentException">The axis has no elements.</exception>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
-    /// <remarks>NaN if there is one. The gradient goes to the first of equal numbers.</remarks>
+    /// <remarks>NaN if the axis contains one. The gradient goes to the first of equal numbers.</remarks>
     public static DeviceArray Max(DeviceArray x, int axis, bool keep = false) => Extremum(x, axis, keep, largest: true);
 
     /// <summary>Computes the smallest number along an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis, of at least one element; negative: counted from the end, -1 is the last.</param>
-    /// <param name="keep">Whether the axis stays, with size 1, so that the result broadcasts against x.</param>
-    /// <returns>The smallest numbers, in the shape of x without the axis; [1] if x has no other.</returns>
+    /// <param name="axis">
+    /// The axis, of at least one element; negative values count from the end, -1 is the last.
+    /// </param>
+    /// <param name="keep">Whether to keep the axis with size 1, so that the result broadcasts against x.</param>
+    /// <returns>The smallest numbers, in the shape of x without the axis; [1] if x has one axis.</returns>
     /// <exception cref="ArgumentException">The axis has no elements.</exception>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
-    /// <remarks>NaN if there is one. The gradient goes to the first of equal numbers.</remarks>
+    /// <remarks>NaN if the axis contains one. The gradient goes to the first of equal numbers.</remarks>
     public static DeviceArray Min(DeviceArray x, int axis, bool keep = false) =>
         Extremum(x, axis, keep, largest: false);
 
     /// <summary>Computes <c>log Σ_i e^x[i]</c> along an axis.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis, of at least one element; negative: counted from the end, -1 is the last.</param>
-    /// <param name="keep">Whether the axis stays, with size 1, so that the result broadcasts against x.</param>
-    /// <returns>An array in the shape of x without the axis; [1] if x has no other.</returns>
+    /// <param name="axis">
+    /// The axis, of at least one element; negative values count from the end, -1 is the last.
+    /// </param>
+    /// <param name="keep">Whether to keep the axis with size 1, so that the result broadcasts against x.</param>
+    /// <returns>An array in the shape of x without the axis; [1] if x has one axis.</returns>
     /// <exception cref="ArgumentException">The axis has no elements.</exception>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <remarks>
-    /// Computed as <c>m + log Σ_i e^(x[i] - m)</c>, m the largest number: e^x as written overflows at x = 89. The
-    /// gradient is the softmax.
+    /// Computed as <c>m + log Σ_i e^(x[i] - m)</c>, where m is the maximum: e^x overflows at x = 89. The gradient is
+    /// the softmax.
     /// </remarks>
     public static DeviceArray LogSumExp(DeviceArray x, int axis, bool keep = false)
     {
@@ -86,7 +92,7 @@ public static partial class Functions
         DeviceArray largest;
         using (Tape.Suspend(device))
         {
-            // Infinite numbers less an infinite maximum would be NaN.
+            // The maximum is clamped to finite numbers, because ∞ - ∞ is NaN.
             largest = Map<Elementwise.Finite>(Max(x, axis, keep: true));
         }
 
@@ -134,7 +140,7 @@ public static partial class Functions
             }).Y;
     }
 
-    /// <summary>The number of an axis that may be counted from the end.</summary>
+    /// <summary>The index of an axis; negative values count from the end.</summary>
     private static int AxisOf(DeviceArray x, int axis, [CallerArgumentExpression(nameof(axis))] string name = "")
     {
         int rank = x.Shape.Rank;
@@ -144,7 +150,7 @@ public static partial class Functions
                 name, axis, $"Expected an axis of {x.Shape}, from {-rank} to {rank - 1}; found {axis}.");
     }
 
-    /// <summary>A shape without an axis, or with size 1 of it.</summary>
+    /// <summary>A shape without an axis, or with size 1 in its place.</summary>
     private static Shape Without(Shape shape, int axis, bool keep)
     {
         Span<int> sizes = stackalloc int[Shape.MaxRank];

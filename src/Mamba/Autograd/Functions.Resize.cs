@@ -5,21 +5,23 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Makes images of another size.</summary>
+    /// <summary>Resizes images.</summary>
     /// <param name="x">The images, [batch, height, width, channels].</param>
     /// <param name="height">The new height.</param>
     /// <param name="width">The new width.</param>
-    /// <param name="interpolation">How pixels are found.</param>
+    /// <param name="interpolation">The interpolation.</param>
     /// <param name="alignCorners">
-    /// For bilinear: pixel i of n new ones stands at <c>i·(count - 1)/(n - 1)</c>, so that corners meet corners; by
-    /// default at <c>(i + 1/2)·count/n - 1/2</c>, and at the edge where that lies outside.
+    /// For bilinear interpolation: pixel i of n new ones is at <c>i·(count - 1)/(n - 1)</c>, so that the corner pixels
+    /// match. Otherwise it is at <c>(i + 1/2)·count/n - 1/2</c>, clamped to the edges.
     /// </param>
     /// <returns>[batch, height, width, channels].</returns>
-    /// <exception cref="ArgumentException">x has other axes, or no pixels.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or the interpolation has no name.</exception>
+    /// <exception cref="ArgumentException">x does not have four axes, or has no pixels.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A size is below 1, or the interpolation is not defined.
+    /// </exception>
     /// <remarks>
     /// PyTorch's <c>interpolate</c> with modes <c>nearest</c> and <c>bilinear</c>, without anti-aliasing: pixels that
-    /// no new one is near are left out.
+    /// are not next to a new one are skipped.
     /// </remarks>
     /// <example>
     /// <code>
@@ -49,17 +51,19 @@ public static partial class Functions
             : LinearAlong(LinearAlong(whole, 1, height, alignCorners), 2, width, alignCorners);
     }
 
-    /// <summary>Makes images larger by a factor, and takes their pixels from the channels.</summary>
+    /// <summary>Enlarges images by a factor and turns channels into pixels.</summary>
     /// <param name="x">The images, [batch, height, width, channels·factor²].</param>
     /// <param name="factor">How many times higher and wider they become.</param>
     /// <returns>
     /// y, [batch, height·factor, width·factor, channels]:
     /// <c>y[factor·i + a, factor·j + b, c] = x[i, j, (c·factor + a)·factor + b]</c>.
     /// </returns>
-    /// <exception cref="ArgumentException">x has other axes, or the factor's square does not divide them.</exception>
+    /// <exception cref="ArgumentException">
+    /// x does not have four axes, or the factor's square does not divide the channels.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">The factor is below 1.</exception>
     /// <remarks>
-    /// Shi et al., <see href="https://arxiv.org/abs/1609.05158"/>, eq. 4, with the channels in the order of PyTorch's
+    /// Shi et al., <see href="https://arxiv.org/abs/1609.05158"/>, eq. 4, with the channel order of PyTorch's
     /// <c>PixelShuffle</c>.
     /// </remarks>
     /// <example>
@@ -96,7 +100,7 @@ public static partial class Functions
         return order;
     }
 
-    /// <summary>Entries of an axis of a contiguous array in an order.</summary>
+    /// <summary>Gathers entries of an axis of a contiguous array.</summary>
     private static DeviceArray PickAlong(DeviceArray x, int axis, int[] order)
     {
         AxisView view = AxisView.Of(x.Shape, axis);
@@ -110,7 +114,7 @@ public static partial class Functions
     }
 
     /// <summary>
-    /// Linear interpolation between neighbouring entries of an axis of a contiguous array: <c>a + (b - a)·weight</c>.
+    /// Interpolates linearly between neighbouring entries of an axis of a contiguous array, <c>a + (b - a)·weight</c>.
     /// </summary>
     private static DeviceArray LinearAlong(DeviceArray x, int axis, int wanted, bool alignCorners)
     {
@@ -118,7 +122,7 @@ public static partial class Functions
         int count = x.Shape[axis];
         if (count == wanted)
         {
-            return x; // each new entry stands on an old one
+            return x; // each new entry is at an old one
         }
 
         int[] below = new int[wanted], above = new int[wanted];

@@ -5,14 +5,17 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Finds the place of the largest number along an axis.</summary>
+    /// <summary>Finds the index of the largest number along an axis.</summary>
     /// <param name="x">The input, such as [batch, length, classes].</param>
-    /// <param name="axis">The axis, of at least one element; negative: counted from the end, -1 is the last.</param>
-    /// <returns>A place from 0 on for each number that <see cref="Max"/> gives, in their order.</returns>
+    /// <param name="axis">
+    /// The axis, of at least one element; negative values count from the end, -1 is the last.
+    /// </param>
+    /// <returns>One index for each number that <see cref="Max"/> gives, in their order.</returns>
     /// <exception cref="ArgumentException">The axis has no elements.</exception>
     /// <exception cref="ArgumentOutOfRangeException">x has no such axis.</exception>
     /// <remarks>
-    /// Of equal numbers the first place; NaN counts as the largest. There is no gradient. Waits for the device.
+    /// Returns the first of equal numbers; NaN counts as the largest. There is no gradient. The call waits for the
+    /// device.
     /// </remarks>
     /// <example>
     /// <code>
@@ -39,19 +42,19 @@ public static partial class Functions
 
     /// <summary>Finds the largest numbers of each row.</summary>
     /// <param name="x">The input, [.., width].</param>
-    /// <param name="k">How many, from 1 to the width.</param>
+    /// <param name="k">Number of entries, from 1 to the width.</param>
     /// <returns>
-    /// The numbers, [.., k], largest first, and their places in the row, k for each row in the rows' order. Gradients
-    /// go to the places.
+    /// The numbers, [.., k], largest first, and their indices in the row, k for each row in row order. Gradients flow
+    /// to these elements.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">k is below 1 or above the width.</exception>
     /// <exception cref="OverflowException">x has 2^31 elements or more.</exception>
     /// <remarks>
-    /// Equal numbers in the order of their places; NaN counts as the largest. They are chosen by the processor, also
-    /// for a GPU: a router of experts waits for them anyway.
+    /// Equal numbers come in the order of their indices; NaN counts as the largest. The CPU selects them, also for a
+    /// GPU: a router of experts waits for them anyway.
     /// </remarks>
     /// <example>
-    /// Two experts for each token, with weights that add up to 1:
+    /// Selects two experts for each token, with weights that sum to 1:
     /// <code>
     /// (DeviceArray scores, IndexArray experts) = Functions.TopK(router.Forward(x), 2);
     /// DeviceArray weights = Functions.Softmax(scores);
@@ -81,7 +84,7 @@ public static partial class Functions
         return (largest.Reshape(shape), device.Indices(places));
     }
 
-    /// <summary>Writes the places of the largest numbers by an insertion sort of those kept so far.</summary>
+    /// <summary>Writes the indices of the largest numbers, by insertion into those found so far.</summary>
     private static void Choose(ReadOnlySpan<float> row, Span<int> places)
     {
         int count = 0;

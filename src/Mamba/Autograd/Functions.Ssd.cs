@@ -7,16 +7,16 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>The state-space dual of Mamba-2 over every sequence.</summary>
-    /// <param name="inputs">What is computed from.</param>
-    /// <param name="segments">Packed sequences; null where the rows of the batch are the sequences.</param>
+    /// <summary>Computes the state-space dual (SSD) of Mamba-2.</summary>
+    /// <param name="inputs">The inputs of the SSD.</param>
+    /// <param name="segments">Packed sequences; null if every row of the batch is one sequence.</param>
     /// <param name="order">
-    /// The order in which time visits the tokens; null: as they stand. All inputs and the output stay in the order of
-    /// the grid: all that belongs to tokens passes through <see cref="Reorder"/>, the output through
-    /// <see cref="Restore"/>.
+    /// The order in which tokens are visited; null for their order in x. All inputs and the output stay in the order of
+    /// the grid: inputs with a token axis pass through <see cref="Reorder"/>, the output through <see cref="Restore"/>.
     /// </param>
     /// <returns>
-    /// The output, in the shape of x, and the states after the last tokens, [sequences, heads, headDim, states].
+    /// The output, in the shape of x, and the state after the last token of every sequence,
+    /// [sequences, heads, headDim, states].
     /// </returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 6.</remarks>
@@ -35,18 +35,17 @@ public static partial class Functions
         return (ssd.Y, ssd.FinalState);
     }
 
-    /// <summary>
-    /// Computes one token of every sequence, as <see cref="Ssd"/> does, and advances the state in place.
-    /// </summary>
+    /// <summary>Computes one token of <see cref="Ssd"/> and updates the state in place.</summary>
     /// <param name="inputs">
-    /// Rows of one token: x, Δ, z of [batch, channels] or [batch, 1, channels], B and C likewise; no initial state.
+    /// Inputs of one token: x, Δ and z of [batch, channels] or [batch, 1, channels], B and C with the same leading
+    /// axes; no initial state.
     /// </param>
     /// <param name="state">h, read and written: [batch, heads, headDim, states].</param>
     /// <param name="slots">
-    /// Which rows of the state the sequences have, if it is a pool of more; null: one row for each, in their order.
+    /// The row of the state for each sequence, if the state is a pool; null if sequence i has row i.
     /// </param>
     /// <returns>The output, in the shape of x.</returns>
-    /// <exception cref="ArgumentException">An input has the wrong shape, or holds another initial state.</exception>
+    /// <exception cref="ArgumentException">An input has the wrong shape, or there is an initial state.</exception>
     /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
     public static DeviceArray SsdStep(in SsdInputs inputs, DeviceArray state, StateSlots? slots = null)
     {

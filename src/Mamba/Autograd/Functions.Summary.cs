@@ -6,12 +6,12 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Summarises what the tokens of every sequence do to the state of a selective scan.</summary>
-    /// <param name="inputs">What is scanned; the initial state, the gate and D do not matter.</param>
-    /// <param name="segments">Packed sequences; null where every row of the batch is one sequence.</param>
+    /// <summary>Summarises the effect of every sequence on the state of a selective scan.</summary>
+    /// <param name="inputs">The inputs of the scan; the initial state, the gate and D have no effect.</param>
+    /// <param name="segments">Packed sequences; null if every row of the batch is one sequence.</param>
     /// <returns>The summary of each sequence.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
-    /// <remarks>It takes two scans: one from a state of zeros, and one of zeros from a state of ones.</remarks>
+    /// <remarks>Takes two scans: one from a state of zeros, and one of zero inputs from a state of ones.</remarks>
     public static SpanSummary SummarizeScan(in ScanInputs inputs, Segments? segments = null)
     {
         Device device = Require(inputs.X);
@@ -31,14 +31,13 @@ public static partial class Functions
         return new(decay, state, isComplex);
     }
 
-    /// <summary>Summarises what the tokens of every sequence do to the state of an SSD.</summary>
-    /// <param name="inputs">What is computed from; the initial state, the gate and D do not matter.</param>
-    /// <param name="segments">Packed sequences; null where every row of the batch is one sequence.</param>
+    /// <summary>Summarises the effect of every sequence on the state of an SSD.</summary>
+    /// <param name="inputs">The inputs of the SSD; the initial state, the gate and D have no effect.</param>
+    /// <param name="segments">Packed sequences; null if every row of the batch is one sequence.</param>
     /// <returns>The summary of each sequence.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
-    /// The decays come of a second SSD, of one channel and one state for each head: from a state of ones, and with
-    /// inputs of zeros.
+    /// The decays come from a second SSD with one channel and one state per head, a state of ones and zero inputs.
     /// </remarks>
     public static SpanSummary SummarizeSsd(in SsdInputs inputs, Segments? segments = null)
     {

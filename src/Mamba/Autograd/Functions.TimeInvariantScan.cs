@@ -9,19 +9,20 @@ public static partial class Functions
     /// Computes the scan with one Δ, B and C for all tokens: a linear time-invariant state-space model, S4D.
     /// </summary>
     /// <param name="x">Shape [batch, length, channels].</param>
-    /// <param name="delta">What becomes Δ by softplus, shape [channels].</param>
-    /// <param name="a">A, shape [states, channels]; complex: [2, states, channels], real parts first.</param>
-    /// <param name="b">B, of the shape of A.</param>
-    /// <param name="c">C, of the shape of A.</param>
+    /// <param name="delta">Δ before softplus, shape [channels].</param>
+    /// <param name="a">A, shape [states, channels], or [2, states, channels] if complex, real parts first.</param>
+    /// <param name="b">B, in the shape of A.</param>
+    /// <param name="c">C, in the shape of A.</param>
     /// <param name="d">The skip connection, shape [channels]; optional.</param>
-    /// <param name="z">The gate, of the shape of x; optional.</param>
+    /// <param name="z">The gate, in the shape of x; optional.</param>
     /// <param name="initialState">As in <see cref="ScanInputs.InitialState"/>; optional.</param>
-    /// <param name="segments">Packed sequences; null: one sequence a row.</param>
-    /// <returns>y, of the shape of x, and the state after the last token of every sequence.</returns>
+    /// <param name="segments">Packed sequences; null if every row is one sequence.</param>
+    /// <returns>y, in the shape of x, and the state after the last token of every sequence.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
-    /// Gu et al., <see href="https://arxiv.org/abs/2206.11893"/>; the same as convolving x with the kernel
-    /// <c>K_t = Δ·C·exp(t·Δ·A)·B</c> (complex: twice its real part), by exponential Euler as in the selective scan.
+    /// Gu et al., <see href="https://arxiv.org/abs/2206.11893"/>. Equals the convolution of x with the kernel
+    /// <c>K_t = Δ·C·exp(t·Δ·A)·B</c> (twice its real part if complex). Discretised by exponential Euler, as in the
+    /// selective scan.
     /// </remarks>
     public static (DeviceArray Y, DeviceArray FinalState) TimeInvariantScan(
         DeviceArray x,
@@ -35,21 +36,21 @@ public static partial class Functions
         Segments? segments = null) =>
         SelectiveScan(TimeInvariant(x, delta, a, b, c, d, z) with { InitialState = initialState }, segments);
 
-    /// <summary>Computes one token of <see cref="TimeInvariantScan"/> and advances the state in place.</summary>
+    /// <summary>Computes one token of <see cref="TimeInvariantScan"/> and updates the state in place.</summary>
     /// <param name="x">Shape [batch, 1, channels].</param>
-    /// <param name="delta">What becomes Δ by softplus, shape [channels].</param>
-    /// <param name="a">A, shape [states, channels]; complex: [2, states, channels], real parts first.</param>
-    /// <param name="b">B, of the shape of A.</param>
-    /// <param name="c">C, of the shape of A.</param>
+    /// <param name="delta">Δ before softplus, shape [channels].</param>
+    /// <param name="a">A, shape [states, channels], or [2, states, channels] if complex, real parts first.</param>
+    /// <param name="b">B, in the shape of A.</param>
+    /// <param name="c">C, in the shape of A.</param>
     /// <param name="d">The skip connection, shape [channels], or <c>default</c>.</param>
-    /// <param name="z">The gate, of the shape of x, or <c>default</c>.</param>
+    /// <param name="z">The gate, in the shape of x, or <c>default</c>.</param>
     /// <param name="state">
-    /// h, read and written: [batch, states, channels]; complex: [batch, 2, states, channels].
+    /// h, read and written: [batch, states, channels], or [batch, 2, states, channels] if complex.
     /// </param>
     /// <param name="slots">
-    /// Which rows of the state the sequences have, if it is a pool of more; null: one row for each, in their order.
+    /// The row of the state for each sequence, if the state is a pool; null if sequence i has row i.
     /// </param>
-    /// <returns>y, of the shape of x.</returns>
+    /// <returns>y, in the shape of x.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <exception cref="InvalidOperationException">A tape follows an input: a step has no backward pass.</exception>
     public static DeviceArray TimeInvariantScanStep(

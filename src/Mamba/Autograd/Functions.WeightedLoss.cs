@@ -7,26 +7,27 @@ namespace Mamba.Autograd;
 public static partial class Functions
 {
     /// <summary>
-    /// Computes the cross-entropy with weights of classes and rows, and with targets that leave some probability to
-    /// all classes: <c>Σ_n r[n]·((1 - ε)·w[t]·l[n, t] + ε/K·Σ_c w[c]·l[n, c]) / Σ_n r[n]·w[t]</c>,
-    /// <c>l = -log softmax(logits)</c>, t the target of row n, over the rows that count.
+    /// Computes the cross-entropy with class weights, row weights and label smoothing:
+    /// <c>Σ_n r[n]·((1 - ε)·w[t]·l[n, t] + ε/K·Σ_c w[c]·l[n, c]) / Σ_n r[n]·w[t]</c>, <c>l = -log softmax(logits)</c>,
+    /// t the target of row n, over the rows that are not ignored.
     /// </summary>
     /// <param name="logits">One logit per class in the last axis, such as [batch, length, K].</param>
-    /// <param name="targets">The class of every row, in the rows' order.</param>
-    /// <param name="classWeights">w, one for each class, 0 or more; empty: ones.</param>
-    /// <param name="rowWeights">r, one for each row, 0 or more, such as advantages of actions; empty: ones.</param>
+    /// <param name="targets">The class of every row, in row order.</param>
+    /// <param name="classWeights">w, one for each class, 0 or more; empty for ones.</param>
+    /// <param name="rowWeights">r, one for each row, 0 or more, such as advantages of actions; empty for ones.</param>
     /// <param name="smoothing">ε, from 0 to 1.</param>
-    /// <param name="ignoreIndex">The target of rows that do not count, such as padding or a prompt.</param>
+    /// <param name="ignoreIndex">The target of ignored rows, such as padding or a prompt.</param>
     /// <returns>
-    /// An array of one element. If all weights of rows that count are 0 it is 0, and so are the gradients.
+    /// An array of one element. It is 0 if all weights of the rows that are not ignored are 0, and so are the
+    /// gradients.
     /// </returns>
-    /// <exception cref="ArgumentException">There is not one target or weight for each row, or class.</exception>
+    /// <exception cref="ArgumentException">The number of targets, row weights or class weights is wrong.</exception>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// A target is no class and not ignored, a weight is negative or not finite, or ε is not from 0 to 1.
+    /// A target is neither a class nor ignored, a weight is negative or not finite, or ε is not from 0 to 1.
     /// </exception>
     /// <remarks>
-    /// Without weights of rows it is PyTorch's <c>cross_entropy</c> with <c>weight</c> and <c>label_smoothing</c>.
-    /// Smoothing: Szegedy et al., <see href="https://arxiv.org/abs/1512.00567"/>, section 7. It keeps an array in the
+    /// Without row weights it equals PyTorch's <c>cross_entropy</c> with <c>weight</c> and <c>label_smoothing</c>.
+    /// Smoothing: Szegedy et al., <see href="https://arxiv.org/abs/1512.00567"/>, section 7. It stores an array in the
     /// shape of the logits; <see cref="CrossEntropy"/> does not.
     /// </remarks>
     /// <example>
@@ -84,18 +85,18 @@ public static partial class Functions
     }
 
     /// <summary>
-    /// Computes how far predicted regions are from overlapping those of the target: 1 less the mean over samples and
-    /// classes of <c>(2·Σ_i x[i]·t[i] + s)/(Σ_i x[i] + Σ_i t[i] + s)</c>.
+    /// Computes the soft Dice loss: 1 minus the mean over samples and classes of
+    /// <c>(2·Σ_i x[i]·t[i] + s)/(Σ_i x[i] + Σ_i t[i] + s)</c>.
     /// </summary>
     /// <param name="x">The probabilities, [batch, .., classes], not logits.</param>
     /// <param name="target">t, 0 to 1, of the same shape.</param>
-    /// <param name="smoothing">s, above 0: an empty region that is predicted to be empty counts as 1.</param>
+    /// <param name="smoothing">s, above 0. An empty region that is predicted to be empty counts as 1.</param>
     /// <returns>An array of one element, from 0 to 1.</returns>
     /// <exception cref="ArgumentException">The shapes differ, or have one axis.</exception>
     /// <exception cref="ArgumentOutOfRangeException">s is not a finite number above 0.</exception>
     /// <remarks>
-    /// Soft Dice loss: Milletari et al., <see href="https://arxiv.org/abs/1606.04797"/>, section 3, with sums in place
-    /// of sums of squares in the denominator.
+    /// Milletari et al., <see href="https://arxiv.org/abs/1606.04797"/>, section 3, with sums in place of sums of
+    /// squares in the denominator.
     /// </remarks>
     /// <example>
     /// <code>

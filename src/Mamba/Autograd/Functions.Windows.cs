@@ -5,21 +5,21 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>Takes windows of an axis, which may overlap.</summary>
+    /// <summary>Takes windows along an axis; they may overlap.</summary>
     /// <param name="x">The input, such as [batch, length, channels].</param>
-    /// <param name="axis">The axis; negative: counted from the end, -1 is the last.</param>
-    /// <param name="size">Entries of a window.</param>
-    /// <param name="step">Entries from the start of one window to that of the next.</param>
+    /// <param name="axis">The axis; negative values count from the end, -1 is the last.</param>
+    /// <param name="size">Size of a window.</param>
+    /// <param name="step">Entries between the starts of neighbouring windows.</param>
     /// <returns>
-    /// An array with two axes in place of the one, the windows and their entries:
-    /// [.., <c>⌊(count - size)/step⌋ + 1</c>, size, ..]. What is left at the end is in no window.
+    /// x with two axes in place of the one, windows and their entries: [.., <c>⌊(count - size)/step⌋ + 1</c>, size,
+    /// ..]. Entries after the last whole window are dropped.
     /// </returns>
-    /// <exception cref="ArgumentException">x has the most axes that an array can have.</exception>
+    /// <exception cref="ArgumentException">x has the maximum number of axes already.</exception>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// x has no such axis, or a number is below 1, or a window is longer than the axis.
+    /// x has no such axis, size or step is below 1, or a window is longer than the axis.
     /// </exception>
     /// <example>
-    /// Patches of 16 time steps, one every 8, x of shape [batch, length, variates]:
+    /// Takes patches of 16 time steps, one every 8; x has shape [batch, length, variates]:
     /// <code>
     /// DeviceArray patches = Functions.Unfold(x, 1, 16, 8);
     /// </code>
@@ -53,7 +53,7 @@ public static partial class Functions
         DeviceArray whole = Contiguous(x);
         if (inner == 1 && outer > 1)
         {
-            // Rows are gathered fast, single numbers are not.
+            // Gathering rows is fast, gathering single numbers is not.
             DeviceArray columns = SwapAxes(whole.Reshape([outer, count]), 0, 1);
             DeviceArray rows = GatherRows(columns, device.Indices(order), 1, [order.Length, outer]);
             return SwapAxes(rows, 0, 1).Reshape(shape);
@@ -64,16 +64,18 @@ public static partial class Functions
             .Reshape(shape);
     }
 
-    /// <summary>Cuts sequences, images or volumes into patches that do not overlap.</summary>
-    /// <param name="x">The input, [batch, length, channels] or with two or three axes in place of the length.</param>
-    /// <param name="sizes">Entries of a patch along each of these axes, of which they are divisors.</param>
+    /// <summary>Splits sequences, images or volumes into patches that do not overlap.</summary>
+    /// <param name="x">The input, [batch, length, channels], or with two or three axes in place of the length.</param>
+    /// <param name="sizes">Size of a patch along each of these axes; it divides the axis.</param>
     /// <returns>
-    /// The patches, each a row: [batch, patches along each axis, entries of a patch·channels]. Entries are in their
-    /// order in x, the channels of one entry side by side.
+    /// The patches, one per row: [batch, patches along each axis, entries of a patch·channels]. A row has its entries
+    /// in the order of x, with the channels of an entry adjacent.
     /// </returns>
-    /// <exception cref="ArgumentException">There is not one size for each axis, or one does not divide it.</exception>
+    /// <exception cref="ArgumentException">
+    /// The number of sizes differs from the number of axes, or a size does not divide its axis.
+    /// </exception>
     /// <example>
-    /// The tokens of a vision model, images of shape [batch, height, width, channels]:
+    /// Makes the tokens of a vision model from images of shape [batch, height, width, channels]:
     /// <code>
     /// DeviceArray patches = Functions.Patches(images, 16, 16);
     /// DeviceArray tokens = Functions.Linear(patches, weight).Reshape([batch, height / 16 * (width / 16), dim]);
@@ -98,7 +100,7 @@ public static partial class Functions
             entries *= sizes[i];
         }
 
-        // [.., patches, size, patches of later axes, entries so far]: the middle two change places, last axis first.
+        // [.., patches, size, patches of later axes, entries so far]: swaps the middle two, last axis first.
         DeviceArray y = Contiguous(x);
         nint grid = shape[axes], inner = (nint)x.Shape.Width * sizes[^1];
         for (int i = axes - 2; i >= 0; i--)
@@ -112,12 +114,12 @@ public static partial class Functions
         return y.Reshape(Shape.Create(shape));
     }
 
-    /// <summary>Puts patches together: what <see cref="Patches"/> has cut.</summary>
+    /// <summary>Joins patches: the inverse of <see cref="Patches"/>.</summary>
     /// <param name="x">The patches, [batch, patches along each axis, entries of a patch·channels].</param>
-    /// <param name="sizes">Entries of a patch along each axis.</param>
+    /// <param name="sizes">Size of a patch along each axis.</param>
     /// <returns>[batch, entries along each axis, channels].</returns>
     /// <exception cref="ArgumentException">
-    /// There is not one size for each axis, or the entries of a patch do not divide the rows.
+    /// The number of sizes differs from the number of axes, or the entries of a patch do not divide the rows.
     /// </exception>
     /// <example>
     /// <code>
@@ -162,19 +164,19 @@ public static partial class Functions
         return y.Reshape(Shape.Create(shape));
     }
 
-    /// <summary>Takes the largest number of every window of an image, each channel by itself.</summary>
+    /// <summary>Computes the maximum of every window of an image, per channel.</summary>
     /// <param name="x">The images, [batch, height, width, channels].</param>
-    /// <param name="size">Pixels of a window down and across.</param>
-    /// <param name="stride">Pixels from one window to the next; 0: the size, so that windows do not overlap.</param>
-    /// <param name="padding">Pixels by which windows reach over the edges, at most half a window.</param>
-    /// <returns>
-    /// [batch, ⌊(height + 2·padding - size)/stride⌋ + 1, the same of the width, channels].
-    /// </returns>
-    /// <exception cref="ArgumentException">x has other axes, or is smaller than a window.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
+    /// <param name="size">Height and width of a window.</param>
+    /// <param name="stride">Pixels from one window to the next; 0 for the size, so that windows do not overlap.</param>
+    /// <param name="padding">Pixels by which windows extend beyond the edges, at most half a window.</param>
+    /// <returns>[batch, ⌊(height + 2·padding - size)/stride⌋ + 1, the same for the width, channels].</returns>
+    /// <exception cref="ArgumentException">x does not have four axes, or is smaller than a window.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// size is below 1, stride is negative, or padding is not from 0 to half the size.
+    /// </exception>
     /// <remarks>
-    /// PyTorch's <c>MaxPool2d</c>: what is over the edges does not count. NaN if there is one; the gradient goes to the
-    /// first of equal numbers.
+    /// PyTorch's <c>MaxPool2d</c>: pixels beyond the edges are ignored. NaN if a window contains one; the gradient goes
+    /// to the first of equal numbers.
     /// </remarks>
     /// <example>
     /// <code>
@@ -184,17 +186,17 @@ public static partial class Functions
     public static DeviceArray MaxPool2d(DeviceArray x, int size, int stride = 0, int padding = 0) =>
         Pool(x, size, stride, padding, isMax: true);
 
-    /// <summary>Takes the mean of every window of an image, each channel by itself.</summary>
+    /// <summary>Computes the mean of every window of an image, per channel.</summary>
     /// <param name="x">The images, [batch, height, width, channels].</param>
-    /// <param name="size">Pixels of a window down and across.</param>
-    /// <param name="stride">Pixels from one window to the next; 0: the size, so that windows do not overlap.</param>
-    /// <param name="padding">Pixels by which windows reach over the edges, at most half a window.</param>
-    /// <returns>
-    /// [batch, ⌊(height + 2·padding - size)/stride⌋ + 1, the same of the width, channels].
-    /// </returns>
-    /// <exception cref="ArgumentException">x has other axes, or is smaller than a window.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
-    /// <remarks>PyTorch's <c>AvgPool2d</c>: what is over the edges counts as zeros.</remarks>
+    /// <param name="size">Height and width of a window.</param>
+    /// <param name="stride">Pixels from one window to the next; 0 for the size, so that windows do not overlap.</param>
+    /// <param name="padding">Pixels by which windows extend beyond the edges, at most half a window.</param>
+    /// <returns>[batch, ⌊(height + 2·padding - size)/stride⌋ + 1, the same for the width, channels].</returns>
+    /// <exception cref="ArgumentException">x does not have four axes, or is smaller than a window.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// size is below 1, stride is negative, or padding is not from 0 to half the size.
+    /// </exception>
+    /// <remarks>PyTorch's <c>AvgPool2d</c>: pixels beyond the edges count as zeros.</remarks>
     /// <example>
     /// <code>
     /// DeviceArray half = Functions.MeanPool2d(images, 2);
@@ -213,7 +215,7 @@ public static partial class Functions
         (int batch, int channels) = (x.Shape[0], x.Shape[3]);
         if (windows.Stride == size && padding == 0)
         {
-            // Windows side by side: a reduction along each axis.
+            // Windows do not overlap: reduce along each axis.
             (int height, int width) = (windows.OutputHeight, windows.OutputWidth);
             DeviceArray used = Slice(Slice(x, 1, 0, height * size), 2, 0, width * size);
             DeviceArray parts = Contiguous(used).Reshape([batch, height, size, width, size, channels]);
@@ -235,7 +237,9 @@ public static partial class Functions
     /// <summary>The pixels of all windows, [batch, windows·pixels of a window, channels].</summary>
     /// <param name="x">The images.</param>
     /// <param name="windows">Where the windows are.</param>
-    /// <param name="repeat">Whether a pixel of the window stands for what is over the edge, not zeros.</param>
+    /// <param name="repeat">
+    /// Whether pixels beyond the edge repeat a pixel of the window; otherwise they are zeros.
+    /// </param>
     private static DeviceArray WindowsOf(DeviceArray x, ImageWindows windows, bool repeat)
     {
         (int batch, int channels) = (x.Shape[0], x.Shape[3]);
@@ -244,7 +248,7 @@ public static partial class Functions
         return GatherRows(rows, x.Device.Indices(pixels), batch, [batch, pixels.Length, channels]);
     }
 
-    /// <summary>Exchanges the middle two of four axes.</summary>
+    /// <summary>Swaps the middle two of four axes.</summary>
     private static DeviceArray SwapMiddle(DeviceArray x, nint outer, nint first, nint second, nint inner) => SwapAxes(
         x.Reshape([checked((int)outer), checked((int)first), checked((int)second), checked((int)inner)]), 1, 2);
 
@@ -303,7 +307,8 @@ public static partial class Functions
         public int OutputWidth { get; }
 
         /// <summary>
-        /// The pixels of each window in their order; over the edge -1, or the window's first pixel that is not.
+        /// The pixels of each window, in order. Pixels beyond the edge are -1, or the first pixel of the window inside
+        /// the image.
         /// </summary>
         public int[] Pixels(bool repeat)
         {

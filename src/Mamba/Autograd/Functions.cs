@@ -6,16 +6,16 @@ using Mamba.Operations;
 namespace Mamba.Autograd;
 
 /// <summary>
-/// Functions over arrays, for composing models. Each records its backward pass on the device's tape, if there is one.
+/// Functions over arrays, the building blocks of models. Each records its backward pass if the device has a tape.
 /// </summary>
 /// <remarks>
-/// A function allocates its outputs in the innermost scope of the device, which frees them; without one it throws an
-/// <see cref="InvalidOperationException"/>. All operands are on one device.
+/// Outputs are allocated in the innermost scope of the device, which frees them. Without a scope a function throws an
+/// <see cref="InvalidOperationException"/>. All operands must be on one device.
 /// </remarks>
 public static partial class Functions
 {
     /// <summary>
-    /// Checks an operation, allocates its outputs, computes them, and records it if a tape follows it.
+    /// Checks an operation, allocates and computes its outputs, and records it if a tape follows an operand.
     /// </summary>
     /// <param name="device">The device of the operands.</param>
     /// <param name="operation">The operation without outputs.</param>

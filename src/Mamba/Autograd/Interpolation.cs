@@ -1,11 +1,11 @@
 namespace Mamba.Autograd;
 
-/// <summary>How <see cref="Functions.Resize"/> finds the pixels of an image of another size.</summary>
+/// <summary>The interpolation of <see cref="Functions.Resize"/>.</summary>
 public enum Interpolation
 {
-    /// <summary>Pixel i is pixel <c>⌊i·count/new count⌋</c>.</summary>
+    /// <summary>Pixel i of the result is pixel <c>⌊i·count/new count⌋</c> of the image.</summary>
     Nearest,
 
-    /// <summary>Between the four pixels around it, linear along each axis.</summary>
+    /// <summary>Linear along each axis between the four nearest pixels.</summary>
     Bilinear,
 }

@@ -6,10 +6,10 @@ namespace Mamba.Autograd;
 /// <summary>An operation on a tape.</summary>
 internal abstract class Recorded
 {
-    /// <summary>Whether a scope has ended with arrays that the backward pass needs.</summary>
+    /// <summary>Whether arrays that the backward pass needs were freed with their scope.</summary>
     public bool IsBroken { get; set; }
 
-    /// <summary>Shows all arrays of the operation to a map.</summary>
+    /// <summary>Passes all arrays of the operation to a map.</summary>
     public abstract void Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap;
 

@@ -3,13 +3,13 @@ using Mamba.Memory;
 namespace Mamba.Autograd;
 
 /// <summary>
-/// What a span of tokens does to the state of a scan, whatever the state before it: <c>after = Decay·before + State</c>.
+/// The effect of a span of tokens on the state of a scan, <c>after = Decay·before + State</c> for any state before it.
 /// </summary>
 /// <remarks>
-/// Summaries of neighbouring spans combine associatively, which is what a parallel scan rests on (Blelloch, "Prefix sums
-/// and their applications", 1990). So a sequence that is too long for one machine can be divided: each part is
-/// summarised, the summaries are exchanged, and each part is scanned from the state that the parts before it leave.
-/// Gradients flow through all of it.
+/// Summaries of neighbouring spans combine associatively, the basis of parallel scans (Blelloch, "Prefix sums and their
+/// applications", 1990). A sequence that is too long for one machine can therefore be split: each part is summarised,
+/// the summaries are exchanged, and each part is scanned from the state after the parts before it. Gradients flow
+/// through all steps.
 /// </remarks>
 /// <example>
 /// <code>
@@ -26,8 +26,8 @@ public readonly record struct SpanSummary
         (Decay, State, _isComplex) = (decay, state, isComplex);
 
     /// <summary>
-    /// What is left of the state before the span: the shape of the state for a selective scan, [sequences, heads, 1, 1]
-    /// for an SSD.
+    /// The factor of the state before the span: in the shape of the state for a selective scan,
+    /// [sequences, heads, 1, 1] for an SSD.
     /// </summary>
     public DeviceArray Decay { get; }
 
@@ -44,8 +44,8 @@ public readonly record struct SpanSummary
         return Times(before) + State;
     }
 
-    /// <summary>Summarises this span and the one behind it as one.</summary>
-    /// <param name="next">The span behind it, of the same layer and sequences.</param>
+    /// <summary>Combines this span and the next one.</summary>
+    /// <param name="next">The next span, of the same layer and sequences.</param>
     /// <returns>The summary of both.</returns>
     /// <exception cref="ArgumentException">The states have different shapes.</exception>
     public SpanSummary Then(in SpanSummary next) =>

@@ -5,18 +5,19 @@ using Mamba.Operations;
 namespace Mamba.Autograd;
 
 /// <summary>
-/// Records what is computed from parameters on a device, and walks it backwards to add up their gradients. Without a
-/// tape nothing is recorded and nothing is kept.
+/// Records computations with parameters on a device and computes their gradients. Without a tape nothing is recorded
+/// and nothing is kept.
 /// </summary>
 /// <remarks>
-/// Reverse-mode differentiation. Arrays and gradients live in the device's scope, so a scope opens before the tape and
-/// ends after it. A gradient belongs to the memory of an array: a slice's gradient is a slice of the whole's. A tape
-/// goes backward once, and then records no more. Gradients of parameters add up from tape to tape until they are
-/// cleared; those of watched arrays begin at zero with every tape that watches them.
+/// Reverse-mode differentiation. Arrays and gradients live in the device's scope, so open a scope before the tape and
+/// end it after the tape. A tape follows trainable parameters, watched arrays, and all that is computed from them under
+/// it. A gradient belongs to the memory of an array: a slice's gradient is a slice of the whole gradient. A tape goes
+/// backward once, and then stops recording. Gradients of parameters accumulate over tapes until they are cleared. Those
+/// of watched arrays start at zero with every tape that watches them.
 /// <para>
-/// A tape belongs to the thread that began it, and records what this thread computes. Tapes of several threads may live
-/// at once on one device if they follow different parameters: a parameter that a tape of another thread follows is
-/// refused.
+/// A tape belongs to the thread that created it, and records what this thread computes. Tapes of several threads can
+/// exist at once on one device if they follow different parameters. Using a parameter that a tape of another thread
+/// follows throws.
 /// </para>
 /// </remarks>
 /// <example>
@@ -43,8 +44,8 @@ public sealed class Tape : IDisposable
     private volatile bool _isDone;
     private bool _isDisposed;
 
-    /// <summary>Begins to record on a device.</summary>
-    /// <param name="device">The device; the calling thread has a scope open on it, and no other tape.</param>
+    /// <summary>Starts recording on a device.</summary>
+    /// <param name="device">The device; the calling thread has an open scope on it, and no other tape.</param>
     /// <exception cref="InvalidOperationException">
     /// Another tape of this thread records on the device, or no scope is open.
     /// </exception>
@@ -53,11 +54,11 @@ public sealed class Tape : IDisposable
     {
     }
 
-    /// <summary>Begins to record on a device what may be random.</summary>
-    /// <param name="device">The device; the calling thread has a scope open on it, and no other tape.</param>
+    /// <summary>Starts recording on a device, with a seed for random functions.</summary>
+    /// <param name="device">The device; the calling thread has an open scope on it, and no other tape.</param>
     /// <param name="seed">
     /// The seed of all masks that functions such as <see cref="Functions.Dropout(DeviceArray, double)"/> draw under the
-    /// tape. Equal seeds give equal masks: the number of the batch is a good one.
+    /// tape. Equal seeds give equal masks; use the number of the batch, for example.
     /// </param>
     /// <exception cref="InvalidOperationException">
     /// Another tape of this thread records on the device, or no scope is open.
@@ -65,7 +66,9 @@ public sealed class Tape : IDisposable
     public Tape(Device device, long seed)
         : this(device, parent: null) => _noise = (seed, 0);
 
-    /// <summary>Begins to record in place of a tape that is suspended, and follows what that one follows.</summary>
+    /// <summary>
+    /// Starts recording in place of a suspended tape, and follows all that the suspended tape follows.
+    /// </summary>
     internal Tape(Device device, Tape? parent)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -87,23 +90,21 @@ public sealed class Tape : IDisposable
     /// <summary>Whether the tape records, or is suspended, and has not gone backward.</summary>
     internal bool IsLive => !_isDone && !_isDisposed && _context.IsOpen(_scope.Depth, _scope.Id);
 
-    /// <summary>Where the tape's random numbers stand: its seed, and the number of the next draw.</summary>
+    /// <summary>State of the random numbers: the seed and the number of the next draw.</summary>
     internal (long? Seed, long Draw) Noise
     {
         get => _noise;
         set => _noise = value;
     }
 
-    /// <summary>Whether what is recorded has been computed before: <c>Functions.Recompute</c> does so.</summary>
+    /// <summary>Whether the tape records a repeated forward pass of <c>Functions.Recompute</c>.</summary>
     internal bool IsRepeating { get; set; }
 
-    /// <summary>Number of operations that are recorded.</summary>
+    /// <summary>Number of recorded operations.</summary>
     internal int Count => _entries.Count;
 
-    /// <summary>Asks for the gradient of an array that is not a parameter, such as an input.</summary>
-    /// <param name="array">
-    /// An array on the tape's device. Its gradient, if an earlier tape left one, becomes zero.
-    /// </param>
+    /// <summary>Requests the gradient of an array that is not a parameter, such as an input.</summary>
+    /// <param name="array">An array on the tape's device. If an earlier tape left a gradient, it becomes zero.</param>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     /// <exception cref="InvalidOperationException">The tape has gone backward already.</exception>
     public void Watch(DeviceArray array)
@@ -130,11 +131,11 @@ public sealed class Tape : IDisposable
         }
     }
 
-    /// <summary>Computes the gradients of a scalar with respect to all that it was computed from.</summary>
+    /// <summary>Computes the gradients of a scalar with respect to all arrays that the tape follows.</summary>
     /// <param name="loss">An array of one element that the tape has recorded.</param>
     /// <exception cref="ArgumentException">The array has more than one element, or is on another device.</exception>
     /// <exception cref="InvalidOperationException">
-    /// The tape has gone backward already, or the array was not computed under it from anything that it follows.
+    /// The tape has gone backward already, or the array was not computed under it from an array that it follows.
     /// </exception>
     public void Backward(DeviceArray loss)
     {
@@ -148,13 +149,13 @@ public sealed class Tape : IDisposable
         Backward();
     }
 
-    /// <summary>Computes gradients from those of several outputs.</summary>
-    /// <param name="outputs">Each output with the gradient of what is minimised with respect to it.</param>
+    /// <summary>Computes gradients, given those of several outputs.</summary>
+    /// <param name="outputs">Each output, and the gradient of the loss with respect to it.</param>
     /// <exception cref="ArgumentException">
     /// There are no outputs, one is on another device, or a gradient has another shape than its output.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// The tape has gone backward already, or an output was not computed under it from anything that it follows.
+    /// The tape has gone backward already, or an output was not computed under it from an array that it follows.
     /// </exception>
     public void Backward(params ReadOnlySpan<(DeviceArray Output, DeviceArray Gradient)> outputs)
     {
@@ -204,13 +205,13 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>
-    /// Calls an action in the middle of <c>Backward</c>, as soon as the gradient of an array is complete: no operation
-    /// that is left adds to it. Data-parallel training exchanges gradients there, while the rest is computed.
+    /// Calls an action during <c>Backward</c>, as soon as the gradient of an array is complete: no later step adds to
+    /// it. Data-parallel training exchanges the gradient in this action, during the rest of the backward pass.
     /// </summary>
     /// <param name="array">A parameter's value or a watched array, whole or a view of it.</param>
     /// <param name="action">
-    /// What is called once, on the thread that called <c>Backward</c>; at its beginning if nothing was computed from
-    /// the array. Another action for the same array takes its place.
+    /// Called once, on the thread that called <c>Backward</c>; at its start if nothing was computed from the array. It
+    /// replaces an earlier action for the same array.
     /// </param>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     /// <exception cref="InvalidOperationException">The tape has gone backward already.</exception>
@@ -229,10 +230,10 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>
-    /// Stops recording until the result is disposed: what is computed meanwhile has no gradients, such as samples of a
-    /// model in the middle of a training step.
+    /// Suspends recording until the result is disposed. What is computed meanwhile has no gradients, such as samples of
+    /// a model during a training step.
     /// </summary>
-    /// <returns>Ends the pause when disposed.</returns>
+    /// <returns>Resumes recording when disposed.</returns>
     /// <exception cref="InvalidOperationException">The tape does not record.</exception>
     public Suspension Suspend()
     {
@@ -241,7 +242,7 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>Ends the recording.</summary>
-    /// <exception cref="InvalidOperationException">The tape records, and another thread began it.</exception>
+    /// <exception cref="InvalidOperationException">The tape records, and another thread created it.</exception>
     public void Dispose()
     {
         if (_isDisposed)
@@ -262,7 +263,7 @@ public sealed class Tape : IDisposable
         }
     }
 
-    /// <summary>Whether a tape follows an operand of an operation, which is then to be recorded.</summary>
+    /// <summary>Whether a tape follows an operand, so that the operation must be recorded.</summary>
     /// <exception cref="InvalidOperationException">Weights among the operands were never set.</exception>
     internal static bool Follows<TOperation>(in TOperation operation)
         where TOperation : struct, IDifferentiable<TOperation>
@@ -285,10 +286,10 @@ public sealed class Tape : IDisposable
         return map.IsFollowed;
     }
 
-    /// <summary>Whether the tape of a storage's device watches it or computed it.</summary>
+    /// <summary>Whether a storage is watched or was computed under the tape of its device.</summary>
     internal static bool IsFollowed(Storage storage) => storage.Device.Tape is { } tape && tape.Follows(storage);
 
-    /// <summary>Suspends the tape of a device, if there is one.</summary>
+    /// <summary>Suspends the tape of a device, if it has one.</summary>
     internal static Suspension Suspend(Device device) => new(device);
 
     /// <summary>The random numbers of the next draw.</summary>
@@ -301,11 +302,11 @@ public sealed class Tape : IDisposable
         return new(seed, _noise.Draw++);
     }
 
-    /// <summary>The gradient to add to, or <c>default</c> if none is wanted.</summary>
+    /// <summary>The gradient of an input, to be added to; <c>default</c> if none is wanted.</summary>
     internal DeviceArray Wanted(DeviceArray input) =>
         input.Exists && IsWanted(input.Storage) ? GradientOf(input) : default;
 
-    /// <summary>Records an operation that has been computed.</summary>
+    /// <summary>Records a computed operation.</summary>
     internal void Record<TOperation>(in TOperation operation)
         where TOperation : struct, IDifferentiable<TOperation>
     {
@@ -314,7 +315,7 @@ public sealed class Tape : IDisposable
         _entries.Add(new Recorded<TOperation>(operation));
     }
 
-    /// <summary>The operands of the recorded operations that another tape follows.</summary>
+    /// <summary>Those operands of the recorded operations that another tape follows.</summary>
     internal DeviceArray[] OperandsOf(Tape other)
     {
         OperandMap map = new([]);
@@ -327,7 +328,7 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>
-    /// A scope ends while this tape records: what was recorded since <paramref name="first"/> has lost its arrays.
+    /// Handles the end of a scope: operations recorded since <paramref name="first"/> have lost their arrays.
     /// </summary>
     internal void ScopeEnds(int depth, long id, int first)
     {
@@ -337,7 +338,7 @@ public sealed class Tape : IDisposable
             return;
         }
 
-        // An operation whose outputs end with the scope can no longer matter; one whose output was kept can.
+        // Operations whose outputs end with the scope no longer matter; those with a kept output do.
         int kept = first;
         for (int i = first; i < _entries.Count; i++)
         {
@@ -353,8 +354,8 @@ public sealed class Tape : IDisposable
         _entries.RemoveRange(kept, _entries.Count - kept);
     }
 
-    /// <summary>Frees owned memory when this tape, which may have recorded it, has gone backward or ends.</summary>
-    /// <remarks>Any thread may call it: of a state that the tape has read.</remarks>
+    /// <summary>Frees owned memory that this tape may have recorded, when the tape has gone backward or ends.</summary>
+    /// <remarks>Any thread may call it: for example the one that disposes a state that the tape has read.</remarks>
     internal void ReleaseAtEnd(DeviceArray array)
     {
         _device.VoidRecordings();
@@ -370,7 +371,7 @@ public sealed class Tape : IDisposable
         _device.Release(array);
     }
 
-    /// <summary>Holds an operand that is a trainable weight for this thread, while any of its tapes lives.</summary>
+    /// <summary>Claims an operand for this thread while any of its tapes lives, if it is a trainable weight.</summary>
     /// <exception cref="InvalidOperationException">A tape of another thread follows the weight.</exception>
     internal void Claim(Storage operand)
     {
@@ -420,7 +421,7 @@ public sealed class Tape : IDisposable
         entry.Map(ref map);
         if (!map.IsReached)
         {
-            return; // nothing that Backward began with depends on it
+            return; // no gradient has reached its outputs
         }
 
         if (entry.IsBroken)
@@ -434,8 +435,8 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>
-    /// The actions of <see cref="WhenComplete"/>, by the first operation that uses the array: nothing before it adds to
-    /// the gradient. Those of arrays that no operation uses stand behind the last operation.
+    /// The actions of <see cref="WhenComplete"/>, by the first operation that uses the array: no earlier one adds to
+    /// its gradient. Actions for arrays that no operation uses are at the number of operations.
     /// </summary>
     private Dictionary<int, List<Action>> CompletionsByEntry()
     {
@@ -560,7 +561,7 @@ public sealed class Tape : IDisposable
         }
     }
 
-    /// <summary>Lets a device record nothing until it is disposed.</summary>
+    /// <summary>Suspends recording on a device until it is disposed.</summary>
     public readonly ref struct Suspension
     {
         private readonly Device? _device;
@@ -573,7 +574,7 @@ public sealed class Tape : IDisposable
             device.Tape = null;
         }
 
-        /// <summary>Lets the tape record again.</summary>
+        /// <summary>Resumes recording.</summary>
         public void Dispose()
         {
             if (_tape is { IsLive: true })
