@@ -95,6 +95,7 @@ internal static class ScanMath
     /// <remarks>
     /// A device's 2^x may be off by 2e-7. Near 0 a decay is repeated thousands of times: at x = -1e-4 the state would
     /// be off by 2e-3. There the first terms of the series are exact to 1e-8, or better for smaller x.
+    /// </remarks>
     public static float Decay(float x)
     {
         float near = (((((5.55041087e-2f * x) + 0.240226507f) * x) + 0.693147181f) * x) + 1f;
