@@ -5,7 +5,7 @@ namespace Mamba.Autograd;
 
 public static partial class Functions
 {
-    /// <summary>The most elements that are gathered at once, unless one image needs more.</summary>
+    /// <summary>Largest number of elements that are gathered at once, unless one image needs more.</summary>
     private const int GatheredAtOnce = 1 << 22;
 
     /// <summary>

@@ -3,10 +3,10 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary><c>y = x·Wᵀ + b + scale·(x·Aᵀ)·Bᵀ</c>: a linear map and a correction of low rank.</summary>
+/// <summary><c>y = x·Wᵀ + b + scale·(x·Aᵀ)·Bᵀ</c>: a linear map with a low-rank adapter.</summary>
 internal readonly record struct AdapterOperation : IOperation<AdapterOperation>
 {
-    /// <summary>x, W and b; their y becomes that of the sum.</summary>
+    /// <summary>x, W and b; its y is the output of the whole operation.</summary>
     public required LinearOperation Linear { get; init; }
 
     /// <summary>A, [rank, K].</summary>
@@ -15,10 +15,10 @@ internal readonly record struct AdapterOperation : IOperation<AdapterOperation>
     /// <summary>B, [N, rank].</summary>
     public required DeviceArray B { get; init; }
 
-    /// <summary>Factor of the correction.</summary>
+    /// <summary>Factor of the adapter.</summary>
     public required float Scale { get; init; }
 
-    /// <summary><c>scale·x·Aᵀ</c>; the forward pass needs it, and so does the gradient of B.</summary>
+    /// <summary><c>scale·x·Aᵀ</c>, for the forward pass and the gradient of B.</summary>
     public DeviceArray Low { get; init; }
 
     public AdapterOperation Map<TMap>(ref TMap map)

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>Writes the tokens of sequences behind those that a cache holds, in place.</summary>
+/// <summary>Appends the tokens of each sequence to a cache, in place.</summary>
 internal readonly record struct AppendOperation : IOperation<AppendOperation>
 {
     /// <summary>The tokens, [batch, length, width].</summary>
@@ -12,12 +12,12 @@ internal readonly record struct AppendOperation : IOperation<AppendOperation>
     /// <summary>The cache, [sequences, capacity, width]; contiguous.</summary>
     public required DeviceArray Cache { get; init; }
 
-    /// <summary>How many tokens each row of the cache holds.</summary>
+    /// <summary>Number of tokens in each row of the cache.</summary>
     public required ReadOnlyMemory<int> Lengths { get; init; }
 
     public Segments? Segments { get; init; }
 
-    /// <summary>Which rows of the cache the sequences have; null: one for each, in their order.</summary>
+    /// <summary>The row of the cache for each sequence; null if sequence i has row i.</summary>
     public StateSlots? Slots { get; init; }
 
     public Sequences Sequences { get; private init; }
@@ -48,9 +48,9 @@ internal readonly record struct AppendOperation : IOperation<AppendOperation>
     public void Backward(Device device, in AppendOperation gradients) =>
         throw new InvalidOperationException("What is written in place has no gradient.");
 
-    /// <summary>How many tokens the cache holds of a sequence.</summary>
+    /// <summary>Number of cached tokens of a sequence.</summary>
     public int LengthOf(int sequence) => Lengths.Span[Sequences.Slot(sequence)];
 
-    /// <summary>The row of the whole cache that a sequence's first token is written to.</summary>
+    /// <summary>The row of the whole cache for a sequence's first new token.</summary>
     public nint Start(int sequence) => ((nint)Sequences.Slot(sequence) * Cache.Shape[1]) + LengthOf(sequence);
 }

@@ -2,10 +2,10 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>What attention is computed from.</summary>
+/// <summary>The inputs of attention.</summary>
 public readonly record struct AttentionInputs
 {
-    /// <summary>Makes inputs of causal attention without a window.</summary>
+    /// <summary>Creates inputs of causal attention without a window.</summary>
     public AttentionInputs()
     {
     }
@@ -14,32 +14,32 @@ public readonly record struct AttentionInputs
     public required DeviceArray Queries { get; init; }
 
     /// <summary>
-    /// Keys, shape [batch, length, keyValueHeads·headDim]; of another length than the queries if attention is not
-    /// <see cref="Causal"/>, as those of another text or an image are.
+    /// Keys, shape [batch, length, keyValueHeads·headDim]. The length may differ from that of the queries if attention
+    /// is not <see cref="Causal"/>, for example for keys from another text or an image.
     /// </summary>
     public required DeviceArray Keys { get; init; }
 
     /// <summary>Values, of the shape of <see cref="Keys"/>.</summary>
     public required DeviceArray Values { get; init; }
 
-    /// <summary>
-    /// Whether a token sees its past and itself; otherwise it sees all keys of its sequence, those to come, too.
-    /// </summary>
+    /// <summary>Whether a token sees only its past and itself; otherwise it sees all keys of its sequence.</summary>
     public bool Causal { get; init; } = true;
 
-    /// <summary>How many keys a token sees, itself the last of them; 0: all. Causal attention only.</summary>
+    /// <summary>
+    /// Number of keys that a token sees, itself included as the last; 0 for all. Causal attention only.
+    /// </summary>
     public int Window { get; init; }
 
     /// <summary>
-    /// How many of its keys each sequence has, from the first on: what stands behind them is padding. Empty: all. Not
-    /// for causal attention, where padding behind a text changes nothing. It is not changed while a tape may go
-    /// backward. A token that sees no key gives zeros.
+    /// Number of keys of each sequence; those after them are padding. Empty if there is no padding. Not for causal
+    /// attention, where padding after a text has no effect. Must not change until the tape has gone backward. The
+    /// output of a token that sees no key is zero.
     /// </summary>
     public ReadOnlyMemory<int> KeyLengths { get; init; }
 
     /// <summary>
-    /// Keys before the first token, shape [sequences, past, keyValueHeads·headDim]; optional. Of a pool of more
-    /// sequences if there are <see cref="Slots"/>.
+    /// Keys before the first token, shape [sequences, past, keyValueHeads·headDim]; optional. With <see cref="Slots"/>,
+    /// the first axis is that of a pool.
     /// </summary>
     public DeviceArray PastKeys { get; init; }
 
@@ -47,28 +47,26 @@ public readonly record struct AttentionInputs
     public DeviceArray PastValues { get; init; }
 
     /// <summary>
-    /// How many of the past keys of each row of <see cref="PastKeys"/> there are, from the first on; empty: all. It is
-    /// not changed while a tape may go backward.
+    /// Number of keys in each row of <see cref="PastKeys"/>, counted from the first; empty if all are used. Must not
+    /// change until the tape has gone backward.
     /// </summary>
     public ReadOnlyMemory<int> PastLengths { get; init; }
 
-    /// <summary>
-    /// Which rows of <see cref="PastKeys"/> the sequences have; null: one row for each, in their order.
-    /// </summary>
+    /// <summary>The row of <see cref="PastKeys"/> for each sequence; null if sequence i has row i.</summary>
     public StateSlots? Slots { get; init; }
 
-    /// <summary>Heads of the queries.</summary>
+    /// <summary>Number of heads of the queries.</summary>
     public required int Heads { get; init; }
 
-    /// <summary>Heads of the keys and values; each serves as many query heads in a row.</summary>
+    /// <summary>Number of heads of the keys and values; each serves equally many neighbouring query heads.</summary>
     public required int KeyValueHeads { get; init; }
 
     internal int HeadDim => Queries.Shape.Width / Heads;
 
-    /// <summary>Rows of each sequence's past, of which <see cref="PastLengths"/> are keys.</summary>
+    /// <summary>Rows of each sequence's past; <see cref="PastLengths"/> says how many are keys.</summary>
     internal int PastCapacity => PastKeys.Exists ? PastKeys.Shape[1] : 0;
 
-    /// <summary>Throws unless the shapes fit each other.</summary>
+    /// <summary>Throws unless the shapes match.</summary>
     internal void Validate(Sequences sequences)
     {
         DeviceArray.Require("queries", Queries);
@@ -113,7 +111,7 @@ public readonly record struct AttentionInputs
         }
     }
 
-    /// <summary>Throws unless what a token sees makes sense.</summary>
+    /// <summary>Throws unless Window, Causal, KeyLengths and PastKeys are consistent.</summary>
     private void RequireSight(Sequences sequences, int mostKeys)
     {
         if (Window < 0 || (Window > 0 && !Causal))
@@ -147,10 +145,10 @@ public readonly record struct AttentionInputs
         }
     }
 
-    /// <summary>Keys before a sequence's first token.</summary>
+    /// <summary>Number of keys before a sequence's first token.</summary>
     internal int PastOf(int slot) => PastLengths.IsEmpty ? PastCapacity : PastLengths.Span[slot];
 
-    /// <summary>Puts other arrays in place of the operands.</summary>
+    /// <summary>Replaces the operands by other arrays.</summary>
     internal AttentionInputs Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap => this with
         {

@@ -4,8 +4,8 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>
-/// Attention: a token sees the keys before its sequence and those of its sequence up to itself, or the last of these;
-/// or, where it is not causal, all keys of its sequence.
+/// Attention. If causal, a token sees the past keys and those of its sequence up to itself, optionally within a window;
+/// otherwise all keys of its sequence.
 /// </summary>
 internal readonly record struct AttentionOperation : IOperation<AttentionOperation>
 {
@@ -38,23 +38,23 @@ internal readonly record struct AttentionOperation : IOperation<AttentionOperati
     public void Backward(Device device, in AttentionOperation gradients) =>
         device.AttentionBackward(this, gradients);
 
-    /// <summary>Keys before a sequence's first token.</summary>
+    /// <summary>Number of keys before a sequence's first token.</summary>
     public int Past(int sequence) => Inputs.PastKeys.Exists ? Inputs.PastOf(Sequences.Slot(sequence)) : 0;
 
-    /// <summary>The row of a sequence's first key, counted through the whole batch.</summary>
+    /// <summary>The row of a sequence's first key, in the whole batch.</summary>
     public int KeyStart(int sequence) =>
         Sequences.Segments is null ? sequence * Inputs.Keys.Shape[1] : Sequences.Start(sequence);
 
-    /// <summary>Keys of a sequence, without those before it and without padding.</summary>
+    /// <summary>Number of keys of a sequence, without past keys and padding.</summary>
     public int KeyLength(int sequence) =>
         !Inputs.KeyLengths.IsEmpty ? Inputs.KeyLengths.Span[sequence]
         : Sequences.Segments is null ? Inputs.Keys.Shape[1]
         : Sequences.Length(sequence);
 
-    /// <summary>The most keys of any sequence, without those before it.</summary>
+    /// <summary>Largest number of keys of a sequence, without past keys.</summary>
     public int LongestKeyLength => Sequences.Segments is null ? Inputs.Keys.Shape[1] : Sequences.LongestLength;
 
-    /// <summary>The most keys before any sequence.</summary>
+    /// <summary>Largest number of past keys of a sequence.</summary>
     public int LongestPast
     {
         get

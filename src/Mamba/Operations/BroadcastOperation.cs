@@ -12,7 +12,7 @@ internal readonly record struct BroadcastOperation<TOp> : IOperation<BroadcastOp
     /// <summary>The larger operand, contiguous.</summary>
     public required DeviceArray A { get; init; }
 
-    /// <summary>The operand that is repeated, contiguous.</summary>
+    /// <summary>The repeated operand, contiguous.</summary>
     public required DeviceArray B { get; init; }
 
     /// <summary>The block of axes of a.</summary>
@@ -23,7 +23,7 @@ internal readonly record struct BroadcastOperation<TOp> : IOperation<BroadcastOp
     public BroadcastOperation<TOp> Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap => this with { A = map.Operand(A), B = map.Operand(B), Y = map.Output(Y) };
 
-    /// <remarks>A weight of a channel does not change how activations are stored, whatever its own precision.</remarks>
+    /// <remarks>The precision of a channel weight does not change that of the activations.</remarks>
     public BroadcastOperation<TOp> Prepare(Device device, bool keep) =>
         this with { Y = device.AllocateOutput(A.Shape, A.Precision) };
 
@@ -33,7 +33,7 @@ internal readonly record struct BroadcastOperation<TOp> : IOperation<BroadcastOp
         device.ZipBackward<TOp>(A, B, View, gradients.Y, gradients.A, gradients.B);
 }
 
-/// <summary><c>f(b, a)</c>: an operator whose first operand is the one that is repeated.</summary>
+/// <summary><c>f(b, a)</c>: an operator whose first operand is the repeated one.</summary>
 /// <typeparam name="TOp">f.</typeparam>
 internal readonly struct Swapped<TOp> : IZip
     where TOp : struct, IZip

@@ -5,7 +5,7 @@ namespace Mamba.Operations;
 /// <summary>Finds the axes along which a smaller array is repeated to fit a larger one.</summary>
 internal static class Broadcasting
 {
-    /// <summary>Whether and why not a smaller shape fits a larger one.</summary>
+    /// <summary>Whether a smaller shape fits a larger one, and if not, why.</summary>
     public enum Fit
     {
         /// <summary>One block of neighbouring axes is repeated.</summary>
@@ -18,10 +18,12 @@ internal static class Broadcasting
         Differs,
     }
 
-    /// <summary>Compares two shapes from the last axis on; missing first axes count as 1.</summary>
+    /// <summary>Compares two shapes from the last axis on; missing leading axes count as 1.</summary>
     /// <param name="small">The shape with sizes of 1, or fewer axes.</param>
     /// <param name="large">The other shape.</param>
-    /// <param name="view">The block of <paramref name="large"/> that <paramref name="small"/> does not have.</param>
+    /// <param name="view">
+    /// The block of axes of <paramref name="large"/> along which <paramref name="small"/> is repeated.
+    /// </param>
     public static Fit Compare(Shape small, Shape large, out AxisView view)
     {
         (view, int missing, bool inside, int blocks) = (new(1, 1, 1), large.Rank - small.Rank, false, 0);
@@ -53,12 +55,12 @@ internal static class Broadcasting
             }
         }
 
-        // Shapes that differ by axes of size 1 alone have equal elements: one long row is computed fastest.
+        // Shapes that differ only by axes of size 1 have equal elements. One long row is fastest.
         view = blocks == 0 ? new(1, 1, view.Outer) : view;
         return blocks > 1 ? Fit.TwoBlocks : Fit.Fits;
     }
 
-    /// <summary>Why two shapes cannot be combined.</summary>
+    /// <summary>The exception for two shapes that cannot be broadcast.</summary>
     public static ArgumentException Refusal(Shape a, Shape b)
     {
         bool hasTwoBlocks = Compare(a, b, out _) == Fit.TwoBlocks || Compare(b, a, out _) == Fit.TwoBlocks;

@@ -3,10 +3,9 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>Two arrays side by side along the last axis.</summary>
+/// <summary>Concatenates two arrays along the last axis.</summary>
 /// <remarks>
-/// <see cref="JoinOperation"/> of two would do, but holds its operands in an array: steps, which allocate nothing, need
-/// this one.
+/// <see cref="JoinOperation"/> allocates an array for its operands; decoding steps must not allocate, so they use this.
 /// </remarks>
 internal readonly record struct ConcatOperation : IOperation<ConcatOperation>
 {

@@ -23,7 +23,8 @@ internal readonly record struct ConvolutionOperation : IOperation<ConvolutionOpe
     public bool Silu { get; init; }
 
     /// <summary>
-    /// Whether the filter looks back only (left = K-1); otherwise it looks both ways (left = ⌊(K-1)/2⌋).
+    /// Whether the filter covers only the token and earlier ones (left = K-1); otherwise it covers both sides (left =
+    /// ⌊(K-1)/2⌋).
     /// </summary>
     public required bool IsCausal { get; init; }
 
@@ -34,22 +35,22 @@ internal readonly record struct ConvolutionOperation : IOperation<ConvolutionOpe
 
     public Segments? Segments { get; init; }
 
-    /// <summary>The order in which time visits the tokens, a permutation; null: as they stand.</summary>
+    /// <summary>The order in which tokens are visited, a permutation; null for their order in x.</summary>
     public ScanOrder? Order { get; init; }
 
-    /// <summary>The rows of the windows; null if there is one for each sequence, in their order.</summary>
+    /// <summary>The row of the window for each sequence; null if sequence i has row i.</summary>
     public StateSlots? Slots { get; init; }
 
     /// <summary>y, in the shape of x.</summary>
     public DeviceArray Y { get; init; }
 
     /// <summary>
-    /// The last K-1 inputs of every sequence, in the shape of the initial window, which it may be itself; causal
-    /// filters only.
+    /// The last K-1 inputs of every sequence, in the shape of the initial window; may be the initial window itself.
+    /// Causal filters only.
     /// </summary>
     public DeviceArray FinalWindow { get; init; }
 
-    /// <summary>Which tokens are a sequence.</summary>
+    /// <summary>The sequences.</summary>
     public Sequences Sequences { get; private init; }
 
     /// <summary>K, the width of the filter.</summary>
@@ -58,7 +59,7 @@ internal readonly record struct ConvolutionOperation : IOperation<ConvolutionOpe
     /// <summary>Number of channels.</summary>
     public int Channels => X.Shape.Width;
 
-    /// <summary>Tokens before its own that the filter reaches.</summary>
+    /// <summary>Number of earlier tokens that the filter covers.</summary>
     public int Left => IsCausal ? Width - 1 : (Width - 1) / 2;
 
     public ConvolutionOperation Map<TMap>(ref TMap map)
@@ -101,7 +102,7 @@ internal readonly record struct ConvolutionOperation : IOperation<ConvolutionOpe
             return;
         }
 
-        // Only the last window has a gradient, which is rare: that of y counts as zero.
+        // Only the final window has a gradient, which is rare: the gradient of y is zero.
         using DeviceScope scope = device.Scope();
         device.ConvolutionBackward(this, gradients with { Y = device.Zeros(Y.Shape) });
     }

@@ -5,7 +5,7 @@ namespace Mamba.Operations;
 
 /// <summary>
 /// The mean of <c>log Σ_j e^logits[i, j] - logits[i, targets[i]]</c> over the rows i whose target is not
-/// <see cref="IgnoreIndex"/>; 0 if there is none.
+/// <see cref="IgnoreIndex"/>; 0 if there are none.
 /// </summary>
 internal readonly record struct CrossEntropyOperation : IOperation<CrossEntropyOperation>
 {
@@ -15,7 +15,7 @@ internal readonly record struct CrossEntropyOperation : IOperation<CrossEntropyO
     /// <summary>One class per row.</summary>
     public required IndexArray Targets { get; init; }
 
-    /// <summary>The target of rows that do not count.</summary>
+    /// <summary>The target of ignored rows.</summary>
     public required int IgnoreIndex { get; init; }
 
     /// <summary>The mean, one element.</summary>
@@ -24,7 +24,7 @@ internal readonly record struct CrossEntropyOperation : IOperation<CrossEntropyO
     /// <summary>For the backward pass, see <see cref="LogitSlice.Statistics"/>.</summary>
     public DeviceArray Statistics { get; private init; }
 
-    /// <summary>Number of rows that count.</summary>
+    /// <summary>Number of rows that are not ignored.</summary>
     public int Counted { get; private init; }
 
     private LogitSlice Whole => new()

@@ -46,10 +46,10 @@ internal readonly record struct DepthwiseConvolution2dOperation : IOperation<Dep
 
     public int TapsAcross => Weight.Shape[1];
 
-    /// <summary>P, pixels above its own that the filter reaches.</summary>
+    /// <summary>P, number of pixels above that the filter covers.</summary>
     public int Top => (TapsDown - 1) * Dilation / 2;
 
-    /// <summary>Q, pixels to the left of its own that the filter reaches.</summary>
+    /// <summary>Q, number of pixels to the left that the filter covers.</summary>
     public int Left => (TapsAcross - 1) * Dilation / 2;
 
     public DepthwiseConvolution2dOperation Map<TMap>(ref TMap map)

@@ -4,8 +4,8 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>
-/// <c>y[i] = m·x[i]</c>, where m is 0 with probability p and else 1/(1 - p), by number <c>⌊i/group⌋</c> of the noise.
-/// The mask is not kept: it is made again.
+/// <c>y[i] = m·x[i]</c>, where m is 0 with probability p and 1/(1 - p) otherwise, from number <c>⌊i/group⌋</c> of the
+/// noise. The backward pass computes the mask again.
 /// </summary>
 internal readonly record struct DropoutOperation : IOperation<DropoutOperation>
 {
@@ -17,7 +17,7 @@ internal readonly record struct DropoutOperation : IOperation<DropoutOperation>
     /// <summary>p, 0 to below 1.</summary>
     public required double Rate { get; init; }
 
-    /// <summary>Neighbouring elements that share a number, at least 1.</summary>
+    /// <summary>Number of neighbouring elements that share a random number, at least 1.</summary>
     public required long Group { get; init; }
 
     public DeviceArray Y { get; init; }

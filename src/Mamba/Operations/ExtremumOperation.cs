@@ -12,7 +12,7 @@ internal readonly record struct ExtremumOperation : IOperation<ExtremumOperation
     /// <summary>The axis of x.</summary>
     public required AxisView View { get; init; }
 
-    /// <summary>Whether the largest is wanted, not the smallest.</summary>
+    /// <summary>Whether to find the largest; otherwise the smallest.</summary>
     public required bool Largest { get; init; }
 
     /// <summary>The shape of y.</summary>
@@ -20,7 +20,7 @@ internal readonly record struct ExtremumOperation : IOperation<ExtremumOperation
 
     public DeviceArray Y { get; init; }
 
-    /// <summary>The first i of each extremum, int32; exists if a backward pass follows.</summary>
+    /// <summary>The first i of each extremum, int32; absent if no backward pass follows.</summary>
     public DeviceArray Places { get; init; }
 
     public ExtremumOperation Map<TMap>(ref TMap map)

@@ -4,8 +4,8 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>
-/// <c>y[b, i] = x[b, indices[i]]</c>, row by row; zeros where an index is -1. The rows of x and those of y fall into
-/// equal parts b, and every part is read in the same order.
+/// <c>y[b, i] = x[b, indices[i]]</c> for rows; zeros if an index is -1. The rows of x and y are split into equal parts
+/// b, and all parts use the same indices.
 /// </summary>
 internal readonly record struct GatherOperation : IOperation<GatherOperation>
 {

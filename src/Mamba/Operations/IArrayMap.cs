@@ -2,7 +2,7 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>What <see cref="IDifferentiable{TSelf}.Map{TMap}"/> puts in place of an operation's arrays.</summary>
+/// <summary>The replacement of an operation's arrays in <see cref="IDifferentiable{TSelf}.Map{TMap}"/>.</summary>
 internal interface IArrayMap
 {
     /// <summary>Called for each operand, in order; the operand may be absent (<c>default</c>).</summary>

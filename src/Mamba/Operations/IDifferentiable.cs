@@ -2,16 +2,16 @@ using Mamba.Devices;
 
 namespace Mamba.Operations;
 
-/// <summary>What a tape records: a computation with its operands and outputs.</summary>
+/// <summary>A computation that a tape can record, with its operands and outputs.</summary>
 /// <remarks>
-/// <see cref="Map{TMap}"/> is the only list of the arrays. With it the tape finds out which operands it follows, and
-/// makes the record of gradients: the same record, with the gradient of each array in its place.
+/// <see cref="Map{TMap}"/> is the only list of the arrays. The tape uses it to find the operands that it follows, and
+/// to build the record of gradients: the same record with the gradient of each array in its place.
 /// </remarks>
 /// <typeparam name="TSelf">The record itself.</typeparam>
 internal interface IDifferentiable<TSelf>
     where TSelf : struct, IDifferentiable<TSelf>
 {
-    /// <summary>Puts other arrays in place of operands and outputs.</summary>
+    /// <summary>Replaces operands and outputs by other arrays.</summary>
     /// <returns>The same computation on the other arrays.</returns>
     TSelf Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap;
@@ -19,8 +19,8 @@ internal interface IDifferentiable<TSelf>
     /// <summary>Adds to the gradients of the operands.</summary>
     /// <param name="device">The device that computes.</param>
     /// <param name="gradients">
-    /// The gradients of the outputs, of which at least one exists, and those of the operands, to be added to; a
-    /// gradient is absent if none has reached the output, or if none of the operand is wanted.
+    /// The gradients of the outputs, and those of the operands, to be added to. At least one output has a gradient. The
+    /// gradient of an output is absent if none has reached it, that of an operand if it is not wanted.
     /// </param>
     void Backward(Device device, in TSelf gradients);
 }

@@ -3,8 +3,8 @@ using Mamba.Devices;
 namespace Mamba.Operations;
 
 /// <summary>
-/// An operation of a device: a record of its operands, settings and outputs. <see cref="Autograd.Functions"/> runs it
-/// and the tape stores it.
+/// An operation of a device: a record of operands, settings and outputs. <see cref="Autograd.Functions"/> runs it, and
+/// the tape stores it.
 /// </summary>
 /// <typeparam name="TSelf">The record itself.</typeparam>
 internal interface IOperation<TSelf> : IDifferentiable<TSelf>

@@ -3,11 +3,11 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>Arrays one behind the other along an axis.</summary>
+/// <summary>Concatenates arrays along an axis.</summary>
 internal readonly record struct JoinOperation : IOperation<JoinOperation>
 {
     /// <summary>
-    /// Arrays that differ in the axis alone, at least one; contiguous unless the axis is the last.
+    /// At least one array; shapes differ only along the axis. Contiguous unless the axis is the last.
     /// </summary>
     public required DeviceArray[] Parts { get; init; }
 

@@ -4,22 +4,22 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>
-/// The cross-entropy of the logits <c>x·Wᵀ</c>, computed for a slice of the classes at a time: the logits of a large
-/// vocabulary and their gradient never exist as a whole.
+/// The cross-entropy of the logits <c>x·Wᵀ</c>, computed for a slice of the classes at a time, so that the logits of a
+/// large vocabulary and their gradient are never stored as a whole.
 /// </summary>
 /// <remarks>
-/// The softmax over slices is that of Milakov and Gimelshein, <see href="https://arxiv.org/abs/1805.02867"/>,
-/// algorithm 3. The backward pass computes the logits of a slice again, unless all of them are few.
+/// The softmax over slices is that of Milakov and Gimelshein, <see href="https://arxiv.org/abs/1805.02867"/>, algorithm
+/// 3. The backward pass recomputes the logits of a slice if there are many.
 /// </remarks>
 internal readonly record struct LinearCrossEntropyOperation : IOperation<LinearCrossEntropyOperation>
 {
     /// <summary>
-    /// Classes of a slice. The order of sums rests on it, so it depends on nothing: a sequence gives the same bits
+    /// Classes of a slice. It is a constant because the order of sums depends on it: a sequence gives the same bits
     /// alone and in a batch.
     /// </summary>
     private const int SliceClasses = 2048;
 
-    /// <summary>The most logits that are kept for the backward pass: 64 MiB.</summary>
+    /// <summary>Largest number of logits that are kept for the backward pass: 64 MiB.</summary>
     private const long MostKept = 1 << 24;
 
     /// <summary>x, [.., width].</summary>
@@ -31,13 +31,13 @@ internal readonly record struct LinearCrossEntropyOperation : IOperation<LinearC
     /// <summary>One class per row of x.</summary>
     public required IndexArray Targets { get; init; }
 
-    /// <summary>The target of rows that do not count.</summary>
+    /// <summary>The target of ignored rows.</summary>
     public required int IgnoreIndex { get; init; }
 
-    /// <summary>Whether the backward pass computes the logits again; by default if there are many.</summary>
+    /// <summary>Whether the backward pass recomputes the logits; null to decide by their number.</summary>
     public bool? Recomputes { get; init; }
 
-    /// <summary>The mean over the rows that count, one element.</summary>
+    /// <summary>The mean over the rows that are not ignored, one element.</summary>
     public DeviceArray Loss { get; init; }
 
     /// <summary>For the backward pass, see <see cref="LogitSlice.Statistics"/>.</summary>

@@ -4,7 +4,7 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>
-/// <c>y = x·Wᵀ + b</c> for every row of x. A row's bits do not depend on how many sequences there are; they may depend
+/// <c>y = x·Wᵀ + b</c> for every row of x. The bits of a row do not depend on the number of sequences, but may depend
 /// on the length of a sequence.
 /// </summary>
 internal readonly record struct LinearOperation : IOperation<LinearOperation>

@@ -3,15 +3,15 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary><c>C = op(A)·op(B)</c>; op transposes where asked. Leading axes count as rows.</summary>
+/// <summary><c>C = op(A)·op(B)</c>, where op is the identity or the transpose. Leading axes count as rows.</summary>
 internal readonly record struct MatMulOperation : IOperation<MatMulOperation>
 {
-    /// <summary>A, [M, K]; transposed [K, M].</summary>
+    /// <summary>A, [M, K], or [K, M] if it is transposed.</summary>
     public required DeviceArray A { get; init; }
 
     public bool TransposeA { get; init; }
 
-    /// <summary>B, [K, N]; transposed [N, K].</summary>
+    /// <summary>B, [K, N], or [N, K] if it is transposed.</summary>
     public required DeviceArray B { get; init; }
 
     public bool TransposeB { get; init; }
@@ -32,7 +32,7 @@ internal readonly record struct MatMulOperation : IOperation<MatMulOperation>
 
     public void Backward(Device device, in MatMulOperation gradients)
     {
-        // C = P·Q with P = op(A), Q = op(B): gP = gC·Qᵀ and gQ = Pᵀ·gC; transposed where the factor is.
+        // C = P·Q with P = op(A), Q = op(B): gP = gC·Qᵀ and gQ = Pᵀ·gC, transposed if the factor is.
         (DeviceArray ga, DeviceArray gb, DeviceArray gc) = (gradients.A, gradients.B, gradients.C);
         if (ga.Exists && TransposeA)
         {

@@ -12,7 +12,7 @@ internal readonly record struct NormOperation : IOperation<NormOperation>
     /// <summary>x, [.., channels].</summary>
     public required DeviceArray X { get; init; }
 
-    /// <summary>What is added to x before the norm, in the shape of x; optional.</summary>
+    /// <summary>The residual that is added to x before the norm, in the shape of x; optional.</summary>
     public DeviceArray Residual { get; init; }
 
     /// <summary>w, [channels]; optional.</summary>
@@ -24,16 +24,16 @@ internal readonly record struct NormOperation : IOperation<NormOperation>
     /// <summary>ε, inside the root.</summary>
     public required float Epsilon { get; init; }
 
-    /// <summary>Whether μ is the mean.</summary>
+    /// <summary>Whether μ is the mean; otherwise it is 0.</summary>
     public bool Centered { get; init; }
 
     /// <summary>y, in the shape of x.</summary>
     public DeviceArray Y { get; init; }
 
-    /// <summary>s, in the shape of x; exists if the residual does.</summary>
+    /// <summary>s, in the shape of x; absent if there is no residual.</summary>
     public DeviceArray Sum { get; init; }
 
-    /// <summary>What is normalised, after the forward pass.</summary>
+    /// <summary>The input of the norm, after the forward pass.</summary>
     public DeviceArray Normalized => Sum.Exists ? Sum : X;
 
     public NormOperation Map<TMap>(ref TMap map)

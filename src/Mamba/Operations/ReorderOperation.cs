@@ -5,8 +5,8 @@ using Mamba.Orders;
 namespace Mamba.Operations;
 
 /// <summary>
-/// <c>y[b, t] = x[b, order[t]]</c>, zeros where the order is -1; or the way back, <c>y[b, p] = Σ x[b, t]</c> over the
-/// steps t with <c>order[t] = p</c>. Each is the other's backward pass.
+/// <c>y[b, t] = x[b, order[t]]</c>, zeros if the order is -1; or the adjoint, <c>y[b, p] = Σ x[b, t]</c> over the steps
+/// t with <c>order[t] = p</c>. Each is the backward pass of the other.
 /// </summary>
 internal readonly record struct ReorderOperation : IOperation<ReorderOperation>
 {
@@ -16,7 +16,7 @@ internal readonly record struct ReorderOperation : IOperation<ReorderOperation>
 
     public Segments? Segments { get; init; }
 
-    /// <summary>Whether x stands in the order of steps and y in that of the grid.</summary>
+    /// <summary>Whether x is in the order of steps and y in that of the grid; otherwise the reverse.</summary>
     public required bool Restores { get; init; }
 
     public DeviceArray Y { get; init; }
@@ -75,7 +75,9 @@ internal readonly record struct ReorderOperation : IOperation<ReorderOperation>
         }
     }
 
-    /// <summary>A gather by the inverse, whose rows are independent; only orders that repeat tokens must add.</summary>
+    /// <summary>
+    /// Gathers by the inverse order, with independent rows; an order that repeats tokens needs a sum.
+    /// </summary>
     private void PutBack(Device device, in OrderPlaces places, DeviceArray y, DeviceArray x, bool accumulate)
     {
         if (places.Parts > 0 && Order.VisitsOnce)

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>Turns pairs of entries of every head by their token's position.</summary>
+/// <summary>Rotates pairs of entries of every head by angles proportional to the token's position.</summary>
 internal readonly record struct RotaryOperation : IOperation<RotaryOperation>
 {
     /// <summary>x, [batch, length, heads·headDim].</summary>
@@ -13,13 +13,13 @@ internal readonly record struct RotaryOperation : IOperation<RotaryOperation>
 
     public Segments? Segments { get; init; }
 
-    /// <summary>What is added to the positions of each sequence, or of each row of a pool; empty: nothing.</summary>
+    /// <summary>Added to the positions of each sequence, or of each row of a pool; empty for no offsets.</summary>
     public ReadOnlyMemory<int> Offsets { get; init; }
 
-    /// <summary>Which rows of the pool the sequences have; null: one for each, in their order.</summary>
+    /// <summary>The row of the pool for each sequence; null if sequence i has row i.</summary>
     public StateSlots? Slots { get; init; }
 
-    /// <summary>Whether it turns backward.</summary>
+    /// <summary>Whether to rotate by the negative angle.</summary>
     public bool Inverse { get; init; }
 
     /// <summary>y, in the shape of x.</summary>
@@ -46,7 +46,7 @@ internal readonly record struct RotaryOperation : IOperation<RotaryOperation>
         };
     }
 
-    /// <summary>What is added to a sequence's positions.</summary>
+    /// <summary>The offset of a sequence's positions.</summary>
     public int OffsetOf(int sequence) => Offsets.IsEmpty ? 0 : Offsets.Span[Sequences.Slot(sequence)];
 
     public void Forward(Device device) => device.Rotary(this);

@@ -2,12 +2,12 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>How rotary positions turn the first entries of every head.</summary>
+/// <summary>Options of rotary position embeddings, which rotate the first entries of every head.</summary>
 /// <param name="HeadDim">Width of a head.</param>
-/// <param name="RotaryDim">How many entries of a head turn; even.</param>
+/// <param name="RotaryDim">Number of rotated entries of a head; even.</param>
 /// <param name="Offset">Position of every sequence's first token, 0 or more.</param>
 /// <param name="Base">Base of the frequencies, 1 or more.</param>
-/// <param name="Interleaved">Whether neighbours form a pair, instead of entries half of RotaryDim apart.</param>
+/// <param name="Interleaved">Whether a pair is two neighbours; otherwise its entries are RotaryDim/2 apart.</param>
 public readonly record struct RotaryOptions(
     int HeadDim, int RotaryDim, int Offset = 0, double Base = 10000, bool Interleaved = false)
 {

@@ -2,12 +2,11 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>What a selective scan is computed from (Mamba-1).</summary>
+/// <summary>The inputs of the selective scan of Mamba-1.</summary>
 /// <remarks>
-/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·B_t·x_t</c>, <c>y_t = C_t·h_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> where there
-/// is a gate: Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2, with the discretisation of the
-/// released models (exponential-Euler). With complex A, B and C are complex, too, and
-/// <c>y_t = 2·Re(C_t·h_t) + D·x_t</c>.
+/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·B_t·x_t</c>, <c>y_t = C_t·h_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> if there is a
+/// gate: Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2, with the discretisation of the
+/// released models (exponential Euler). If A is complex, B and C are complex, and <c>y_t = 2·Re(C_t·h_t) + D·x_t</c>.
 /// Channel c of E uses group <c>c / (E / G)</c> of B and C.
 /// </remarks>
 public readonly record struct ScanInputs
@@ -15,23 +14,21 @@ public readonly record struct ScanInputs
     /// <summary>x, shape [batch, length, channels].</summary>
     public required DeviceArray X { get; init; }
 
-    /// <summary>
-    /// Δ, or what becomes Δ by adding <see cref="DeltaBias"/> and <see cref="Softplus"/>; the shape of x.
-    /// </summary>
+    /// <summary>Δ before <see cref="DeltaBias"/> and <see cref="Softplus"/> are applied, in the shape of x.</summary>
     public required DeviceArray Delta { get; init; }
 
     /// <summary>
-    /// A itself, not its logarithm: [states, channels]; complex: [2, states, channels], real parts first.
+    /// A itself, not its logarithm: [states, channels], or [2, states, channels] if complex, real parts first.
     /// </summary>
     public required DeviceArray A { get; init; }
 
     /// <summary>
-    /// B of every token: [batch, length, groups·states]; complex: [batch, length, groups·states·2], each real part
-    /// followed by its imaginary part. Or the shape of A where <see cref="HasConstantB"/>.
+    /// B of every token: [batch, length, groups·states], or [batch, length, groups·states·2] if complex, each real part
+    /// followed by its imaginary part. With <see cref="HasConstantB"/>, in the shape of A.
     /// </summary>
     public required DeviceArray B { get; init; }
 
-    /// <summary>C, in the layouts of B; it need not be of the same kind.</summary>
+    /// <summary>C, in the layout of B, or in the shape of A with <see cref="HasConstantC"/>.</summary>
     public required DeviceArray C { get; init; }
 
     /// <summary>D, shape [channels]; optional.</summary>
@@ -40,12 +37,12 @@ public readonly record struct ScanInputs
     /// <summary>The gate z, in the shape of x; optional.</summary>
     public DeviceArray Z { get; init; }
 
-    /// <summary>What is added to Δ before softplus, shape [channels]; optional.</summary>
+    /// <summary>The bias of Δ, added before softplus, shape [channels]; optional.</summary>
     public DeviceArray DeltaBias { get; init; }
 
     /// <summary>
-    /// h before the first token: [sequences, states, channels]; complex: [sequences, 2, states, channels]. Zeros where
-    /// absent. The sequences are the rows of the batch, or its segments.
+    /// h before the first token: [sequences, states, channels], or [sequences, 2, states, channels] if complex; zeros
+    /// if absent. The sequences are the rows of the batch, or its segments.
     /// </summary>
     public DeviceArray InitialState { get; init; }
 
@@ -58,7 +55,7 @@ public readonly record struct ScanInputs
     /// <summary>Whether Δ passes through <c>log(1 + e^Δ)</c>.</summary>
     public bool Softplus { get; init; }
 
-    /// <summary>Puts other arrays in place of the operands.</summary>
+    /// <summary>Replaces the operands by other arrays.</summary>
     internal ScanInputs Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap => this with
         {
@@ -73,11 +70,11 @@ public readonly record struct ScanInputs
             InitialState = map.Operand(InitialState),
         };
 
-    /// <summary>These inputs as sequences of one token, which start from a state.</summary>
+    /// <summary>These inputs as sequences of one token, with an initial state.</summary>
     internal ScanInputs AsToken(DeviceArray state) =>
         MapTokens(static array => array.AsToken()) with { InitialState = state };
 
-    /// <summary>Puts others in place of the arrays that have rows of tokens and are not absent.</summary>
+    /// <summary>Replaces the arrays that have a token axis and are not absent.</summary>
     internal ScanInputs MapTokens(Func<DeviceArray, DeviceArray> map)
     {
         return this with

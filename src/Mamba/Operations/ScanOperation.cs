@@ -11,14 +11,12 @@ internal readonly record struct ScanOperation : IOperation<ScanOperation>
 
     public Segments? Segments { get; init; }
 
-    /// <summary>
-    /// The rows of the initial and final states; null if there is one for each sequence, in their order.
-    /// </summary>
+    /// <summary>The row of the initial and final states for each sequence; null if sequence i has row i.</summary>
     public StateSlots? Slots { get; init; }
 
     /// <summary>
-    /// The orders in which time visits the tokens, all permutations, whose outputs are added up; null: one, as the
-    /// tokens stand.
+    /// The orders in which tokens are visited, all permutations; the outputs are summed. Null for one scan in the order
+    /// of x.
     /// </summary>
     public ScanOrder[]? Orders { get; init; }
 

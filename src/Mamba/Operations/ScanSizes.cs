@@ -39,8 +39,8 @@ internal readonly struct ScanSizes
     public Sequences Sequences { get; }
 
     /// <summary>
-    /// Number of orders in which the tokens are scanned. Each has channels and groups of its own, direction by
-    /// direction; x, z and y have those of one.
+    /// Number of orders in which the tokens are scanned. Every order has its own channels and groups, concatenated; x,
+    /// z and y have the channels of one order.
     /// </summary>
     public int Directions { get; }
 
@@ -57,10 +57,10 @@ internal readonly struct ScanSizes
 
     public bool IsComplex { get; }
 
-    /// <summary>Numbers of a state: two where it is complex.</summary>
+    /// <summary>Numbers per state: 2 if complex, otherwise 1.</summary>
     public int Parts => IsComplex ? 2 : 1;
 
-    /// <summary>Rows of channels of a sequence's state.</summary>
+    /// <summary>Number of rows of channels in a sequence's state.</summary>
     public int StateRows => Parts * States;
 
     /// <summary>Shape of the states of all sequences.</summary>
@@ -72,7 +72,8 @@ internal readonly struct ScanSizes
         [(Sequences.Tokens / chunkLength) + Sequences.Count, StateRows, Channels];
 
     /// <summary>
-    /// Where a sequence's first chunk stands among the checkpoints: behind room for its predecessors, each rounded up.
+    /// Index of a sequence's first chunk among the checkpoints. The space before it holds all earlier sequences, each
+    /// rounded up to whole chunks.
     /// </summary>
     public nint FirstCheckpoint(int sequence, int chunkLength) =>
         (Sequences.Start(sequence) / chunkLength) + sequence;

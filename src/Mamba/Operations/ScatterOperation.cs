@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary><c>y[indices[i]] += x[i]</c>, row by row, from zeros; rows whose index is -1 are left out.</summary>
+/// <summary><c>y[indices[i]] += x[i]</c> for rows, starting from zeros; rows with index -1 are dropped.</summary>
 internal readonly record struct ScatterOperation : IOperation<ScatterOperation>
 {
     public required DeviceArray X { get; init; }

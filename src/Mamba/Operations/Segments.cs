@@ -1,8 +1,8 @@
 namespace Mamba.Operations;
 
 /// <summary>
-/// Where the packed sequences of a batch begin and end. The tokens of all rows are counted through, row after row; a
-/// segment never sees its neighbour, and every segment has a state of its own.
+/// The boundaries of the packed sequences of a batch. Tokens are numbered across all rows, row after row. A segment
+/// does not see its neighbours and has its own state.
 /// </summary>
 public sealed class Segments
 {
@@ -16,10 +16,10 @@ public sealed class Segments
     /// <summary>Number of tokens of all segments.</summary>
     public int Tokens => _offsets[^1];
 
-    /// <summary>Where each segment begins, and the end of the last: the cumulative lengths, from 0.</summary>
+    /// <summary>The start of each segment and the end of the last: the cumulative lengths, from 0.</summary>
     public ReadOnlySpan<int> Offsets => _offsets;
 
-    /// <summary>Makes segments of these lengths.</summary>
+    /// <summary>Creates segments from their lengths.</summary>
     /// <param name="lengths">Length of each segment, in order; 0 is allowed.</param>
     /// <returns>The segments.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A length is negative.</exception>
@@ -36,10 +36,10 @@ public sealed class Segments
         return new(offsets);
     }
 
-    /// <summary>Makes segments from cumulative lengths, as variable-length kernels write them.</summary>
-    /// <param name="offsets">Starts with 0, never falls, ends with the number of tokens.</param>
+    /// <summary>Creates segments from cumulative lengths, the <c>cu_seqlens</c> of variable-length kernels.</summary>
+    /// <param name="offsets">Cumulative lengths: start with 0, never decrease, end with the number of tokens.</param>
     /// <returns>The segments.</returns>
-    /// <exception cref="ArgumentException">The numbers do not start with 0, or fall.</exception>
+    /// <exception cref="ArgumentException">The numbers do not start with 0, or decrease.</exception>
     public static Segments FromCumulative(ReadOnlySpan<int> offsets)
     {
         if (offsets.Length == 0 || offsets[0] != 0)

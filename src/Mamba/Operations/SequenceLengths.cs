@@ -1,9 +1,9 @@
 namespace Mamba.Operations;
 
-/// <summary>Checks of a length for each row of a pool of sequences.</summary>
+/// <summary>Checks the lengths of the rows of a pool of sequences.</summary>
 internal static class SequenceLengths
 {
-    /// <summary>Throws unless there is a length for each row, from 0 to what the rows have room for.</summary>
+    /// <summary>Throws unless there is a length for each row, from 0 to the capacity of a row.</summary>
     public static void Require(ReadOnlySpan<int> lengths, int rows, int most, string name)
     {
         if (lengths.Length != rows)

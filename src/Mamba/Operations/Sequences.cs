@@ -10,8 +10,8 @@ internal readonly struct Sequences
     /// <summary>The sequences of an array [batch, length, channels].</summary>
     /// <param name="shape">The shape of the array.</param>
     /// <param name="segments">Packed sequences; null if the rows of the batch are the sequences.</param>
-    /// <param name="slots">Which states the sequences have; null if there is one for each, in their order.</param>
-    /// <param name="states">The states that the slots are rows of.</param>
+    /// <param name="slots">The row of the state for each sequence; null if sequence i has row i.</param>
+    /// <param name="states">The pool of states that slots refer to.</param>
     public Sequences(Shape shape, Segments? segments, StateSlots? slots = null, DeviceArray states = default)
         : this(shape, segments, slots, slots is null ? 0 : states.Shape[0])
     {
@@ -20,11 +20,11 @@ internal readonly struct Sequences
     /// <summary>The sequences of an array [batch, length, channels].</summary>
     /// <param name="shape">The shape of the array.</param>
     /// <param name="segments">Packed sequences; null if the rows of the batch are the sequences.</param>
-    /// <param name="slots">Which states the sequences have; null if there is one for each, in their order.</param>
-    /// <param name="pool">How many states the slots are rows of.</param>
+    /// <param name="slots">The row of the state for each sequence; null if sequence i has row i.</param>
+    /// <param name="pool">Number of states in the pool that slots refer to.</param>
     /// <exception cref="ArgumentException">
-    /// The shape has no batch and length, the segments hold another number of tokens, one crosses a row's end, or a
-    /// sequence has no state.
+    /// The shape does not have three axes, the number of tokens of the segments differs, a segment crosses the end of a
+    /// row, or a sequence has no state.
     /// </exception>
     public Sequences(Shape shape, Segments? segments, StateSlots? slots, int pool)
     {
@@ -59,19 +59,19 @@ internal readonly struct Sequences
         }
     }
 
-    /// <summary>Packed sequences; null where the rows of the batch are the sequences.</summary>
+    /// <summary>Packed sequences; null if the rows of the batch are the sequences.</summary>
     public Segments? Segments { get; }
 
     /// <summary>Number of sequences; each has a state of its own.</summary>
     public int Count { get; }
 
-    /// <summary>Which states the sequences have; null if there is one for each, in their order.</summary>
+    /// <summary>The row of the state for each sequence; null if sequence i has row i.</summary>
     public StateSlots? Slots { get; }
 
-    /// <summary>Number of states, of which the sequences have some or all.</summary>
+    /// <summary>Number of states in the pool; the number of sequences if there are no slots.</summary>
     public int StateCount { get; }
 
-    /// <summary>Length of every sequence; -1 if the segments tell.</summary>
+    /// <summary>Length of every sequence; -1 if there are segments.</summary>
     public int CommonLength => Segments is null ? _length : -1;
 
     /// <summary>The row of a sequence's state.</summary>
@@ -95,7 +95,7 @@ internal readonly struct Sequences
         }
     }
 
-    /// <summary>Index of a sequence's first token, counted through the whole batch.</summary>
+    /// <summary>Index of a sequence's first token, in the whole batch.</summary>
     public int Start(int sequence) => Segments is null ? sequence * _length : Segments.Offsets[sequence];
 
     public int Length(int sequence) =>

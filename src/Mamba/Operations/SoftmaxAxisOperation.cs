@@ -28,7 +28,7 @@ internal readonly record struct SoftmaxAxisOperation : IOperation<SoftmaxAxisOpe
             return;
         }
 
-        // Less the maximum: e^x as written overflows at x = 89.
+        // The maximum is subtracted, because e^x overflows at x = 89.
         using DeviceScope scope = device.Scope();
         DeviceArray kept = device.AllocateOutput(KeptShape);
         device.AxisExtremum(X, View, largest: true, kept, places: default);

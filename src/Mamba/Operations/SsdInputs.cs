@@ -2,18 +2,18 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary>What a state-space dual is computed from (Mamba-2).</summary>
+/// <summary>The inputs of the state-space dual (SSD) of Mamba-2.</summary>
 /// <remarks>
-/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·x_t ⊗ B_t</c>, <c>y_t = h_t·C_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> where there
-/// is a gate; h is a matrix of head width by states for every head, and A one number: Dao and Gu,
+/// <c>h_t = exp(Δ_t·A)·h_{t-1} + Δ_t·x_t ⊗ B_t</c>, <c>y_t = h_t·C_t + D·x_t</c>, then <c>y_t·silu(z_t)</c> if there is
+/// a gate. For every head, h is a matrix [headDim, states] and A is one number. Dao and Gu,
 /// <see href="https://arxiv.org/abs/2405.21060"/>, section 6, with the discretisation of the released models
-/// (exponential-Euler). Head k of H uses group <c>k / (H / G)</c> of B and C.
-/// Δ is <c>clamp(softplus(delta + bias), DeltaMin, DeltaMax)</c>; no gradient passes outside the limits.
+/// (exponential Euler). Head k of H uses group <c>k / (H / G)</c> of B and C.
+/// Δ is <c>clamp(softplus(delta + bias), DeltaMin, DeltaMax)</c>; outside the limits its gradient is 0.
 /// <para>
-/// In place of Δ and A, <see cref="LogDecay"/> and <see cref="InputScale"/> give every token's decay and weight by
-/// themselves: <c>h_t = exp(LogDecay_t)·h_{t-1} + InputScale_t·x_t ⊗ B_t</c>. With <see cref="DiagonalScale"/>, a token
-/// sees its own input with another weight than later tokens do:
-/// <c>y_t = exp(LogDecay_t)·h_{t-1}·C_t + DiagonalScale_t·(B_t·C_t)·x_t + D·x_t</c>. Both together are the
+/// <see cref="LogDecay"/> and <see cref="InputScale"/> replace Δ and A by a decay and a weight for every token:
+/// <c>h_t = exp(LogDecay_t)·h_{t-1} + InputScale_t·x_t ⊗ B_t</c>. With <see cref="DiagonalScale"/>, the weight of a
+/// token's input in its own output differs from its weight for later tokens:
+/// <c>y_t = exp(LogDecay_t)·h_{t-1}·C_t + DiagonalScale_t·(B_t·C_t)·x_t + D·x_t</c>. Both together express the
 /// exponential-trapezoidal rule of Mamba-3 as one scan (<see href="https://arxiv.org/abs/2603.15569"/>).
 /// </para>
 /// </remarks>
@@ -33,7 +33,7 @@ namespace Mamba.Operations;
 /// </example>
 public readonly record struct SsdInputs
 {
-    /// <summary>Inputs without limits on Δ.</summary>
+    /// <summary>Creates inputs without limits on Δ.</summary>
     public SsdInputs()
     {
     }
@@ -41,21 +41,25 @@ public readonly record struct SsdInputs
     /// <summary>x, shape [batch, length, heads·headDim].</summary>
     public required DeviceArray X { get; init; }
 
-    /// <summary>What becomes Δ, shape [batch, length, heads]; absent if <see cref="LogDecay"/> is given.</summary>
+    /// <summary>
+    /// Δ before bias, softplus and limits are applied, shape [batch, length, heads]; absent if <see cref="LogDecay"/>
+    /// is given.
+    /// </summary>
     public DeviceArray Delta { get; init; }
 
     /// <summary>
     /// A itself, not its logarithm: negative, shape [heads]; absent if <see cref="LogDecay"/> is given.
     /// </summary>
     /// <remarks>
-    /// Δ·A above 0 counts as 0, for A and for its gradient: no state grows, as it may in a selective scan. -∞ leaves
-    /// nothing of the state; where Δ is 0, its product with -∞ is NaN, and so is the output from that token on.
+    /// A value of Δ·A above 0 counts as 0, in the output and in the gradient of A, so no state grows (in a selective
+    /// scan it may). A of -∞ clears the state. With Δ = 0 the product with -∞ is NaN, and so is the output from that
+    /// token on.
     /// </remarks>
     public DeviceArray A { get; init; }
 
     /// <summary>
-    /// The logarithm of every token's decay, at most 0, shape [batch, length, heads]: in place of Δ·A, together with
-    /// <see cref="InputScale"/>. What is above 0 counts as 0 and gets no gradient.
+    /// The logarithm of every token's decay, at most 0, shape [batch, length, heads]. Replaces Δ·A, together with
+    /// <see cref="InputScale"/>. A value above 0 counts as 0 and gets no gradient.
     /// </summary>
     public DeviceArray LogDecay { get; init; }
 
@@ -63,8 +67,8 @@ public readonly record struct SsdInputs
     public DeviceArray InputScale { get; init; }
 
     /// <summary>
-    /// The weight of a token's input in its own output, shape [batch, length, heads]; absent: the weight that it has
-    /// for later tokens, which is Δ or <see cref="InputScale"/>.
+    /// The weight of a token's input in its own output, shape [batch, length, heads]. If absent, it is the weight in
+    /// the state: Δ or <see cref="InputScale"/>.
     /// </summary>
     public DeviceArray DiagonalScale { get; init; }
 
@@ -80,12 +84,12 @@ public readonly record struct SsdInputs
     /// <summary>The gate z, in the shape of x; optional.</summary>
     public DeviceArray Z { get; init; }
 
-    /// <summary>What is added to delta before softplus, shape [heads]; optional.</summary>
+    /// <summary>The bias of delta, added before softplus, shape [heads]; optional.</summary>
     public DeviceArray DeltaBias { get; init; }
 
     /// <summary>
-    /// h before the first token, shape [sequences, heads, headDim, states]; zeros where absent. The sequences are the
-    /// rows of the batch, or its segments.
+    /// h before the first token, shape [sequences, heads, headDim, states]; zeros if absent. The sequences are the rows
+    /// of the batch, or its segments.
     /// </summary>
     public DeviceArray InitialState { get; init; }
 
@@ -98,15 +102,13 @@ public readonly record struct SsdInputs
     /// <summary>The greatest Δ.</summary>
     public float DeltaMax { get; init; } = float.PositiveInfinity;
 
-    /// <summary>Number of groups of heads, each of which shares B and C.</summary>
+    /// <summary>Number of groups of heads; the heads of a group share B and C.</summary>
     public int Groups { get; init; } = 1;
 
-    /// <summary>
-    /// Tokens that are computed with at once; 0 leaves the choice to the device. It changes nothing but the rounding.
-    /// </summary>
+    /// <summary>Tokens per chunk; 0 lets the device choose. It affects only the rounding.</summary>
     public int ChunkLength { get; init; }
 
-    /// <summary>Puts other arrays in place of the operands.</summary>
+    /// <summary>Replaces the operands by other arrays.</summary>
     internal SsdInputs Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap => this with
         {
@@ -124,11 +126,11 @@ public readonly record struct SsdInputs
             InitialState = map.Operand(InitialState),
         };
 
-    /// <summary>These inputs as sequences of one token, which start from a state.</summary>
+    /// <summary>These inputs as sequences of one token, with an initial state.</summary>
     internal SsdInputs AsToken(DeviceArray state) =>
         MapTokens(static array => array.AsToken()) with { InitialState = state, ChunkLength = 0 };
 
-    /// <summary>Puts others in place of the arrays that have rows of tokens and are not absent.</summary>
+    /// <summary>Replaces the arrays that have a token axis and are not absent.</summary>
     internal SsdInputs MapTokens(Func<DeviceArray, DeviceArray> map)
     {
         return this with
@@ -147,7 +149,8 @@ public readonly record struct SsdInputs
     }
 
     /// <summary>
-    /// The weight of a token's input: what becomes Δ, or <see cref="InputScale"/>, of which nothing is made.
+    /// The weight of a token's input: <see cref="Delta"/> before it becomes Δ, or <see cref="InputScale"/>, which is
+    /// used as it is.
     /// </summary>
     internal DeviceArray Weight => InputScale.Exists ? InputScale : Delta;
 

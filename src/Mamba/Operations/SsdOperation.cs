@@ -10,9 +10,7 @@ internal readonly record struct SsdOperation : IOperation<SsdOperation>
 
     public Segments? Segments { get; init; }
 
-    /// <summary>
-    /// The rows of the initial and final states; null if there is one for each sequence, in their order.
-    /// </summary>
+    /// <summary>The row of the initial and final states for each sequence; null if sequence i has row i.</summary>
     public StateSlots? Slots { get; init; }
 
     /// <summary>y, in the shape of x.</summary>
@@ -22,7 +20,7 @@ internal readonly record struct SsdOperation : IOperation<SsdOperation>
     public DeviceArray FinalState { get; init; }
 
     /// <summary>
-    /// The states that the backward pass starts from, in a shape of the device's; absent if none follows.
+    /// The states that the backward pass starts from; the device determines the shape. Absent if none follows.
     /// </summary>
     public DeviceArray Checkpoints { get; init; }
 

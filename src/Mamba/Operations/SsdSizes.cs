@@ -77,7 +77,7 @@ internal readonly struct SsdSizes
 
     public int States { get; }
 
-    /// <summary>Whether D has a number for every channel, not one for every head.</summary>
+    /// <summary>Whether D has one number per channel; otherwise one per head.</summary>
     public bool HasChannelD { get; }
 
     /// <summary>Shape of the states of all sequences.</summary>

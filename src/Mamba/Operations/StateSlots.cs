@@ -3,8 +3,8 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>
-/// The rows of a pool of states that a step works on, one for each sequence of its batch. Conversations may begin and
-/// end between steps, and no state is copied.
+/// The rows of a pool of states that a step reads and writes, one for each sequence of its batch. Conversations may
+/// begin and end between steps, and the other states stay in place.
 /// </summary>
 /// <example>
 /// <code>
@@ -13,7 +13,7 @@ namespace Mamba.Operations;
 /// pool.CopySlot(7, one, 0);                                  // a conversation begins
 /// model.Step([first, second], pool, output, StateSlots.Of(7, 42)); // two of them take a step
 /// </code>
-/// So it is for operations:
+/// The same for operations:
 /// <code>
 /// DeviceArray pool = device.Zeros([100, states, channels]);                   // room for 100 conversations
 /// DeviceArray y = Functions.SelectiveScanStep(inputs, pool, StateSlots.Of(7, 42)); // two of them take a step
@@ -21,7 +21,7 @@ namespace Mamba.Operations;
 /// </example>
 public sealed class StateSlots
 {
-    private readonly int[] _rows; // those of a recorded step change from replay to replay
+    private readonly int[] _rows; // those of a recorded step are set before each replay
 
     private StateSlots(int[] rows) => _rows = rows;
 
@@ -31,14 +31,16 @@ public sealed class StateSlots
     /// <summary>The row of each sequence.</summary>
     public ReadOnlySpan<int> Rows => _rows;
 
-    /// <summary>The rows in a device's memory, where a recorded step finds those of its replay; else null.</summary>
+    /// <summary>
+    /// The rows in device memory, from which the replay of a recorded step reads them; otherwise null.
+    /// </summary>
     internal IndexArray? OnDevice { get; private set; }
 
-    /// <summary>Takes rows of a pool.</summary>
-    /// <param name="rows">The row of each sequence, from 0; each once.</param>
+    /// <summary>Selects rows of a pool.</summary>
+    /// <param name="rows">The row of each sequence, from 0; no row twice.</param>
     /// <returns>The slots.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A row is negative.</exception>
-    /// <exception cref="ArgumentException">A row comes twice: two sequences would overwrite one state.</exception>
+    /// <exception cref="ArgumentException">A row is repeated: two sequences would overwrite one state.</exception>
     public static StateSlots Of(params ReadOnlySpan<int> rows)
     {
         HashSet<int> seen = new(rows.Length);
@@ -54,7 +56,7 @@ public sealed class StateSlots
         return new(rows.ToArray());
     }
 
-    /// <summary>Slots of a recorded step, which are set before each replay.</summary>
+    /// <summary>The slots of a recorded step, which are set before each replay.</summary>
     internal static StateSlots OfRecording(int count) => new(new int[count]);
 
     /// <summary>Sets the slots of a recorded step.</summary>
@@ -64,7 +66,7 @@ public sealed class StateSlots
         OnDevice = onDevice;
     }
 
-    /// <summary>Throws unless there is one row per sequence, and the pool has them.</summary>
+    /// <summary>Throws unless there is one row per sequence, and all lie within the pool.</summary>
     internal void RequireFit(int sequences, int pool)
     {
         if (Count != sequences)

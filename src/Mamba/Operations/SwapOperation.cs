@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary><c>y[o, j, i, k] = x[o, i, j, k]</c>: two neighbouring blocks of axes change places.</summary>
+/// <summary><c>y[o, j, i, k] = x[o, i, j, k]</c>: swaps two neighbouring blocks of axes.</summary>
 internal readonly record struct SwapOperation : IOperation<SwapOperation>
 {
     /// <summary>x, contiguous.</summary>

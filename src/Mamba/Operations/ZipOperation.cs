@@ -19,7 +19,9 @@ internal readonly record struct ZipOperation<TOp> : IOperation<ZipOperation<TOp>
     public ZipOperation<TOp> Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap => this with { A = map.Operand(A), B = map.Operand(B), Y = map.Output(Y) };
 
-    /// <remarks>The residual stream is float32 and stays so when the output of a narrower layer is added.</remarks>
+    /// <remarks>
+    /// y is float32 if a is float32: the residual stream stays float32 when the output of a narrower layer is added.
+    /// </remarks>
     public ZipOperation<TOp> Prepare(Device device, bool keep) => this with
     {
         Y = device.AllocateOutput(A.Shape, A.Precision == Precision.Float32 ? Precision.Float32 : B.Precision),
