@@ -236,7 +236,7 @@ public static partial class Functions
 
     /// <summary>The pixels of all windows, [batch, windows·pixels of a window, channels].</summary>
     /// <param name="x">The images.</param>
-    /// <param name="windows">Where the windows are.</param>
+    /// <param name="windows">The windows.</param>
     /// <param name="repeat">
     /// Whether pixels beyond the edge repeat a pixel of the window; otherwise they are zeros.
     /// </param>

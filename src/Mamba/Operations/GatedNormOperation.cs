@@ -24,7 +24,7 @@ internal readonly record struct GatedNormOperation : IOperation<GatedNormOperati
     /// <summary>ε, inside the root.</summary>
     public required float Epsilon { get; init; }
 
-    /// <summary>Channels that are normalised together; divides their number.</summary>
+    /// <summary>Number of channels that are normalised together, a divisor of all channels.</summary>
     public required int GroupSize { get; init; }
 
     public bool NormBeforeGate { get; init; }

@@ -52,7 +52,7 @@ public readonly record struct ScanInputs
     /// <summary>Whether C is the same for all tokens.</summary>
     public bool HasConstantC { get; init; }
 
-    /// <summary>Whether Δ passes through <c>log(1 + e^Δ)</c>.</summary>
+    /// <summary>Whether softplus, <c>log(1 + e^Δ)</c>, is applied to Δ.</summary>
     public bool Softplus { get; init; }
 
     /// <summary>Replaces the operands by other arrays.</summary>

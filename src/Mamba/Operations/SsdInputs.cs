@@ -93,13 +93,13 @@ public readonly record struct SsdInputs
     /// </summary>
     public DeviceArray InitialState { get; init; }
 
-    /// <summary>Whether delta passes through <c>log(1 + e^delta)</c>.</summary>
+    /// <summary>Whether softplus, <c>log(1 + e^delta)</c>, is applied to delta.</summary>
     public bool Softplus { get; init; }
 
-    /// <summary>The least Δ.</summary>
+    /// <summary>Lower limit of Δ.</summary>
     public float DeltaMin { get; init; }
 
-    /// <summary>The greatest Δ.</summary>
+    /// <summary>Upper limit of Δ.</summary>
     public float DeltaMax { get; init; } = float.PositiveInfinity;
 
     /// <summary>Number of groups of heads; the heads of a group share B and C.</summary>
