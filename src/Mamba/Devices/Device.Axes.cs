@@ -4,10 +4,8 @@ using Mamba.Simd;
 
 namespace Mamba.Devices;
 
-/// <content>
-/// Operations along one axis of contiguous arrays: an array is [outer, count, inner], and one without the axis
-/// [outer, inner].
-/// </content>
+/// Operations along one axis of contiguous arrays. An array is viewed as [outer, count, inner], and as [outer, inner]
+/// without the axis.
 public abstract partial class Device
 {
     /// <summary>Computes <c>y[o, i, j] = f(a[o, i, j], b[o, j])</c>; y may be a.</summary>
@@ -22,7 +20,8 @@ public abstract partial class Device
         where TOp : struct, IZip;
 
     /// <summary>
-    /// Computes <c>y[o, j] = scale·Σ_i x[o, i, j]</c>, or adds it to y, in an order that depends on the view alone.
+    /// Computes <c>y[o, j] = scale·Σ_i x[o, i, j]</c>, or adds it to y. The order of summation depends only on the
+    /// view.
     /// </summary>
     internal abstract void SumAxis(DeviceArray x, in AxisView view, double scale, DeviceArray y, bool accumulate);
 
@@ -30,17 +29,19 @@ public abstract partial class Device
     internal abstract void RepeatAxis(DeviceArray x, in AxisView view, double scale, DeviceArray y, bool accumulate);
 
     /// <summary>
-    /// Computes <c>y[o, j]</c>, the largest or smallest of <c>x[o, i, j]</c> over i; NaN if one is. Count is not 0.
+    /// Computes the maximum or minimum of <c>x[o, i, j]</c> over i; NaN if any is NaN. Count must not be 0.
     /// </summary>
     /// <param name="x">x, [outer, count, inner].</param>
     /// <param name="view">The axis.</param>
-    /// <param name="largest">Whether the largest is wanted.</param>
+    /// <param name="largest">Whether to compute the maximum instead of the minimum.</param>
     /// <param name="y">y, [outer, inner].</param>
-    /// <param name="places">The first i of each extremum, written as int32; optional.</param>
+    /// <param name="places">Index i of each extremum (the first one), written as int32; optional.</param>
     internal abstract void AxisExtremum(
         DeviceArray x, in AxisView view, bool largest, DeviceArray y, DeviceArray places);
 
-    /// <summary>Copies out integers that an operation has written in place of floats, such as places.</summary>
+    /// <summary>
+    /// Copies integers that an operation stored in a float array to the host, such as indices of extrema.
+    /// </summary>
     internal virtual void DownloadIntegers(DeviceArray source, Span<int> target) =>
         Download(source, MemoryMarshal.Cast<int, float>(target));
 
@@ -62,7 +63,7 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Throws if an axis has no elements of which one could be the largest.</summary>
+    /// <summary>Throws if the axis is empty, so that no maximum exists.</summary>
     private protected static void RequireElements(in AxisView view, DeviceArray x)
     {
         if (view.Count == 0)
@@ -71,7 +72,7 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Throws unless both arrays have the elements of a view.</summary>
+    /// <summary>Throws unless both arrays have as many elements as a view.</summary>
     private protected static void RequireSwap(in SwapView view, DeviceArray x, DeviceArray y)
     {
         if (x.Shape.Count != view.Length || y.Shape.Count != view.Length)

@@ -3,14 +3,14 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
-/// <content>Work that waits until no thread uses what it frees.</content>
+/// Actions deferred until no thread uses the memory that they free.
 public abstract partial class Device
 {
     private readonly ConcurrentQueue<Action> _deferred = new();
 
     /// <summary>
-    /// Does something at once, or when every other thread that has a scope open now has ended its outermost one.
-    /// Threads that enter later are not waited for, so threads that always overlap delay it, and no more.
+    /// Runs an action now, or after every other thread with an open scope has ended its outermost one. Threads that
+    /// open a scope later are not waited for, so overlapping threads cannot starve it.
     /// </summary>
     internal void WhenUnused(Action action)
     {
@@ -25,10 +25,12 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Does something after the next outermost scope of any thread; takes no lock, for finalizers.</summary>
+    /// <summary>
+    /// Queues an action until the next outermost scope of any thread ends. Takes no lock, so finalizers may call it.
+    /// </summary>
     internal void Defer(Action action) => _deferred.Enqueue(action);
 
-    /// <summary>Runs work, or leaves it with a context that may use what it frees. The gate is held.</summary>
+    /// <summary>Runs work, or queues it with a context that may use the memory. Requires the gate.</summary>
     private void RunOrPassOn(DeferredFree work)
     {
         if (FindUser(work.Stamp, work.Exempt) is { } user)
@@ -41,7 +43,7 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>A context that was entered before a stamp, and is still open; null if there is none.</summary>
+    /// <summary>A context that was entered before a stamp and is still open; null if none.</summary>
     private DeviceContext? FindUser(long stamp, DeviceContext? exempt)
     {
         ReclaimDead();

@@ -5,7 +5,7 @@ namespace Mamba.Devices;
 
 public abstract partial class Device
 {
-    /// <summary>Sets every element.</summary>
+    /// <summary>Sets every element to a value.</summary>
     internal abstract void Fill(DeviceArray y, float value);
 
     /// <summary>Computes <c>y = x</c>, of equal shapes.</summary>
@@ -14,7 +14,7 @@ public abstract partial class Device
     /// <summary>Computes <c>y += scale·x</c>, of equal shapes.</summary>
     internal abstract void AddScaled(DeviceArray x, float scale, DeviceArray y);
 
-    /// <summary>Computes <c>gradient += term</c>, if the gradient is wanted.</summary>
+    /// <summary>Computes <c>gradient += term</c> if the gradient exists.</summary>
     internal void AddIfWanted(DeviceArray term, DeviceArray gradient)
     {
         if (gradient.Exists)
@@ -39,7 +39,7 @@ public abstract partial class Device
     internal abstract void ZipBackward<TOp>(DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
         where TOp : struct, IZip;
 
-    /// <summary>Computes <c>y[j] += Σ_i x[i, j]</c> over all rows, in their order.</summary>
+    /// <summary>Computes <c>y[j] += Σ_i x[i, j]</c>, in row order.</summary>
     internal abstract void AddColumnSums(DeviceArray x, DeviceArray y);
 
     /// <summary>Throws unless two arrays have the same shape.</summary>

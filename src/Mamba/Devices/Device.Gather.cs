@@ -5,14 +5,14 @@ namespace Mamba.Devices;
 public abstract partial class Device
 {
     /// <summary>
-    /// Computes <c>y[b, i] = x[b, indices[i]]</c>, row by row; zeros where an index is -1. The rows of x and those of y
-    /// fall into <paramref name="batch"/> equal parts, and every part is read in the same order. Where asked, y is
-    /// added to, float32 as gradients are.
+    /// Computes <c>y[b, i] = x[b, indices[i]]</c> for each row; an index of -1 gives zeros. The rows of x and y split
+    /// into <paramref name="batch"/> equal parts, all gathered by the same indices. It can add to y, which is then
+    /// float32, like gradients.
     /// </summary>
     internal abstract void GatherRows(
         DeviceArray x, IndexArray indices, int batch, DeviceArray y, bool accumulate = false);
 
-    /// <summary>Computes <c>gx[b, indices[i]] += gy[b, i]</c>, for i in its order.</summary>
+    /// <summary>Computes <c>gx[b, indices[i]] += gy[b, i]</c>, in the order of i.</summary>
     internal abstract void GatherRowsBackward(IndexArray indices, int batch, DeviceArray gy, DeviceArray gx);
 
     /// <summary>Throws unless rows of <paramref name="from"/> can be gathered into <paramref name="to"/>.</summary>
@@ -35,7 +35,7 @@ public abstract partial class Device
         RequireIndices(indices, rows);
     }
 
-    /// <summary>Throws unless every index is that of a row, or -1 for none.</summary>
+    /// <summary>Throws unless every index is a row or -1.</summary>
     internal static void RequireIndices(IndexArray indices, nint rows)
     {
         if (indices.Minimum < -1 || indices.Maximum >= rows)

@@ -5,20 +5,19 @@ namespace Mamba.Devices;
 public abstract partial class Device
 {
     /// <summary>
-    /// Computes <c>C = op(A)·op(B)</c>, or adds it to C; op transposes where it is asked to. Leading axes count as
-    /// rows.
+    /// Computes <c>C = op(A)·op(B)</c>, or adds it to C; op is an optional transpose. Leading axes count as rows.
     /// </summary>
-    /// <param name="a">A, [M, K]; [K, M] where it is transposed.</param>
+    /// <param name="a">A, [M, K]; [K, M] if transposed.</param>
     /// <param name="transposeA">Whether A is transposed.</param>
-    /// <param name="b">B, [K, N]; [N, K] where it is transposed.</param>
+    /// <param name="b">B, [K, N]; [N, K] if transposed.</param>
     /// <param name="transposeB">Whether B is transposed.</param>
-    /// <param name="c">C, [M, N]; no part of A or B.</param>
-    /// <param name="accumulate">Whether to add to what C holds.</param>
+    /// <param name="c">C, [M, N]; must not overlap A or B.</param>
+    /// <param name="accumulate">Whether to add to C.</param>
     internal abstract void MatMul(
         DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c, bool accumulate);
 
     /// <summary>The sizes of a matrix product.</summary>
-    /// <exception cref="ArgumentException">The matrices do not fit together.</exception>
+    /// <exception cref="ArgumentException">The sizes of the matrices do not match.</exception>
     private protected static (nint M, nint N, nint K) MatMulSizes(
         DeviceArray a, bool transposeA, DeviceArray b, bool transposeB, DeviceArray c)
     {

@@ -2,7 +2,7 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
-/// <content>Memory: what lives in scopes, what is owned, and the pool that scopes give back to.</content>
+/// Memory: arrays in scopes, owned arrays, and the pool that ended scopes return memory to.
 public abstract partial class Device
 {
     private readonly HashSet<Storage> _owned = [];
@@ -10,16 +10,16 @@ public abstract partial class Device
     private long _allocations;
     private long _poolLimit = long.MaxValue;
 
-    /// <summary>Memory of all arrays that live, and of those that are kept for the next scope.</summary>
+    /// <summary>Bytes of all live arrays and of the pools.</summary>
     public long AllocatedBytes => Interlocked.Read(ref _allocatedBytes);
 
     /// <summary>
-    /// The most bytes that ended scopes may leave in the pools of all threads for the next ones; by default unlimited.
-    /// What would exceed it is freed.
+    /// The maximum number of bytes in the memory pools of all threads; unlimited by default. Memory beyond it is freed
+    /// when a scope ends.
     /// </summary>
     /// <remarks>
-    /// A limit below what one step needs makes every step allocate. If the pools keep more than a new limit they are
-    /// emptied, as by <see cref="TrimPool"/>. On a GPU, what is freed stays reserved until <see cref="TrimPool"/>.
+    /// A limit below the needs of one step makes every step allocate. If the pools exceed a new limit, they are
+    /// emptied, as by <see cref="TrimPool"/>. On a GPU, freed memory stays reserved until <see cref="TrimPool"/>.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">The limit is negative.</exception>
     public long PoolLimit
@@ -36,11 +36,11 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Counts how often memory was taken that the pool did not have.</summary>
+    /// <summary>Number of allocations that no pool could serve.</summary>
     internal long Allocations => Interlocked.Read(ref _allocations);
 
-    /// <summary>Frees the memory that ended scopes have left for the next ones.</summary>
-    /// <remarks>A pool of another thread with a scope open is emptied when its outermost scope ends.</remarks>
+    /// <summary>Frees the memory in the pools.</summary>
+    /// <remarks>If another thread has a scope open, its pool is emptied when its outermost scope ends.</remarks>
     public void TrimPool()
     {
         lock (_gate)
@@ -59,7 +59,7 @@ public abstract partial class Device
             own?.Trim();
             if (isShared && !AllowsManyThreads)
             {
-                return; // the thread inside frees what there is when it leaves
+                return; // the other thread trims its pool when it leaves
             }
 
             foreach (DeviceContext context in _idle)
@@ -72,22 +72,25 @@ public abstract partial class Device
     }
 
     /// <summary>
-    /// Allocates an array whose elements are not set: in the innermost scope, or for the caller to free.
+    /// Allocates an uninitialised array: in the innermost scope, or, without one, for the caller to free.
     /// </summary>
-    /// <param name="shape">The sizes.</param>
-    /// <param name="precision">How the elements are stored.</param>
+    /// <param name="shape">The shape.</param>
+    /// <param name="precision">The precision of the elements.</param>
     /// <returns>The array.</returns>
-    /// <exception cref="ArgumentException">Blocks do not fill the rows, or the device's rows are narrower.</exception>
-    /// <exception cref="InsufficientMemoryException">
-    /// The device's memory does not suffice. A CPU takes memory when an array is first used, so it may be thrown there.
+    /// <exception cref="ArgumentException">
+    /// The rows are not a multiple of the block size, or exceed the maximum width.
     /// </exception>
-    /// <exception cref="InvalidOperationException">Another thread uses the device, a GPU.</exception>
+    /// <exception cref="InsufficientMemoryException">
+    /// The device's memory does not suffice. A CPU commits memory at the first write to an array, so it may be thrown
+    /// there.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">Another thread is using the device, which is a GPU.</exception>
     public DeviceArray Allocate(Shape shape, Precision precision = Precision.Float32) =>
         DeviceContext.Of(this) is { } context
             ? Allocate(context, shape, precision)
             : AllocateOwned(shape, precision);
 
-    /// <summary>Frees an array that was allocated outside of any scope.</summary>
+    /// <summary>Frees an array that was allocated outside all scopes.</summary>
     /// <param name="array">The array.</param>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     /// <exception cref="InvalidOperationException">The array belongs to a scope.</exception>
@@ -98,7 +101,7 @@ public abstract partial class Device
         Release(array.Storage);
     }
 
-    /// <summary>Frees indices that were allocated outside of any scope.</summary>
+    /// <summary>Frees indices that were allocated outside all scopes.</summary>
     /// <param name="indices">The indices.</param>
     /// <exception cref="ArgumentException">The indices are on another device.</exception>
     /// <exception cref="InvalidOperationException">The indices belong to a scope.</exception>
@@ -109,7 +112,7 @@ public abstract partial class Device
         Release(indices.Storage);
     }
 
-    /// <summary>Allocates an array that no scope frees: parameters, their gradients, states.</summary>
+    /// <summary>Allocates an array that no scope frees, for parameters, their gradients and states.</summary>
     internal DeviceArray AllocateOwned(Shape shape, Precision precision = Precision.Float32)
     {
         using DeviceScope scope = Scope();
@@ -117,15 +120,15 @@ public abstract partial class Device
         return new(CreateOwned(shape.Count, precision), 0, shape, shape.Width);
     }
 
-    /// <summary>Allocates the output of a function, which a scope must free.</summary>
-    /// <exception cref="InvalidOperationException">There is no scope.</exception>
+    /// <summary>Allocates a function's output in the innermost scope.</summary>
+    /// <exception cref="InvalidOperationException">The calling thread has no scope open.</exception>
     internal DeviceArray AllocateOutput(Shape shape, Precision precision = Precision.Float32) =>
         Allocate(DeviceContext.Of(this) ?? throw NotHeld(), shape, precision);
 
-    /// <summary>Allocates the output of a layer, stored as activations are on this device.</summary>
+    /// <summary>Allocates a layer's output in the device's activation precision.</summary>
     internal DeviceArray AllocateActivation(Shape shape) => AllocateOutput(shape, ActivationPrecision);
 
-    /// <summary>Allocates a gradient, of zeros, that lives as long as what it is the gradient of.</summary>
+    /// <summary>Allocates a gradient of zeros with the same lifetime as the memory that it belongs to.</summary>
     internal Storage AllocateGradient(Storage storage)
     {
         DeviceContext context = RequireContext();
@@ -137,9 +140,7 @@ public abstract partial class Device
         return gradient;
     }
 
-    /// <summary>
-    /// Frees owned memory, if the device has not done so: after its disposal there is nothing left to free.
-    /// </summary>
+    /// <summary>Frees owned memory, unless the device has been disposed and has freed it already.</summary>
     internal void Release(DeviceArray array)
     {
         if (array.IsAlive)
@@ -148,14 +149,14 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Whether memory belongs to the scope that ends next.</summary>
+    /// <summary>Whether memory belongs to the innermost scope.</summary>
     internal bool IsInInnermostScope(Storage storage) =>
         DeviceContext.Of(this) is { } context && storage.Context == context && storage.Depth == context.Depth;
 
-    /// <summary>Frees an array of the innermost scope before that ends; nothing may refer to it.</summary>
+    /// <summary>Frees an array of the innermost scope before the scope ends. Nothing may refer to the array.</summary>
     internal void EndEarly(DeviceArray array) => RequireContext().EndEarly(array.Storage);
 
-    /// <summary>Sets all elements to zero, of which there may be more than one axis can count.</summary>
+    /// <summary>Sets all elements to zero; their number may exceed the limit of one axis.</summary>
     internal void Clear(Storage storage)
     {
         const int Width = 1 << 20;
@@ -164,12 +165,12 @@ public abstract partial class Device
         Fill(new(storage, rows * Width, [(int)rest], rest), 0f);
     }
 
-    /// <summary>Is told that the pools have given back memory, which a backend may keep, too.</summary>
+    /// <summary>Called after the pools have freed memory; a backend may then trim its own pool.</summary>
     private protected virtual void Trimmed()
     {
     }
 
-    /// <summary>Notes that memory has left all scopes, and is freed by its owner.</summary>
+    /// <summary>Moves memory out of all scopes, so that its owner frees it.</summary>
     internal void Own(Storage storage)
     {
         lock (_gate)
@@ -180,7 +181,7 @@ public abstract partial class Device
         DeviceContext.Of(this)?.NoteOwned(storage);
     }
 
-    /// <summary>Takes memory that no pool has.</summary>
+    /// <summary>Allocates memory that no pool has.</summary>
     internal Storage Create(nint length, Precision precision)
     {
         Storage storage = CreateStorage(length, precision);
@@ -189,7 +190,7 @@ public abstract partial class Device
         return storage;
     }
 
-    /// <summary>Frees memory that no scope and nobody else uses.</summary>
+    /// <summary>Frees memory that is no longer in use.</summary>
     internal void Discard(Storage storage)
     {
         Interlocked.Add(ref _allocatedBytes, -storage.Bytes);
@@ -197,7 +198,7 @@ public abstract partial class Device
         storage.Free();
     }
 
-    /// <summary>Whether a pool may keep some more bytes.</summary>
+    /// <summary>Whether the pools may take that many more bytes.</summary>
     internal bool HasRoomInPools(long bytes)
     {
         long limit = PoolLimit;
@@ -251,7 +252,7 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Frees owned memory and its gradient, now or when no other thread uses them any more.</summary>
+    /// <summary>Frees owned memory and its gradient, now or when no other thread uses them.</summary>
     internal void Release(Storage storage)
     {
         Storage? gradient = storage is { SharesGradient: false, Gradient: { } own } ? own : null;
@@ -272,7 +273,7 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Frees owned memory that is retired. The gate is held.</summary>
+    /// <summary>Frees retired owned memory. Requires the gate.</summary>
     private void FreeOwned(Storage storage, Storage? gradient)
     {
         FreeOwned(storage);
@@ -303,7 +304,7 @@ public abstract partial class Device
         return storage;
     }
 
-    /// <summary>Frees all memory, of owners and pools; no scope is open. The gate is held.</summary>
+    /// <summary>Frees all memory, owned and pooled. Requires the gate and no open scope.</summary>
     private void DiscardAll()
     {
         foreach (DeviceContext context in _idle)

@@ -3,20 +3,18 @@ using Mamba.Operations;
 
 namespace Mamba.Devices;
 
-/// <content>
-/// Operations that have a record. <c>Prepare</c> has checked the record's shapes and allocated its outputs. A backward
-/// pass takes the record and that of its gradients, and adds to those of the operands that exist.
-/// </content>
+/// Operations with a record. The record's <c>Prepare</c> has checked the shapes and allocated the outputs. A backward
+/// pass takes the record and a record of gradients, and accumulates into the gradients that exist.
 public abstract partial class Device
 {
-    /// <summary>Tokens from one state that is kept for the backward pass of a scan to the next.</summary>
+    /// <summary>Distance in tokens between the states that a scan stores for its backward pass.</summary>
     internal abstract int ScanChunkLength { get; }
 
     internal abstract void SelectiveScan(in ScanOperation scan);
 
     internal abstract void SelectiveScanBackward(in ScanOperation scan, in ScanOperation gradients);
 
-    /// <summary>Shape of what <see cref="Ssd"/> keeps for its backward pass.</summary>
+    /// <summary>Shape of the data that <see cref="Ssd"/> stores for its backward pass.</summary>
     internal abstract Shape SsdCheckpointShape(in SsdOperation ssd);
 
     internal abstract void Ssd(in SsdOperation ssd);
@@ -50,18 +48,20 @@ public abstract partial class Device
 
     internal abstract void Linear(in LinearOperation linear);
 
-    /// <summary>Adds a slice's part to the statistics of the slices before it; the first slice begins anew.</summary>
+    /// <summary>
+    /// Merges a slice into the statistics of the slices before it. The first slice resets the statistics.
+    /// </summary>
     internal abstract void LogitStatistics(in LogitSlice slice);
 
     /// <summary>
-    /// Computes the mean of <c>log Σ_j e^logits[j] - logits[target]</c> over the counted rows from the statistics of
-    /// all classes, see <see cref="LogitSlice.Statistics"/>; 0 if there is none.
+    /// Computes the mean of <c>log Σ_j e^logits[j] - logits[target]</c> over the counted rows, from the statistics of
+    /// all classes (<see cref="LogitSlice.Statistics"/>). It is 0 if no row counts.
     /// </summary>
     internal abstract void MeanLoss(
         IndexArray targets, int ignoreIndex, int counted, DeviceArray statistics, DeviceArray loss);
 
     /// <summary>
-    /// Adds <c>gLoss[0]·(softmax - one-hot target)/counted</c> to the gradient of a slice's logits, by the statistics
+    /// Adds <c>gLoss[0]·(softmax - one-hot target)/counted</c> to the gradient of a slice's logits, from the statistics
     /// of all classes.
     /// </summary>
     internal abstract void CrossEntropyBackward(

@@ -5,22 +5,22 @@ using Mamba.Orders;
 
 namespace Mamba.Devices;
 
-/// <content>Orders of tokens: the device keeps a copy of each as long as the order lives.</content>
+/// Orders of tokens. The device caches a copy of each order while it exists.
 public abstract partial class Device
 {
     private readonly ConditionalWeakTable<ScanOrder, OrderIndices> _orders = [];
 
     /// <summary>
-    /// Whether the scan and the convolution take orders that are permutations; otherwise functions gather before and
+    /// Whether the scan and the convolution accept permutation orders directly; if false, functions gather before and
     /// after them.
     /// </summary>
     internal virtual bool TakesOrders => false;
 
-    /// <summary>The rows that an order picks of an array, and those that the way back picks.</summary>
-    /// <param name="order">The order, which fits.</param>
+    /// <summary>The rows that an order gathers from an array, and the rows that its inverse gathers.</summary>
+    /// <param name="order">The order; it must fit.</param>
     /// <param name="grid">Shape of the array in grid order, [batch, tokens, channels].</param>
-    /// <param name="segments">Packed sequences, each of which is reversed.</param>
-    /// <returns>The rows: owned by the device, those of segments by the innermost scope.</returns>
+    /// <param name="segments">Packed sequences; each is reordered by itself.</param>
+    /// <returns>The rows. The device owns them, or, for segments, the innermost scope.</returns>
     internal OrderPlaces PlacesOf(ScanOrder order, Shape grid, Segments? segments)
     {
         if (segments is not null)
@@ -34,7 +34,7 @@ public abstract partial class Device
         return new(indices.Positions, indices.Inverse, order.Samples > 1 ? 1 : grid[0]);
     }
 
-    /// <summary>Copies integers into memory that no scope frees.</summary>
+    /// <summary>Copies integers to memory that no scope frees.</summary>
     internal IndexArray OwnIndices(ReadOnlySpan<int> values)
     {
         using DeviceScope scope = Scope();
@@ -43,7 +43,7 @@ public abstract partial class Device
         return new(storage, values);
     }
 
-    /// <summary>The device's copy of an order of some length.</summary>
+    /// <summary>The device's copy of an order that has a length.</summary>
     internal OrderIndices IndicesOf(ScanOrder order)
     {
         lock (_orders)
@@ -59,8 +59,8 @@ public abstract partial class Device
     }
 }
 
-/// <summary>Rows that an order picks.</summary>
+/// <summary>Rows that an order gathers.</summary>
 /// <param name="Positions">The token of each step.</param>
 /// <param name="Inverse">The step of each token; empty if a token is visited several times.</param>
-/// <param name="Parts">Parts of the rows that are picked alike; 0 if there are no rows.</param>
+/// <param name="Parts">Number of parts with the same pattern of rows; 0 if there are no rows.</param>
 internal readonly record struct OrderPlaces(IndexArray Positions, IndexArray Inverse, int Parts);

@@ -2,32 +2,31 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
-/// <content>
-/// Recordings: if launching an operation takes longer than the operation, a device may capture a sequence of them as a
-/// graph once, and launch the graph from then on.
-/// </content>
+/// Recordings. If launching operations takes longer than running them, a device may capture a sequence of operations as
+/// a graph once, and replay the graph.
 public abstract partial class Device
 {
     private readonly HashSet<Recording> _recordings = [];
     private long _voidedCount;
 
-    /// <summary>Whether this device can record.</summary>
+    /// <summary>Whether this device can capture and replay.</summary>
     internal virtual bool CanRecord => false;
 
     /// <summary>
-    /// Counts what makes earlier recordings void: memory outside of scopes, to which one may refer, was freed, or a
-    /// model that was recorded was given another part.
+    /// Number of events that invalidated all earlier recordings: memory outside scopes, which a recording may refer to,
+    /// was freed; or a part of a recorded model was replaced.
     /// </summary>
     internal long VoidedCount => Interlocked.Read(ref _voidedCount);
 
-    /// <summary>Notes that recordings made so far are void.</summary>
+    /// <summary>Invalidates all recordings made so far.</summary>
     internal void VoidRecordings() => Interlocked.Increment(ref _voidedCount);
 
     /// <summary>
     /// Captures work as a graph without running it. Precondition: the same work ran just before, so that every buffer
-    /// exists; it copies nothing to or from the host. Memory of its scopes is the recording's until that is disposed.
+    /// exists, and it copies nothing to or from the host. The recording owns the memory of the work's scopes until
+    /// disposed.
     /// </summary>
-    /// <returns>The recording; null if it failed, and nothing has happened.</returns>
+    /// <returns>The recording; null if the capture failed, without side effects.</returns>
     internal Recording? TryRecord(Action work)
     {
         DeviceContext context = RequireContext();
@@ -57,9 +56,7 @@ public abstract partial class Device
         return recording;
     }
 
-    /// <summary>
-    /// Ends a recording and takes its memory back, now or when no other thread uses it any more.
-    /// </summary>
+    /// <summary>Ends a recording and returns its memory to a pool, now or when no other thread uses it.</summary>
     internal void Forget(Recording recording, Action end, HashSet<Storage> memory) => WhenUnused(() =>
     {
         if (_recordings.Remove(recording))
@@ -82,8 +79,7 @@ public abstract partial class Device
     });
 
     /// <summary>
-    /// Throws while work is captured: a copy would be captured with the address on the host that it has now, where
-    /// something else stands when the capture is replayed.
+    /// Throws during a capture. A captured copy would keep its current host address, where other data may be at replay.
     /// </summary>
     private protected void RequireNotRecording()
     {
@@ -93,6 +89,6 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Captures work; null if that fails.</summary>
+    /// <summary>Captures work; null if the capture fails.</summary>
     private protected virtual Recording.IReplay? Record(Action work) => null;
 }

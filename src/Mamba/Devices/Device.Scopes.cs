@@ -3,16 +3,16 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
-/// <content>Scopes, and the contexts of the threads that have some open.</content>
+/// Scopes, and the contexts of threads with open scopes.
 /// <remarks>
-/// Pointers are taken of arrays inside a scope only. Memory that a thread frees stays until every other thread that had
-/// a scope open at that moment has ended its outermost one. So no thread can pull memory away from under another,
-/// whatever is disposed in whatever order.
+/// Pointers to arrays are taken only inside a scope. Memory that a thread frees is kept until every other thread that
+/// had a scope open at that moment has ended its outermost one. So no thread frees memory that another thread uses,
+/// whatever the order of disposal.
 /// </remarks>
 public abstract partial class Device
 {
     /// <summary>
-    /// Guards the lists of contexts, owned memory, recordings and deferred work; never the arithmetic.
+    /// Guards the lists of contexts, owned memory, recordings and deferred work. It is not held during computation.
     /// </summary>
     private readonly Lock _gate = new();
 
@@ -25,14 +25,14 @@ public abstract partial class Device
     private bool _isClosed;
 
     /// <summary>
-    /// Is told, once a scope, that a loop seems to run inside the scope instead of opening one for every round, so that
-    /// memory grows; by default it writes to the standard error stream. Null: nobody is told. The thread that has the
-    /// scope open calls it.
+    /// Called once per scope if a loop appears to run inside the scope without its own scope per iteration, so that
+    /// memory grows. The thread that opened the scope calls it. By default it writes to standard error; null disables
+    /// it.
     /// </summary>
     public Action<string>? Warning { get; set; } = Console.Error.WriteLine;
 
-    /// <summary>The calling thread's tape that records, if any.</summary>
-    /// <remarks>Every operand asks for it; if no thread has a tape, nothing is looked up.</remarks>
+    /// <summary>The recording tape of the calling thread, if any.</summary>
+    /// <remarks>Every operand reads it, so there is no lookup while no thread has a tape.</remarks>
     internal Tape? Tape
     {
         get => _tapes == 0 ? null : DeviceContext.Of(this)?.Tape;
@@ -45,24 +45,22 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Whether several threads may have scopes open at once.</summary>
+    /// <summary>Whether several threads may have open scopes at once.</summary>
     internal virtual bool AllowsManyThreads => true;
 
     /// <summary>Whether the device has been disposed.</summary>
     internal bool IsDisposed => _isDisposed;
 
-    /// <summary>Whether the calling thread has a scope open.</summary>
+    /// <summary>Whether the calling thread has an open scope.</summary>
     internal bool IsHeld => DeviceContext.Of(this) is not null;
 
-    /// <summary>Number of contexts, of threads that have scopes open and idle ones.</summary>
+    /// <summary>Number of contexts, active and idle.</summary>
     internal int ContextCount => _contexts.Length;
 
-    /// <summary>
-    /// Begins a scope of the calling thread; what it allocates until the end of the scope is freed then.
-    /// </summary>
-    /// <returns>The scope, to be disposed.</returns>
+    /// <summary>Opens a scope for the calling thread. Arrays allocated in it are freed when it ends.</summary>
+    /// <returns>The scope; dispose it to end it.</returns>
     /// <exception cref="InvalidOperationException">
-    /// Another thread has a scope open on a GPU, which one thread uses at a time.
+    /// Another thread has an open scope on a GPU, which only one thread may use at a time.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The device has been disposed.</exception>
     public DeviceScope Scope()
@@ -72,10 +70,10 @@ public abstract partial class Device
         return context.Begin();
     }
 
-    /// <summary>Frees everything that was allocated on this device.</summary>
+    /// <summary>Frees all memory of this device.</summary>
     /// <remarks>
-    /// Layers, states and arrays of the device can no longer be used, and may be disposed before or after it. While
-    /// other threads have scopes open, the memory is freed when the last of these ends.
+    /// Layers, states and arrays of the device can no longer be used. They may be disposed before or after the device.
+    /// If other threads have open scopes, the memory is freed when the last of these ends.
     /// </remarks>
     public void Dispose()
     {
@@ -95,7 +93,7 @@ public abstract partial class Device
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Takes a context away from the calling thread, whose outermost scope has ended.</summary>
+    /// <summary>Detaches a context from its thread, whose outermost scope has ended.</summary>
     internal void Leave(DeviceContext context)
     {
         lock (_gate)
@@ -122,14 +120,14 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Counts tapes of all threads that begin or end.</summary>
+    /// <summary>Adds to the number of active tapes of all threads.</summary>
     internal void CountTapes(int more) => Interlocked.Add(ref _tapes, more);
 
-    /// <summary>Throws unless the calling thread has a scope open on this device.</summary>
+    /// <summary>Throws unless the calling thread has an open scope on this device.</summary>
     internal void RequireHeld() => RequireContext();
 
     /// <summary>The calling thread's context.</summary>
-    /// <exception cref="InvalidOperationException">The calling thread has no scope open.</exception>
+    /// <exception cref="InvalidOperationException">The calling thread has no open scope.</exception>
     internal DeviceContext RequireContext()
     {
         DeviceContext context = DeviceContext.Of(this) ?? throw NotHeld();
@@ -137,10 +135,10 @@ public abstract partial class Device
         return context;
     }
 
-    /// <summary>The memory of an array, inside a scope of the calling thread.</summary>
+    /// <summary>The memory of an array, for use inside a scope of the calling thread.</summary>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     /// <exception cref="InvalidOperationException">
-    /// The calling thread has no scope open, or the array belongs to a scope of another thread.
+    /// The calling thread has no open scope, or the array belongs to a scope of another thread.
     /// </exception>
     private protected Storage Resolve(Storage storage)
     {
@@ -180,7 +178,7 @@ public abstract partial class Device
         }
     }
 
-    /// <summary>Ends the scopes of threads that ended before their scopes. The gate is held.</summary>
+    /// <summary>Ends the scopes of threads that terminated before their scopes ended. Requires the gate.</summary>
     private void ReclaimDead()
     {
         for (int i = _inside.Count - 1; i >= 0; i--)

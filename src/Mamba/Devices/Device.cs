@@ -3,17 +3,16 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
-/// <summary>
-/// A place that holds arrays and computes with them: memory, and the closed set of operations that layers are made of.
-/// </summary>
+/// <summary>A compute device: memory for arrays, and the fixed set of operations that layers are composed of.</summary>
 /// <remarks>
-/// Many threads may use a device at once, a GPU one at a time. Each has its own scopes, tape and memory pool. Owned
-/// arrays (weights, states, what is allocated without a scope) are shared: any thread may read them, and who writes
-/// them, as optimisers and loaders do, sees to it that no other thread uses them meanwhile. An array of a scope is for
-/// the thread that has the scope open; another one is refused. The device may split its work over threads of its own.
+/// Several threads may use a CPU device at once; a GPU serves one thread at a time. Each thread has its own scopes,
+/// tape and memory pool. Owned arrays (weights, states, arrays allocated without a scope) are shared, and any thread
+/// may read them. A caller that writes them, as optimisers and loaders do, must ensure that no other thread uses them
+/// meanwhile. An array of a scope can only be used by the thread that opened the scope; other threads get an exception.
+/// The device may split its work over its own threads.
 /// <para>
-/// The operations come in families, one file each; what a backend must provide is abstract. Operations named
-/// <c>…Backward</c> add to the gradients that they are given, and skip those that are absent (<c>default</c>).
+/// The operations are grouped into families, one file each. A backend implements the abstract ones. Operations named
+/// <c>…Backward</c> add to the given gradients, and skip absent ones (<c>default</c>).
 /// </para>
 /// </remarks>
 /// <example>
@@ -30,11 +29,11 @@ public abstract partial class Device : IDisposable
     {
     }
 
-    /// <summary>What computes, in words.</summary>
+    /// <summary>Description of the device.</summary>
     public abstract string Description { get; }
 
     /// <summary>Allocates an array of zeros.</summary>
-    /// <param name="shape">The sizes.</param>
+    /// <param name="shape">The shape.</param>
     /// <returns>The array.</returns>
     public DeviceArray Zeros(Shape shape)
     {
@@ -44,11 +43,11 @@ public abstract partial class Device : IDisposable
         return array;
     }
 
-    /// <summary>Copies values of the host into a new array.</summary>
-    /// <param name="shape">The sizes.</param>
-    /// <param name="values">The elements, row by row; as many as the shape has.</param>
+    /// <summary>Copies host values into a new array.</summary>
+    /// <param name="shape">The shape.</param>
+    /// <param name="values">The elements in row-major order, as many as the shape has.</param>
     /// <returns>The array.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The number of values does not fit the shape.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of values differs from the shape's.</exception>
     public DeviceArray Array(Shape shape, ReadOnlySpan<float> values)
     {
         if (values.Length != shape.Count)
@@ -62,10 +61,10 @@ public abstract partial class Device : IDisposable
         return array;
     }
 
-    /// <summary>Copies a tensor of the host into a new array of the same shape.</summary>
-    /// <param name="values">A tensor of one to six axes.</param>
+    /// <summary>Copies a host tensor into a new array of the same shape.</summary>
+    /// <param name="values">A tensor with one to six axes.</param>
     /// <returns>The array.</returns>
-    /// <exception cref="ArgumentException">The tensor has no axes, or more than six.</exception>
+    /// <exception cref="ArgumentException">The tensor has no axes or more than six.</exception>
     public DeviceArray Array(in ReadOnlyTensorSpan<float> values)
     {
         Span<int> sizes = stackalloc int[values.Rank];
@@ -80,7 +79,7 @@ public abstract partial class Device : IDisposable
     }
 
     /// <summary>
-    /// Copies integers of the host into a new index array: in the innermost scope, or for the caller to free.
+    /// Copies host integers into a new index array: in the innermost scope, or, without one, for the caller to free.
     /// </summary>
     /// <param name="values">The integers.</param>
     /// <returns>The index array.</returns>
@@ -92,8 +91,8 @@ public abstract partial class Device : IDisposable
         return new(storage, values);
     }
 
-    /// <summary>Copies other integers of the host into an index array of the same length.</summary>
-    /// <param name="indices">The index array, which is void from now on.</param>
+    /// <summary>Overwrites an index array with host integers of the same count.</summary>
+    /// <param name="indices">The index array; invalid after the call.</param>
     /// <param name="values">The integers.</param>
     /// <returns>The index array with its new contents.</returns>
     internal IndexArray Update(IndexArray indices, ReadOnlySpan<int> values)
@@ -107,21 +106,21 @@ public abstract partial class Device : IDisposable
     /// <inheritdoc/>
     public override string ToString() => Description;
 
-    /// <summary>How the outputs of layers are stored; the residual stream, states and gradients are float32.</summary>
+    /// <summary>Precision of layer outputs; the residual stream, states and gradients are float32.</summary>
     internal virtual Precision ActivationPrecision => Precision.Float32;
 
-    /// <summary>Makes device memory for <paramref name="length"/> elements.</summary>
+    /// <summary>Allocates device memory for <paramref name="length"/> elements.</summary>
     /// <exception cref="NotSupportedException">The device has no arrays of this precision.</exception>
     private protected abstract Storage CreateStorage(nint length, Precision precision);
 
-    /// <summary>Ends the backend, after all memory is freed.</summary>
+    /// <summary>Closes the backend after all memory has been freed.</summary>
     private protected abstract void Close();
 
     internal abstract void Upload(ReadOnlySpan<float> source, DeviceArray target);
 
     internal abstract void Download(DeviceArray source, Span<float> target);
 
-    /// <summary>The integers of an index array, on the host.</summary>
+    /// <summary>The integers of an index array, in host memory.</summary>
     internal abstract ReadOnlySpan<int> ValuesOf(IndexArray indices);
 
     internal abstract void UploadIndices(ReadOnlySpan<int> source, Storage target);

@@ -3,7 +3,9 @@ using Mamba.Orders;
 
 namespace Mamba.Devices;
 
-/// <summary>A device's copy of an order, owned by the device and freed when the order is collected.</summary>
+/// <summary>
+/// A device's copy of an order. The device owns it, and it is freed when the order is garbage-collected.
+/// </summary>
 internal sealed class OrderIndices
 {
     private readonly Device _device;
@@ -18,16 +20,21 @@ internal sealed class OrderIndices
         }
     }
 
-    // The device is used only under its scopes: memory is freed when every scope that is open now has ended.
+    // A finalizer must not use the device directly: the memory is freed once all scopes open now have ended.
     ~OrderIndices() => _device.Defer(Release);
 
-    /// <summary>The token of each step; if samples have orders of their own, counted through the batch.</summary>
+    /// <summary>
+    /// The token of each step. If samples have their own orders, indices count through the whole batch.
+    /// </summary>
     public IndexArray Positions { get; }
 
-    /// <summary>The step of each token, counted likewise; empty if a token is visited several times.</summary>
+    /// <summary>The step of each token, counted in the same way; empty if a token is visited several times.</summary>
     public IndexArray Inverse { get; }
 
-    /// <summary>Whether the memory is there: a module that could not be made takes what it allocated with it.</summary>
+    /// <summary>
+    /// Whether the memory still exists. A failed constructor of a module frees all memory allocated meanwhile, this
+    /// copy included.
+    /// </summary>
     public bool IsAlive => Positions.IsAlive;
 
     private void Release()
@@ -41,7 +48,7 @@ internal sealed class OrderIndices
         }
     }
 
-    /// <summary>Indices of every sample, counted through those of all samples.</summary>
+    /// <summary>Offsets each sample's indices, so that they count through all samples.</summary>
     private static int[] CountThrough(ReadOnlySpan<int> indices, int perSample, int rows)
     {
         int[] counted = new int[indices.Length];

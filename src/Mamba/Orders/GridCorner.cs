@@ -1,6 +1,6 @@
 namespace Mamba.Orders;
 
-/// <summary>A corner of a grid, at which an order begins.</summary>
+/// <summary>A corner of a grid, where an order starts.</summary>
 public enum GridCorner
 {
     /// <summary>Row 0, column 0.</summary>

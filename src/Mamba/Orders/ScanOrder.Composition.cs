@@ -1,12 +1,12 @@
 namespace Mamba.Orders;
 
-/// <content>Orders made of orders.</content>
+/// Composition of orders.
 public sealed partial class ScanOrder
 {
-    /// <summary>Puts orders of the same tokens behind each other: every token is visited by each.</summary>
-    /// <param name="orders">At least one, all over grids of one length.</param>
-    /// <returns>The order; its length is that of all together.</returns>
-    /// <exception cref="ArgumentException">There are none, or the grids differ.</exception>
+    /// <summary>Concatenates orders over the same tokens, so that each order visits its tokens again.</summary>
+    /// <param name="orders">At least one order. All grids have the same length.</param>
+    /// <returns>The order; its length is the sum of the lengths.</returns>
+    /// <exception cref="ArgumentException">The list is empty, or the grids differ in length.</exception>
     public static ScanOrder Concat(params ReadOnlySpan<ScanOrder> orders)
     {
         int samples = 1;
@@ -28,10 +28,12 @@ public sealed partial class ScanOrder
         return new([.. positions], orders[0].GridLength, samples);
     }
 
-    /// <summary>Gives every row of a batch an order of its own, such as that of its points.</summary>
-    /// <param name="orders">One for each row: all of one length, over grids of one length.</param>
+    /// <summary>Gives each row of a batch its own order, for example one per point cloud.</summary>
+    /// <param name="orders">One order per row. All have the same length, and grids of the same length.</param>
     /// <returns>The order.</returns>
-    /// <exception cref="ArgumentException">There are none, lengths differ, or one is of several rows.</exception>
+    /// <exception cref="ArgumentException">
+    /// The list is empty, lengths differ, or an order already has several samples.
+    /// </exception>
     public static ScanOrder PerSample(params ReadOnlySpan<ScanOrder> orders)
     {
         RequireOneGrid(orders);
@@ -50,8 +52,10 @@ public sealed partial class ScanOrder
         return new(positions, orders[0].GridLength, orders.Length);
     }
 
-    /// <summary>The same steps from the last to the first.</summary>
-    /// <returns>The order; <see cref="Backward"/> of <see cref="Forward"/>, and the other way round.</returns>
+    /// <summary>The same steps in reverse.</summary>
+    /// <returns>
+    /// The reversed order. <see cref="Forward"/> and <see cref="Backward"/> are each other's reverse.
+    /// </returns>
     public ScanOrder Reversed()
     {
         if (!HasLength)
@@ -68,10 +72,12 @@ public sealed partial class ScanOrder
         return new(positions, GridLength, Samples);
     }
 
-    /// <summary>Visits the steps of this order in another order.</summary>
-    /// <param name="next">An order over as many tokens as this one has steps.</param>
-    /// <returns>The order: to reorder by it is to reorder by this one, then by <paramref name="next"/>.</returns>
-    /// <exception cref="ArgumentException">The numbers of steps and tokens, or of samples, differ.</exception>
+    /// <summary>Composes two orders: visits the steps of this order in another order.</summary>
+    /// <param name="next">An order over a grid whose length is the number of steps of this order.</param>
+    /// <returns>An order that equals reordering by this one and then by <paramref name="next"/>.</returns>
+    /// <exception cref="ArgumentException">
+    /// The grid length differs from the number of steps, or the numbers of samples differ.
+    /// </exception>
     public ScanOrder Then(ScanOrder next)
     {
         ArgumentNullException.ThrowIfNull(next);
@@ -90,12 +96,13 @@ public sealed partial class ScanOrder
         return new(positions, GridLength, samples);
     }
 
-    /// <summary>Inserts steps of padding, to which class tokens or registers are added.</summary>
+    /// <summary>Inserts padding steps, at which class tokens or registers can be added.</summary>
     /// <param name="steps">
-    /// The steps of the new order that are padding, each once: 0 is the first, <see cref="Length"/> one behind the end.
+    /// The indices of the padding steps in the new order, without repetition. 0 inserts before the first step,
+    /// <see cref="Length"/> after the last one.
     /// </param>
-    /// <returns>The order, longer by as many steps.</returns>
-    /// <exception cref="ArgumentException">A step comes twice, or lies beyond the end.</exception>
+    /// <returns>The order, with that many more steps.</returns>
+    /// <exception cref="ArgumentException">A step occurs twice or is out of range.</exception>
     public ScanOrder Insert(params ReadOnlySpan<int> steps)
     {
         int length = checked(Length + steps.Length);
@@ -143,7 +150,7 @@ public sealed partial class ScanOrder
         }
     }
 
-    /// <summary>Rows that have orders of their own where this order is combined with another.</summary>
+    /// <summary>The number of samples of the combination of this order with another one.</summary>
     private int SamplesWith(int samples) => samples == 1 || Samples == 1 || samples == Samples
         ? Math.Max(samples, Samples)
         : throw new ArgumentException($"Expected orders of as many samples; found {samples} and {Samples}.");

@@ -1,17 +1,18 @@
 namespace Mamba.Orders;
 
-/// <content>Curves that fill space: what is near in the grid is near in time.</content>
+/// Space-filling curves: neighbours in the grid are close in time.
 public sealed partial class ScanOrder
 {
     /// <summary>
-    /// Visits a rectangle of any size along a generalised Hilbert curve; every step leads to a neighbour.
+    /// Visits a rectangle of any size along a generalised Hilbert curve. Consecutive steps are grid neighbours.
     /// </summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
-    /// <returns>The order; it begins at the top left and ends at another corner.</returns>
+    /// <returns>The order; it starts at the top left and ends at another corner.</returns>
     /// <remarks>
-    /// The curve that J. Červený published as gilbert, <see href="https://github.com/jakubcerveny/gilbert"/>. No
-    /// such path runs along an odd longer side if the shorter one is even; the shorter side takes its part then.
+    /// The curve gilbert by J. Červený, <see href="https://github.com/jakubcerveny/gilbert"/>. It runs along the longer
+    /// side. If the longer side is odd and the shorter side is even, no such path exists, and the curve runs along the
+    /// shorter side.
     /// </remarks>
     public static ScanOrder Gilbert(int height, int width)
     {
@@ -31,24 +32,24 @@ public sealed partial class ScanOrder
     }
 
     /// <summary>
-    /// Visits a grid of any number of axes along the Hilbert curve of the next power of two; what lies outside of the
-    /// grid is left out.
+    /// Visits a grid of any rank along the Hilbert curve of the enclosing power-of-two cube, and skips places outside
+    /// the grid.
     /// </summary>
     /// <param name="sizes">The sizes of the axes.</param>
-    /// <returns>The order. In a grid that is a cube of a power of two every step leads to a neighbour.</returns>
-    /// <exception cref="ArgumentException">There are so many axes that a place has no number of 62 bits.</exception>
+    /// <returns>The order. Consecutive steps are neighbours if the grid is a cube with a power-of-two side.</returns>
+    /// <exception cref="ArgumentException">There are so many axes that the key of a place exceeds 62 bits.</exception>
     /// <remarks>
     /// J. Skilling, Programming the Hilbert curve, AIP Conference Proceedings 707 (2004).
     /// </remarks>
     public static ScanOrder Hilbert(params ReadOnlySpan<int> sizes) => Curve(sizes, HilbertKey);
 
-    /// <summary>Visits a grid of any number of axes in Morton order (Z-order), as octrees do.</summary>
+    /// <summary>Visits a grid of any rank in Morton order (Z-order), as octrees do.</summary>
     /// <param name="sizes">The sizes of the axes.</param>
-    /// <returns>The order; in a 2×2 grid row by row.</returns>
-    /// <exception cref="ArgumentException">There are so many axes that a place has no number of 62 bits.</exception>
+    /// <returns>The order; a 2×2 grid is visited row by row.</returns>
+    /// <exception cref="ArgumentException">There are so many axes that the key of a place exceeds 62 bits.</exception>
     public static ScanOrder Morton(params ReadOnlySpan<int> sizes) => Curve(sizes, Interleave);
 
-    /// <summary>Visits a grid by rising keys of the places.</summary>
+    /// <summary>Visits a grid by ascending keys of its places.</summary>
     private static ScanOrder Curve(ReadOnlySpan<int> sizes, Func<int[], int, long> keyOf)
     {
         int count = GridOf(sizes), bits = 1;
@@ -78,7 +79,7 @@ public sealed partial class ScanOrder
         return By<long>(keys);
     }
 
-    /// <summary>The bits of all axes in turn, highest first.</summary>
+    /// <summary>Interleaves the bits of all axes, highest bits first.</summary>
     private static long Interleave(int[] place, int bits)
     {
         long key = 0;
@@ -94,8 +95,8 @@ public sealed partial class ScanOrder
     }
 
     /// <summary>
-    /// How far along the curve a place is. At every level the sub-cube is turned and mirrored so that the curve inside
-    /// it begins where the one before it ended; this undoes it, from the largest cube to the smallest.
+    /// Position of a place along the curve. Each level rotates and mirrors its sub-cubes so that consecutive parts
+    /// connect; the loop undoes this from the largest cube to the smallest.
     /// </summary>
     private static long HilbertKey(int[] place, int bits)
     {
@@ -117,7 +118,7 @@ public sealed partial class ScanOrder
             }
         }
 
-        // The corners of a cube are visited in Gray code.
+        // A cube's corners are visited in Gray code order.
         for (int axis = 1; axis < place.Length; axis++)
         {
             place[axis] ^= place[axis - 1];
@@ -138,8 +139,8 @@ public sealed partial class ScanOrder
     }
 
     /// <summary>
-    /// Fills a rectangle from a corner on, to the far end of its side <paramref name="along"/>: a path of two such
-    /// rectangles behind each other, or of three, up, along and down again.
+    /// Fills a rectangle from a corner to the far end of its side <paramref name="along"/>. It splits the rectangle
+    /// into two consecutive parts, or into three: up, along and down again.
     /// </summary>
     private static void FillGilbert(
         Grid grid, (int Row, int Column) corner, (int Row, int Column) along, (int Row, int Column) across)
@@ -158,7 +159,7 @@ public sealed partial class ScanOrder
 
         if (2 * length > 3 * depth)
         {
-            // An even first part ends on the side on which the second begins.
+            // An even first part ends on the side where the second begins.
             (int Row, int Column) first = Times(UnitOf(along), EvenHalf(length));
             FillGilbert(grid, corner, first, across);
             FillGilbert(grid, Plus(corner, first), Plus(along, Times(first, -1)), across);

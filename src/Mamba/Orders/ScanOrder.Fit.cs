@@ -3,13 +3,13 @@ using Mamba.Operations;
 
 namespace Mamba.Orders;
 
-/// <content>Which arrays an order fits.</content>
+/// Checks whether an order fits an array.
 public sealed partial class ScanOrder
 {
     /// <summary>Throws unless the order can be applied to an array.</summary>
     /// <param name="shape">The shape of the array, [batch, tokens, channels].</param>
-    /// <param name="segments">Packed sequences.</param>
-    /// <param name="isOrdered">Whether the array stands in the order of steps, not of the grid.</param>
+    /// <param name="segments">Packed sequences, or null.</param>
+    /// <param name="isOrdered">Whether the array is in the order of the steps, not of the grid.</param>
     /// <exception cref="ArgumentException">The order does not fit.</exception>
     internal void RequireFit(Shape shape, Segments? segments, bool isOrdered = false)
     {
@@ -35,7 +35,7 @@ public sealed partial class ScanOrder
         }
     }
 
-    /// <summary>The positions in packed sequences, counted through the whole batch.</summary>
+    /// <summary>The positions for packed sequences, as indices into the whole batch.</summary>
     internal int[] Of(Segments segments)
     {
         int[] positions = [.. Enumerable.Range(0, segments.Tokens)];

@@ -1,33 +1,39 @@
 namespace Mamba.Orders;
 
-/// <content>Orders of grids, line by line and block by block.</content>
+/// Orders of grids: lines, diagonals, spirals and blocks.
 public sealed partial class ScanOrder
 {
-    /// <summary>Visits row by row, each from left to right: the order of memory.</summary>
+    /// <summary>Visits row by row, each from left to right: row-major order.</summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
     /// <returns>The order.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A size is not positive; so with all orders of grids.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A size is not positive. All orders of grids throw this.
+    /// </exception>
     public static ScanOrder Rows(int height, int width) => Axes([height, width], [0, 1]);
 
-    /// <summary>Visits column by column, each from top to bottom.</summary>
+    /// <summary>Visits column by column, each from top to bottom: column-major order.</summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
     /// <returns>The order.</returns>
     /// <remarks>
-    /// With <see cref="Rows"/> and both reversed it makes the cross-scan of VMamba: Liu et al.,
+    /// Together with <see cref="Rows"/> and the reverse of both it forms the cross-scan of VMamba: Liu et al.,
     /// <see href="https://arxiv.org/abs/2401.10166"/>, section 4.2.
     /// </remarks>
     public static ScanOrder Columns(int height, int width) => Axes([height, width], [1, 0]);
 
-    /// <summary>Visits a grid of any number of axes in nested loops.</summary>
-    /// <param name="sizes">The sizes of the axes, the last fastest in memory.</param>
+    /// <summary>Visits a grid of any rank with nested loops.</summary>
+    /// <param name="sizes">The sizes of the axes; the last axis is contiguous in memory.</param>
     /// <param name="nesting">The axes from the outermost loop to the innermost.</param>
-    /// <param name="flips">Whether each axis, as in <paramref name="sizes"/>, runs from its end; absent: none.</param>
+    /// <param name="flips">
+    /// For each axis of <paramref name="sizes"/>, whether it runs backwards; empty for none.
+    /// </param>
     /// <returns>The order.</returns>
-    /// <exception cref="ArgumentException">The axes are no permutation, or the numbers of entries differ.</exception>
+    /// <exception cref="ArgumentException">
+    /// The nesting is not a permutation of the axes, or the numbers of entries differ.
+    /// </exception>
     /// <example>
-    /// The frames of a video, each pixel through all times first:
+    /// The frames of a video, with time as the innermost loop:
     /// <code>
     /// ScanOrder byPixel = ScanOrder.Axes([frames, height, width], [1, 2, 0]);
     /// </code>
@@ -62,14 +68,16 @@ public sealed partial class ScanOrder
         return new(positions, count, samples: 1);
     }
 
-    /// <summary>Visits lines, every second one from its end: neighbouring steps are neighbours in the grid.</summary>
+    /// <summary>
+    /// Visits lines in alternating directions (boustrophedon). Consecutive steps are grid neighbours.
+    /// </summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
-    /// <param name="corner">Where it begins.</param>
-    /// <param name="byColumns">Whether lines are columns.</param>
+    /// <param name="corner">The corner where the order starts.</param>
+    /// <param name="byColumns">Whether the lines are columns.</param>
     /// <returns>The order.</returns>
     /// <remarks>
-    /// The four corners, by rows and by columns, are the eight schemes of ZigMa: Hu et al.,
+    /// The four corners, each by rows and by columns, are the eight schemes of ZigMa: Hu et al.,
     /// <see href="https://arxiv.org/abs/2403.13802"/>, section 3.2.
     /// </remarks>
     public static ScanOrder Snake(
@@ -89,28 +97,30 @@ public sealed partial class ScanOrder
         return grid.ToOrder();
     }
 
-    /// <summary>Visits the diagonals from a corner on, all in one direction.</summary>
+    /// <summary>Visits diagonals from a corner, all in the same direction.</summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
-    /// <param name="corner">Where it begins.</param>
+    /// <param name="corner">The corner where the order starts.</param>
     /// <returns>The order; from the top left: (0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0), …</returns>
     public static ScanOrder Diagonal(int height, int width, GridCorner corner = GridCorner.TopLeft) =>
         Diagonals(height, width, corner, _ => true);
 
-    /// <summary>Visits the diagonals from a corner on, every second one in the other direction, as JPEG does.</summary>
+    /// <summary>Visits diagonals from a corner in alternating directions, as JPEG does.</summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
-    /// <param name="corner">Where it begins.</param>
-    /// <param name="byColumns">Whether the first step leads along a column.</param>
+    /// <param name="corner">The corner where the order starts.</param>
+    /// <param name="byColumns">Whether the first step goes along a column.</param>
     /// <returns>The order; from the top left: (0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (0, 2), …</returns>
     public static ScanOrder Zigzag(
         int height, int width, GridCorner corner = GridCorner.TopLeft, bool byColumns = false) =>
         Diagonals(height, width, corner, diagonal => diagonal % 2 == 0 == byColumns);
 
-    /// <summary>Visits the border of the grid clockwise, then the border of what is left; reversed: outwards.</summary>
+    /// <summary>Visits the grid in a spiral from the border inwards, clockwise. Reversed, it runs outwards.</summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
-    /// <param name="corner">Where it begins; from the top right and the bottom left it runs counter-clockwise.</param>
+    /// <param name="corner">
+    /// The corner where the order starts; from the top right and the bottom left it runs counter-clockwise.
+    /// </param>
     /// <returns>The order.</returns>
     public static ScanOrder Spiral(int height, int width, GridCorner corner = GridCorner.TopLeft)
     {
@@ -142,7 +152,7 @@ public sealed partial class ScanOrder
         return grid.ToOrder();
     }
 
-    /// <summary>Visits window by window, and each row by row; those at the far ends may be smaller.</summary>
+    /// <summary>Visits window by window, each window row by row. The last windows of an axis may be smaller.</summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
     /// <param name="windowHeight">Rows of a window.</param>
@@ -173,10 +183,10 @@ public sealed partial class ScanOrder
         return grid.ToOrder();
     }
 
-    /// <summary>Visits every step-th token of every step-th row, then those beside them, and so on.</summary>
+    /// <summary>Visits every step-th token of every step-th row, then the tokens next to those, and so on.</summary>
     /// <param name="height">Number of rows.</param>
     /// <param name="width">Number of columns.</param>
-    /// <param name="step">How far apart neighbouring steps are in the grid.</param>
+    /// <param name="step">Grid distance between consecutive tokens.</param>
     /// <returns>The order.</returns>
     /// <remarks>
     /// The atrous scan of EfficientVMamba: Pei et al., <see href="https://arxiv.org/abs/2403.09977"/>, section 3.2.
@@ -253,7 +263,7 @@ public sealed partial class ScanOrder
         }
     }
 
-    /// <summary>Collects the tokens of a grid of rows and columns, counted from a corner.</summary>
+    /// <summary>Collects the tokens of a 2-D grid, with rows and columns counted from a corner.</summary>
     private sealed class Grid(int height, int width, GridCorner corner = GridCorner.TopLeft)
     {
         private readonly bool _fromBottom = corner switch

@@ -4,12 +4,12 @@ namespace Mamba.Orders;
 /// The order in which a sequence operation visits the tokens of a grid: step t visits token <c>Positions[t]</c>.
 /// </summary>
 /// <remarks>
-/// Immutable, and on the host. A device keeps a copy as long as the order lives, so make an order once, with the layer
-/// that uses it. Tokens of a grid are counted row by row, the last axis fastest. -1 is padding, which reads zeros:
-/// class tokens and registers are added there. A token may be left out, or visited several times.
+/// Immutable, in host memory. A device caches a copy while the order exists, so create an order once, with the layer
+/// that uses it. Grid tokens are numbered in row-major order. -1 is padding, which reads zeros; class tokens and
+/// registers are added there. An order may omit tokens, or visit a token several times.
 /// </remarks>
 /// <example>
-/// A scan that goes down the columns of a picture, and back:
+/// A scan down the columns of an image, and one in reverse:
 /// <code>
 /// ScanOrder columns = ScanOrder.Columns(height, width);
 /// (DeviceArray down, _) = Functions.SelectiveScan(inputs, order: columns);
@@ -27,7 +27,7 @@ public sealed partial class ScanOrder
 
     private ScanOrder(bool isPermutation, int samples) => (IsPermutation, Samples) = (isPermutation, samples);
 
-    /// <summary>Makes an order of positions, those of every sample behind each other.</summary>
+    /// <summary>Makes an order from the positions of all samples, one sample after another.</summary>
     private ScanOrder(int[] positions, int gridLength, int samples)
     {
         (_positions, _gridLength, Samples) = (positions, gridLength, samples);
@@ -68,15 +68,16 @@ public sealed partial class ScanOrder
         IsPermutation = inverse is not null && visited == inverse.Length && _length == gridLength;
     }
 
-    /// <summary>Every sequence as it stands, of whatever length; packed sequences, too.</summary>
+    /// <summary>The stored order of the tokens, for sequences of any length, packed ones included.</summary>
     public static ScanOrder Forward { get; } = new(isPermutation: true, samples: 1);
 
-    /// <summary>Every sequence from its last token to its first, of whatever length; packed sequences, too.</summary>
+    /// <summary>The reverse order, for sequences of any length. Each packed sequence is reversed by itself.</summary>
     public static ScanOrder Backward { get; } = new(isPermutation: true, samples: 1);
 
     /// <summary>Number of steps.</summary>
     /// <exception cref="InvalidOperationException">
-    /// This is <see cref="Forward"/> or <see cref="Backward"/>, which have no length of their own; so with the next.
+    /// This is <see cref="Forward"/> or <see cref="Backward"/>, which have no length. The next two properties throw it
+    /// too.
     /// </exception>
     public int Length => _positions is null ? throw NoLength() : _length;
 
@@ -84,43 +85,47 @@ public sealed partial class ScanOrder
     public int GridLength => _positions is null ? throw NoLength() : _gridLength;
 
     /// <summary>
-    /// The token that is visited at each step; -1: none. If the samples have orders of their own, those of one sample
-    /// behind those of the other, each counted in its own grid.
+    /// The token visited at each step; -1 is padding. If samples have their own orders, their positions are
+    /// concatenated, each relative to its own grid.
     /// </summary>
     public ReadOnlySpan<int> Positions => _positions ?? throw NoLength();
 
-    /// <summary>The step at which each token is visited; -1: at none. Sample by sample, as the positions.</summary>
-    /// <exception cref="InvalidOperationException">A token is visited several times, or there is no length.</exception>
+    /// <summary>
+    /// The step at which each token is visited; -1 if none. Samples are concatenated as in <see cref="Positions"/>.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// A token is visited several times, or the order has no length.
+    /// </exception>
     public ReadOnlySpan<int> Inverse => _inverse ?? throw (
         _positions is null
             ? NoLength()
             : new InvalidOperationException("This order has no inverse: it visits a token several times."));
 
-    /// <summary>Number of rows of a batch that have orders of their own; 1: all rows are alike.</summary>
+    /// <summary>Number of batch rows with their own orders; 1 if all rows share one.</summary>
     public int Samples { get; }
 
-    /// <summary>Whether every token is visited once, and there is no padding.</summary>
+    /// <summary>Whether each token is visited exactly once, without padding.</summary>
     public bool IsPermutation { get; }
 
-    /// <summary>Whether no token is visited twice.</summary>
+    /// <summary>Whether no token is visited more than once.</summary>
     internal bool VisitsOnce => _positions is null || _inverse is not null;
 
-    /// <summary>Whether the order is of one length; <see cref="Forward"/> and <see cref="Backward"/> are not.</summary>
+    /// <summary>Whether the order has a length; <see cref="Forward"/> and <see cref="Backward"/> have none.</summary>
     internal bool HasLength => _positions is not null;
 
-    /// <summary>Makes an order of any positions.</summary>
-    /// <param name="positions">The token of each step, 0 to gridLength - 1; -1: padding.</param>
+    /// <summary>Makes an order from arbitrary positions.</summary>
+    /// <param name="positions">The token of each step, 0 to gridLength - 1; -1 is padding.</param>
     /// <param name="gridLength">Number of tokens of the grid.</param>
     /// <returns>The order.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A position lies outside the grid.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A position is outside the grid.</exception>
     public static ScanOrder From(ReadOnlySpan<int> positions, int gridLength)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(gridLength);
         return new(positions.ToArray(), gridLength, samples: 1);
     }
 
-    /// <summary>Visits tokens by rising keys, such as coordinates of points; equal keys in their order.</summary>
-    /// <typeparam name="TKey">What is compared.</typeparam>
+    /// <summary>Visits tokens by ascending keys, such as coordinates of points. The sort is stable.</summary>
+    /// <typeparam name="TKey">Type of the keys.</typeparam>
     /// <param name="keys">The key of each token.</param>
     /// <returns>The order.</returns>
     public static ScanOrder By<TKey>(ReadOnlySpan<TKey> keys)
@@ -140,11 +145,11 @@ public sealed partial class ScanOrder
         return new(Array.ConvertAll(entries, entry => entry.Position), keys.Length, samples: 1);
     }
 
-    /// <summary>Visits tokens in random order, the same one for the same seed.</summary>
+    /// <summary>Visits tokens in a random order that the seed determines.</summary>
     /// <param name="length">Number of tokens.</param>
     /// <param name="seed">The seed.</param>
     /// <returns>The order.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The length is negative.</exception>
     public static ScanOrder Random(int length, int seed)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -159,12 +164,12 @@ public sealed partial class ScanOrder
         return new(positions, length, samples: 1);
     }
 
-    /// <summary>This order for sequences of one length.</summary>
+    /// <summary>The order for sequences of a given length.</summary>
     /// <param name="length">Number of tokens.</param>
     /// <returns>
-    /// The positions of <see cref="Forward"/> or <see cref="Backward"/>; any other order is returned as it is.
+    /// <see cref="Forward"/> and <see cref="Backward"/> get positions; any other order is returned unchanged.
     /// </returns>
-    /// <exception cref="ArgumentException">This order is of another length.</exception>
+    /// <exception cref="ArgumentException">This order has another length.</exception>
     public ScanOrder OfLength(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -181,7 +186,7 @@ public sealed partial class ScanOrder
             return new([.. Enumerable.Range(0, length)], length, samples: 1);
         }
 
-        // Batches of one length, as training has them, find the order that devices have copied already.
+        // Training batches usually have one length, so they reuse the order that devices have already copied.
         ScanOrder? last = _lastReversal;
         if (last?.GridLength != length)
         {
@@ -191,8 +196,8 @@ public sealed partial class ScanOrder
         return last;
     }
 
-    /// <summary>The order in words.</summary>
-    /// <returns>Such as "64 steps over 64 tokens".</returns>
+    /// <summary>Describes the order.</summary>
+    /// <returns>For example "64 steps over 64 tokens".</returns>
     public override string ToString() => this == Forward ? "forward" : this == Backward ? "backward"
         : $"{Length} steps over {GridLength} tokens{(Samples > 1 ? $", {Samples} samples" : "")}";
 
