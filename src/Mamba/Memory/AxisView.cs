@@ -1,15 +1,15 @@
 namespace Mamba.Memory;
 
-/// <summary>One axis of a contiguous array, or a block of neighbouring axes: [outer, count, inner].</summary>
+/// <summary>One axis of a contiguous array, or a block of adjacent axes: [outer, count, inner].</summary>
 /// <param name="Outer">Product of the axes before it.</param>
-/// <param name="Count">Size of the axis, or product of the block.</param>
+/// <param name="Count">Size of the axis, or product of the block's sizes.</param>
 /// <param name="Inner">Product of the axes after it.</param>
 internal readonly record struct AxisView(nint Outer, nint Count, nint Inner)
 {
     /// <summary>Number of elements.</summary>
     public nint Length => Outer * Count * Inner;
 
-    /// <summary>Number of elements of an array without the axis, [outer, inner].</summary>
+    /// <summary>Number of elements without the axis, [outer, inner].</summary>
     public nint Kept => Outer * Inner;
 
     /// <summary>Views an axis.</summary>
@@ -18,7 +18,9 @@ internal readonly record struct AxisView(nint Outer, nint Count, nint Inner)
     public static AxisView Of(Shape shape, int axis) =>
         new(Product(shape, 0, axis), shape[axis], Product(shape, axis + 1, shape.Rank));
 
-    /// <summary>The product of the axes from <paramref name="start"/> to before <paramref name="end"/>.</summary>
+    /// <summary>
+    /// Product of the axes from <paramref name="start"/> up to, not including, <paramref name="end"/>.
+    /// </summary>
     public static nint Product(Shape shape, int start, int end)
     {
         nint product = 1;

@@ -1,9 +1,9 @@
 namespace Mamba.Memory;
 
-/// <summary>Work that waits until no thread uses what it frees.</summary>
-/// <param name="Action">The work.</param>
-/// <param name="Stamp">Contexts that were entered before this stamp may use it.</param>
+/// <summary>An action deferred until no thread uses the memory that it frees.</summary>
+/// <param name="Action">The action.</param>
+/// <param name="Stamp">Contexts entered before this stamp may still use the memory.</param>
 /// <param name="Exempt">
-/// The context of the thread that asked for it, which uses it no more; null if it had none.
+/// The context of the requesting thread, which no longer uses the memory; null if it had none.
 /// </param>
 internal readonly record struct DeferredFree(Action Action, long Stamp, DeviceContext? Exempt);

@@ -5,12 +5,12 @@ using Mamba.Devices;
 namespace Mamba.Memory;
 
 /// <summary>
-/// A float32 array in a device's memory: row-major, the last axis fastest. The struct is a handle that is cheap to
-/// copy. Its memory belongs to the scope that allocated it, or to its owner if no scope did.
+/// A float32 array in a device's memory, row-major. The struct is a handle that is cheap to copy. Its memory belongs to
+/// the scope that allocated it, or to its owner if no scope did.
 /// </summary>
 /// <remarks>
-/// Arrays are contiguous, except the views of <see cref="Slice"/>: columns of the last axis, with rows
-/// <see cref="Pitch"/> elements apart. Every operation accepts both.
+/// Arrays are contiguous, except the views from <see cref="Slice"/>: these select columns of the last axis, and their
+/// rows are <see cref="Pitch"/> elements apart. Every operation accepts both.
 /// </remarks>
 /// <example>
 /// <code>
@@ -33,17 +33,17 @@ public readonly struct DeviceArray
         Pitch = pitch;
     }
 
-    /// <summary>The sizes.</summary>
+    /// <summary>The shape.</summary>
     public Shape Shape { get; }
 
-    /// <summary>Elements from the start of one row to the start of the next.</summary>
+    /// <summary>Distance in elements between the starts of consecutive rows.</summary>
     public nint Pitch { get; }
 
-    /// <summary>How the elements are stored; values go to and from the host as float32.</summary>
+    /// <summary>The storage precision of the elements; copies to and from the host use float32.</summary>
     /// <exception cref="ObjectDisposedException">The array's scope has ended.</exception>
     public Precision Precision => Storage.Precision;
 
-    /// <summary>Whether the elements stand one behind the other.</summary>
+    /// <summary>Whether the elements are adjacent in memory.</summary>
     public bool IsContiguous => Pitch == Shape.Width || Shape.Rows <= 1;
 
     /// <summary>The device that holds the elements.</summary>
@@ -60,10 +60,10 @@ public readonly struct DeviceArray
     /// </summary>
     public bool RequiresGradient => Exists && (Storage.IsTrainable || Tape.IsFollowed(Storage));
 
-    /// <summary>Whether this is an array whose memory has not been given back.</summary>
+    /// <summary>Whether this is an array whose memory has not been freed.</summary>
     internal bool IsAlive => _storage?.Generation == _generation;
 
-    /// <summary>First element, counted from the start of the storage.</summary>
+    /// <summary>Offset of the first element in the storage.</summary>
     internal nint Offset { get; }
 
     internal Storage Storage
@@ -75,13 +75,13 @@ public readonly struct DeviceArray
         }
     }
 
-    /// <summary>The same elements under another shape.</summary>
+    /// <summary>Views the same elements with another shape.</summary>
     /// <param name="shape">
-    /// The new shape, with the same number of elements, and the same last axis if this array is a slice.
+    /// The new shape. It has the same number of elements, and the same last axis if this array is a slice.
     /// </param>
     /// <returns>A view.</returns>
     /// <exception cref="ArgumentException">
-    /// The number of elements differs; or the last axis changes, and this is a slice or stored in blocks.
+    /// The number of elements differs; or the last axis changes, and the array is a slice or stored in blocks.
     /// </exception>
     public DeviceArray Reshape(Shape shape)
     {
@@ -107,12 +107,12 @@ public readonly struct DeviceArray
         return new(Storage, Offset, shape, shape.Width == Shape.Width ? Pitch : shape.Width);
     }
 
-    /// <summary>Some columns of the last axis, as a view.</summary>
+    /// <summary>Views a range of columns of the last axis.</summary>
     /// <param name="start">First column.</param>
     /// <param name="width">Number of columns.</param>
     /// <returns>A view whose rows keep this array's pitch.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The columns lie outside the last axis.</exception>
-    /// <exception cref="ArgumentException">The array is stored in blocks, whose rows are whole.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The columns are outside the last axis.</exception>
+    /// <exception cref="ArgumentException">The array is stored in blocks, so its rows cannot be split.</exception>
     public DeviceArray Slice(int start, int width)
     {
         RequireExists();
@@ -129,7 +129,7 @@ public readonly struct DeviceArray
         return new(Storage, Offset + start, Shape.WithWidth(width), Pitch);
     }
 
-    /// <summary>Copies the elements to the host, row by row.</summary>
+    /// <summary>Copies the elements to the host in row-major order.</summary>
     /// <param name="target">At least <c>Shape.Count</c> floats.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="target"/> is too short.</exception>
     public void CopyTo(Span<float> target)
@@ -147,7 +147,7 @@ public readonly struct DeviceArray
         Device.Download(this, target[..(int)Shape.Count]);
     }
 
-    /// <summary>Copies elements from the host, row by row.</summary>
+    /// <summary>Copies elements from the host in row-major order.</summary>
     /// <param name="source">Exactly <c>Shape.Count</c> floats.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="source"/> has another length.</exception>
     public void CopyFrom(ReadOnlySpan<float> source)
@@ -163,8 +163,8 @@ public readonly struct DeviceArray
     }
 
     /// <summary>
-    /// Overwrites the elements with those of another array, on the device. No tape records it. It serves updates in
-    /// place: of weights, buffers and states.
+    /// Overwrites the elements with those of another array on the same device. Tapes do not record it. Use it to update
+    /// weights, buffers and states in place.
     /// </summary>
     /// <param name="source">An array of the same shape on the same device; its precision may differ.</param>
     /// <exception cref="ArgumentException">The other array has another shape or device.</exception>
@@ -189,9 +189,9 @@ public readonly struct DeviceArray
         storage.Uploads++;
     }
 
-    /// <summary>Copies the elements into a new array on the host.</summary>
-    /// <returns>The elements, row by row.</returns>
-    /// <exception cref="NotSupportedException">There are more elements than an array of .NET holds.</exception>
+    /// <summary>Copies the elements into a new host array.</summary>
+    /// <returns>The elements in row-major order.</returns>
+    /// <exception cref="NotSupportedException">There are more elements than a .NET array can hold.</exception>
     public float[] ToArray()
     {
         if (Shape.Count > Array.MaxLength)
@@ -206,7 +206,7 @@ public readonly struct DeviceArray
         return values;
     }
 
-    /// <summary>Copies the elements into a new tensor on the host.</summary>
+    /// <summary>Copies the elements into a new host tensor.</summary>
     /// <returns>A dense tensor of the same shape.</returns>
     public Tensor<float> ToTensor() =>
         Tensor.Create(ToArray(), Array.ConvertAll(Shape.ToArray(), size => (nint)size));
@@ -243,7 +243,9 @@ public readonly struct DeviceArray
         }
     }
 
-    /// <summary>Copies some elements to the host, counted row by row; of an array of any size and precision.</summary>
+    /// <summary>
+    /// Copies a range of elements, counted in row-major order, to the host. The array may have any size and precision.
+    /// </summary>
     internal void ReadElements(nint start, Span<float> target)
     {
         using DeviceScope scope = Device.Scope();
@@ -253,24 +255,24 @@ public readonly struct DeviceArray
             return;
         }
 
-        // Whole rows are made contiguous, and float32 if they were blocks.
+        // Copies whole rows to contiguous float32 memory first, because a slice is strided and blocks are compressed.
         nint first = start / Shape.Width, end = (start + target.Length + Shape.Width - 1) / Shape.Width;
         DeviceArray rows = Device.Allocate([checked((int)(end - first)), Shape.Width]);
         Device.Copy(RowRange(first, rows.Shape[0]), rows);
         Device.Download(rows.Elements(start - (first * Shape.Width), target.Length), target);
     }
 
-    /// <summary>Copies elements from the host over some of this contiguous array, counted row by row.</summary>
+    /// <summary>Copies host elements into a range of this contiguous array, counted in row-major order.</summary>
     internal void WriteElements(nint start, ReadOnlySpan<float> source) =>
         Write(source, Elements(start, source.Length));
 
-    /// <summary>
-    /// Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> as a matrix.
-    /// </summary>
+    /// <summary>Views <paramref name="count"/> rows from row <paramref name="start"/> on as a matrix.</summary>
     internal DeviceArray RowRange(nint start, int count) =>
         new(Storage, Offset + (start * Pitch), [count, Shape.Width], Pitch);
 
-    /// <summary>Rows [batch, channels] as sequences of one token, [batch, 1, channels]; others as they are.</summary>
+    /// <summary>
+    /// Views [batch, channels] as sequences of one token, [batch, 1, channels]; returns other arrays unchanged.
+    /// </summary>
     internal DeviceArray AsToken() =>
         Exists && Shape.Rank == 2 ? Reshape([Shape[0], 1, Shape.Width]) : this;
 
@@ -296,10 +298,10 @@ public readonly struct DeviceArray
         storage.Uploads++;
     }
 
-    /// <summary>Some elements of a contiguous array of any size, as one row.</summary>
+    /// <summary>Views a range of elements of a contiguous array of any size as one row.</summary>
     private DeviceArray Elements(nint start, int count) => new(Storage, Offset + start, [1, count], count);
 
-    /// <summary>The gradient of these elements; <c>default</c> where their memory has none.</summary>
+    /// <summary>The gradient of these elements; <c>default</c> if their memory has none.</summary>
     internal DeviceArray Gradient => Storage is { Gradient: { } gradient } storage
         ? new(gradient, storage.GradientStart + Offset, Shape, Pitch)
         : default;

@@ -11,29 +11,31 @@ internal sealed partial class DeviceContext
     private long _pooledBytes;
     private volatile bool _isTrimWanted;
 
-    /// <summary>Counts how often memory was taken that the pool did not have.</summary>
+    /// <summary>Number of allocations that the pool could not serve.</summary>
     public long Allocations { get; private set; }
 
-    /// <summary>Counts how often the pool was emptied.</summary>
+    /// <summary>Number of times that the pool was emptied.</summary>
     public long Trims { get; private set; }
 
-    /// <summary>Whether owned memory that this thread frees now is known to no recording.</summary>
+    /// <summary>Whether no recording refers to the owned memory that this thread frees now.</summary>
     public bool FreesUnrecorded { get; set; }
 
-    /// <summary>Bytes that the pool keeps; other threads may read it.</summary>
+    /// <summary>Bytes in the pool; other threads may read it.</summary>
     public long PooledBytes => Volatile.Read(ref _pooledBytes);
 
-    /// <summary>Whether another thread has asked to empty the pool, which happens after the outermost scope.</summary>
+    /// <summary>
+    /// Whether another thread has asked to empty the pool. That happens when the outermost scope ends.
+    /// </summary>
     public bool IsTrimWanted
     {
         get => _isTrimWanted;
         set => _isTrimWanted = value;
     }
 
-    /// <summary>Takes memory for a scope, of the pool if that has some.</summary>
-    /// <param name="length">Number of elements, at least.</param>
-    /// <param name="precision">How they are stored.</param>
-    /// <param name="depth">The scope.</param>
+    /// <summary>Allocates memory for a scope, from the pool if possible.</summary>
+    /// <param name="length">Minimum number of elements.</param>
+    /// <param name="precision">Precision of the elements.</param>
+    /// <param name="depth">Depth of the scope.</param>
     public Storage Rent(nint length, Precision precision, int depth)
     {
         nint size = SizeClass(length);
@@ -58,15 +60,15 @@ internal sealed partial class DeviceContext
         return storage;
     }
 
-    /// <summary>Notes owned memory that this thread has taken.</summary>
+    /// <summary>Records that this thread has allocated owned memory.</summary>
     public void NoteOwned(Storage storage)
     {
         Allocations++;
         _made?.Add((storage, storage.Generation));
     }
 
-    /// <summary>Begins to remember what owned memory is taken.</summary>
-    /// <returns>How much was remembered before.</returns>
+    /// <summary>Begins to track allocations of owned memory.</summary>
+    /// <returns>Number of allocations tracked so far, for <see cref="ReleaseMadeSince"/>.</returns>
     public int BeginConstruction()
     {
         _constructions++;
@@ -74,7 +76,7 @@ internal sealed partial class DeviceContext
         return _made.Count;
     }
 
-    /// <summary>Frees the owned memory that was taken since, if it has not been freed.</summary>
+    /// <summary>Frees owned memory that was allocated since a start and has not been freed.</summary>
     public void ReleaseMadeSince(int start)
     {
         foreach ((Storage storage, int generation) in _made!.Skip(start).ToArray())
@@ -86,7 +88,7 @@ internal sealed partial class DeviceContext
         }
     }
 
-    /// <summary>Ends what <see cref="BeginConstruction"/> began.</summary>
+    /// <summary>Ends the tracking that <see cref="BeginConstruction"/> began.</summary>
     public void EndConstruction()
     {
         if (--_constructions == 0)
@@ -95,7 +97,7 @@ internal sealed partial class DeviceContext
         }
     }
 
-    /// <summary>Keeps memory that was captured no longer than its recording: it is no scope's.</summary>
+    /// <summary>Removes captured memory from the pool, so that only its recording owns it.</summary>
     public void Withdraw(HashSet<Storage> memory)
     {
         foreach (Stack<Storage> free in _pool.Values)
@@ -116,14 +118,14 @@ internal sealed partial class DeviceContext
         }
     }
 
-    /// <summary>Takes over memory that no scope uses.</summary>
+    /// <summary>Adds memory to the pool that no scope uses.</summary>
     public void Put(Storage storage)
     {
         storage.Context = this;
         Keep(storage);
     }
 
-    /// <summary>Frees what the pool keeps; not while work is captured, which refers to it.</summary>
+    /// <summary>Frees the memory in the pool. Does nothing during a capture, which refers to that memory.</summary>
     public void Trim()
     {
         if (Recorded is not null)
@@ -170,7 +172,10 @@ internal sealed partial class DeviceContext
         return free;
     }
 
-    /// <summary>Rounds up to a quarter of a power of two, so that lengths that differ a little share memory.</summary>
+    /// <summary>
+    /// Rounds up to 1, 1.25, 1.5 or 1.75 times a power of two (up to 512: to a multiple of 64), so that similar lengths
+    /// share memory.
+    /// </summary>
     private static nint SizeClass(nint length)
     {
         nint step = 64;

@@ -5,9 +5,7 @@ using Mamba.Devices;
 
 namespace Mamba.Memory;
 
-/// <summary>
-/// The data of one thread that uses a device: its open scopes, its tape and its memory pool.
-/// </summary>
+/// <summary>The data of one thread that uses a device: its open scopes, its tape and its memory pool.</summary>
 /// <remarks>
 /// A thread takes a context when it opens its outermost scope and returns it when that scope ends. So a device has as
 /// many contexts as threads used it at the same time, not one per thread of a thread pool.
@@ -15,10 +13,12 @@ namespace Mamba.Memory;
 /// <param name="device">The device.</param>
 internal sealed partial class DeviceContext(Device device)
 {
-    /// <summary>Arrays in one scope that point to a loop without a scope of its own.</summary>
+    /// <summary>Number of arrays in one scope that triggers the warning about a loop without its own scope.</summary>
     private const int ManyArrays = 1 << 14;
 
-    /// <summary>Tapes in one scope that point to a training loop without a scope of its own.</summary>
+    /// <summary>
+    /// Number of tapes in one scope that triggers the warning about a training loop without its own scope.
+    /// </summary>
     private const int ManyTapes = 16;
 
     /// <summary>The contexts that the calling thread has open, one per device, linked by <see cref="_next"/>.</summary>
@@ -31,29 +31,29 @@ internal sealed partial class DeviceContext(Device device)
 
     public Device Device { get; } = device;
 
-    /// <summary>The thread that has scopes open here; null if none has.</summary>
+    /// <summary>The thread with open scopes in this context; null if there are none.</summary>
     public Thread? Owner { get; private set; }
 
-    /// <summary>The device's count of deferred work when the outermost scope began.</summary>
+    /// <summary>The device's stamp of deferred work at the start of the outermost scope.</summary>
     public long Since { get; private set; }
 
-    /// <summary>What this thread may still use, to be freed after its outermost scope.</summary>
+    /// <summary>Frees that wait for the end of this thread's outermost scope.</summary>
     public List<DeferredFree> Waiting { get; private set; } = [];
 
-    /// <summary>The tape that records, if any.</summary>
+    /// <summary>The recording tape, if any.</summary>
     public Tape? Tape { get; set; }
 
-    /// <summary>What holds trainable weights for the tapes that live here; null if no tape lives.</summary>
+    /// <summary>The claim on trainable weights by this context's live tapes; null if there are none.</summary>
     public TapeClaim? Claim { get; private set; }
 
     /// <summary>Number of open scopes.</summary>
     public int Depth { get; private set; }
 
-    /// <summary>The storages that work which is being captured has used; null unless work is being captured.</summary>
+    /// <summary>The storages that the captured work has used so far; null unless a capture is running.</summary>
     public HashSet<Storage>? Recorded { get; set; }
 
-    /// <summary>The context of a device that the calling thread has open; null if it has none.</summary>
-    /// <remarks>Every operand asks for it; nearly always it is the first.</remarks>
+    /// <summary>The calling thread's active context of a device; null if it has none.</summary>
+    /// <remarks>Every operand calls it. The first context nearly always matches.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DeviceContext? Of(Device device)
     {
@@ -61,15 +61,15 @@ internal sealed partial class DeviceContext(Device device)
         return first is null || first.Device == device ? first : Behind(first, device);
     }
 
-    /// <summary>Makes this the calling thread's context. The device's gate is held.</summary>
+    /// <summary>Makes this the calling thread's context. Requires the device's gate.</summary>
     public void Enter(long since)
     {
         (Owner, Since) = (Thread.CurrentThread, since);
         (_next, _first) = (_first, this);
     }
 
-    /// <summary>Takes the context away from its thread, which has no scope open. The device's gate is held.</summary>
-    /// <returns>The frees that waited for this thread.</returns>
+    /// <summary>Detaches the context from its thread, which has no open scope. Requires the device's gate.</summary>
+    /// <returns>The frees that were waiting for this thread.</returns>
     public List<DeferredFree> Leave()
     {
         if (Owner == Thread.CurrentThread)
@@ -88,7 +88,7 @@ internal sealed partial class DeviceContext(Device device)
         return waiting;
     }
 
-    /// <summary>Begins a scope inside those that are open.</summary>
+    /// <summary>Opens a scope inside the open ones.</summary>
     public DeviceScope Begin()
     {
         if (Depth == _frames.Count)
@@ -106,7 +106,7 @@ internal sealed partial class DeviceContext(Device device)
     {
         if (Device.IsDisposed && !IsOpen(depth, id))
         {
-            return; // the device has been disposed by this thread, and its scopes with it
+            return; // this thread has disposed the device, which ended its scopes
         }
 
         RequireOpen(depth, id);
@@ -123,7 +123,7 @@ internal sealed partial class DeviceContext(Device device)
         }
     }
 
-    /// <summary>Ends all scopes: the device is disposed, or the thread has ended.</summary>
+    /// <summary>Ends all scopes, because the device is disposed or the thread has terminated.</summary>
     public void EndAll()
     {
         while (Depth > 0)
@@ -149,7 +149,7 @@ internal sealed partial class DeviceContext(Device device)
         Require(storage);
         if (storage.Depth < depth)
         {
-            return; // belongs to an outer scope already
+            return; // already belongs to an outer scope
         }
 
         Remove(storage);
@@ -165,7 +165,7 @@ internal sealed partial class DeviceContext(Device device)
         }
     }
 
-    /// <summary>Frees memory of the innermost scope before that ends.</summary>
+    /// <summary>Frees memory of the innermost scope before the scope ends.</summary>
     public void EndEarly(Storage storage)
     {
         Require(storage);
@@ -182,19 +182,19 @@ internal sealed partial class DeviceContext(Device device)
         }
     }
 
-    /// <summary>What to tell a thread that uses an array of another thread's scope.</summary>
+    /// <summary>The exception for a thread that uses an array of another thread's scope.</summary>
     public static InvalidOperationException Foreign(Storage storage) => new(
         $"This array belongs to a scope of {Name(storage.Context?.Owner)}, which may free it at any moment; this is " +
         $"{Name(Thread.CurrentThread)}. Only owned arrays (weights, states, what DeviceScope.Keep moved out of the " +
         "outermost scope) are shared: copy the array with ToArray on its own thread.");
 
-    /// <summary>A thread in words.</summary>
+    /// <summary>Describes a thread for a message.</summary>
     public static string Name(Thread? thread) => thread is null
         ? "a thread that has ended"
         : string.Create(CultureInfo.InvariantCulture, $"thread {thread.ManagedThreadId}");
 
-    /// <summary>Counts a tape that begins in the innermost scope.</summary>
-    /// <returns>Depth and number of the scope.</returns>
+    /// <summary>Counts a tape that begins in the innermost scope, and claims weights for it.</summary>
+    /// <returns>Depth and id of the scope.</returns>
     public (int Depth, long Id) BeginTape()
     {
         Frame frame = _frames[Depth - 1];
@@ -213,7 +213,7 @@ internal sealed partial class DeviceContext(Device device)
         return (Depth, frame.Id);
     }
 
-    /// <summary>Whether a scope has begun and not ended.</summary>
+    /// <summary>Whether a scope is still open.</summary>
     public bool IsOpen(int depth, long id) =>
         depth <= Depth && depth <= _frames.Count && _frames[depth - 1].Id == id;
 
@@ -305,21 +305,23 @@ internal sealed partial class DeviceContext(Device device)
         }
     }
 
-    /// <summary>What belongs to an open scope.</summary>
+    /// <summary>The data of an open scope.</summary>
     private sealed class Frame
     {
-        /// <summary>What the scope frees.</summary>
+        /// <summary>Memory that the scope frees.</summary>
         public List<Storage> Storages { get; } = [];
 
-        /// <summary>Tells the scope from all others of the context.</summary>
+        /// <summary>Id of the scope, unique in the context.</summary>
         public long Id { get; private set; }
 
-        /// <summary>The tape that recorded when the scope began, and the number of its operations then.</summary>
+        /// <summary>
+        /// The tape at the start of the scope; <see cref="Recorded"/> is the number of its operations then.
+        /// </summary>
         public Tape? Tape { get; private set; }
 
         public int Recorded { get; private set; }
 
-        /// <summary>Tapes that have begun in the scope.</summary>
+        /// <summary>Number of tapes begun in the scope.</summary>
         public int Tapes { get; set; }
 
         public bool IsWarned { get; set; }

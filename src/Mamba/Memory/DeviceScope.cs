@@ -2,13 +2,15 @@ using Mamba.Devices;
 
 namespace Mamba.Memory;
 
-/// <summary>Frees what was allocated since <see cref="Device.Scope"/>, when disposed.</summary>
+/// <summary>
+/// A scope of device memory. Disposing it frees the arrays allocated since <see cref="Device.Scope"/>.
+/// </summary>
 /// <remarks>
-/// It belongs to the thread that opened it. As a <c>ref struct</c> it cannot be captured, stored in an object, or live
-/// across an <c>await</c> or <c>yield</c>.
+/// Only the thread that opened it can use it. As a <c>ref struct</c> it cannot be captured, stored in an object, or
+/// live across an <c>await</c> or <c>yield</c>.
 /// </remarks>
 /// <example>
-/// A scope for every round of a loop keeps memory constant:
+/// One scope per iteration keeps memory constant:
 /// <code>
 /// for (int t = 0; t &lt; 100; t++)
 /// {
@@ -22,11 +24,11 @@ public readonly ref struct DeviceScope : IDisposable
 {
     internal DeviceScope(ScopeHandle handle) => Handle = handle;
 
-    /// <summary>What the scope is, to be stored.</summary>
+    /// <summary>The scope as a value that can be stored.</summary>
     internal ScopeHandle Handle { get; }
 
-    /// <summary>Lets an array outlive this scope: it then belongs to the enclosing scope, or to the caller.</summary>
-    /// <param name="array">An array that was allocated in this scope, or in one inside it.</param>
+    /// <summary>Moves an array out of this scope: to the enclosing scope or, without one, to the caller.</summary>
+    /// <param name="array">An array that was allocated in this scope or in a nested one.</param>
     /// <returns>The array.</returns>
     /// <exception cref="ArgumentException">The array is on another device.</exception>
     /// <exception cref="InvalidOperationException">
@@ -38,8 +40,8 @@ public readonly ref struct DeviceScope : IDisposable
         return array;
     }
 
-    /// <summary>Lets indices outlive this scope: they then belong to the enclosing scope, or to the caller.</summary>
-    /// <param name="indices">Indices that were allocated in this scope, or in one inside it.</param>
+    /// <summary>Moves indices out of this scope: to the enclosing scope or, without one, to the caller.</summary>
+    /// <param name="indices">Indices that were allocated in this scope or in a nested one.</param>
     /// <returns>The indices.</returns>
     /// <exception cref="ArgumentException">The indices are on another device.</exception>
     /// <exception cref="InvalidOperationException">

@@ -3,8 +3,9 @@ using System.Numerics.Tensors;
 namespace Mamba.Memory;
 
 /// <summary>
-/// Integers in a device's memory: token ids, or rows to pick. They belong to the scope in which they were made, or to
-/// who made them outside of any. Orders of tokens are <see cref="Orders.ScanOrder"/>s, whose copies devices own.
+/// Integers in a device's memory, such as token ids or row indices. The scope in which they were made frees them;
+/// without a scope, the caller does. Orders of tokens are <see cref="Orders.ScanOrder"/>s instead, whose copies devices
+/// own.
 /// </summary>
 /// <example>
 /// <code>
@@ -29,14 +30,14 @@ public readonly struct IndexArray
     /// <summary>Number of integers.</summary>
     public int Length { get; }
 
-    /// <summary>The smallest integer; 0 where there is none.</summary>
+    /// <summary>The smallest integer; 0 if empty.</summary>
     internal int Minimum { get; }
 
-    /// <summary>The largest integer; -1 where there is none.</summary>
-    /// <remarks>Known on the host: an index outside an array is refused without reading device memory.</remarks>
+    /// <summary>The largest integer; -1 if empty.</summary>
+    /// <remarks>Kept on the host, so that indices can be range-checked without reading device memory.</remarks>
     internal int Maximum { get; }
 
-    /// <summary>Whether these are indices whose memory has not been given back.</summary>
+    /// <summary>Whether these are indices whose memory has not been freed.</summary>
     internal bool IsAlive => _storage?.Generation == _generation;
 
     internal Storage Storage

@@ -2,7 +2,7 @@ using Mamba.Devices;
 
 namespace Mamba.Memory;
 
-/// <summary>Work that a device has captured once and replays as a whole, in the memory that it used then.</summary>
+/// <summary>A captured graph of device work, which replays in the memory of the capture.</summary>
 internal sealed class Recording : IDisposable
 {
     private readonly Device _device;
@@ -12,16 +12,16 @@ internal sealed class Recording : IDisposable
     internal Recording(Device device, IReplay replay, HashSet<Storage> memory) =>
         (_device, _replay, _memory) = (device, replay, memory);
 
-    /// <summary>What a backend keeps of the work.</summary>
+    /// <summary>A backend's captured graph.</summary>
     internal interface IReplay : IDisposable
     {
-        /// <summary>Queues the work again.</summary>
+        /// <summary>Queues the graph.</summary>
         void Run();
     }
 
-    /// <summary>Queues the work again.</summary>
+    /// <summary>Queues the graph.</summary>
     public void Replay() => _replay.Run();
 
-    /// <summary>Gives back what the work needs.</summary>
+    /// <summary>Frees the graph and its memory.</summary>
     public void Dispose() => _device.Forget(this, _replay.Dispose, _memory);
 }

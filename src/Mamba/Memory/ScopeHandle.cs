@@ -1,6 +1,6 @@
 namespace Mamba.Memory;
 
-/// <summary>A scope by its context, its place among the open ones, and its number.</summary>
+/// <summary>Identifies a scope by its context, depth and id.</summary>
 internal readonly record struct ScopeHandle(DeviceContext? Context, int Depth, long Id)
 {
     private DeviceContext Opened => Context

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Mamba.Memory;
 
-/// <summary>The sizes of an array, the last axis fastest; one to six axes. Written <c>[2, 3]</c>.</summary>
+/// <summary>The sizes of an array's one to six axes; the last axis is contiguous. Written <c>[2, 3]</c>.</summary>
 /// <example>
 /// <code>
 /// Shape shape = [8, 128, 64];                // batch, length, channels
@@ -48,7 +48,7 @@ public readonly struct Shape : IEquatable<Shape>
         ? _sizes[Rank - 1]
         : throw new InvalidOperationException("This shape is empty (default): it has no axes.");
 
-    /// <summary>Number of rows: the product of all axes but the last.</summary>
+    /// <summary>Number of rows: the product of all axes except the last.</summary>
     public nint Rows
     {
         get
@@ -84,8 +84,8 @@ public readonly struct Shape : IEquatable<Shape>
     /// <exception cref="OverflowException">The number of elements does not fit a pointer-sized integer.</exception>
     public static Shape Create(ReadOnlySpan<int> sizes) => new(sizes);
 
-    /// <summary>The same shape with another last axis.</summary>
-    /// <param name="width">Size of the last axis.</param>
+    /// <summary>The same shape with another size of the last axis.</summary>
+    /// <param name="width">The new size of the last axis.</param>
     /// <returns>The shape.</returns>
     public Shape WithWidth(int width)
     {
@@ -99,7 +99,7 @@ public readonly struct Shape : IEquatable<Shape>
         return new(sizes[..Rank]);
     }
 
-    /// <summary>The same shape with another size of an axis.</summary>
+    /// <summary>The same shape with another size of one axis.</summary>
     internal Shape WithSize(int axis, int size)
     {
         Span<int> sizes = stackalloc int[MaxRank];
@@ -147,16 +147,16 @@ public readonly struct Shape : IEquatable<Shape>
     public override int GetHashCode() =>
         HashCode.Combine(Rank, _sizes[0], _sizes[1], _sizes[2], _sizes[3], _sizes[4], _sizes[5]);
 
-    /// <summary>Whether two shapes have the same axes.</summary>
+    /// <summary>Whether two shapes are equal.</summary>
     /// <param name="left">A shape.</param>
     /// <param name="right">A shape.</param>
-    /// <returns>True when they are equal.</returns>
+    /// <returns>Whether they are equal.</returns>
     public static bool operator ==(Shape left, Shape right) => left.Equals(right);
 
     /// <summary>Whether two shapes differ.</summary>
     /// <param name="left">A shape.</param>
     /// <param name="right">A shape.</param>
-    /// <returns>True when they differ.</returns>
+    /// <returns>Whether they differ.</returns>
     public static bool operator !=(Shape left, Shape right) => !left.Equals(right);
 
     /// <inheritdoc/>

@@ -18,20 +18,20 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     /// <summary>Number of elements.</summary>
     public nint Length { get; } = length;
 
-    /// <summary>How an element is stored.</summary>
+    /// <summary>Precision of the elements.</summary>
     public Precision Precision { get; } = precision;
 
     /// <summary>Bytes of all elements.</summary>
     public long Bytes { get; } = precision.Bytes(length);
 
-    /// <summary>Counts how often this storage has been given back.</summary>
+    /// <summary>Number of times that this storage was freed or returned to a pool.</summary>
     public int Generation { get; private set; }
 
-    /// <summary>The scope that frees this storage, counted from 1, the outermost; 0 if it is owned.</summary>
+    /// <summary>Depth of the scope that frees this storage, 1 for the outermost; 0 if it is owned.</summary>
     public int Depth { get; set; }
 
     /// <summary>
-    /// The context whose scope or pool has this storage; null if it is owned, and shared by all threads.
+    /// The context whose scope or pool has this storage; null if it is owned, and so shared by all threads.
     /// </summary>
     public DeviceContext? Context { get; set; }
 
@@ -40,21 +40,21 @@ internal abstract class Storage(Device device, nint length, Precision precision 
     /// </summary>
     public bool IsOwned => Depth == 0;
 
-    /// <summary>Whether these are weights that tapes follow.</summary>
+    /// <summary>Whether these are weights that tapes compute gradients for.</summary>
     public bool IsTrainable { get; set; }
 
-    /// <summary>The tape that computed these elements, or watches them; null if none does.</summary>
+    /// <summary>The tape that computed or watches these elements; null if none.</summary>
     public Tape? Tape { get; set; }
 
-    /// <summary>Whether these are weights that nobody has set: their layer was made for a loader to fill.</summary>
+    /// <summary>Whether these are weights without values yet: their layer was made for a loader to fill.</summary>
     public bool IsUnset { get; set; }
 
-    /// <summary>Counts copies from the host: whether the elements are still those that the library wrote.</summary>
+    /// <summary>Number of copies from the host; shows whether a caller has overwritten the elements.</summary>
     public int Uploads { get; set; }
 
     /// <summary>
-    /// The gradient of every element, in the layout of the elements. The tape allocates it on first use; null after the
-    /// scope that allocated it.
+    /// The gradient, in the layout of the elements. The tape allocates it on first use. It becomes null when the scope
+    /// that allocated it ends.
     /// </summary>
     public Storage? Gradient
     {
@@ -68,14 +68,14 @@ internal abstract class Storage(Device device, nint length, Precision precision 
         }
     }
 
-    /// <summary>The element of <see cref="Gradient"/> at which the gradient begins.</summary>
+    /// <summary>Offset of the gradient in <see cref="Gradient"/>.</summary>
     public nint GradientStart { get; private set; }
 
-    /// <summary>Whether the gradient is a part of memory that belongs to others, too.</summary>
+    /// <summary>Whether the gradient is a part of a larger shared storage.</summary>
     public bool SharesGradient { get; private set; }
 
-    /// <summary>Holds these weights for the tapes of a thread, whose gradients add up in one array.</summary>
-    /// <exception cref="InvalidOperationException">A tape of another thread follows them.</exception>
+    /// <summary>Claims these weights for the tapes of one thread, because gradients accumulate in one array.</summary>
+    /// <exception cref="InvalidOperationException">A tape of another thread has claimed them.</exception>
     public void ClaimFor(TapeClaim claim)
     {
         TapeClaim? found = Volatile.Read(ref _claim);
@@ -91,7 +91,9 @@ internal abstract class Storage(Device device, nint length, Precision precision 
         }
     }
 
-    /// <summary>Throws if a tape of another thread follows these weights, which are to be written.</summary>
+    /// <summary>
+    /// Throws if a tape of another thread has claimed these weights, because they are about to be overwritten.
+    /// </summary>
     public void RequireUnclaimed()
     {
         if (Volatile.Read(ref _claim) is { IsOver: false } claim && claim.Thread != Environment.CurrentManagedThreadId)
@@ -100,7 +102,7 @@ internal abstract class Storage(Device device, nint length, Precision precision 
         }
     }
 
-    /// <summary>Makes a part of other memory the gradient.</summary>
+    /// <summary>Uses a part of another storage as the gradient.</summary>
     public void ShareGradient(Storage whole, nint start)
     {
         Gradient = whole;
@@ -108,7 +110,7 @@ internal abstract class Storage(Device device, nint length, Precision precision 
         SharesGradient = true;
     }
 
-    /// <summary>Ends the life of every array that refers to this storage.</summary>
+    /// <summary>Invalidates every array that refers to this storage.</summary>
     public void Retire()
     {
         Generation++;
@@ -118,7 +120,7 @@ internal abstract class Storage(Device device, nint length, Precision precision 
         Gradient = null;
     }
 
-    /// <summary>What to tell someone who uses an array whose memory has been given back.</summary>
+    /// <summary>The exception for the use of an array whose memory has been freed.</summary>
     public ObjectDisposedException Ended(string name) => new(
         name,
         Device.IsDisposed ? "The device of this array has been disposed. Use arrays, layers and states before that."
@@ -133,11 +135,11 @@ internal abstract class Storage(Device device, nint length, Precision precision 
         $"{Environment.CurrentManagedThreadId}. One thread at a time trains a model: their gradients would add up in " +
         "the same memory. Dispose the other tape first, or give each thread a model of its own.");
 
-    /// <summary>Is told that somebody takes this memory, whose elements are not set.</summary>
+    /// <summary>Called when this memory is allocated; its elements are uninitialised.</summary>
     public virtual void Taken()
     {
     }
 
-    /// <summary>Gives the memory back to the system.</summary>
+    /// <summary>Returns the memory to the system.</summary>
     public abstract void Free();
 }

@@ -1,9 +1,9 @@
 namespace Mamba.Memory;
 
-/// <summary>Holds trainable weights for the tapes that live on one thread at once.</summary>
+/// <summary>A claim on trainable weights by the live tapes of one thread.</summary>
 /// <remarks>
-/// The gradients of a parameter add up in one array, so tapes of two threads would race. A storage refers to the first
-/// claim; a claim that has ended may be replaced.
+/// The gradients of a parameter accumulate in one array, so tapes of two threads would race. A storage keeps its first
+/// claim; a claim that is over may be replaced.
 /// </remarks>
 /// <param name="thread">The managed id of the thread.</param>
 internal sealed class TapeClaim(int thread)
@@ -13,7 +13,7 @@ internal sealed class TapeClaim(int thread)
 
     public int Thread { get; } = thread;
 
-    /// <summary>Whether no tape lives that the claim was made for.</summary>
+    /// <summary>Whether all tapes of this claim have ended.</summary>
     public bool IsOver => _isOver;
 
     /// <summary>Counts a tape that begins.</summary>
@@ -28,6 +28,6 @@ internal sealed class TapeClaim(int thread)
         }
     }
 
-    /// <summary>Ends the claim, whatever tapes there are.</summary>
+    /// <summary>Ends the claim regardless of its tapes.</summary>
     public void End() => _isOver = true;
 }
