@@ -2,7 +2,7 @@ using Mamba.Layers;
 
 namespace Mamba.Models;
 
-/// <summary>The sizes and the schedule of a <see cref="MambaLanguageModel"/>.</summary>
+/// <summary>The sizes and the layers of a <see cref="MambaLanguageModel"/>.</summary>
 /// <example>
 /// <code>
 /// LanguageModelConfig config = LanguageModelConfig.Mamba2(modelDim: 256, layers: 4, vocabularySize: 256);
@@ -11,41 +11,39 @@ namespace Mamba.Models;
 /// </example>
 public sealed record LanguageModelConfig
 {
-    /// <summary>Number of tokens of the vocabulary, before padding.</summary>
+    /// <summary>Number of tokens in the vocabulary, without padding.</summary>
     public required int VocabularySize { get; init; }
 
-    /// <summary>The table's rows are rounded up to a multiple of this; 1: they are not.</summary>
+    /// <summary>The vocabulary is padded to a multiple of this; 1 disables padding.</summary>
     public int VocabularyMultiple { get; init; } = 1;
 
-    /// <summary>
-    /// The layers, first to last: Mamba, Mamba-2, S4D, attention, and layers of your own, in any order.
-    /// </summary>
+    /// <summary>The layers, first to last: Mamba, Mamba-2, S4D, attention, or your own mixers, in any order.</summary>
     public required IReadOnlyList<MixerOptions> Layers { get; init; }
 
-    /// <summary>Width inside each layer's gated MLP; 0: the layers have none.</summary>
+    /// <summary>Hidden width of each layer's gated MLP; 0 for layers without an MLP.</summary>
     public int MlpDim { get; init; }
 
-    /// <summary>ε of the norms in front of the mixers and of the head.</summary>
+    /// <summary>ε of the norms before the mixers, the MLPs and the head.</summary>
     public float NormEpsilon { get; init; } = 1e-5f;
 
-    /// <summary>Whether the head's weights are the embedding's.</summary>
+    /// <summary>Whether the head shares the embedding's weights.</summary>
     public bool TieEmbeddings { get; init; } = true;
 
-    /// <summary>The tokens that end a text, from 0 to <see cref="VocabularySize"/> - 1; empty: none does.</summary>
+    /// <summary>Tokens that end a text, from 0 to <see cref="VocabularySize"/> - 1; empty for none.</summary>
     public IReadOnlyList<int> EndOfText { get; init; } = [];
 
     /// <summary>Width of the model, D.</summary>
     public int ModelDim => Layers[0].ModelDim;
 
-    /// <summary>Rows of the embedding and of the head, V: the vocabulary, padded.</summary>
+    /// <summary>Rows of the embedding and of the head, V: the padded vocabulary.</summary>
     public int PaddedVocabularySize =>
         (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
 
-    /// <summary>A model of equal Mamba-1 layers.</summary>
+    /// <summary>A model of identical Mamba-1 layers.</summary>
     /// <param name="modelDim">Width, D.</param>
     /// <param name="layers">Number of layers.</param>
     /// <param name="vocabularySize">Number of tokens.</param>
-    /// <returns>The configuration, with the defaults of the original models.</returns>
+    /// <returns>The configuration, with the defaults of the published models.</returns>
     public static LanguageModelConfig Mamba1(int modelDim, int layers, int vocabularySize) => new()
     {
         VocabularySize = vocabularySize,
@@ -53,11 +51,11 @@ public sealed record LanguageModelConfig
         Layers = [.. Enumerable.Repeat(new MambaMixerOptions { ModelDim = modelDim }, layers)],
     };
 
-    /// <summary>A model of equal Mamba-2 layers.</summary>
+    /// <summary>A model of identical Mamba-2 layers.</summary>
     /// <param name="modelDim">Width, D.</param>
     /// <param name="layers">Number of layers.</param>
     /// <param name="vocabularySize">Number of tokens.</param>
-    /// <returns>The configuration, with the defaults of the original models.</returns>
+    /// <returns>The configuration, with the defaults of the published models.</returns>
     public static LanguageModelConfig Mamba2(int modelDim, int layers, int vocabularySize) => new()
     {
         VocabularySize = vocabularySize,
@@ -67,8 +65,8 @@ public sealed record LanguageModelConfig
 
     /// <summary>Throws if a value is invalid, and names it.</summary>
     /// <exception cref="ArgumentException">
-    /// A size is not positive or too large, ε is not positive or not finite, an end of text is not in the vocabulary,
-    /// there are no layers, or their widths differ.
+    /// A size is not positive or too large, ε is not positive or not finite, an end-of-text token is not in the
+    /// vocabulary, there are no layers, or their widths differ.
     /// </exception>
     public void Validate()
     {

@@ -11,40 +11,38 @@ public sealed partial class MambaLanguageModel
     private const string ConfigName = "config.json";
     private const string WeightsName = "model.safetensors";
 
-    /// <summary>Floats that are read from a file at once.</summary>
+    /// <summary>Number of floats read from a file at a time.</summary>
     private const int PieceLength = 1 << 20;
 
     /// <summary>Loads a published checkpoint.</summary>
     /// <param name="folder">
-    /// A folder with config.json and the weights: model.safetensors, its sharded index, or pytorch_model.bin; of
-    /// Hugging Face's mamba, mamba2 and falcon_mamba models, or in the original state-spaces format. A
-    /// generation_config.json in it adds to the end of text.
+    /// A folder with config.json and the weights: model.safetensors, its sharded index, or pytorch_model.bin. Supported
+    /// are Hugging Face's mamba, mamba2 and falcon_mamba models, and the original state-spaces format. If there is a
+    /// generation_config.json, its end-of-text tokens are added.
     /// </param>
-    /// <param name="device">Where the model will live.</param>
+    /// <param name="device">Device for the model.</param>
     /// <param name="ungroupedNorm">
-    /// Whether the norm of a Mamba-2 of several groups runs over all channels, as in Hugging Face's library, instead of
-    /// over each group, as such models were trained. Null: what the file says, by a key that <see cref="Save"/> writes;
-    /// without the key, over each group.
+    /// Whether the norm of a Mamba-2 model with several groups runs over all channels, as in Hugging Face's library;
+    /// false: over each group, as such models were trained. Null takes the value from the file, from a key that
+    /// <see cref="Save"/> writes; without the key it is false.
     /// </param>
     /// <param name="precision">
-    /// How the matrices are stored, each from the moment when it has been read; see <see cref="Module.Narrow"/>.
+    /// Storage precision of the matrices, applied as soon as each one has been read; see <see cref="Module.Narrow"/>.
     /// </param>
     /// <returns>The model.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
     /// <exception cref="InvalidDataException">
-    /// A file is damaged or cut off, a number is out of its range, or a tensor is missing, unknown or of a wrong shape.
+    /// A file is damaged or truncated, a number is out of range, or a tensor is missing, unknown or of a wrong shape.
     /// </exception>
     /// <exception cref="NotSupportedException">
-    /// The model is of a kind, or has an option, that is not supported; or the device has no arrays of this precision.
+    /// The type of the model or one of its options is not supported, or the device has no arrays of this precision.
     /// </exception>
-    /// <exception cref="ArithmeticException">
-    /// A weight does not fit the precision: it is too large, or not a number.
-    /// </exception>
+    /// <exception cref="ArithmeticException">A weight does not fit the precision: it is too large or NaN.</exception>
     /// <remarks>
-    /// A load that fails leaves no memory on the device. The weights are mapped into memory while they are read: if
-    /// another program cuts the file short meanwhile, the process ends without an exception. Replace files by renaming,
-    /// as <see cref="Save"/> does.
+    /// A failed load leaves no memory allocated on the device. Weights are memory-mapped while they are read: if
+    /// another program truncates the file meanwhile, the process terminates without an exception. Replace files by
+    /// renaming, as <see cref="Save"/> does.
     /// </remarks>
     public static MambaLanguageModel Load(
         string folder, Device device, bool? ungroupedNorm = null, Precision precision = Precision.Float32)
@@ -70,21 +68,22 @@ public sealed partial class MambaLanguageModel
     }
 
     /// <summary>
-    /// Saves the model as config.json and model.safetensors under the names of Hugging Face; a model that their format
-    /// cannot express is written as the original state-spaces format has it. Adapters are added to the weights as these
-    /// are written; the model itself keeps them apart. <see cref="Load"/> makes a model that computes the same.
+    /// Saves the model as config.json and model.safetensors in Hugging Face's format. If that format cannot express the
+    /// model, the original state-spaces format is used. Adapters are merged into the saved weights; the model itself
+    /// keeps them separate. <see cref="Load"/> restores a model that computes the same.
     /// </summary>
     /// <param name="folder">
-    /// Is made if there is none; files of these names are replaced. A generation_config.json in it gets the model's end
-    /// of text and keeps its other keys; in the original format it is made if the model has an end of text.
+    /// Created if absent; files of these names are replaced. An existing generation_config.json gets the model's
+    /// end-of-text tokens and keeps its other keys. For the original format it is created if the model has end-of-text
+    /// tokens.
     /// </param>
-    /// <param name="type">How weights are stored: F32, BF16 or F16.</param>
+    /// <param name="type">Storage type of the weights: F32, BF16 or F16.</param>
     /// <exception cref="NotSupportedException">
-    /// Neither format can express the model, or <see cref="Load"/> would refuse a number of it: nothing is written. The
-    /// message says why.
+    /// Neither format can express the model, or <see cref="Load"/> would reject one of its numbers; the message gives
+    /// the reason. Nothing is written.
     /// </exception>
-    /// <exception cref="InvalidOperationException">Weights were never set; nothing is written.</exception>
-    /// <exception cref="ObjectDisposedException">The model has been disposed; nothing is written.</exception>
+    /// <exception cref="InvalidOperationException">Weights were never set. Nothing is written.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed. Nothing is written.</exception>
     public void Save(string folder, ElementType type = ElementType.F32)
     {
         ArgumentNullException.ThrowIfNull(folder);
@@ -127,7 +126,9 @@ public sealed partial class MambaLanguageModel
     internal bool HasPublishedFormat =>
         HuggingFaceConfigWriter.Missing(CurrentConfig) is null || OriginalConfigWriter.Missing(CurrentConfig) is null;
 
-    /// <summary>The configuration as it is now: initial states may have been learned since it was made.</summary>
+    /// <summary>
+    /// The current configuration. It differs from <see cref="Config"/> if initial states became learned later.
+    /// </summary>
     private LanguageModelConfig CurrentConfig =>
         Config with { Layers = [.. _blocks.Select((_, i) => OptionsOf(i))] };
 
@@ -196,7 +197,10 @@ public sealed partial class MambaLanguageModel
         }
     }
 
-    /// <summary>Reads in pieces what is laid out as here, so that no second copy of a large matrix is made.</summary>
+    /// <summary>
+    /// Loads a weight. If its layout is the same in the file, reads in pieces, to avoid a second copy of a large
+    /// matrix.
+    /// </summary>
     private static void ReadWeight(ITensorSource source, NamedWeight weight, float[] piece)
     {
         DeviceArray array = weight.Parameter.Value;

@@ -6,12 +6,12 @@ namespace Mamba.Models;
 
 public sealed partial class MambaLanguageModel
 {
-    /// <summary>Generates the tokens that follow a prompt, one by one.</summary>
+    /// <summary>Generates the tokens that follow a prompt, one at a time.</summary>
     /// <param name="prompt">The tokens to read first, at least one.</param>
-    /// <param name="options">Sampling and limits; null takes the defaults.</param>
+    /// <param name="options">Sampling and limits; null for the defaults.</param>
     /// <param name="state">
-    /// What came before the prompt, of one text; read, and left as it is after the last token that was returned.
-    /// Null: the text begins with the prompt.
+    /// The state before the prompt, of one text; it is updated to the last token that was returned. Null: the text
+    /// begins with the prompt.
     /// </param>
     /// <param name="cancellation">
     /// Cancels generation; checked before every token, and between layers while the prompt is read.
@@ -21,16 +21,16 @@ public sealed partial class MambaLanguageModel
     /// The prompt is empty or has an id outside the padded vocabulary, or an option is invalid.
     /// </exception>
     /// <exception cref="OperationCanceledException">
-    /// The text was cancelled; before the first token, the state is as it was.
+    /// Generation was cancelled. If it was before the first token, the state is unchanged.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// The state was changed between two tokens: by another generation, for instance, that is enumerated at the same
-    /// time. The text cannot be continued; the state stays as that change has left it.
+    /// The state was changed between two tokens, for example by another generation that is enumerated at the same time.
+    /// The text cannot be continued; the state keeps that change.
     /// </exception>
     /// <remarks>
-    /// The calling thread computes, while the caller awaits the next token. The model may be used for other work
-    /// between two tokens, and on the CPU by other threads at the same time, but the state may not. A tape does not
-    /// record it, so it has no gradients.
+    /// Tokens are computed on the thread that requests the next one. Between two tokens the model may be used for other
+    /// work, and on a CPU also by other threads at any time. The state may not. Tapes do not record generation, so it
+    /// has no gradients.
     /// </remarks>
     public IAsyncEnumerable<int> GenerateAsync(
         ReadOnlyMemory<int> prompt,
@@ -79,7 +79,7 @@ public sealed partial class MambaLanguageModel
                 yield break;
             }
 
-            // Read before it is returned, so that the state is whole wherever the caller stops.
+            // Step before returning the token, so that the state includes it wherever the caller stops.
             Step([token], current, logits);
             version = current.Version;
             previous.Add(token);
@@ -93,7 +93,7 @@ public sealed partial class MambaLanguageModel
         }
     }
 
-    /// <summary>Reads a prompt by pieces: all of it, or a shared state stays as it was.</summary>
+    /// <summary>Reads a prompt in pieces. If that fails, a shared state is unchanged.</summary>
     private void ReadPrompt(
         ReadOnlySpan<int> prompt,
         int pieceLength,
@@ -126,9 +126,7 @@ public sealed partial class MambaLanguageModel
         }
     }
 
-    /// <summary>
-    /// What choosing the next token needs of those before it, in memory that does not grow with the text.
-    /// </summary>
+    /// <summary>The previous tokens that sampling and stop sequences need, in bounded memory.</summary>
     private sealed class PreviousTokens
     {
         private readonly IReadOnlyCollection<IReadOnlyList<int>> _stopSequences;
@@ -150,14 +148,14 @@ public sealed partial class MambaLanguageModel
             }
         }
 
-        /// <summary>Every token once, if repetition is penalised; else nothing.</summary>
+        /// <summary>Each distinct token if repetition is penalised; otherwise empty.</summary>
         public ReadOnlySpan<int> Distinct => CollectionsMarshal.AsSpan(_distinct);
 
         /// <summary>Whether the tokens after the prompt end with a stop sequence.</summary>
         public bool EndsWithStopSequence => _stopSequences.Any(
             sequence => _end.Count >= sequence.Count && _end.TakeLast(sequence.Count).SequenceEqual(sequence));
 
-        /// <summary>Adds a token behind the prompt.</summary>
+        /// <summary>Adds a generated token.</summary>
         public void Add(int token)
         {
             Note(token);
@@ -170,7 +168,7 @@ public sealed partial class MambaLanguageModel
 
         private void Note(int token)
         {
-            // A token of the padding can be read, but never chosen: there is nothing to penalise.
+            // Padding tokens can be read but never sampled, so they need no penalty.
             if (token < _vocabularySize && _seen is not null && _seen.Add(token))
             {
                 _distinct.Add(token);
@@ -178,7 +176,9 @@ public sealed partial class MambaLanguageModel
         }
     }
 
-    /// <summary>The state of a generation; freed also if the caller drops the generator without disposing it.</summary>
+    /// <summary>
+    /// The state of a generation. It is freed even if the caller drops the generator without disposing it.
+    /// </summary>
     private sealed class GenerationState(ModelState state) : IDisposable
     {
         ~GenerationState() => state.Abandon();

@@ -6,7 +6,7 @@ using Mamba.Operations;
 
 namespace Mamba.Models;
 
-/// <summary>A language model of Mamba, Mamba-2 and attention layers: embedding, blocks, norm, head.</summary>
+/// <summary>A language model of Mamba, Mamba-2, S4D and attention layers: embedding, blocks, norm, head.</summary>
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, appendix E.2.</remarks>
 /// <example>
 /// <code>
@@ -24,8 +24,8 @@ public sealed partial class MambaLanguageModel : Module
     private readonly WarmBatches _warm = new();
 
     /// <summary>Makes a model.</summary>
-    /// <param name="device">Where it lives.</param>
-    /// <param name="config">Its sizes.</param>
+    /// <param name="device">Device for the model.</param>
+    /// <param name="config">Sizes and layers.</param>
     /// <param name="random">Source of the initial weights; null leaves them unset for a loader.</param>
     /// <exception cref="ArgumentException">The configuration is invalid.</exception>
     /// <exception cref="InsufficientMemoryException">
@@ -43,7 +43,8 @@ public sealed partial class MambaLanguageModel : Module
         using OwnedMemoryGuard made = new(device);
         try
         {
-            // The original models scale the output projections by the number of layers (GPT-2's rule), MLP or not.
+            // The published models scale output projections by the number of layers (GPT-2's rule), with or without
+            // MLPs.
             double outputScale = 1 / Math.Sqrt(config.Layers.Count);
             Embedding = AddModule(
                 "embedding", new Embedding(device, config.PaddedVocabularySize, config.ModelDim, random));
@@ -69,28 +70,28 @@ public sealed partial class MambaLanguageModel : Module
         }
     }
 
-    /// <summary>Sizes and schedule.</summary>
+    /// <summary>Sizes and layers.</summary>
     public LanguageModelConfig Config { get; }
 
-    /// <summary>The vectors of the tokens.</summary>
+    /// <summary>The token embedding.</summary>
     public Embedding Embedding { get; }
 
     /// <summary>The layers.</summary>
     public IReadOnlyList<ResidualBlock> Blocks => _blocks;
 
-    /// <summary>The norm in front of the head.</summary>
+    /// <summary>The norm before the head.</summary>
     public RmsNorm FinalNorm { get; }
 
-    /// <summary>The head; null where its weights are the embedding's.</summary>
+    /// <summary>The head; null if it shares the embedding's weights.</summary>
     public Linear? Head { get; }
 
     /// <summary>
-    /// Whether a tape keeps only what goes into each layer, and computes the rest a second time on the way back: a
-    /// third more time for a fraction of the memory. Gradients have the same bits.
+    /// Activation checkpointing: a tape keeps only the inputs of each layer, and the backward pass recomputes the rest.
+    /// It takes a third more time and a fraction of the memory. Gradients are bitwise the same.
     /// </summary>
     public bool RecomputeActivations { get; set; }
 
-    /// <summary>Makes the state of texts that have not begun.</summary>
+    /// <summary>Makes a state for new texts.</summary>
     /// <param name="batch">Number of texts.</param>
     /// <returns>The state; the caller disposes it.</returns>
     public ModelState CreateState(int batch = 1)
@@ -100,10 +101,10 @@ public sealed partial class MambaLanguageModel : Module
     }
 
     /// <summary>Computes the logits at every position.</summary>
-    /// <param name="ids">The tokens, row after row: batch·length of them.</param>
+    /// <param name="ids">Token ids in row-major order: batch·length of them.</param>
     /// <param name="batch">Number of rows.</param>
     /// <param name="state">The state before the tokens; read and updated. Null starts new texts.</param>
-    /// <param name="segments">The packed texts of a row, which do not see each other; null is one text per row.</param>
+    /// <param name="segments">Boundaries of packed texts, which stay independent; null: one text per row.</param>
     /// <returns>Shape [batch, length, paddedVocabularySize], in the device's scope.</returns>
     /// <exception cref="ArgumentException">
     /// The tokens do not fill the rows, or the state is of another model.
@@ -118,18 +119,16 @@ public sealed partial class MambaLanguageModel : Module
         return logits;
     }
 
-    /// <summary>Reads a prompt, or its next piece, and computes the logits of the token that follows.</summary>
-    /// <param name="ids">The tokens, row after row: batch·length of them, at least one a row.</param>
-    /// <param name="state">What came before; read and updated. Its number of texts is the number of rows.</param>
+    /// <summary>Reads a prompt, or its next piece, and computes the logits of the next token.</summary>
+    /// <param name="ids">Token ids in row-major order: batch·length of them, at least one per row.</param>
+    /// <param name="state">The state before the tokens; read and updated. It has one text per row.</param>
     /// <param name="logits">Receives [batch, paddedVocabularySize].</param>
-    /// <param name="cancellation">Ends the work between two layers; the state is then as it was.</param>
+    /// <param name="cancellation">Cancels between two layers; the state is then unchanged.</param>
     /// <exception cref="ArgumentException">
-    /// The tokens do not fill the rows, the state is of another model, or there is not room for all logits.
+    /// The tokens do not fill the rows, the state belongs to another model, or <paramref name="logits"/> is too short.
     /// </exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    /// <remarks>
-    /// A tape does not record it, so it has no gradients. If a call fails, the state does not change.
-    /// </remarks>
+    /// <remarks>Tapes do not record it, so it has no gradients. If a call fails, the state is unchanged.</remarks>
     public void Prefill(
         ReadOnlySpan<int> ids, ModelState state, Span<float> logits, CancellationToken cancellation = default)
     {
@@ -153,21 +152,21 @@ public sealed partial class MambaLanguageModel : Module
         Advance(state, after, length, null);
     }
 
-    /// <summary>Reads one token of every text, or of some, and computes the logits of the next.</summary>
-    /// <param name="ids">One token a text.</param>
+    /// <summary>Reads one token of each text, or of some texts, and computes the logits of the next tokens.</summary>
+    /// <param name="ids">One token per text.</param>
     /// <param name="state">The state before the tokens; read and updated.</param>
     /// <param name="logits">Receives [texts, paddedVocabularySize].</param>
     /// <param name="slots">
-    /// The text of each token, if the state is a pool of more texts; null: all texts, in their order. The other texts do
-    /// not change.
+    /// The text of each token, if the state is a pool of more texts; null: all texts, in order. Other texts do not
+    /// change.
     /// </param>
     /// <exception cref="ArgumentException">
-    /// There is not one token a text, the state is of another model or has no such text, or there is not room for all
-    /// logits.
+    /// There is not one token per text, the state belongs to another model or lacks such a text, or
+    /// <paramref name="logits"/> is too short.
     /// </exception>
     /// <remarks>
-    /// A tape does not record it, so it has no gradients. If a call fails, the state does not change. A text of a pool
-    /// gives the bits that it gives alone; <see cref="ModelState.CopySlot"/> puts one there.
+    /// Tapes do not record it, so it has no gradients. If a call fails, the state is unchanged. A text in a pool gives
+    /// bitwise the same result as alone; <see cref="ModelState.CopySlot"/> copies a text into a pool.
     /// </remarks>
     public void Step(ReadOnlySpan<int> ids, ModelState state, Span<float> logits, StateSlots? slots = null)
     {
@@ -201,7 +200,7 @@ public sealed partial class MambaLanguageModel : Module
 
     private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits)
     {
-        // Memory of its own, which the recording knows, and nothing left to write there.
+        // Makes the state own its memory, with current contents: the graph refers to that memory.
         state.PrepareStep(_blocks, slots);
         RecordedStep? recorded = state.RecordedOf(this, slots);
         if (recorded is null)
@@ -218,9 +217,9 @@ public sealed partial class MambaLanguageModel : Module
 
     private void StepInPlace(ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits)
     {
-        // Once a step has found all its memory in the pool of its thread's context, the next one will.
+        // Once a step has found all its memory in the pool of its thread's context, later ones will too.
         WarmBatches.Entry warm = _warm.Of(Device.RequireContext());
-        state.Reserve(1, slots); // room for a token, which is no change
+        state.Reserve(1, slots); // only reserves room for a token
         using ModelStepGuard guard = new(state, isSafe: warm.Covers(ids.Length, state.Room), slots);
         long allocations = warm.Context.Allocations;
         StepLogits(Device.Indices(ids), state, slots).CopyTo(logits);
@@ -239,8 +238,8 @@ public sealed partial class MambaLanguageModel : Module
         return Logits(h);
     }
 
-    /// <summary>The mean cross-entropy, in nats, of predicting each token from those before it.</summary>
-    /// <param name="ids">The tokens, row after row: batch·length of them.</param>
+    /// <summary>The mean cross-entropy, in nats, of predicting each token from the tokens before it.</summary>
+    /// <param name="ids">Token ids in row-major order: batch·length of them.</param>
     /// <param name="batch">Number of rows.</param>
     /// <param name="state">As in <see cref="Forward"/>.</param>
     /// <returns>An array of one element, in the device's scope.</returns>
@@ -257,17 +256,17 @@ public sealed partial class MambaLanguageModel : Module
         return Loss(ids, targets, batch, state);
     }
 
-    /// <summary>The mean of <c>-ln p(target)</c> over all tokens that have a target.</summary>
-    /// <param name="ids">The tokens that are read, row after row: batch·length of them.</param>
+    /// <summary>The mean of <c>-ln p(target)</c> over all tokens with a target.</summary>
+    /// <param name="ids">Input token ids in row-major order: batch·length of them.</param>
     /// <param name="targets">
-    /// The token that follows each of them; <see cref="Functions.IgnoredTarget"/> where what follows does not count.
+    /// The token that follows each input; <see cref="Functions.IgnoredTarget"/> excludes a position from the mean.
     /// </param>
     /// <param name="batch">Number of rows.</param>
     /// <param name="state">The state before the tokens; read and updated. Null starts new texts.</param>
-    /// <param name="segments">The packed texts of a row, which do not see each other; null is one text per row.</param>
+    /// <param name="segments">Boundaries of packed texts, which stay independent; null: one text per row.</param>
     /// <returns>An array of one element, in nats.</returns>
     /// <exception cref="ArgumentException">
-    /// The tokens do not fill the rows, or there are not as many targets.
+    /// The tokens do not fill the rows, or the number of targets differs.
     /// </exception>
     public DeviceArray Loss(
         ReadOnlySpan<int> ids,
@@ -289,31 +288,31 @@ public sealed partial class MambaLanguageModel : Module
         return loss;
     }
 
-    /// <summary>The loss, without the logits of the whole vocabulary if the head is a plain matrix.</summary>
+    /// <summary>The loss. If the head is a plain matrix, it never stores the logits of the whole vocabulary.</summary>
     private DeviceArray LossOf(DeviceArray h, IndexArray targets) => Head is { Adapter: not null } or { Bias: not null }
         ? Functions.CrossEntropy(Logits(h), targets)
         : Functions.LinearCrossEntropy(FinalNorm.Forward(h), (Head?.Weight ?? Embedding.Weight).Value, targets);
 
-    /// <summary>Looks up the vectors of tokens: what the first layer reads.</summary>
-    /// <param name="ids">The tokens, row after row: batch·length of them.</param>
+    /// <summary>Looks up the embeddings of tokens, the input of the first layer.</summary>
+    /// <param name="ids">Token ids in row-major order: batch·length of them.</param>
     /// <param name="batch">Number of rows.</param>
     /// <returns>Shape [batch, length, modelDim], in the device's scope.</returns>
     /// <exception cref="ArgumentException">
-    /// The tokens do not fill the rows, or one is not in the vocabulary.
+    /// The tokens do not fill the rows, or a token is not in the vocabulary.
     /// </exception>
     public DeviceArray Embed(ReadOnlySpan<int> ids, int batch = 1) =>
         Embedding.Forward(Device.Indices(ids), batch, RequireRows(ids, batch, least: 0));
 
     /// <summary>
-    /// Computes the residual stream after the last layer, of vectors that need not be those of tokens: of images, for
-    /// instance, or of a prompt that is learned.
+    /// Computes the residual stream after the last layer from arbitrary embeddings, for example of images or of a
+    /// learned prompt.
     /// </summary>
-    /// <param name="embeddings">Shape [batch, length, modelDim]; for example of <see cref="Embed"/>.</param>
-    /// <param name="state">What came before; read and updated. Null: the texts begin here.</param>
-    /// <param name="segments">Packed texts, which never see each other; null: one text a row.</param>
+    /// <param name="embeddings">Shape [batch, length, modelDim]; for example from <see cref="Embed"/>.</param>
+    /// <param name="state">The state before the embeddings; read and updated. Null starts new texts.</param>
+    /// <param name="segments">Boundaries of packed texts, which stay independent; null: one text per row.</param>
     /// <returns>Shape [batch, length, modelDim], before <see cref="FinalNorm"/>, in the device's scope.</returns>
     /// <exception cref="ArgumentException">
-    /// The vectors have another shape, or the state is of another model or number of texts.
+    /// The embeddings have another shape, or the state belongs to another model or has another number of texts.
     /// </exception>
     /// <example>
     /// <code>
@@ -337,8 +336,8 @@ public sealed partial class MambaLanguageModel : Module
         return h;
     }
 
-    /// <summary>Computes the logits of the next token from the residual stream: the last norm, and the head.</summary>
-    /// <param name="hidden">Shape [.., modelDim]; for example of <see cref="Hidden"/>, or some rows of it.</param>
+    /// <summary>Computes the logits of the next token from the residual stream: final norm and head.</summary>
+    /// <param name="hidden">Shape [.., modelDim]; for example from <see cref="Hidden"/>, or some rows of it.</param>
     /// <returns>Shape [.., paddedVocabularySize], in the device's scope.</returns>
     /// <exception cref="ArgumentException">The last axis is not the model's width.</exception>
     public DeviceArray Logits(DeviceArray hidden)
@@ -348,15 +347,16 @@ public sealed partial class MambaLanguageModel : Module
     }
 
     /// <summary>
-    /// Computes the residual stream after the last layer, and what each layer remembers then. The state itself moves on
-    /// in <see cref="Advance"/>, once nothing can fail.
+    /// Computes the residual stream after the last layer, and drafts of the layers' next states. <see cref="Advance"/>
+    /// commits them to the state, once nothing can fail.
     /// </summary>
     private (DeviceArray H, LayerState[] After) Read(
         ReadOnlySpan<int> ids, int batch, ModelState? state, Segments? segments, CancellationToken cancellation) =>
         Read(Embed(ids, batch), isOwn: true, state, segments, cancellation);
 
     /// <summary>
-    /// Computes that of vectors, which are freed once the first layer has read them if nobody else has them (isOwn).
+    /// Computes the same from embeddings. If <paramref name="isOwn"/>, they are freed once the first layer has read
+    /// them.
     /// </summary>
     private (DeviceArray H, LayerState[] After) Read(
         DeviceArray h, bool isOwn, ModelState? state, Segments? segments, CancellationToken cancellation)
@@ -392,8 +392,8 @@ public sealed partial class MambaLanguageModel : Module
     }
 
     /// <summary>
-    /// Computes a layer. Without a tape, which needs them, what stands between is freed at once, and its input if
-    /// nobody else has it.
+    /// Computes a layer. Without a tape it frees the layer's intermediate arrays at once, and its input if
+    /// <paramref name="isOwn"/>.
     /// </summary>
     private DeviceArray InScope(
         ResidualBlock block, DeviceArray h, bool isOwn, LayerState? state, Segments? segments)
@@ -433,7 +433,7 @@ public sealed partial class MambaLanguageModel : Module
                 nameof(ids));
     }
 
-    /// <summary>Throws on the first id that has no row in the embedding.</summary>
+    /// <summary>Throws on the first id outside the padded vocabulary.</summary>
     private void RequireIds(ReadOnlySpan<int> ids, string name)
     {
         foreach (int id in ids)

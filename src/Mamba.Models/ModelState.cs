@@ -5,12 +5,12 @@ using Mamba.Operations;
 namespace Mamba.Models;
 
 /// <summary>
-/// What a model remembers of the texts that it has read: a value, of the same size however long they are, that can be
-/// cloned, forked, saved and loaded.
+/// The state of a model after the texts that it has read. It can be cloned, forked, saved and loaded. Its size does not
+/// depend on the length of the texts, unless layers store tokens, as attention does.
 /// </summary>
 /// <remarks>
-/// A call that fails, for whatever reason, leaves the state as it was. One thread at a time uses a state; another one
-/// is refused meanwhile. Several may clone it at once.
+/// A call that fails leaves the state unchanged. Only one thread at a time may use a state; a second one gets an
+/// exception. Several threads may clone it at once.
 /// </remarks>
 public sealed class ModelState : IDisposable
 {
@@ -31,25 +31,25 @@ public sealed class ModelState : IDisposable
     /// <summary>Number of texts.</summary>
     public int Batch => _positions.Length;
 
-    /// <summary>Tokens read of each text, at most 2^63 - 1: a file may claim as many.</summary>
+    /// <summary>Tokens read of each text, at most 2^63 - 1, because a file may contain such a number.</summary>
     public IReadOnlyList<long> Positions => _positions;
 
     /// <summary>The state of each layer.</summary>
     public IReadOnlyList<LayerState> Layers => _layers;
 
-    /// <summary>What decides the shape and the meaning of the state, in words.</summary>
+    /// <summary>Description of the shape and meaning of the state; see <see cref="StateKind"/>.</summary>
     internal string Kind { get; }
 
-    /// <summary>Counts the changes: reads, steps, copies and loads.</summary>
+    /// <summary>Number of changes: reads, steps, copies and loads.</summary>
     internal long Version { get; private set; }
 
-    /// <summary>Whether a step over every layer's state may be recorded and replayed.</summary>
+    /// <summary>Whether a step over the states of all layers can be captured and replayed.</summary>
     internal bool CanRecord { get; }
 
-    /// <summary>Whether so may a step over some slots, of which a recording takes other ones at each replay.</summary>
+    /// <summary>Whether a step over slots can be captured, with other slots at each replay.</summary>
     internal bool CanRecordSlots { get; }
 
-    /// <summary>Tokens that the layers have room for, as one number: what a step's memory depends on.</summary>
+    /// <summary>Hash of the layers' token capacities, which determine the memory that a step needs.</summary>
     internal long Room
     {
         get
@@ -64,7 +64,7 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Makes an equal state with memory of its own: a fork of the conversation.</summary>
+    /// <summary>Makes an equal state with its own memory, for example to fork a conversation.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public ModelState Clone()
@@ -82,7 +82,7 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Copies some texts to a state of their own; null: all.</summary>
+    /// <summary>Copies some texts to a new state; null: all.</summary>
     internal ModelState Clone(StateSlots? slots)
     {
         if (slots is null)
@@ -107,9 +107,11 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Takes over what another state remembers of all its texts.</summary>
-    /// <param name="other">A state of the same model and number of texts.</param>
-    /// <exception cref="ArgumentException">The other state is of another model, device or number of texts.</exception>
+    /// <summary>Copies the contents of another state, for all texts.</summary>
+    /// <param name="other">A state of the same model with the same number of texts.</param>
+    /// <exception cref="ArgumentException">
+    /// The other state belongs to another model or device, or has another number of texts.
+    /// </exception>
     public void CopyFrom(ModelState other)
     {
         using ModelStateUse use = new(this), reading = new(other, isRead: true);
@@ -123,14 +125,14 @@ public sealed class ModelState : IDisposable
         SetPositions(other._positions);
     }
 
-    /// <summary>Copies one text's memory into a place of this batch.</summary>
-    /// <param name="slot">The text here that is overwritten.</param>
+    /// <summary>Copies one text of another state into this one.</summary>
+    /// <param name="slot">The text of this state that is overwritten.</param>
     /// <param name="other">A state of the same model.</param>
-    /// <param name="otherSlot">The text there.</param>
+    /// <param name="otherSlot">The text of the other state.</param>
     /// <exception cref="ArgumentException">
-    /// The other state is of another model or device, or a mixer's that cannot hold texts of different lengths.
+    /// The other state belongs to another model or device, or to a mixer that cannot store texts of different lengths.
     /// </exception>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such text.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A text is out of range.</exception>
     /// <exception cref="InvalidOperationException">A tape follows one of the states.</exception>
     public void CopySlot(int slot, ModelState other, int otherSlot)
     {
@@ -143,7 +145,7 @@ public sealed class ModelState : IDisposable
 
         for (int i = 0; i < _layers.Length; i++)
         {
-            _layers[i].ReserveFor(other._layers[i], otherSlot); // all that may fail comes first
+            _layers[i].ReserveFor(other._layers[i], otherSlot); // everything that may fail comes first
         }
 
         for (int i = 0; i < _layers.Length; i++)
@@ -155,7 +157,7 @@ public sealed class ModelState : IDisposable
         Version++;
     }
 
-    /// <summary>Lets gradients no longer flow to what came before, as truncated back-propagation does.</summary>
+    /// <summary>Stops gradients from flowing to earlier tokens, as in truncated back-propagation.</summary>
     public void Detach()
     {
         using ModelStateUse use = new(this);
@@ -166,10 +168,10 @@ public sealed class ModelState : IDisposable
     }
 
     /// <summary>
-    /// Writes the state: format, version, kind of model, positions, arrays, and a checksum of them all.
+    /// Writes the state: format, version, kind of model, positions, arrays, and a checksum of all of them.
     /// </summary>
-    /// <param name="stream">Where to.</param>
-    /// <exception cref="ObjectDisposedException">The state has been disposed; nothing is written.</exception>
+    /// <param name="stream">The stream to write to.</param>
+    /// <exception cref="ObjectDisposedException">The state has been disposed. Nothing is written.</exception>
     public void Save(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -177,10 +179,12 @@ public sealed class ModelState : IDisposable
         StateFile.Write(this, stream);
     }
 
-    /// <summary>Reads a state that was saved of a model of the same kind. On failure this one stays as it is.</summary>
-    /// <param name="stream">Where from.</param>
+    /// <summary>
+    /// Reads a state that was saved from a model of the same kind. On failure this state is unchanged.
+    /// </summary>
+    /// <param name="stream">The stream to read from.</param>
     /// <exception cref="InvalidDataException">
-    /// The data are no state, of another version, model or batch, cut off, or damaged.
+    /// The data are not a state, belong to another version, model or batch, or are truncated or damaged.
     /// </exception>
     public void Load(Stream stream)
     {
@@ -189,7 +193,9 @@ public sealed class ModelState : IDisposable
         StateFile.Read(this, stream);
     }
 
-    /// <summary>Frees the memory; if another thread uses the state, when that is done.</summary>
+    /// <summary>
+    /// Frees the memory. If another thread is using the state, that thread frees it at the end of its use.
+    /// </summary>
     public void Dispose()
     {
         _isDisposed = true;
@@ -200,7 +206,7 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Frees memory that no recording knows, so that all stay valid.</summary>
+    /// <summary>Frees memory that no recording refers to, so recordings stay valid.</summary>
     internal void DisposeUnrecorded()
     {
         DeviceContext? context = _layers.Length > 0 ? _layers[0].Device.RequireContext() : null;
@@ -215,7 +221,7 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Begins a use of the calling thread, of all layers or, if one is in use, of none.</summary>
+    /// <summary>Begins a use by the calling thread, of all layers, or of none if one is in use.</summary>
     /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
     internal void Enter(bool isRead)
     {
@@ -242,11 +248,11 @@ public sealed class ModelState : IDisposable
         Exit(_layers.Length, isRead);
         if (_isDisposed)
         {
-            FreeRecorded(); // a step has made it while another thread disposed the state
+            FreeRecorded(); // a step made it while another thread disposed the state
         }
     }
 
-    /// <summary>Frees the memory when the device is next used; for a finalizer, which no thread waits for.</summary>
+    /// <summary>Frees the memory at the device's next use. For finalizers, which must not wait.</summary>
     internal void Abandon()
     {
         if (_layers.Length > 0)
@@ -255,11 +261,11 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>A state of the same kind with contents that are not set.</summary>
+    /// <summary>Makes a state of the same kind with unset contents.</summary>
     internal ModelState CreateEmpty(int batch) =>
         new(CreateLayers(_layers, layer => layer.CreateEmpty(batch)), batch, Kind);
 
-    /// <summary>The recorded step of a model over some texts; null if there is none.</summary>
+    /// <summary>The recorded step of a model for some texts; null if absent.</summary>
     internal RecordedStep? RecordedOf(MambaLanguageModel model, StateSlots? slots)
     {
         foreach (RecordedStep recorded in _recorded)
@@ -273,7 +279,7 @@ public sealed class ModelState : IDisposable
         return null;
     }
 
-    /// <summary>Keeps a recorded step, and frees those of other models.</summary>
+    /// <summary>Stores a recorded step, and frees those of other models.</summary>
     internal void Keep(RecordedStep recorded)
     {
         foreach (RecordedStep other in _recorded)
@@ -287,7 +293,7 @@ public sealed class ModelState : IDisposable
         _recorded = [.. _recorded.Where(other => other.Model == recorded.Model), recorded];
     }
 
-    /// <summary>Makes the states of layers; if one cannot be made, those before it are freed.</summary>
+    /// <summary>Makes the states of layers. If one cannot be made, the earlier ones are freed.</summary>
     internal static LayerState[] CreateLayers<T>(T[] layers, Func<T, LayerState> create)
     {
         List<LayerState> made = [];
@@ -307,7 +313,7 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Throws unless all layers can be read and stepped over.</summary>
+    /// <summary>Throws unless all layers are usable.</summary>
     internal void RequireUsable()
     {
         foreach (LayerState layer in _layers)
@@ -316,9 +322,9 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Counts tokens that were read.</summary>
-    /// <param name="length">Tokens of every text, unless they are packed.</param>
-    /// <param name="segments">Packed texts, of a length each.</param>
+    /// <summary>Adds to the positions after tokens were read.</summary>
+    /// <param name="length">Tokens read of each text, unless they are packed.</param>
+    /// <param name="segments">Packed texts, each with its own length.</param>
     /// <param name="slots">The texts; null: all.</param>
     internal void Advance(int length, Segments? segments = null, StateSlots? slots = null)
     {
@@ -331,14 +337,14 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Sets the numbers of tokens that were read.</summary>
+    /// <summary>Overwrites the positions.</summary>
     internal void SetPositions(ReadOnlySpan<long> positions)
     {
         positions.CopyTo(_positions);
         Version++;
     }
 
-    /// <summary>Takes over the arrays of other layers: all of them, or none if memory does not suffice.</summary>
+    /// <summary>Adopts the arrays of other layers: all of them, or none if memory does not suffice.</summary>
     internal void TakeFrom(LayerState[] others)
     {
         if (_layers.Length > 0)
@@ -349,7 +355,7 @@ public sealed class ModelState : IDisposable
     }
 
     /// <summary>
-    /// Says whether somebody puts all layers back if a step fails, so that they need not do it themselves.
+    /// Sets whether the model restores all layers after a failed step, so that layers need not do it.
     /// </summary>
     internal void SetGuarded(bool isGuarded)
     {
@@ -360,7 +366,7 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Makes room for tokens that layers hold one by one; the state stays as it was.</summary>
+    /// <summary>Reserves room for tokens in layers that store them; the contents stay the same.</summary>
     internal void Reserve(int length, StateSlots? slots = null)
     {
         foreach (LayerState layer in _layers)
@@ -369,7 +375,7 @@ public sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Prepares what a step of some layers changes in place.</summary>
+    /// <summary>Prepares the memory that a step of the layers changes in place.</summary>
     internal void PrepareStep(ReadOnlySpan<ResidualBlock> blocks, StateSlots? slots)
     {
         for (int i = 0; i < _layers.Length; i++)
@@ -380,7 +386,7 @@ public sealed class ModelState : IDisposable
     }
 
     /// <summary>
-    /// Puts back what was remembered before a step that failed; null: it is lost, if a layer has changed already.
+    /// Restores the contents from before a failed step. Without a copy they are lost, if a layer has already changed.
     /// </summary>
     internal void Restore(ModelState? before, StateSlots? slots)
     {

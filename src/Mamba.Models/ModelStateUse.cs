@@ -1,16 +1,17 @@
 namespace Mamba.Models;
 
 /// <summary>
-/// The use of a model's state by the calling thread, until it is disposed; other threads are refused meanwhile.
+/// Reserves a model's state for the calling thread until disposed. Other threads that try to use the state get an
+/// exception.
 /// </summary>
 internal readonly ref struct ModelStateUse : IDisposable
 {
     private readonly ModelState? _state;
     private readonly bool _isRead;
 
-    /// <summary>Begins to use a state.</summary>
-    /// <param name="state">The state; null: there is nothing to use.</param>
-    /// <param name="isRead">Whether it is only copied, as several threads may do at once.</param>
+    /// <summary>Begins the use of a state.</summary>
+    /// <param name="state">The state; null does nothing.</param>
+    /// <param name="isRead">Whether the state is only copied; several threads may copy it at once.</param>
     /// <exception cref="InvalidOperationException">Another thread uses the state.</exception>
     public ModelStateUse(ModelState? state, bool isRead = false)
     {

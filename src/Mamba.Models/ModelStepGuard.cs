@@ -2,9 +2,7 @@ using Mamba.Operations;
 
 namespace Mamba.Models;
 
-/// <summary>
-/// Puts the states of all layers back if a model's step, which changes them in place, fails half way.
-/// </summary>
+/// <summary>Restores the states of all layers if a step of the model, which changes them in place, fails.</summary>
 internal readonly ref struct ModelStepGuard
 {
     private readonly ModelState _state;
@@ -12,11 +10,11 @@ internal readonly ref struct ModelStepGuard
     private readonly StateSlots? _slots;
 
     /// <summary>Begins a step.</summary>
-    /// <param name="state">What the step changes.</param>
+    /// <param name="state">The state that the step changes.</param>
     /// <param name="isSafe">
     /// Whether the step will find all its memory in the device's pool, so that it cannot fail.
     /// </param>
-    /// <param name="slots">Which texts of the state; null: all.</param>
+    /// <param name="slots">The texts of the state that step; null: all.</param>
     public ModelStepGuard(ModelState state, bool isSafe, StateSlots? slots)
     {
         (_state, _slots) = (state, slots);
@@ -24,7 +22,7 @@ internal readonly ref struct ModelStepGuard
         state.SetGuarded(true);
     }
 
-    /// <summary>Ends a step that has succeeded.</summary>
+    /// <summary>Ends a successful step.</summary>
     public void Done() => _state.SetGuarded(false);
 
     public void Dispose()

@@ -5,9 +5,9 @@ using Mamba.Operations;
 namespace Mamba.Models;
 
 /// <summary>
-/// A model's step over one state, on a device that records: computed once as it is, then captured, and from then on
-/// replayed as a whole. A step over slots is recorded for a number of them; which ones is copied to the device before
-/// each replay.
+/// A model's step over one state, on a device that can capture graphs. The first step runs normally, the next one is
+/// captured, and later ones replay the graph. A graph for slots has a fixed number of them; their indices are copied to
+/// the device before each replay.
 /// </summary>
 internal sealed class RecordedStep : IDisposable
 {
@@ -24,11 +24,11 @@ internal sealed class RecordedStep : IDisposable
     private long _voidedCount = -1;
     private bool _isRefused;
 
-    /// <summary>Makes room for what goes in and what comes out.</summary>
-    /// <param name="model">The model whose weights the capture knows.</param>
-    /// <param name="state">The state that the capture knows.</param>
-    /// <param name="slots">Which texts it is for, or as many others; null: all of the state.</param>
-    /// <param name="step">Computes the logits of tokens, in a scope that has begun, and moves the state on.</param>
+    /// <summary>Allocates the memory of inputs and outputs.</summary>
+    /// <param name="model">The model whose weights the graph refers to.</param>
+    /// <param name="state">The state that the graph refers to.</param>
+    /// <param name="slots">The texts of the first step, whose number is fixed; null: all texts of the state.</param>
+    /// <param name="step">Computes the logits of tokens in an open scope, and updates the state.</param>
     public RecordedStep(
         MambaLanguageModel model,
         ModelState state,
@@ -48,14 +48,14 @@ internal sealed class RecordedStep : IDisposable
         }
     }
 
-    /// <summary>The model; another one of the same kind has other weights.</summary>
+    /// <summary>The model. Another model of the same kind needs its own graph, because its weights differ.</summary>
     public MambaLanguageModel Model { get; }
 
-    /// <summary>Whether it is a step over all texts, or over as many as there are slots.</summary>
+    /// <summary>Whether the step covers all texts, or the same number of slots.</summary>
     public bool Fits(StateSlots? slots) => slots?.Count == _slots?.Count;
 
-    /// <summary>Computes a step, in a scope of the device.</summary>
-    /// <param name="ids">One token a text.</param>
+    /// <summary>Computes a step. Requires an open scope of the device.</summary>
+    /// <param name="ids">One token per text.</param>
     /// <param name="slots">The texts; null: all.</param>
     /// <param name="logits">Receives the logits.</param>
     public void Run(ReadOnlySpan<int> ids, StateSlots? slots, Span<float> logits)
@@ -69,7 +69,8 @@ internal sealed class RecordedStep : IDisposable
 
         if (_voidedCount != _device.VoidedCount)
         {
-            // The first time, or memory that the recording knows may be another's now, or the model is another.
+            // This is the first step, or the recording is invalid: its memory may have been reused or a part of the
+            // model replaced.
             _recording?.Dispose();
             _recording = null;
             Compute(isSafe: false);
@@ -100,7 +101,8 @@ internal sealed class RecordedStep : IDisposable
     }
 
     /// <param name="isSafe">
-    /// Whether the device's pool has all memory; if not, the state is put back should there be too little.
+    /// Whether the device's pool has all the memory that the step needs. If not, the guard restores the state when
+    /// memory runs out.
     /// </param>
     private void Compute(bool isSafe)
     {
@@ -109,7 +111,9 @@ internal sealed class RecordedStep : IDisposable
         guard.Done();
     }
 
-    /// <summary>Does not run: no layer may clone its state, which every replay would repeat.</summary>
+    /// <summary>
+    /// The work to capture. Layers must not clone their states, because every replay would repeat that.
+    /// </summary>
     private void ComputeForCapture()
     {
         _state.SetGuarded(true);

@@ -8,13 +8,14 @@ using Mamba.Memory;
 namespace Mamba.Models;
 
 /// <summary>
-/// The file of a <see cref="ModelState"/>: a magic word, then in 64-bit little-endian numbers the format version, the
-/// length of the model's kind, the number of texts and their positions; for each layer the tokens that it holds one by
-/// one, and its arrays as float32; at the end a SHA-256 of everything before it.
+/// The file format of a <see cref="ModelState"/>. It begins with a magic word. Then follow, as 64-bit little-endian
+/// numbers, the format version, the length of the model's kind, the number of texts and their positions. Each layer has
+/// its number of stored tokens, and its arrays as float32. The file ends with a SHA-256 of everything before it.
 /// </summary>
 /// <remarks>
-/// A layer that holds tokens has one number of them in format 2, which all texts share; in format 3, which is written
-/// only if the numbers differ, one for each text. Of an array that grows with the tokens a text has as many rows.
+/// In format 2 a layer that stores tokens has one number of them, common to all texts. Format 3 has one number per
+/// text; it is written only if the numbers differ. An array that grows has as many rows per text as the text has
+/// tokens.
 /// </remarks>
 internal static class StateFile
 {
@@ -53,8 +54,8 @@ internal static class StateFile
         stream.Write(checksum.GetHashAndReset());
     }
 
-    /// <summary>Reads a state over another of the same kind, after everything in the file has been checked.</summary>
-    /// <exception cref="InvalidDataException">The data do not keep to the format, or are of another model.</exception>
+    /// <summary>Validates the whole file, then overwrites a state of the same kind.</summary>
+    /// <exception cref="InvalidDataException">The data violate the format, or belong to another model.</exception>
     public static void Read(ModelState state, Stream stream)
     {
         using IncrementalHash checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -92,7 +93,7 @@ internal static class StateFile
         state.CopyFrom(loaded);
     }
 
-    /// <summary>Checks what stands before the positions, and gives the format.</summary>
+    /// <summary>Checks the header up to the positions, and returns the format.</summary>
     private static long ReadHeader(ModelState state, Stream stream, IncrementalHash checksum)
     {
         string magic = Encoding.ASCII.GetString(Read(stream, checksum, Magic.Length));
@@ -139,7 +140,8 @@ internal static class StateFile
         [.. Enumerable.Range(0, layer.Batch).Select(layer.LengthOf)];
 
     /// <summary>
-    /// What is saved of a layer's arrays, by the first element and the end: of those that grow the rows of each text.
+    /// The saved ranges of a layer's arrays, as first element and end. Of an array that grows, these are the valid rows
+    /// of each text.
     /// </summary>
     private static IEnumerable<(DeviceArray Array, nint Start, nint End)> PartsOf(LayerState layer, int[] lengths)
     {
@@ -190,7 +192,7 @@ internal static class StateFile
                 "texts are of one length.");
     }
 
-    /// <summary>Bytes of all arrays of a layer that holds some tokens of each text.</summary>
+    /// <summary>Bytes of all saved arrays of a layer that stores these numbers of tokens.</summary>
     private static long BytesOf(LayerState layer, int[] lengths)
     {
         Int128 elements = 0, tokens = lengths.Sum(length => (long)length);
@@ -207,7 +209,7 @@ internal static class StateFile
 
     private static void Fill(LayerState layer, int[] lengths, List<byte[]> pieces)
     {
-        // Pieces of the file and parts of arrays end at different places.
+        // The pieces of the file and the ranges of the arrays have different boundaries.
         int piece = 0, used = 0;
         foreach ((DeviceArray array, nint first, nint end) in PartsOf(layer, lengths))
         {
@@ -238,7 +240,9 @@ internal static class StateFile
         }
     }
 
-    /// <summary>Reads bytes in pieces, so that a file that claims more than it has takes no memory for it.</summary>
+    /// <summary>
+    /// Reads bytes in pieces, so that a wrong length in the file does not allocate memory beyond the actual data.
+    /// </summary>
     private static List<byte[]> ReadBytes(Stream stream, IncrementalHash checksum, long count)
     {
         if (stream.CanSeek && count > stream.Length - stream.Position)

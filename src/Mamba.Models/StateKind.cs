@@ -4,13 +4,13 @@ using Mamba.Layers;
 namespace Mamba.Models;
 
 /// <summary>
-/// What decides the shape and the meaning of a model's state, in words: two models with the same words can use each
-/// other's states. The words do not depend on the culture, nor on options that only concern other things.
+/// Describes the shape and meaning of a model's state. Two models with equal descriptions can use each other's states.
+/// The description depends neither on the culture nor on options that do not affect states.
 /// </summary>
 internal static class StateKind
 {
     /// <summary>
-    /// The words, such as <c>vocabulary 256, width 128, 4 x mamba2 (heads 4 x 64, states 64, window 3 x 384)</c>.
+    /// The description, such as <c>vocabulary 256, width 128, 4 x mamba2 (heads 4 x 64, states 64, window 3 x 384)</c>.
     /// </summary>
     public static string Of(LanguageModelConfig config)
     {
