@@ -342,7 +342,9 @@ public abstract class LayerState : IDisposable
     {
     }
 
-    /// <summary>Whether an array of shape [batch, tokens, width] grows with the number of tokens.</summary>
+    /// <summary>
+    /// Whether the second axis of an array grows with the number of tokens. If so, its shape is [batch, tokens, width].
+    /// </summary>
     /// <param name="index">Index of the array.</param>
     /// <returns>Whether it grows.</returns>
     protected internal virtual bool Grows(int index) => false;
