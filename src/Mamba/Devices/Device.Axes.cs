@@ -4,8 +4,10 @@ using Mamba.Simd;
 
 namespace Mamba.Devices;
 
+/// <content>
 /// Operations along one axis of contiguous arrays. An array is viewed as [outer, count, inner], and as [outer, inner]
 /// without the axis.
+/// </content>
 public abstract partial class Device
 {
     /// <summary>Computes <c>y[o, i, j] = f(a[o, i, j], b[o, j])</c>; y may be a.</summary>

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
-/// Actions deferred until no thread uses the memory that they free.
+/// <content>Actions deferred until no thread uses the memory that they free.</content>
 public abstract partial class Device
 {
     private readonly ConcurrentQueue<Action> _deferred = new();

@@ -2,7 +2,7 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
-/// Memory: arrays in scopes, owned arrays, and the pool that ended scopes return memory to.
+/// <content>Memory: arrays in scopes, owned arrays, and the pool that ended scopes return memory to.</content>
 public abstract partial class Device
 {
     private readonly HashSet<Storage> _owned = [];

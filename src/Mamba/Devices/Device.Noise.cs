@@ -3,7 +3,7 @@ using Mamba.Operations;
 
 namespace Mamba.Devices;
 
-/// Random numbers from <see cref="Kernels.Philox"/>: the same bits on every device.
+/// <content>Random numbers from <see cref="Kernels.Philox"/>: the same bits on every device.</content>
 public abstract partial class Device
 {
     /// <summary>Sets element i to number i of the noise, in [0, 1). y is contiguous.</summary>

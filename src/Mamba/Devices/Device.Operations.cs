@@ -3,8 +3,10 @@ using Mamba.Operations;
 
 namespace Mamba.Devices;
 
+/// <content>
 /// Operations with a record. The record's <c>Prepare</c> has checked the shapes and allocated the outputs. A backward
 /// pass takes the record and a record of gradients, and accumulates into the gradients that exist.
+/// </content>
 public abstract partial class Device
 {
     /// <summary>Distance in tokens between the states that a scan stores for its backward pass.</summary>

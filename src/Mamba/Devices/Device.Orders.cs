@@ -5,7 +5,7 @@ using Mamba.Orders;
 
 namespace Mamba.Devices;
 
-/// Orders of tokens. The device caches a copy of each order while it exists.
+/// <content>Orders of tokens. The device caches a copy of each order while it exists.</content>
 public abstract partial class Device
 {
     private readonly ConditionalWeakTable<ScanOrder, OrderIndices> _orders = [];

@@ -2,8 +2,10 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
+/// <content>
 /// Recordings. If launching operations takes longer than running them, a device may capture a sequence of operations as
 /// a graph once, and replay the graph.
+/// </content>
 public abstract partial class Device
 {
     private readonly HashSet<Recording> _recordings = [];

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Devices;
 
-/// Scopes, and the contexts of threads with open scopes.
+/// <content>Scopes, and the contexts of threads with open scopes.</content>
 /// <remarks>
 /// Pointers to arrays are taken only inside a scope. Memory that a thread frees is kept until every other thread that
 /// had a scope open at that moment has ended its outermost one. So no thread frees memory that another thread uses,

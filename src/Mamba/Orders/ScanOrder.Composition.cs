@@ -1,6 +1,6 @@
 namespace Mamba.Orders;
 
-/// Composition of orders.
+/// <content>Composition of orders.</content>
 public sealed partial class ScanOrder
 {
     /// <summary>Concatenates orders over the same tokens, so that each order visits its tokens again.</summary>

@@ -1,6 +1,6 @@
 namespace Mamba.Orders;
 
-/// Space-filling curves: neighbours in the grid are close in time.
+/// <content>Space-filling curves: neighbours in the grid are close in time.</content>
 public sealed partial class ScanOrder
 {
     /// <summary>

@@ -3,7 +3,7 @@ using Mamba.Operations;
 
 namespace Mamba.Orders;
 
-/// Checks whether an order fits an array.
+/// <content>Checks whether an order fits an array.</content>
 public sealed partial class ScanOrder
 {
     /// <summary>Throws unless the order can be applied to an array.</summary>

@@ -1,6 +1,6 @@
 namespace Mamba.Orders;
 
-/// Orders of grids: lines, diagonals, spirals and blocks.
+/// <content>Orders of grids: lines, diagonals, spirals and blocks.</content>
 public sealed partial class ScanOrder
 {
     /// <summary>Visits row by row, each from left to right: row-major order.</summary>
