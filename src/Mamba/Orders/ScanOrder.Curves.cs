@@ -11,8 +11,8 @@ public sealed partial class ScanOrder
     /// <returns>The order; it starts at the top left and ends at another corner.</returns>
     /// <remarks>
     /// The curve gilbert by J. Červený, <see href="https://github.com/jakubcerveny/gilbert"/>. It runs along the longer
-    /// side. If the longer side is odd and the shorter side is even, no such path exists, and the curve runs along the
-    /// shorter side.
+    /// side. If that is odd and the shorter side is even, no such path exists, and the curve runs along the shorter
+    /// side.
     /// </remarks>
     public static ScanOrder Gilbert(int height, int width)
     {
