@@ -2,7 +2,7 @@ using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>adapter_config.json as the PEFT library has it for LoRA.</summary>
+/// <summary>adapter_config.json of the PEFT library, for LoRA.</summary>
 /// <param name="Rank">Rank of every adapter, r; 0 if there are none.</param>
 /// <param name="Alpha">α of every adapter.</param>
 internal sealed record AdapterConfig(int Rank, double Alpha)
@@ -11,7 +11,7 @@ internal sealed record AdapterConfig(int Rank, double Alpha)
 
     /// <summary>Reads a configuration.</summary>
     /// <exception cref="InvalidDataException">A value is missing, of another type, or out of its range.</exception>
-    /// <exception cref="NotSupportedException">The adapters' kind, or an option of them, is not supported.</exception>
+    /// <exception cref="NotSupportedException">The kind of the adapters, or an option, is not supported.</exception>
     public static AdapterConfig Read(ConfigJson json)
     {
         if (json.Text("peft_type") is not "LORA" and string type)
@@ -44,7 +44,7 @@ internal sealed record AdapterConfig(int Rank, double Alpha)
         return new(json.Integer("r", ConfigRanges.SizeOrNone), json.Number("lora_alpha", ConfigRanges.Finite));
     }
 
-    /// <summary>What all adapters of a model have in common; zeros where there are none.</summary>
+    /// <summary>The common settings of all adapters of a model; zeros if there are none.</summary>
     /// <exception cref="NotSupportedException">They differ.</exception>
     public static AdapterConfig Of(IReadOnlyCollection<LowRankAdapter> adapters)
     {
@@ -58,8 +58,8 @@ internal sealed record AdapterConfig(int Rank, double Alpha)
     }
 
     /// <summary>Writes the configuration.</summary>
-    /// <param name="json">Where to.</param>
-    /// <param name="targets">Last parts of the adapted projections' names.</param>
+    /// <param name="json">The writer.</param>
+    /// <param name="targets">Last parts of the names of the adapted projections.</param>
     public void Write(ConfigJsonWriter json, string[] targets)
     {
         json.Add("peft_type", "LORA");

@@ -6,8 +6,8 @@ using Mamba.Memory;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// What fine-tuning has changed of a model, in a folder of its own: adapters under the names that the PEFT library
-/// gives them, and whatever else is trainable under its name in a checkpoint, after the same prefix.
+/// Fine-tuned parts of a model in their own folder: adapters under PEFT's names, and every other trainable parameter
+/// under its checkpoint name, after the same prefix.
 /// </summary>
 internal static class AdapterFiles
 {
@@ -60,7 +60,7 @@ internal static class AdapterFiles
         Dictionary<string, NamedWeight> weights =
             WeightNames.Of(model).ToDictionary(weight => weight.Name);
 
-        // Everything is read and checked before anything is changed.
+        // Reads and checks everything before it changes anything.
         List<Change> changes = [];
         foreach (TensorInfo info in source.Tensors.Values)
         {
@@ -78,7 +78,7 @@ internal static class AdapterFiles
         changes.ForEach(change => change.Fill());
     }
 
-    /// <summary>Takes all memory that the changes need, or none.</summary>
+    /// <summary>Allocates all memory for the changes, or none.</summary>
     private static void TakeMemory(Device device, List<Change> changes)
     {
         using DeviceScope scope = device.Scope();
@@ -90,12 +90,12 @@ internal static class AdapterFiles
         catch
         {
             changes.ForEach(change => change.Undo());
-            made.Release(); // an adapter that was half made
+            made.Release(); // an incomplete adapter
             throw;
         }
     }
 
-    /// <summary>Reads and checks what a tensor is to change.</summary>
+    /// <summary>Reads a tensor, and checks the change that it makes.</summary>
     private static Change ChangeBy(
         TensorInfo info,
         SafetensorsFile source,
@@ -135,7 +135,7 @@ internal static class AdapterFiles
         throw Refusal(name, info, source, weights);
     }
 
-    /// <summary>Tells a tensor of a part that cannot be adapted from one of no part of the model.</summary>
+    /// <summary>Distinguishes a tensor of a part that cannot be adapted from one of no part of the model.</summary>
     private static Exception Refusal(
         string name, TensorInfo info, SafetensorsFile source, Dictionary<string, NamedWeight> weights)
     {
@@ -155,7 +155,7 @@ internal static class AdapterFiles
             : new InvalidDataException($"{source.Path}: the model has no place for \"{info.Name}\". {supported}");
     }
 
-    /// <summary>An adapter comes with its A; of a B it is only checked that there is one.</summary>
+    /// <summary>Reads an A together with its B; for a B, only checks that its A is present.</summary>
     private static Change Adapter(string module, Linear linear, bool isA, SafetensorsFile source, AdapterConfig config)
     {
         TensorInfo a = source.Find(Prefix + module + A), b = source.Find(Prefix + module + B);
@@ -194,7 +194,7 @@ internal static class AdapterFiles
         return values;
     }
 
-    /// <summary>Stores numbers as a weight is stored, but beside it: narrow ones may be too small for them.</summary>
+    /// <summary>Stores values in a separate array at the weight's precision, which may be too small for them.</summary>
     private static void RequireFit(SafetensorsFile source, TensorInfo info, DeviceArray weight, float[] values)
     {
         if (weight.Precision == Precision.Float32)
@@ -227,14 +227,14 @@ internal static class AdapterFiles
 
     private static string LastPart(string module) => module.Split('.')[^1];
 
-    /// <summary>What a tensor changes of the model.</summary>
-    /// <param name="Fill">Writes its numbers.</param>
+    /// <summary>A change of the model by a tensor.</summary>
+    /// <param name="Fill">Writes the tensor's values.</param>
     private sealed record Change(Action Fill)
     {
-        /// <summary>Takes the memory that they need, if the model has none for them.</summary>
+        /// <summary>Allocates memory for the values, if the model has none.</summary>
         public Action Make { get; init; } = () => { };
 
-        /// <summary>Gives that memory back, if it was taken.</summary>
+        /// <summary>Frees that memory, if it was allocated.</summary>
         public Action Undo { get; init; } = () => { };
     }
 }

@@ -4,14 +4,14 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>A <c>config.json</c>, or an object within it, read by keys; wrong values are refused by key.</summary>
+/// <summary>A <c>config.json</c>, or an object in it, read key by key; errors name the key.</summary>
 /// <remarks>
-/// A key that is absent and one whose value is null mean the same: Python writes None for what is not set. Getters
-/// come in two forms: with a value for that case, and without, where it is an error. Every number has a range.
+/// An absent key and a null value are the same, because Python writes None for what is not set. Getters with a
+/// default return it then; getters without one throw. Every number has a range.
 /// </remarks>
 internal sealed class ConfigJson
 {
-    private const int MaxLength = 1 << 20; // published ones have a few thousand bytes
+    private const int MaxLength = 1 << 20; // published files have a few thousand bytes
 
     private readonly JsonElement _object;
     private readonly string _source;
@@ -20,7 +20,7 @@ internal sealed class ConfigJson
     private ConfigJson(JsonElement value, string source, string prefix) =>
         (_object, _source, _prefix) = (value, source, prefix);
 
-    /// <summary>Where the text comes from, for messages.</summary>
+    /// <summary>The origin of the text, for messages.</summary>
     public string Source => _source;
 
     /// <summary>All keys, in the order of the file.</summary>
@@ -36,8 +36,8 @@ internal sealed class ConfigJson
 
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="maxLength">The most bytes that it may have.</param>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <param name="maxLength">Maximum length in bytes.</param>
+    /// <exception cref="FileNotFoundException">The file does not exist.</exception>
     /// <exception cref="InvalidDataException">The file does not hold a JSON object, or is too long.</exception>
     public static ConfigJson Load(string path, int maxLength = MaxLength)
     {
@@ -55,7 +55,7 @@ internal sealed class ConfigJson
 
     /// <summary>Reads text.</summary>
     /// <param name="utf8">The text.</param>
-    /// <param name="source">Where it comes from, for messages.</param>
+    /// <param name="source">The origin of the text, for messages.</param>
     /// <exception cref="InvalidDataException">The text is not a JSON object.</exception>
     public static ConfigJson Parse(ReadOnlySpan<byte> utf8, string source)
     {
@@ -72,7 +72,7 @@ internal sealed class ConfigJson
         }
     }
 
-    /// <summary>Whether there is a value other than null.</summary>
+    /// <summary>Whether the key has a value other than null.</summary>
     public bool Has(string key) => Find(key) is not null;
 
     public int Integer(string key, (int Least, int Most) range) =>
@@ -81,7 +81,7 @@ internal sealed class ConfigJson
     public int Integer(string key, (int Least, int Most) range, int absent) =>
         Find(key) is { } value ? ToInteger(key, value, range) : absent;
 
-    /// <summary>An integer, or a word such as "auto" that means the same as its absence.</summary>
+    /// <summary>An integer, or a word such as "auto" that stands for the default.</summary>
     public int Integer(string key, (int Least, int Most) range, string word, int absent) =>
         Find(key) is { ValueKind: JsonValueKind.String } value && value.ValueEquals(word)
             ? absent
@@ -114,7 +114,7 @@ internal sealed class ConfigJson
     public int[] OneOrMore(string key, (int Least, int Most) range) =>
         Find(key) is { ValueKind: not JsonValueKind.Array } one ? [ToInteger(key, one, range)] : Integers(key, range);
 
-    /// <summary>Two numbers, a lower and an upper limit; the lower one is finite.</summary>
+    /// <summary>Two numbers: a finite lower limit and an upper limit.</summary>
     public (double Low, double High) Limits(string key, (double Low, double High) absent)
     {
         if (Find(key) is not { } value)
@@ -132,8 +132,8 @@ internal sealed class ConfigJson
         throw Refuse(key, "two numbers, a finite lower limit and an upper limit that is not below it", Describe(value));
     }
 
-    /// <summary>Throws where there is a key other than those that are known.</summary>
-    /// <exception cref="NotSupportedException">There is such a key.</exception>
+    /// <summary>Throws if there is a key that is not known.</summary>
+    /// <exception cref="NotSupportedException">There is an unknown key.</exception>
     public void RequireOnly(params ReadOnlySpan<string> known)
     {
         foreach (string key in Keys)
@@ -145,8 +145,8 @@ internal sealed class ConfigJson
         }
     }
 
-    /// <summary>Checks a size that follows from others, before it is computed with 32 bits.</summary>
-    /// <param name="what">What it follows from, such as "num_heads times head_dim".</param>
+    /// <summary>Checks the range of a derived size before it is computed in 32 bits.</summary>
+    /// <param name="what">The formula of the size, such as "num_heads times head_dim".</param>
     /// <param name="size">The size.</param>
     public int Derived(string what, double size)
     {
@@ -157,10 +157,10 @@ internal sealed class ConfigJson
                 $"{_source}: expected {_prefix}{what} from {least} to {most}; found {Shown(size)}.");
     }
 
-    /// <summary>An object within this one; an empty one where it is absent.</summary>
+    /// <summary>An object within this one; an empty one if absent.</summary>
     public ConfigJson Object(string key) => Object(key, Find(key) ?? PythonJson.Parse("{}"u8));
 
-    /// <summary>An object within this one, which must be there.</summary>
+    /// <summary>An object within this one, which must be present.</summary>
     public ConfigJson RequiredObject(string key) => Object(key, Require(key, "an object"));
 
     private ConfigJson Object(string key, JsonElement value) => value.ValueKind == JsonValueKind.Object

@@ -5,8 +5,8 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Writes a <c>config.json</c> as Python does: indented, an infinite number as a bare Infinity.</summary>
-/// <remarks>Ours, because <see cref="Utf8JsonWriter"/> takes bare words only as raw text, without indent.</remarks>
+/// <summary>Writes a <c>config.json</c> as Python does: indented, with infinity as a bare Infinity.</summary>
+/// <remarks>Needed because <see cref="Utf8JsonWriter"/> writes bare words only as raw text, without indent.</remarks>
 internal sealed class ConfigJsonWriter
 {
     private readonly StringBuilder _text = new("{");
@@ -28,7 +28,7 @@ internal sealed class ConfigJsonWriter
 
     public void Add(string key, string[] values) => AddList(key, Array.ConvertAll(values, Quote));
 
-    /// <summary>Writes a value that is JSON already.</summary>
+    /// <summary>Writes a value that is already JSON.</summary>
     public void AddRaw(string key, string value) => AddItem(key, value);
 
     /// <summary>Writes an object within this one.</summary>
@@ -43,10 +43,10 @@ internal sealed class ConfigJsonWriter
     }
 
     /// <summary>Throws if the reader of the file would refuse the object.</summary>
-    /// <param name="source">What messages call the file.</param>
+    /// <param name="source">The name of the file, for messages.</param>
     /// <param name="read">Reads the file.</param>
-    /// <param name="refusal">The beginning of the message: what cannot be saved.</param>
-    /// <exception cref="NotSupportedException">A value is out of the range that the reader takes.</exception>
+    /// <param name="refusal">Start of the message: what cannot be saved.</param>
+    /// <exception cref="NotSupportedException">A value is out of the reader's range.</exception>
     public void RequireLoadable(string source, Action<ConfigJson> read, string refusal)
     {
         try
@@ -59,7 +59,7 @@ internal sealed class ConfigJsonWriter
         }
     }
 
-    /// <summary>Writes the object to a file, which is whole or not there.</summary>
+    /// <summary>Writes the object to a file atomically.</summary>
     public void Save(string path)
     {
         byte[] text = Encoding.UTF8.GetBytes(ToString());

@@ -3,12 +3,12 @@ using System.Globalization;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// The ranges of numbers in configuration files: far above every published model, and so small that no product of two
-/// leaves 64 bits and no sum of a few leaves 32.
+/// Ranges of numbers in configuration files: far above every published model, and so small that no product of two
+/// overflows 64 bits and no sum of a few overflows 32.
 /// </summary>
 internal static class ConfigRanges
 {
-    /// <summary>The ends of the ranges below.</summary>
+    /// <summary>Upper limits of the ranges below.</summary>
     public const int MostLayers = 4096, MostSize = 1 << 20, MostVocabulary = 1 << 24;
 
     /// <summary>Number of layers.</summary>
@@ -17,19 +17,19 @@ internal static class ConfigRanges
     /// <summary>Widths, numbers of heads and states, ranks.</summary>
     public static readonly (int Least, int Most) Size = (1, MostSize);
 
-    /// <summary>The same of what may be absent.</summary>
+    /// <summary>Sizes that may be 0 for absence.</summary>
     public static readonly (int Least, int Most) SizeOrNone = (0, MostSize);
 
     /// <summary>Number of tokens.</summary>
     public static readonly (int Least, int Most) Vocabulary = (1, MostVocabulary);
 
-    /// <summary>ε of a norm: positive as a float, so that a row of zeros is not divided by 0.</summary>
+    /// <summary>ε of a norm: positive as a float, else a row of zeros would be divided by 0.</summary>
     public static readonly (double Least, double Most) Epsilon = (float.Epsilon, float.MaxValue);
 
-    /// <summary>Factors, bases.</summary>
+    /// <summary>Factors and bases.</summary>
     public static readonly (double Least, double Most) Positive = (double.Epsilon, double.MaxValue);
 
-    /// <summary>Every float32 but NaN and infinities.</summary>
+    /// <summary>Every float32 except NaN and infinities.</summary>
     public static readonly (double Least, double Most) Finite = (-float.MaxValue, float.MaxValue);
 
     /// <summary>Describes a range, for messages.</summary>

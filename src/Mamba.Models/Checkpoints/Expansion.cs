@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>The inner width of a mixer as a factor of the model's width, which need not be whole.</summary>
+/// <summary>The ratio of a mixer's inner width to the model's width, which may be a fraction.</summary>
 internal static class Expansion
 {
     /// <summary>Reads <c>expand</c> and multiplies as Python does: <c>int(expand * width)</c>.</summary>
@@ -26,8 +26,8 @@ internal static class Expansion
     }
 
     /// <summary>
-    /// A product that is exact where there is one, because Hugging Face's Mamba-2 compares it with
-    /// <c>num_heads * head_dim</c> before it is cut to an integer: 1.4 would do for 11 of 8, but 1.375 is written.
+    /// The factor whose product is exact, if there is one. Hugging Face's Mamba-2 compares the product with
+    /// <c>num_heads * head_dim</c> before truncation: for 11 of 8, 1.4 truncates to 11, but only 1.375 is exact.
     /// </summary>
     private static double Factor(int innerDim, int width)
     {

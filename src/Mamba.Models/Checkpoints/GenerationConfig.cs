@@ -1,8 +1,8 @@
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// The tokens that end a text, in config.json and in the generation_config.json that may stand beside it. Other keys of
-/// the latter have no meaning here, and stay.
+/// The end-of-text tokens of config.json and of an optional generation_config.json beside it. Other keys of the latter
+/// are kept and ignored.
 /// </summary>
 internal static class GenerationConfig
 {
@@ -10,11 +10,11 @@ internal static class GenerationConfig
 
     private const string EndOfText = "eos_token_id";
 
-    /// <summary>Reads the tokens of both files.</summary>
+    /// <summary>Reads the tokens from both files.</summary>
     /// <param name="config">config.json.</param>
-    /// <param name="folder">Where generation_config.json may be.</param>
+    /// <param name="folder">Folder of generation_config.json.</param>
     /// <param name="vocabularySize">Number of tokens, before padding.</param>
-    /// <exception cref="InvalidDataException">A value is none, or a token is not in the vocabulary.</exception>
+    /// <exception cref="InvalidDataException">A value is not a token of the vocabulary.</exception>
     public static int[] ReadEndOfText(ConfigJson config, string folder, int vocabularySize)
     {
         string path = Path.Combine(folder, FileName);
@@ -22,13 +22,13 @@ internal static class GenerationConfig
         return [.. Tokens(config, vocabularySize).Union(beside)];
     }
 
-    /// <summary>Writes the tokens to config.json: a number if it is one, as older readers expect.</summary>
+    /// <summary>Writes the tokens to config.json; a single token as a number, as older readers expect.</summary>
     public static void AddEndOfText(ConfigJsonWriter json, IReadOnlyList<int> tokens)
     {
         switch (tokens)
         {
             case []:
-                json.Add(EndOfText, (string?)null); // without the key, Hugging Face's classes have a default
+                json.Add(EndOfText, (string?)null); // an absent key means a default in Hugging Face's classes
                 break;
             case [int token]:
                 json.Add(EndOfText, token);
@@ -40,12 +40,12 @@ internal static class GenerationConfig
     }
 
     /// <summary>
-    /// Makes generation_config.json agree with a model that is saved beside it: makes it where only it can name the end
-    /// of text, and replaces what an earlier save has left there.
+    /// Makes generation_config.json consistent with the model beside it. Creates the file if only it can hold the
+    /// tokens, and replaces tokens that an earlier save left there.
     /// </summary>
     /// <param name="folder">The folder.</param>
     /// <param name="tokens">The tokens.</param>
-    /// <param name="isInConfig">Whether config.json has the tokens.</param>
+    /// <param name="isInConfig">Whether config.json holds the tokens.</param>
     public static void Save(string folder, IReadOnlyList<int> tokens, bool isInConfig)
     {
         string path = Path.Combine(folder, FileName);
@@ -83,7 +83,7 @@ internal static class GenerationConfig
         }
     }
 
-    /// <summary>The other keys of a file; none if it is absent or is no JSON object.</summary>
+    /// <summary>The other keys of a file; none if it is absent or not a JSON object.</summary>
     private static IEnumerable<(string Key, string Value)> OthersIn(string path)
     {
         try

@@ -3,23 +3,23 @@ using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Reads config.json as Hugging Face's mamba, mamba2 and falcon_mamba models have it.</summary>
+/// <summary>Reads config.json of Hugging Face's mamba, mamba2 and falcon_mamba models.</summary>
 internal static class HuggingFaceConfig
 {
-    /// <summary>A key of our own: <c>vocab_size</c> counts the rows of the embedding, this one the tokens.</summary>
+    /// <summary>A key of this library: the number of tokens; <c>vocab_size</c> counts the embedding's rows.</summary>
     public const string UnpaddedVocabulary = "unpadded_vocab_size";
 
-    /// <summary>The original format's key, read beside the one above only.</summary>
+    /// <summary>A key of the original format, read only together with <see cref="UnpaddedVocabulary"/>.</summary>
     public const string VocabularyMultiple = "pad_vocab_size_multiple";
 
-    /// <summary>A key of our own: the norm runs over all channels, as Hugging Face's class has it.</summary>
+    /// <summary>A key of this library: the norm runs over all channels, as in Hugging Face's class.</summary>
     public const string UngroupedNorm = "ungrouped_norm";
 
     /// <summary>
-    /// Reads a configuration; what a file leaves out is looked for in the weights, or has the class's default.
+    /// Reads a configuration. Absent values are derived from the weights, or have the default of the class.
     /// </summary>
     /// <exception cref="InvalidDataException">A value is missing, of another type, or out of its range.</exception>
-    /// <exception cref="NotSupportedException">The kind of model, or an option of it, is not supported.</exception>
+    /// <exception cref="NotSupportedException">The kind of model, or an option, is not supported.</exception>
     public static LanguageModelConfig Read(ConfigJson json, ITensorSource weights)
     {
         string type = json.Text("model_type");
@@ -71,7 +71,7 @@ internal static class HuggingFaceConfig
         {
             ModelDim = dim,
 
-            // Falcon-Mamba's expand is 16 where its inner width is twice the model's: the width decides.
+            // Falcon-Mamba has expand = 16 although its inner width is twice the model's: the width takes precedence.
             InnerDim = json.Has("intermediate_size")
                 ? json.Integer("intermediate_size", ConfigRanges.Size)
                 : Expansion.InnerDim(json, dim),

@@ -4,10 +4,10 @@ using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Writes config.json as Hugging Face's mamba, mamba2 and falcon_mamba models have it.</summary>
+/// <summary>Writes config.json of Hugging Face's mamba, mamba2 and falcon_mamba models.</summary>
 internal static class HuggingFaceConfigWriter
 {
-    /// <summary>Names an option that the format cannot express or reads otherwise; null: none.</summary>
+    /// <summary>Names an option that the format cannot express, or would read differently; null: none.</summary>
     public static string? Missing(LanguageModelConfig config)
     {
         MixerOptions first = config.Layers[0];
@@ -20,9 +20,9 @@ internal static class HuggingFaceConfigWriter
     }
 
     /// <summary>Writes a configuration.</summary>
-    /// <param name="config">One that the format can express.</param>
-    /// <param name="type">How the weights are stored.</param>
-    /// <param name="json">Where to.</param>
+    /// <param name="config">A configuration that the format can express.</param>
+    /// <param name="type">Element type of the weights.</param>
+    /// <param name="json">The writer.</param>
     public static void Write(LanguageModelConfig config, ElementType type, ConfigJsonWriter json)
     {
         if (config.Layers[0] is MambaMixerOptions mamba)
@@ -111,10 +111,10 @@ internal static class HuggingFaceConfigWriter
         }
     }
 
-    /// <summary>The double with the fewest digits that is this float: 1E-05, not 9.999999747378752E-06.</summary>
+    /// <summary>The double with the fewest digits that rounds to a float: 1E-05, not 9.999999747378752E-06.</summary>
     private static double Shortest(float value)
     {
-        // The largest and the smallest float have so few digits that the double lies beyond the range of floats.
+        // For the largest and the smallest float, that double is out of the range of floats.
         double shortest = double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
         return (float)shortest == value && shortest is >= float.Epsilon and <= float.MaxValue ? shortest : value;
     }

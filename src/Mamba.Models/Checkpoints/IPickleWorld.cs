@@ -1,14 +1,14 @@
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>What the words of a pickle mean to its reader: the only things that it can name, call or fetch.</summary>
+/// <summary>The allow-list of a pickle: the only values that it can name, call or load.</summary>
 internal interface IPickleWorld
 {
-    /// <summary>Gives the value of a name; null when the name is not allowed.</summary>
+    /// <summary>Returns the value of a name; null if the name is not allowed.</summary>
     object? Global(string module, string name);
 
-    /// <summary>Calls a value; null when it is not to be called, or not with these arguments.</summary>
+    /// <summary>Calls a value; null if the call, or its arguments, are not allowed.</summary>
     object? Call(object? callable, object?[] arguments);
 
-    /// <summary>Gives what is stored outside the pickle under an id; null when there is no such thing.</summary>
+    /// <summary>Returns the object outside the pickle with an id; null if there is none.</summary>
     object? Persistent(object? id);
 }

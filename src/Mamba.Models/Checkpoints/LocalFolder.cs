@@ -2,11 +2,11 @@ using System.Text.RegularExpressions;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Says what is wrong with a folder of files that someone was to download or to save.</summary>
+/// <summary>Explains problems with a folder of downloaded or saved files.</summary>
 internal static partial class LocalFolder
 {
-    /// <summary>Gives the path of a file in a folder.</summary>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <summary>Returns the path of a file in a folder.</summary>
+    /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
     /// <exception cref="FileNotFoundException">The folder has no such file.</exception>
     public static string Require(string folder, string file)
     {
@@ -26,7 +26,7 @@ internal static partial class LocalFolder
             : throw new FileNotFoundException($"Expected {file} in \"{folder}\"; found {FilesIn(folder)}.", path);
     }
 
-    /// <summary>Names some files of a folder, for messages.</summary>
+    /// <summary>Lists some files of a folder, for messages.</summary>
     public static string FilesIn(string folder)
     {
         const int Shown = 8;

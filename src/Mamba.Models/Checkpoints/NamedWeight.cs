@@ -3,18 +3,18 @@ using Mamba.Memory;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>A parameter under its name in a checkpoint, and how its elements are laid out there.</summary>
+/// <summary>A parameter with its name and layout in a checkpoint.</summary>
 /// <param name="Name">The name.</param>
 /// <param name="Parameter">The parameter.</param>
-/// <param name="Layout">The layout there.</param>
-/// <param name="Linear">The projection whose weights these are, and whose adapter is part of them; null: none.</param>
+/// <param name="Layout">The layout in the checkpoint.</param>
+/// <param name="Linear">The projection that the weight belongs to, with an adapter to merge; null: none.</param>
 internal sealed record NamedWeight(
     string Name, Parameter Parameter, WeightLayout Layout = WeightLayout.Same, Linear? Linear = null)
 {
-    /// <summary>The sizes in the checkpoint.</summary>
+    /// <summary>The shape in the checkpoint.</summary>
     public int[] Shape => ShapeOf(Parameter.Value.Shape, Layout);
 
-    /// <summary>The sizes in a checkpoint of what has a shape here.</summary>
+    /// <summary>The shape in a checkpoint, from a shape in this library.</summary>
     public static int[] ShapeOf(Shape own, WeightLayout layout) => layout switch
     {
         WeightLayout.Transposed => [own[1], own[0]],
@@ -22,16 +22,16 @@ internal sealed record NamedWeight(
         _ => own.ToArray(),
     };
 
-    /// <summary>Takes over elements that are laid out as in the checkpoint.</summary>
+    /// <summary>Loads elements with the checkpoint's layout.</summary>
     public void Load(float[] values) => Parameter.Value.CopyFrom(
         Layout == WeightLayout.Same ? values : Transpose(values, Parameter.Value.Shape[1], Parameter.Value.Shape[0]));
 
-    /// <summary>Lays out the parameter, or an array of its shape, as in the checkpoint.</summary>
+    /// <summary>Returns the parameter, or an array of its shape, with the checkpoint's layout.</summary>
     public float[] Export(DeviceArray array) => Layout == WeightLayout.Same
         ? array.ToArray()
         : Transpose(array.ToArray(), array.Shape[0], array.Shape[1]);
 
-    /// <summary>Throws if the parameter, or an adapter that is part of it, was never set or has been freed.</summary>
+    /// <summary>Throws if the parameter, or its adapter, was never set or has been freed.</summary>
     public void RequireSet()
     {
         Parameter.RequireSet(Name);
@@ -42,7 +42,7 @@ internal sealed record NamedWeight(
     }
 
     /// <summary>
-    /// Reads some elements of the parameter, or what narrow ones stand for, laid out as in the checkpoint.
+    /// Reads some elements of the parameter with the checkpoint's layout; low-precision elements are widened.
     /// </summary>
     public void Read(long start, Span<float> target)
     {
@@ -62,7 +62,7 @@ internal sealed record NamedWeight(
         }
     }
 
-    /// <summary>Computes the rows that the elements stand in; the matrix itself stays as it is.</summary>
+    /// <summary>Computes the merged rows that contain the elements; the matrix does not change.</summary>
     private static void ReadMerged(DeviceArray matrix, LowRankAdapter adapter, long start, Span<float> target)
     {
         int width = matrix.Shape.Width, first = (int)(start / width);

@@ -2,7 +2,7 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>A checkpoint without tensors, for a configuration that leaves out nothing.</summary>
+/// <summary>A checkpoint without tensors, for a complete configuration.</summary>
 internal sealed class NoTensors : ITensorSource
 {
     public string Path => "";
@@ -15,7 +15,7 @@ internal sealed class NoTensors : ITensorSource
 
     public void Dispose()
     {
-        // Nothing is held.
+        // Nothing to free.
     }
 
     private static InvalidDataException Missing(string name) => new($"Expected a tensor \"{name}\"; found none.");

@@ -2,17 +2,17 @@ using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Reads config.json as the original state-spaces models have it.</summary>
+/// <summary>Reads config.json of the original state-spaces models.</summary>
 internal static class OriginalConfig
 {
-    /// <summary>Options of the original modules that concern speed or the start of training only.</summary>
+    /// <summary>Options of the original modules that affect only speed or initialisation.</summary>
     private static readonly string[] WithoutMeaningHere =
     [
         "layer", "use_fast_path", "use_mem_eff_path", "dt_min", "dt_max", "dt_init", "dt_scale", "dt_init_floor",
         "A_init_range", "chunk_size", "conv_init",
     ];
 
-    /// <summary>Reads a configuration; what a file leaves out has the original classes' default.</summary>
+    /// <summary>Reads a configuration. Absent values have the defaults of the original classes.</summary>
     /// <exception cref="InvalidDataException">A value is missing, of another type, or out of its range.</exception>
     /// <exception cref="NotSupportedException">An option is not supported.</exception>
     public static LanguageModelConfig Read(ConfigJson json)

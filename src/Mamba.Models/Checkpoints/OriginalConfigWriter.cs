@@ -4,8 +4,8 @@ using Mamba.Layers;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Writes config.json as the original state-spaces models have it.</summary>
-/// <remarks>Their Python class refuses keys that it does not know, so the file has no others.</remarks>
+/// <summary>Writes config.json of the original state-spaces models.</summary>
+/// <remarks>The original Python class rejects unknown keys, so the file has no others.</remarks>
 internal static class OriginalConfigWriter
 {
     private const float NormEpsilon = 1e-5f; // a constant in the original code
@@ -29,8 +29,8 @@ internal static class OriginalConfigWriter
     }
 
     /// <summary>Writes a configuration.</summary>
-    /// <param name="config">One that the format can express.</param>
-    /// <param name="json">Where to.</param>
+    /// <param name="config">A configuration that the format can express.</param>
+    /// <param name="json">The writer.</param>
     public static void Write(LanguageModelConfig config, ConfigJsonWriter json)
     {
         json.Add("d_model", config.ModelDim);

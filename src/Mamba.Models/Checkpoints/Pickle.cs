@@ -1,13 +1,13 @@
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// Reads data from a Python pickle and executes nothing: of the pickle machine it knows the instructions for numbers,
-/// text, tuples, lists and dictionaries, and of the world what an <see cref="IPickleWorld"/> allows.
+/// Reads data from a Python pickle without executing code. It supports the opcodes for numbers, text, tuples, lists and
+/// dictionaries, and only the names that an <see cref="IPickleWorld"/> allows.
 /// </summary>
 /// <remarks>
 /// Integers become long, floats double; a tuple becomes object?[], a list List&lt;object?&gt;, a dictionary
-/// Dictionary&lt;string, object?&gt;. The machine has a stack of its own, so nesting cannot overflow the thread's, and
-/// its memory has a limit, see <see cref="PickleMemory"/>.
+/// Dictionary&lt;string, object?&gt;. The stack of the pickle is on the heap, so nesting cannot overflow the
+/// thread's, and memory is limited, see <see cref="PickleMemory"/>.
 /// The format: <see href="https://github.com/python/cpython/blob/main/Lib/pickletools.py"/>.
 /// </remarks>
 internal sealed class Pickle
@@ -22,9 +22,9 @@ internal sealed class Pickle
 
     /// <summary>Reads the value of a pickle.</summary>
     /// <param name="bytes">The pickle.</param>
-    /// <param name="world">What it may name.</param>
-    /// <param name="source">Where it comes from, for messages.</param>
-    /// <exception cref="InvalidDataException">The pickle is damaged, or asks for what is not allowed.</exception>
+    /// <param name="world">The names that are allowed.</param>
+    /// <param name="source">The origin of the pickle, for messages.</param>
+    /// <exception cref="InvalidDataException">The pickle is damaged, or uses what is not allowed.</exception>
     public static object? Read(byte[] bytes, IPickleWorld world, string source)
     {
         Pickle pickle = new(bytes, world);
@@ -34,7 +34,7 @@ internal sealed class Pickle
             byte opcode;
             while ((opcode = pickle._bytes.U8()) != (byte)'.')
             {
-                pickle._memory.AddSlots(1); // of the stack, the marks, or the memo
+                pickle._memory.AddSlots(1); // an opcode may grow the stack, the marks or the memo by one
                 pickle.Execute(opcode);
                 start = pickle._bytes.Position;
             }
@@ -68,7 +68,7 @@ internal sealed class Pickle
             case 0x80: // PROTO
                 _bytes.Protocol();
                 break;
-            case 0x95: // FRAME: how much to read ahead, which must be there
+            case 0x95: // FRAME: number of bytes to read ahead
                 _bytes.RequireLeft(_bytes.U64());
                 break;
             case (byte)'N': // NONE
@@ -181,7 +181,7 @@ internal sealed class Pickle
                 object?[] call = _stack.Pop(2);
                 Call(call[0], call[1]);
                 break;
-            case (byte)'b': // BUILD: attributes, such as the module versions that a state_dict carries; not needed
+            case (byte)'b': // BUILD: attributes, such as the module versions of a state_dict; ignored
                 _stack.Pop();
                 _stack.Peek<Dictionary<string, object?>>("a dictionary to give attributes to");
                 break;
@@ -205,7 +205,7 @@ internal sealed class Pickle
 
     private void Append(object?[] items)
     {
-        _memory.AddSlots(2 * items.Length); // a list that grows has room for twice as many
+        _memory.AddSlots(2 * items.Length); // a growing list has capacity for twice as many
         _stack.Peek<List<object?>>("a list").AddRange(items);
     }
 

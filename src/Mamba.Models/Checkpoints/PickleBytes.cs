@@ -4,7 +4,7 @@ using System.Text.Unicode;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>The bytes of a pickle: opcodes and their operands. Every length is held against what is left.</summary>
+/// <summary>The bytes of a pickle: opcodes and operands. Every length is checked against the bytes left.</summary>
 internal sealed class PickleBytes(byte[] bytes)
 {
     private const int MaxProtocol = 5;
@@ -24,7 +24,7 @@ internal sealed class PickleBytes(byte[] bytes)
 
     public double F64() => BinaryPrimitives.ReadDoubleBigEndian(Take(8));
 
-    /// <summary>The number of a protocol.</summary>
+    /// <summary>Reads and checks the protocol version.</summary>
     public void Protocol()
     {
         byte protocol = U8();
@@ -34,7 +34,7 @@ internal sealed class PickleBytes(byte[] bytes)
         }
     }
 
-    /// <summary>A number in two's complement of any length; more than 64 bits are refused.</summary>
+    /// <summary>A number in two's complement of any length; rejects more than 64 bits.</summary>
     public long Long()
     {
         byte length = U8();

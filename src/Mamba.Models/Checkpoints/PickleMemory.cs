@@ -1,24 +1,24 @@
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// Counts the memory of the values that a pickle makes. Its limit is 64 KB and 32 bytes for each byte of the pickle;
-/// PyTorch's pickles take 14. Without a limit, each <c>}</c>, which makes a dictionary, would take 88.
+/// Counts the memory of a pickle's values. The limit is 64 KB plus 32 bytes for each byte of the pickle; PyTorch's
+/// pickles take 14. Without a limit, each <c>}</c>, which makes a dictionary, would take 88.
 /// </summary>
 /// <param name="length">Bytes of the pickle.</param>
 internal sealed class PickleMemory(int length)
 {
     private const long PerByte = 32, OfAny = 64 << 10;
-    private const int Slot = 8; // of a reference
+    private const int Slot = 8; // bytes of a reference
 
     private readonly long _limit = OfAny + (PerByte * length);
     private long _taken;
 
     /// <summary>Counts references.</summary>
-    /// <exception cref="InvalidDataException">The limit is passed.</exception>
+    /// <exception cref="InvalidDataException">The limit is exceeded.</exception>
     public void AddSlots(long count) => Take(Slot * count);
 
     /// <summary>Counts an object.</summary>
-    /// <exception cref="InvalidDataException">The limit is passed.</exception>
+    /// <exception cref="InvalidDataException">The limit is exceeded.</exception>
     public void Add(object? value) => Take(value switch
     {
         null => 0,

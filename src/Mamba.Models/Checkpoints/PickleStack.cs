@@ -1,16 +1,16 @@
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>The memory of the pickle machine: its stack, the marks on it, the memo of values to use again.</summary>
+/// <summary>The state of the pickle machine: a stack, marks on it, and a memo of values for reuse.</summary>
 internal sealed class PickleStack
 {
     private readonly List<object?> _values = [];
     private readonly List<int> _marks = [];
     private readonly List<object?> _memo = [];
 
-    /// <summary>The memo's next index.</summary>
+    /// <summary>The next index of the memo.</summary>
     public uint MemoCount => (uint)_memo.Count;
 
-    /// <summary>Values below the last mark are out of reach.</summary>
+    /// <summary>Number of values above the last mark; those below cannot be popped.</summary>
     private int Reach => _values.Count - (_marks.Count > 0 ? _marks[^1] : 0);
 
     public void Push(object? value) => _values.Add(value);
@@ -24,7 +24,7 @@ internal sealed class PickleStack
         return value;
     }
 
-    /// <summary>Takes the only value: what a pickle leaves at its end.</summary>
+    /// <summary>Pops the only value, which is the result of a pickle.</summary>
     public object? PopOnly()
     {
         object? value = Pop();
@@ -34,7 +34,7 @@ internal sealed class PickleStack
                 $"expected one value on the stack and no mark; found {_values.Count + 1} and {_marks.Count}.");
     }
 
-    /// <summary>Takes the last values, in the order in which they were pushed.</summary>
+    /// <summary>Pops the last values, in the order in which they were pushed.</summary>
     public object?[] Pop(int count)
     {
         if (Reach < count)
@@ -48,7 +48,7 @@ internal sealed class PickleStack
         return values;
     }
 
-    /// <summary>Takes the last mark and all values above it.</summary>
+    /// <summary>Pops the last mark and all values above it.</summary>
     public object?[] PopToMark()
     {
         if (_marks.Count == 0)
@@ -70,8 +70,8 @@ internal sealed class PickleStack
         Peek() as T ?? throw new InvalidDataException($"expected {expected}; found {Pickle.Describe(Peek())}.");
 
     /// <summary>
-    /// Notes the last value. Python counts the memo up from 0; an index that skips ahead is refused, so that few bytes
-    /// cannot ask for a long memo.
+    /// Adds the last value to the memo. Python numbers the memo consecutively from 0. A gap is rejected: else a few
+    /// bytes could allocate a long memo.
     /// </summary>
     public void Memoize(uint index)
     {

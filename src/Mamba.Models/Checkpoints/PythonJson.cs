@@ -5,15 +5,15 @@ using System.Text.Unicode;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// JSON as Python's <c>json</c> module writes and reads it: numbers may be the bare words Infinity, -Infinity and NaN,
-/// which are no JSON.
+/// JSON of Python's <c>json</c> module: numbers may be the bare words Infinity, -Infinity and NaN, which JSON does not
+/// allow.
 /// </summary>
 internal static class PythonJson
 {
     private const string FloatKey = "__float__";
 
-    /// <summary>Parses; the bare words become the strings of the same text.</summary>
-    /// <exception cref="JsonException">The text is not JSON otherwise, or not Unicode.</exception>
+    /// <summary>Parses text; the bare words become strings.</summary>
+    /// <exception cref="JsonException">The text is otherwise not JSON, or not Unicode.</exception>
     public static JsonElement Parse(ReadOnlySpan<byte> utf8)
     {
         ReadOnlySpan<byte> byteOrderMark = [0xEF, 0xBB, 0xBF];
@@ -26,8 +26,8 @@ internal static class PythonJson
     }
 
     /// <summary>
-    /// Reads a number: a JSON number, or one of the three words, as text or, since version 5 of the transformers
-    /// library, as <c>{"__float__": "Infinity"}</c>.
+    /// Reads a number: a JSON number, or one of the three words. A word is a string, or since version 5 of the
+    /// transformers library <c>{"__float__": "Infinity"}</c>.
     /// </summary>
     public static bool TryGetNumber(JsonElement element, out double number)
     {
@@ -55,7 +55,7 @@ internal static class PythonJson
         }
     }
 
-    /// <summary>Writes a number as Python does: with a point, or as a bare word where it is not finite.</summary>
+    /// <summary>Writes a number as Python does: with a decimal point, or as a bare word if it is not finite.</summary>
     public static string Format(double number)
     {
         string text = number switch
@@ -69,7 +69,7 @@ internal static class PythonJson
         return isInteger ? text + ".0" : text;
     }
 
-    /// <summary>Refuses bytes that are not UTF-8, and escapes such as \ud800 that are half a character.</summary>
+    /// <summary>Rejects bytes that are not UTF-8, and escapes of lone surrogates such as \ud800.</summary>
     private static void RequireUnicode(ReadOnlySpan<byte> text)
     {
         if (!Utf8.IsValid(text))
@@ -126,7 +126,7 @@ internal static class PythonJson
         return [.. quoted];
     }
 
-    /// <summary>Length of the word that begins here; 0 if it is none of the three.</summary>
+    /// <summary>Length of the word at the start; 0 if it is none of the three.</summary>
     private static int BareWord(ReadOnlySpan<byte> utf8) => utf8 switch
     {
         _ when utf8.StartsWith("Infinity"u8) => 8,

@@ -3,9 +3,9 @@ using Mamba.Checkpoints;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// A checkpoint of a language model under the names of Hugging Face, whatever it calls them itself: wrappers of PyTorch
-/// put a word in front of all names, a model that was saved without its head has no <c>backbone.</c>, and the original
-/// format's embedding lacks an s.
+/// A language model's checkpoint under Hugging Face's names, for checkpoints with other names: PyTorch wrappers add a
+/// prefix to all names, a model saved without its head has no <c>backbone.</c>, and the original format's embedding
+/// lacks an s.
 /// </summary>
 internal sealed class RenamedTensors : ITensorSource
 {
@@ -21,14 +21,14 @@ internal sealed class RenamedTensors : ITensorSource
 
     public string Path => _source.Path;
 
-    /// <summary>The tensors by their new names; each knows the name that it has in the file.</summary>
+    /// <summary>The tensors by their new names. Each has its name in the file, too.</summary>
     public IReadOnlyDictionary<string, TensorInfo> Tensors => _tensors;
 
     /// <summary>
-    /// Renames all tensors in one way, which the name of the embedding decides; what does not fit keeps its name.
+    /// Renames all tensors by one rule, which the embedding's name decides. Names that do not fit are kept.
     /// </summary>
     /// <param name="source">The checkpoint; the result disposes it.</param>
-    /// <exception cref="InvalidDataException">Two tensors would have one name.</exception>
+    /// <exception cref="InvalidDataException">Two tensors would have the same name.</exception>
     public static RenamedTensors Of(ITensorSource source)
     {
         RenamedTensors renamed = new(source);
@@ -54,7 +54,7 @@ internal sealed class RenamedTensors : ITensorSource
 
     public void Dispose() => _source.Dispose();
 
-    /// <summary>What stands in front of the embedding's name, and whether the backbone's name follows it.</summary>
+    /// <summary>The prefix of the embedding's name, and whether the backbone's name follows it.</summary>
     private static (string Prefix, bool HasBackbone) Spelling(IEnumerable<string> names)
     {
         foreach (string name in names)

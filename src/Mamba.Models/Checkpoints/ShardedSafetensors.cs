@@ -2,7 +2,7 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Several safetensors files, which an index lists (<c>weight_map</c>: tensor → file).</summary>
+/// <summary>Several safetensors files, listed by an index (<c>weight_map</c>: tensor → file).</summary>
 internal sealed class ShardedSafetensors : ITensorSource
 {
     private const int MaxLength = 8 << 20; // room for 80,000 tensors
@@ -17,9 +17,9 @@ internal sealed class ShardedSafetensors : ITensorSource
 
     public IReadOnlyDictionary<string, TensorInfo> Tensors => _tensors;
 
-    /// <summary>Opens the index and all files that it names; they stand in the same folder.</summary>
+    /// <summary>Opens the index, and all files that it lists, which are in the same folder.</summary>
     /// <exception cref="InvalidDataException">
-    /// The index or a file does not keep to its format, a file or tensor is missing, or a name leads out of the folder.
+    /// The index or a file is malformed, a file or tensor is missing, or a name leads out of the folder.
     /// </exception>
     public static ShardedSafetensors Open(string path)
     {
@@ -73,7 +73,7 @@ internal sealed class ShardedSafetensors : ITensorSource
 
     private SafetensorsFile OpenShard(string tensor, string shard)
     {
-        // Every separator of every system: an index that was made to escape elsewhere must not work here either.
+        // The separators of every system: an index that escapes the folder on another system is rejected here, too.
         if (shard is "" or "." or ".." || shard.AsSpan().ContainsAny("/\\:\0"))
         {
             throw new InvalidDataException(

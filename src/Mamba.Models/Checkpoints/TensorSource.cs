@@ -15,16 +15,16 @@ public static class TensorSource
         ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
 
     /// <summary>
-    /// Opens the weights in a folder: <c>model.safetensors</c>, or else <c>model.safetensors.index.json</c> and its
-    /// shards, or else <c>pytorch_model.bin</c>. A file may be named instead of the folder.
+    /// Opens the weights in a folder: the first that exists of <c>model.safetensors</c>,
+    /// <c>model.safetensors.index.json</c> with its shards, and <c>pytorch_model.bin</c>. A path may name a file, too.
     /// </summary>
     /// <param name="path">A folder; or a file that ends in .safetensors, .json or .bin.</param>
     /// <returns>The open checkpoint, to be disposed.</returns>
-    /// <exception cref="FileNotFoundException">There is none of these files.</exception>
-    /// <exception cref="InvalidDataException">The file does not keep to its format.</exception>
+    /// <exception cref="FileNotFoundException">None of these files exists.</exception>
+    /// <exception cref="InvalidDataException">The file is malformed.</exception>
     /// <remarks>
-    /// The file is mapped into memory while it is open. If another program cuts it short meanwhile, the process ends
-    /// without an exception when it reads beyond the new end. Replacing the file by renaming another one is safe.
+    /// The file is memory-mapped while it is open. If another program truncates it, reading past the new end kills the
+    /// process without an exception. Replacing the file by renaming another one is safe.
     /// </remarks>
     public static ITensorSource Open(string path)
     {

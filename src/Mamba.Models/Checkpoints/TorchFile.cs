@@ -3,18 +3,18 @@ using Mamba.Checkpoints;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// The weights in a PyTorch file (<c>torch.save</c> of a state dictionary, PyTorch 1.6 and later), mapped into memory:
-/// a zip archive of a pickle, which says what there is, and one file for each storage.
+/// The weights of a memory-mapped PyTorch file (<c>torch.save</c> of a state dictionary, PyTorch 1.6 and later): a zip
+/// archive with a pickle, which lists the tensors, and one file for each storage.
 /// </summary>
 /// <remarks>
-/// Pickles can hold any program. This reader runs none of it: see <see cref="Pickle"/> and <see cref="TorchWorld"/>.
-/// Compressed storages, which PyTorch never writes, are refused.
+/// A pickle can hold any program. This reader executes none, see <see cref="Pickle"/> and <see cref="TorchWorld"/>.
+/// It rejects compressed storages, which PyTorch never writes.
 /// </remarks>
 internal sealed unsafe class TorchFile : ITensorSource
 {
     private const string PickleName = "data.pkl";
     private const long MaxPickleLength = 1 << 20; // room for 7,000 tensors; models have a thousand
-    private const int MaxShares = 8; // times that all tensors together may be longer than the file
+    private const int MaxShares = 8; // maximum ratio of the length of all tensors to that of the file
     private const int PieceBytes = 4096;
 
     private readonly MappedFile _file;
@@ -37,7 +37,7 @@ internal sealed unsafe class TorchFile : ITensorSource
 
     /// <summary>Opens a file and reads its pickle.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is damaged, or its pickle holds more than tensors.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, or its pickle has more than tensors.</exception>
     public static TorchFile Open(string path)
     {
         MappedFile file = MappedFile.Open(path);
@@ -117,7 +117,7 @@ internal sealed unsafe class TorchFile : ITensorSource
         return tensors;
     }
 
-    /// <summary>Checks that a small file does not hold a large model, by tensors that share a storage.</summary>
+    /// <summary>Rejects a small file whose tensors share storages and add up to a large model.</summary>
     private void CheckShares(IEnumerable<TorchTensor> tensors)
     {
         double bytes = tensors.Sum(tensor => (double)tensor.Info.ByteLength);

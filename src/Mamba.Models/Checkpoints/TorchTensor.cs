@@ -2,21 +2,21 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>Some numbers in the archive that tensors are views of.</summary>
-/// <param name="Entry">Where they are.</param>
-/// <param name="Type">How they are stored.</param>
-/// <param name="Count">How many there are.</param>
+/// <summary>A storage in the archive, which tensors are views of.</summary>
+/// <param name="Entry">The file in the archive.</param>
+/// <param name="Type">Type of the elements.</param>
+/// <param name="Count">Number of elements.</param>
 internal sealed record TorchStorage(ZipEntry Entry, ElementType Type, long Count);
 
-/// <summary>A view of a storage; several may share one.</summary>
+/// <summary>A view of a storage, which several may share.</summary>
 internal sealed class TorchTensor
 {
     private readonly long[] _strides;
 
     /// <summary>
-    /// Makes a view, of at most <see cref="TensorInfo.MaxRank"/> axes, and checks that it lies in its storage.
+    /// Creates a view of at most <see cref="TensorInfo.MaxRank"/> axes, and checks that it lies in its storage.
     /// </summary>
-    /// <exception cref="InvalidDataException">Sizes, strides, offset and storage do not fit together.</exception>
+    /// <exception cref="InvalidDataException">Sizes, strides, offset and storage are inconsistent.</exception>
     public TorchTensor(TorchStorage storage, long offset, long[] sizes, long[] strides)
     {
         if (sizes.Length != strides.Length || offset < 0 || sizes.Any(long.IsNegative) || strides.Any(long.IsNegative))
@@ -33,7 +33,7 @@ internal sealed class TorchTensor
                 end = checked(end + ((sizes[axis] - 1) * strides[axis]));
             }
 
-            // A view may repeat elements, but not be longer than its storage: what is allocated for it, the file holds.
+            // A view may repeat elements but not be longer than its storage, so the file limits the memory for it.
             if (Info.Count > storage.Count || (Info.Count > 0 && end >= storage.Count))
             {
                 throw new InvalidDataException($"expected a view within {storage.Count} elements; found {View()}.");
@@ -53,15 +53,15 @@ internal sealed class TorchTensor
 
     public TorchStorage Storage { get; }
 
-    /// <summary>Type and sizes; no name, as it is the dictionary around the tensors that names them.</summary>
+    /// <summary>Type and sizes, without a name: the dictionary around the tensors names them.</summary>
     public TensorInfo Info { get; }
 
-    /// <summary>Whether the elements stand one behind the other.</summary>
+    /// <summary>Whether the elements are contiguous.</summary>
     public bool IsContiguous { get; }
 
-    /// <summary>Copies elements, as they are stored, into row-major order.</summary>
+    /// <summary>Copies the stored elements into row-major order.</summary>
     /// <param name="storage">The storage's bytes.</param>
-    /// <param name="start">First element, counted row by row.</param>
+    /// <param name="start">First element, in row-major order.</param>
     /// <param name="target">Receives whole elements.</param>
     public unsafe void Gather(byte* storage, long start, Span<byte> target)
     {
@@ -86,7 +86,7 @@ internal sealed class TorchTensor
                     break;
                 }
 
-                place -= Info.Shape[axis] * _strides[axis] * size; // back to the axis' start; the next axis moves on
+                place -= Info.Shape[axis] * _strides[axis] * size; // back to the axis' start; the next axis advances
                 index[axis] = 0;
             }
         }

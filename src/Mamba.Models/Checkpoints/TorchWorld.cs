@@ -2,9 +2,9 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>The few names that a PyTorch state dictionary needs: of tensors, storages and dictionaries.</summary>
+/// <summary>The allow-list of a PyTorch state dictionary: tensors, storages and dictionaries.</summary>
 /// <param name="entries">The files in the archive.</param>
-/// <param name="folder">The archive's inner folder, with its slash.</param>
+/// <param name="folder">The folder in the archive, with a trailing slash.</param>
 internal sealed class TorchWorld(IReadOnlyDictionary<string, ZipEntry> entries, string folder) : IPickleWorld
 {
     private enum Function
@@ -41,7 +41,7 @@ internal sealed class TorchWorld(IReadOnlyDictionary<string, ZipEntry> entries, 
         _ => null,
     };
 
-    /// <summary>Finds a storage, of which the pickle says type, key, device and number of elements.</summary>
+    /// <summary>Finds a storage by the type, key, device and number of elements that the pickle gives.</summary>
     public object? Persistent(object? id)
     {
         if (id is not (object?[] and ["storage", ElementType type, string key, string, long count]))

@@ -1,6 +1,6 @@
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>How a parameter's elements stand in a checkpoint, compared with here, where channels are fastest.</summary>
+/// <summary>The layout of a parameter in a checkpoint, relative to its layout here, with channels fastest.</summary>
 internal enum WeightLayout
 {
     /// <summary>The same.</summary>

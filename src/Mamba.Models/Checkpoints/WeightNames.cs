@@ -3,8 +3,8 @@ using Mamba.Layers;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// The names of published checkpoints, as Hugging Face has them; the original state-spaces format differs in one letter
-/// of the embedding's name.
+/// The names of weights in Hugging Face's checkpoints. The original state-spaces format differs in one letter of the
+/// embedding's name.
 /// </summary>
 internal static class WeightNames
 {
@@ -15,7 +15,7 @@ internal static class WeightNames
     /// <summary>Last part of the name of a learned initial state.</summary>
     public const string InitialState = "init_states";
 
-    /// <summary>All weights of a model; a tied head has no name of its own.</summary>
+    /// <summary>All weights of a model; a tied head has no name.</summary>
     public static IEnumerable<NamedWeight> Of(MambaLanguageModel model, string embedding = Embedding)
     {
         yield return new(embedding, model.Embedding.Weight);
@@ -34,7 +34,7 @@ internal static class WeightNames
         }
     }
 
-    /// <summary>The names that learned initial states have, or would have.</summary>
+    /// <summary>The names of learned initial states, present or possible.</summary>
     public static IEnumerable<(string Name, RecurrentMixer Mixer, WeightLayout Layout)> InitialStates(
         MambaLanguageModel model)
     {

@@ -4,16 +4,16 @@ using Mamba.Layers;
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>
-/// The names and shapes that a model's weights have in a checkpoint, by its configuration alone: what is compared with
-/// a file before memory of the model's size is taken.
+/// Names and shapes of a model's weights in a checkpoint, from its configuration alone. A file is compared with them
+/// before memory of the model's size is allocated.
 /// </summary>
 internal static class WeightShapes
 {
     /// <summary>Checks that a checkpoint has the weights of a model, and no others.</summary>
-    /// <param name="source">The checkpoint, under usual names.</param>
+    /// <param name="source">The checkpoint, under Hugging Face's names.</param>
     /// <param name="config">The model's configuration.</param>
     /// <exception cref="InvalidDataException">
-    /// A weight is missing, unknown, of another shape, or not of floats.
+    /// A weight is missing, unknown, of another shape, or not floating-point.
     /// </exception>
     public static void Require(ITensorSource source, LanguageModelConfig config)
     {
@@ -26,7 +26,7 @@ internal static class WeightShapes
 
         if (config.TieEmbeddings && known.Add(WeightNames.Head) && source.Tensors.ContainsKey(WeightNames.Head))
         {
-            // A copy of the embedding.
+            // The head is a copy of the embedding.
             RequireOne(source, WeightNames.Head, [config.PaddedVocabularySize, config.ModelDim]);
         }
 
@@ -38,7 +38,7 @@ internal static class WeightShapes
         }
     }
 
-    /// <summary>Lists the weights as <see cref="WeightNames"/> does for a model of this configuration.</summary>
+    /// <summary>Lists the same weights as <see cref="WeightNames"/> for a model of this configuration.</summary>
     public static IEnumerable<(string Name, int[] Shape)> Of(LanguageModelConfig config)
     {
         int dim = config.ModelDim, mlp = config.MlpDim;

@@ -5,10 +5,10 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>The directory of a zip archive, read from a mapped file and held against it.</summary>
+/// <summary>The directory of a zip archive, read from a mapped file and checked against it.</summary>
 /// <remarks>
-/// Ours, because <see cref="ZipArchive"/> does not say where a stored entry's bytes stand, and those are used in place.
-/// The format is APPNOTE.TXT 6.3; split and encrypted archives are refused. Checksums are not verified.
+/// Needed because <see cref="ZipArchive"/> does not give the position of a stored entry, which is used in place.
+/// The format is APPNOTE.TXT 6.3; split and encrypted archives are rejected. Checksums are not verified.
 /// </remarks>
 internal sealed unsafe class ZipDirectory
 {
@@ -27,7 +27,7 @@ internal sealed unsafe class ZipDirectory
     public IReadOnlyDictionary<string, ZipEntry> Entries => _entries;
 
     /// <summary>Reads and checks the directory.</summary>
-    /// <exception cref="InvalidDataException">The file is no zip archive, or damaged, or entries overlap.</exception>
+    /// <exception cref="InvalidDataException">The file is not a zip archive, damaged, or has shared bytes.</exception>
     public static ZipDirectory Read(MappedFile file)
     {
         ZipDirectory directory = new(file);
@@ -36,11 +36,11 @@ internal sealed unsafe class ZipDirectory
         return directory;
     }
 
-    /// <summary>Gives the bytes of a stored entry in place.</summary>
+    /// <summary>Borrows the bytes of a stored entry in place.</summary>
     public BorrowedBytes Borrow(ZipEntry entry) => _file.Borrow(entry.Offset, entry.StoredLength);
 
-    /// <summary>Gives a copy of an entry's bytes, stored or deflated; the caller has checked its length.</summary>
-    /// <exception cref="InvalidDataException">The compressed bytes are damaged, or too few or many.</exception>
+    /// <summary>Copies an entry's bytes, stored or deflated; the caller has checked the length.</summary>
+    /// <exception cref="InvalidDataException">The compressed bytes are damaged, too few or too many.</exception>
     public byte[] Read(ZipEntry entry)
     {
         using BorrowedBytes stored = Borrow(entry);
@@ -125,7 +125,7 @@ internal sealed unsafe class ZipDirectory
             : throw Refuse($"\"{name}\" of a length that its {stored} bytes can hold", $"{length}");
     }
 
-    /// <summary>The 64-bit sizes of an entry; those of the 32-bit ones that are too small are here, in order.</summary>
+    /// <summary>The zip64 field of an entry: in order, the values that do not fit in 32 bits.</summary>
     private static ReadOnlySpan<byte> Zip64Fields(ReadOnlySpan<byte> extra)
     {
         while (extra.Length >= 4)
@@ -159,7 +159,7 @@ internal sealed unsafe class ZipDirectory
         return value;
     }
 
-    /// <summary>No two entries share bytes: else a small file could hold any number of large tensors.</summary>
+    /// <summary>Rejects entries that share bytes: else a small file could hold any number of large tensors.</summary>
     private void CheckOverlap()
     {
         long end = 0;

@@ -3,7 +3,7 @@ using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Mamba.Models.Checkpoints;
 
-/// <summary>The record at the end of a zip archive, which tells where its directory is.</summary>
+/// <summary>The record at the end of a zip archive that locates its directory.</summary>
 /// <param name="Start">First byte of the directory.</param>
 /// <param name="Length">Bytes of the directory.</param>
 /// <param name="Count">Entries of the directory.</param>
@@ -12,8 +12,8 @@ internal readonly record struct ZipEnd(long Start, long Length, ulong Count)
     private const uint Signature = 0x06054b50, LocatorSignature = 0x07064b50, WideSignature = 0x06064b50;
     private const int RecordLength = 22, LocatorLength = 20, WideLength = 56;
 
-    /// <summary>Looks for the record backwards from the end of the file, as a comment may follow it.</summary>
-    /// <exception cref="InvalidDataException">There is none, or the directory lies outside the file.</exception>
+    /// <summary>Searches backwards from the end of the file, because a comment may follow the record.</summary>
+    /// <exception cref="InvalidDataException">There is no record, or the directory lies outside the file.</exception>
     public static ZipEnd Find(MappedFile file)
     {
         long tailStart = Math.Max(0, file.Length - RecordLength - ushort.MaxValue);
@@ -50,7 +50,7 @@ internal readonly record struct ZipEnd(long Start, long Length, ulong Count)
     private static bool IsRecord(ReadOnlySpan<byte> tail) =>
         ReadUInt32LittleEndian(tail) == Signature && RecordLength + ReadUInt16LittleEndian(tail[20..]) == tail.Length;
 
-    /// <summary>Finds the record's twin with 64-bit numbers, by a locator that stands before the record.</summary>
+    /// <summary>Finds the 64-bit record through the locator before the 32-bit record.</summary>
     private static (long End, ulong Start, ulong Length, ulong Count) FindWide(MappedFile file, long end)
     {
         if (end >= LocatorLength + WideLength)

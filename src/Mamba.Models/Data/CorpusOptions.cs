@@ -18,16 +18,16 @@ public sealed record CorpusOptions
     /// </summary>
     public IReadOnlyList<int> Separator { get; init; } = [];
 
-    /// <summary>The part of the documents that is held out, from 0 to below 1; of a single document, its end.</summary>
+    /// <summary>The fraction of the documents that is held out, in [0, 1); of a single document, its end.</summary>
     public double HeldOut { get; init; }
 
     /// <summary>Decides which documents are held out.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Number of tokens of the vocabulary, which every token must be below.</summary>
+    /// <summary>Size of the vocabulary; every token must be below it.</summary>
     public int VocabularySize { get; init; } = 256;
 
-    /// <summary>Throws on the first setting that makes no sense, by name.</summary>
+    /// <summary>Throws on the first invalid setting, by name.</summary>
     /// <exception cref="ArgumentException">A setting is out of its range.</exception>
     public void Validate()
     {

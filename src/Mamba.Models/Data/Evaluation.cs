@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Models.Data;
 
-/// <summary>How well a model predicts tokens that it was not trained on.</summary>
+/// <summary>Measures how well a model predicts held-out tokens.</summary>
 /// <example>
 /// <code>
 /// using TokenCorpus corpus = TokenCorpus.Open("book.txt", new() { HeldOut = 0.05 });
@@ -18,14 +18,14 @@ public static class Evaluation
     /// <summary>
     /// Computes the mean of <c>-ln p(token | all tokens before it)</c> over every token of a stream except the first.
     /// </summary>
-    /// <param name="model">The model; it reads the stream in pieces and carries its state on.</param>
+    /// <param name="model">The model; it reads the stream piece by piece and carries its state.</param>
     /// <param name="stream">At least two tokens.</param>
     /// <param name="limit">The largest number of tokens that are predicted.</param>
-    /// <param name="cancellation">Ends the evaluation between two pieces.</param>
+    /// <param name="cancellation">Cancels the evaluation, between two pieces.</param>
     /// <returns>The mean, in nats.</returns>
     /// <exception cref="InvalidDataException">The stream has fewer than two tokens.</exception>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
-    /// <remarks>It has no gradients: a tape does not record it.</remarks>
+    /// <remarks>A tape does not record it, so it has no gradients.</remarks>
     public static double MeanLoss(
         MambaLanguageModel model,
         TokenSequence stream,

@@ -1,6 +1,6 @@
 namespace Mamba.Models.Data;
 
-/// <summary>Batches that are functions of their number alone, so that training can go on anywhere.</summary>
+/// <summary>Batches that depend on their number alone, so that training can resume at any of them.</summary>
 /// <example>
 /// <code>
 /// using TokenCorpus corpus = TokenCorpus.Open("book.txt");
@@ -11,7 +11,7 @@ namespace Mamba.Models.Data;
 public interface ITokenBatches
 {
     /// <summary>Makes a batch.</summary>
-    /// <param name="number">From 0; there is no last one.</param>
+    /// <param name="number">The number, from 0; there is no last one.</param>
     /// <returns>The batch.</returns>
     TokenBatch this[long number] { get; }
 }

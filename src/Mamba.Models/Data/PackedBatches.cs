@@ -6,7 +6,7 @@ namespace Mamba.Models.Data;
 
 /// <summary>
 /// Whole documents, shuffled in every epoch and packed into one row with a maximum number of tokens. Longer documents
-/// are cut. Packed documents do not see each other.
+/// are split. Segments keep packed documents independent of each other.
 /// </summary>
 /// <example>
 /// <code>
@@ -26,10 +26,10 @@ public sealed class PackedBatches : ITokenBatches
     private readonly List<List<int>> _batches = [];
     private long _epoch = -1;
 
-    /// <summary>Cuts a stream's documents into pieces that fit into a batch.</summary>
+    /// <summary>Splits a stream's documents into pieces that fit into a batch.</summary>
     /// <param name="stream">The documents.</param>
     /// <param name="budget">The largest number of tokens of a batch, at least 2.</param>
-    /// <param name="seed">Decides the order.</param>
+    /// <param name="seed">Seed of the order.</param>
     /// <exception cref="InvalidDataException">No document has two tokens.</exception>
     public PackedBatches(TokenSequence stream, int budget, ulong seed)
     {
@@ -67,7 +67,7 @@ public sealed class PackedBatches : ITokenBatches
         }
     }
 
-    /// <summary>A piece of one token has nothing to predict, and is left out.</summary>
+    /// <summary>Omits pieces of one token, which have nothing to predict.</summary>
     private IEnumerable<(long Start, int Length)> Cut((long Start, long Length) document)
     {
         for (long start = 0; start < document.Length - 1; start += _budget)
@@ -80,7 +80,7 @@ public sealed class PackedBatches : ITokenBatches
         }
     }
 
-    /// <summary>Which epoch a batch belongs to depends on how the epochs before it were packed.</summary>
+    /// <summary>The pieces of a batch. Its epoch depends on how the epochs before it were packed.</summary>
     private List<int> PiecesOf(long number)
     {
         while (_firstBatches[^1] <= number)

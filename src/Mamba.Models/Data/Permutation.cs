@@ -4,11 +4,11 @@ using Mamba.Models.Generation;
 namespace Mamba.Models.Data;
 
 /// <summary>
-/// A pseudorandom permutation of the numbers below a count, computed for each place without memory.
+/// A pseudorandom permutation of the numbers below a count, computed one by one without memory.
 /// </summary>
 /// <remarks>
-/// A Feistel network over the next power of 4, applied again where it leaves the range: Black and Rogaway, "Ciphers
-/// with arbitrary finite domains", CT-RSA 2002.
+/// A Feistel network over the next power of 4, applied again while the result is out of range: Black and Rogaway,
+/// "Ciphers with arbitrary finite domains", CT-RSA 2002.
 /// </remarks>
 internal readonly struct Permutation(long count, ulong key)
 {

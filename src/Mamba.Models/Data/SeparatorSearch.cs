@@ -21,7 +21,7 @@ internal sealed class SeparatorSearch
     /// <summary>Number of tokens of the separator.</summary>
     public int Length => _separator.Length;
 
-    /// <summary>Reads a token, and tells whether it ends a separator; separators do not overlap.</summary>
+    /// <summary>Reads a token and returns whether it ends a separator; separators do not overlap.</summary>
     public bool Ends(int token)
     {
         _matched = Match(_matched, token);
@@ -30,7 +30,7 @@ internal sealed class SeparatorSearch
         return ends;
     }
 
-    /// <summary>How many tokens of the separator stand at the end of what was read, one token further.</summary>
+    /// <summary>Length of the prefix of the separator that ends at this token.</summary>
     private int Match(int matched, int token)
     {
         while (matched > 0 && _separator[matched] != token)

@@ -2,7 +2,7 @@ namespace Mamba.Models.Data;
 
 /// <summary>
 /// The stream in order, for truncated back-propagation through time with a carried state. Every row reads its own
-/// stripe, piece after piece, and starts it again after its end.
+/// stripe piece by piece, and restarts it after its end.
 /// </summary>
 /// <example>
 /// <code>
@@ -20,9 +20,9 @@ public sealed class StreamBatches : ITokenBatches
     private readonly int _length;
     private readonly long _stripe;
 
-    /// <summary>Cuts a stream into stripes.</summary>
+    /// <summary>Divides a stream into stripes.</summary>
     /// <param name="stream">The tokens.</param>
-    /// <param name="rows">Number of stripes, rows of a batch.</param>
+    /// <param name="rows">Number of stripes, which are the rows of a batch.</param>
     /// <param name="length">Tokens of a piece.</param>
     /// <exception cref="InvalidDataException">The stream is too short for one batch.</exception>
     public StreamBatches(TokenSequence stream, int rows, int length)

@@ -2,10 +2,10 @@ using Mamba.Operations;
 
 namespace Mamba.Models.Data;
 
-/// <summary>Tokens to read, and the token that follows each of them.</summary>
+/// <summary>Input tokens, and the token that follows each of them.</summary>
 /// <param name="Rows">Number of rows.</param>
-/// <param name="Inputs">Row after row.</param>
-/// <param name="Targets">As many; <see cref="Autograd.Functions.IgnoredTarget"/> where none follows.</param>
+/// <param name="Inputs">The tokens, row by row.</param>
+/// <param name="Targets">The following tokens; <see cref="Autograd.Functions.IgnoredTarget"/> if none follows.</param>
 /// <example>
 /// <code>
 /// TokenBatch batch = new(Rows: 1, Inputs: [1, 2, 3], Targets: [2, 3, 4]);
@@ -14,9 +14,9 @@ namespace Mamba.Models.Data;
 /// </example>
 public sealed record TokenBatch(int Rows, int[] Inputs, int[] Targets)
 {
-    /// <summary>Where documents that are packed into one row begin and end; null: they are not packed.</summary>
+    /// <summary>The documents that are packed into one row; null if they are not packed.</summary>
     public Segments? Segments { get; init; }
 
-    /// <summary>Whether the rows have nothing before them: a state that is carried on must be cleared.</summary>
+    /// <summary>Whether the rows start new sequences: a carried state must be cleared before them.</summary>
     public bool Begins { get; init; } = true;
 }

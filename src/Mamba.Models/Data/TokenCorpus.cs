@@ -39,30 +39,29 @@ public sealed class TokenCorpus : IDisposable
         (Training, HeldOut) = Divide(begins);
     }
 
-    /// <summary>What is trained on.</summary>
+    /// <summary>The documents to train on.</summary>
     public TokenSequence Training { get; }
 
-    /// <summary>What is held out.</summary>
+    /// <summary>The held-out documents.</summary>
     public TokenSequence HeldOut { get; }
 
-    /// <summary>Opens files and looks at every token once.</summary>
+    /// <summary>Opens files and reads every token once.</summary>
     /// <remarks>
-    /// A document that consists of its separator alone belongs to the one before it, or at the beginning of a file to
-    /// the first. A document takes 16 bytes of memory, and as much again while the files
-    /// are opened.
+    /// A document that consists of its separator alone belongs to the one before it; at the start of a file, to the
+    /// first document. A document takes 16 bytes of memory, and twice that while the files are opened.
     /// </remarks>
     /// <param name="path">
     /// A file, or a folder: all .txt files in it and its subfolders are read.
     /// </param>
     /// <param name="options">How to read and divide them; null: bytes, one document a file, nothing held out.</param>
-    /// <param name="cancellation">Ends the reading.</param>
+    /// <param name="cancellation">Cancels the reading.</param>
     /// <returns>The corpus, to be disposed.</returns>
-    /// <exception cref="FileNotFoundException">There is no such file, or no .txt file in the folder.</exception>
+    /// <exception cref="FileNotFoundException">The file does not exist, or the folder has no .txt file.</exception>
     /// <exception cref="InvalidDataException">
     /// A file is empty, ends within a token, or has a token beyond the vocabulary.
     /// </exception>
     /// <exception cref="IOException">A file cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">Reading a file is not permitted.</exception>
     /// <exception cref="OperationCanceledException">The reading was cancelled.</exception>
     public static TokenCorpus Open(string path, CorpusOptions? options = null, CancellationToken cancellation = default)
     {
@@ -98,7 +97,7 @@ public sealed class TokenCorpus : IDisposable
     /// <summary>Closes the files.</summary>
     public void Dispose() => Array.ForEach(_files, file => file.Dispose());
 
-    /// <summary>Reads tokens of one file; they are numbered through all files.</summary>
+    /// <summary>Reads tokens of one file. Tokens are counted through all files.</summary>
     internal void Read(long start, Span<int> tokens)
     {
         int found = Array.BinarySearch(_firsts, start);
@@ -129,7 +128,7 @@ public sealed class TokenCorpus : IDisposable
         }
     }
 
-    /// <summary>Finds where the documents of a file begin; together they are the whole file.</summary>
+    /// <summary>Finds the starts of a file's documents, which cover the whole file.</summary>
     private void AddDocuments(int file, SeparatorSearch separator, List<long> begins, CancellationToken cancellation)
     {
         const int Piece = 1 << 16;
@@ -156,7 +155,7 @@ public sealed class TokenCorpus : IDisposable
         Add(begin < _length);
         if (begins.Count == before)
         {
-            begins.Add(_firsts[file]); // separators and nothing else
+            begins.Add(_firsts[file]); // the file has nothing but separators
         }
 
         void Add(bool hasContent)
@@ -178,7 +177,7 @@ public sealed class TokenCorpus : IDisposable
         }
     }
 
-    /// <summary>Holds out documents by a hash of the seed and their number; of a single one, its end.</summary>
+    /// <summary>Holds out documents by a hash of the seed and their number; of a single document, its end.</summary>
     private (TokenSequence Training, TokenSequence HeldOut) Divide(List<long> begins)
     {
         if (_options.HeldOut == 0)

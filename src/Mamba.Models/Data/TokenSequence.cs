@@ -1,6 +1,6 @@
 namespace Mamba.Models.Data;
 
-/// <summary>Documents one behind the other, as one long row of tokens in mapped files.</summary>
+/// <summary>Concatenated documents, as one sequence of tokens in mapped files.</summary>
 /// <example>
 /// <code>
 /// using TokenCorpus corpus = TokenCorpus.Open("book.txt", new() { Separator = [10, 10] });
@@ -15,11 +15,11 @@ public sealed class TokenSequence
     private readonly long[] _places;
     private readonly long[] _starts;
 
-    /// <summary>Puts documents of a corpus one behind the other.</summary>
-    /// <param name="corpus">Their files.</param>
-    /// <param name="places">Where each begins in the corpus.</param>
-    /// <param name="starts">Where each begins in this sequence.</param>
-    /// <param name="length">Their tokens.</param>
+    /// <summary>Concatenates documents of a corpus.</summary>
+    /// <param name="corpus">The corpus.</param>
+    /// <param name="places">Start of each document in the corpus.</param>
+    /// <param name="starts">Start of each document in this sequence.</param>
+    /// <param name="length">Number of tokens of all documents.</param>
     internal TokenSequence(TokenCorpus corpus, long[] places, long[] starts, long length) =>
         (_corpus, _places, _starts, Length) = (corpus, places, starts, length);
 
@@ -29,15 +29,15 @@ public sealed class TokenSequence
     /// <summary>Number of documents.</summary>
     public int DocumentCount => _starts.Length;
 
-    /// <summary>Where a document begins in the stream, and its number of tokens.</summary>
-    /// <param name="index">The document.</param>
+    /// <summary>The start of a document in this sequence, and its number of tokens.</summary>
+    /// <param name="index">Index of the document.</param>
     /// <returns>Start and length.</returns>
     public (long Start, long Length) Document(int index) => (_starts[index], EndOf(index) - _starts[index]);
 
-    /// <summary>Reads tokens, over the borders of documents.</summary>
-    /// <param name="start">The first of them.</param>
-    /// <param name="tokens">Receives them.</param>
-    /// <exception cref="ArgumentOutOfRangeException">They reach beyond the stream.</exception>
+    /// <summary>Reads tokens, also across the borders of documents.</summary>
+    /// <param name="start">The first token.</param>
+    /// <param name="tokens">Receives the tokens.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The tokens reach past the end.</exception>
     public void Read(long start, Span<int> tokens)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);

@@ -22,11 +22,11 @@ public sealed class WindowBatches : ITokenBatches
     private readonly ulong _seed;
     private readonly long _windows;
 
-    /// <summary>Cuts a stream into windows.</summary>
+    /// <summary>Divides a stream into windows.</summary>
     /// <param name="stream">The tokens.</param>
     /// <param name="rows">Windows of a batch.</param>
     /// <param name="length">Tokens of a window.</param>
-    /// <param name="seed">Decides the order.</param>
+    /// <param name="seed">Seed of the order.</param>
     /// <exception cref="InvalidDataException">The stream is too short for one batch.</exception>
     public WindowBatches(TokenSequence stream, int rows, int length, ulong seed)
     {
@@ -34,7 +34,7 @@ public sealed class WindowBatches : ITokenBatches
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
         (_stream, _rows, _length, _seed) = (stream, rows, length, seed);
-        _windows = Math.Max((stream.Length - length) / length, 0); // one less than fit: the first may begin late
+        _windows = Math.Max((stream.Length - length) / length, 0); // one fewer: the first may start later
         if (_windows < rows)
         {
             throw new InvalidDataException(

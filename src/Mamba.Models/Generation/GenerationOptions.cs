@@ -1,6 +1,6 @@
 namespace Mamba.Models.Generation;
 
-/// <summary>How a text is continued.</summary>
+/// <summary>Options of text generation.</summary>
 /// <example>
 /// <code>
 /// GenerationOptions options = new()
@@ -15,7 +15,7 @@ namespace Mamba.Models.Generation;
 /// </example>
 public sealed record GenerationOptions
 {
-    /// <summary>The most tokens that are generated.</summary>
+    /// <summary>The maximum number of generated tokens.</summary>
     public int MaxTokens { get; init; } = 256;
 
     /// <summary>How each token is chosen.</summary>
@@ -26,13 +26,13 @@ public sealed record GenerationOptions
     /// </summary>
     public IReadOnlyCollection<int>? StopTokens { get; init; }
 
-    /// <summary>Rows of tokens that end the text; the last of them has been returned by then.</summary>
+    /// <summary>Sequences of tokens that end the text. All their tokens are returned.</summary>
     public IReadOnlyCollection<IReadOnlyList<int>> StopSequences { get; init; } = [];
 
-    /// <summary>Tokens of the prompt that are read at once; bounds the memory that a long prompt takes.</summary>
+    /// <summary>Tokens of the prompt that are read at once; limits the memory for long prompts.</summary>
     public int PrefillLength { get; init; } = 2048;
 
-    /// <summary>Throws on the first option that makes no sense, by name.</summary>
+    /// <summary>Throws on the first invalid option, by name.</summary>
     /// <exception cref="ArgumentException">
     /// A number is out of its range, a token is negative, or a stop sequence is empty or null.
     /// </exception>

@@ -1,6 +1,6 @@
 namespace Mamba.Models.Generation;
 
-/// <summary>Ids in falling order of their keys, for equal keys in rising order; sorted only as far as asked.</summary>
+/// <summary>Ids by descending key, and ascending among equal keys. Sorts lazily, one rank at a time.</summary>
 /// <remarks>
 /// A heap: construction takes linear time, each rank logarithmic time. Ranked ids are stored after the heap in the same
 /// memory, the first one at the end.
@@ -11,9 +11,9 @@ internal ref struct Ranking
     private readonly Span<int> _ids;
     private int _unranked;
 
-    /// <summary>Begins a ranking.</summary>
+    /// <summary>Starts a ranking.</summary>
     /// <param name="keys">The keys by id; none is NaN.</param>
-    /// <param name="ids">The ids to rank, which change places.</param>
+    /// <param name="ids">The ids to rank; reordered.</param>
     public Ranking(ReadOnlySpan<float> keys, Span<int> ids)
     {
         _keys = keys;
@@ -44,7 +44,7 @@ internal ref struct Ranking
         }
     }
 
-    /// <summary>The first ids, which must have been asked for, the last of them first.</summary>
+    /// <summary>The first ids in reverse order; they must have been ranked.</summary>
     public readonly ReadOnlySpan<int> First(int count) => _ids[^count..];
 
     private readonly void SiftDown(int node)

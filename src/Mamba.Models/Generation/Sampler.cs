@@ -29,7 +29,7 @@ public sealed class Sampler
 
     /// <summary>Makes a sampler.</summary>
     /// <param name="vocabulary">Number of logits.</param>
-    /// <param name="options">How to choose.</param>
+    /// <param name="options">The options of sampling.</param>
     /// <exception cref="ArgumentOutOfRangeException">The vocabulary is empty, or an option is out of range.</exception>
     public Sampler(int vocabulary, SamplingOptions options)
     {
@@ -45,7 +45,7 @@ public sealed class Sampler
         _random = new(options.Seed);
     }
 
-    /// <summary>The state of the random source, to be saved with a sequence and set again when it goes on.</summary>
+    /// <summary>The state of the random source; save it with a sequence and set it again to continue.</summary>
     public ulong RandomState
     {
         get => _random.State;
@@ -54,9 +54,9 @@ public sealed class Sampler
 
     /// <summary>Chooses the next token.</summary>
     /// <param name="logits">Shape [vocabulary]; -∞ forbids a token.</param>
-    /// <param name="previous">Ids that the repetition penalty is for, in any order and number.</param>
+    /// <param name="previous">Ids that the repetition penalty applies to, in any order, with any repetitions.</param>
     /// <returns>The token's id.</returns>
-    /// <exception cref="ArgumentException">The logits are of another number, NaN, +∞, or -∞ all.</exception>
+    /// <exception cref="ArgumentException">The number of logits is wrong, or they are NaN, +∞, or all -∞.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An id in <paramref name="previous"/> has no logit.</exception>
     public int Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> previous = default)
     {
@@ -65,7 +65,7 @@ public sealed class Sampler
             throw new ArgumentException($"Expected {_logits.Length} logits; found {logits.Length}.", nameof(logits));
         }
 
-        TensorPrimitives.Add(logits, 0f, _logits); // -0 becomes 0, so that the two are equal logits everywhere
+        TensorPrimitives.Add(logits, 0f, _logits); // -0 becomes 0, so that both compare equal everywhere
         Penalise(logits, previous);
         int likeliest = Likeliest();
         if (_temperature == 0)
@@ -77,7 +77,7 @@ public sealed class Sampler
         return _topK < _logits.Length || _options.TopP < 1 ? DrawFromLikeliest() : DrawFromAll();
     }
 
-    /// <summary>Applies the repetition penalty: once for each id, however often it came.</summary>
+    /// <summary>Applies the repetition penalty, once for each distinct id.</summary>
     private void Penalise(ReadOnlySpan<float> logits, ReadOnlySpan<int> previous)
     {
         float penalty = (float)_options.RepetitionPenalty;
@@ -92,7 +92,7 @@ public sealed class Sampler
         }
     }
 
-    /// <summary>Finds the largest logit, the first of several.</summary>
+    /// <summary>Finds the id of the largest logit; of equal ones, the first.</summary>
     private int Likeliest()
     {
         int likeliest = TensorPrimitives.IndexOfMax<float>(_logits); // or the first NaN
@@ -104,16 +104,16 @@ public sealed class Sampler
                 : $"Logit {likeliest} is {largest}: the model's numbers overflowed.");
     }
 
-    /// <summary>Computes the probabilities but for a factor: <c>exp((logit - largest)/temperature)</c>.</summary>
+    /// <summary>Computes unnormalised probabilities: <c>exp((logit - largest)/temperature)</c>.</summary>
     private void SetWeights(float largest)
     {
-        // The largest is subtracted before the division, so that no temperature, however low, overflows.
+        // Subtracts the maximum before the division, so that no temperature, however low, overflows.
         TensorPrimitives.Subtract(_logits, largest, _weights);
         TensorPrimitives.Divide(_weights, _temperature, _weights);
         Exponential.Run(_weights);
     }
 
-    /// <summary>Draws with no filter but min-p, which needs no order: the likeliest token's weight is 1.</summary>
+    /// <summary>Draws with min-p as the only filter, without ranking: the likeliest token's weight is 1.</summary>
     private int DrawFromAll()
     {
         ReadOnlySpan<int> candidates = Candidates(_options.MinP);
@@ -126,13 +126,13 @@ public sealed class Sampler
         return Draw(candidates, total);
     }
 
-    /// <summary>Draws from the likeliest tokens: as many as top-k, top-p and min-p leave.</summary>
+    /// <summary>Draws from the likeliest tokens that top-k, top-p and min-p leave.</summary>
     private int DrawFromLikeliest()
     {
         bool hasTopK = _topK < _weights.Length;
         double total = hasTopK ? 0 : SumOfWeights();
 
-        // Weights below the floor add up to less than what top-p leaves out: few tokens of many need to be ranked.
+        // Weights below the floor sum to less than top-p discards, so few tokens need to be ranked.
         double floor = (1 - _options.TopP) * total / _weights.Length;
         Ranking ranking = new(_logits, Candidates(floor));
         for (int i = 0; hasTopK && i < _topK; i++)
@@ -163,20 +163,20 @@ public sealed class Sampler
         return sum;
     }
 
-    /// <summary>The ids whose weights reach a floor, in rising order.</summary>
+    /// <summary>The ids whose weights reach a floor, in ascending order.</summary>
     private Span<int> Candidates(double floor)
     {
         int count = 0;
         for (int id = 0; id < _weights.Length; id++)
         {
-            _ids[count] = id; // overwritten by the next one if this one does not count
+            _ids[count] = id; // overwritten by the next id if its weight is below the floor
             count += _weights[id] >= floor ? 1 : 0;
         }
 
         return _ids.AsSpan(0, count);
     }
 
-    /// <summary>Draws one of some ids, each as often as its weight says.</summary>
+    /// <summary>Draws one of some ids with probability proportional to its weight.</summary>
     private int Draw(ReadOnlySpan<int> ids, double total)
     {
         double point = _random.NextUnit() * total, sum = 0;
@@ -185,7 +185,7 @@ public sealed class Sampler
         {
             if (_weights[id] > 0)
             {
-                drawn = id; // the last one stands if rounding leaves the sum below the point
+                drawn = id; // the last id is drawn if rounding leaves the sum below the point
                 sum += _weights[id];
                 if (sum > point)
                 {

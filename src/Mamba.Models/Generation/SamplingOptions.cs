@@ -1,9 +1,9 @@
 namespace Mamba.Models.Generation;
 
-/// <summary>How the next token is chosen from a model's logits.</summary>
+/// <summary>Options of sampling: how the next token is drawn from a model's logits.</summary>
 /// <remarks>
-/// The filters work in Hugging Face's order: repetition penalty, temperature, top-k, top-p, min-p. By default all are
-/// off, and a token is drawn with the model's own probabilities.
+/// The filters apply in Hugging Face's order: repetition penalty, temperature, top-k, top-p, min-p. By default all
+/// are off, and a token is drawn with the model's own probabilities.
 /// </remarks>
 /// <example>
 /// <code>
@@ -13,12 +13,12 @@ namespace Mamba.Models.Generation;
 /// </example>
 public sealed record SamplingOptions
 {
-    private const double Largest = 1e6; // beyond it float32 has no digits left for differences of logits
+    private const double Largest = 1e6; // above it float32 does not resolve differences of logits
 
-    /// <summary>Always the likeliest token.</summary>
+    /// <summary>Takes the likeliest token always.</summary>
     public static SamplingOptions Greedy { get; } = new() { Temperature = 0 };
 
-    /// <summary>Divides the logits: below 1 the likely become likelier; 0 takes the likeliest token always.</summary>
+    /// <summary>Divides the logits. Below 1, likely tokens become likelier; 0 always takes the likeliest.</summary>
     public double Temperature { get; init; } = 1;
 
     /// <summary>Keeps this many of the likeliest tokens; 0 keeps all.</summary>
@@ -37,10 +37,10 @@ public sealed record SamplingOptions
     /// <remarks>Keskar et al., <see href="https://arxiv.org/abs/1909.05858"/>.</remarks>
     public double RepetitionPenalty { get; init; } = 1;
 
-    /// <summary>Where the random numbers begin; the same seed, logits and options give the same tokens.</summary>
+    /// <summary>Seed of the random source; the same seed, logits and options give the same tokens.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Throws on the first option that cannot be.</summary>
+    /// <summary>Throws on the first invalid option.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; it is named.</exception>
     public void Validate()
     {

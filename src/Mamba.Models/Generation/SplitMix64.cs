@@ -1,17 +1,17 @@
 namespace Mamba.Models.Generation;
 
-/// <summary>A small random source whose whole state is one number.</summary>
+/// <summary>A small random source whose state is one number.</summary>
 /// <remarks>
 /// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. The sequences of
 /// <see cref="Random"/> may change between versions of .NET, and its state cannot be saved.
 /// </remarks>
 internal struct SplitMix64(ulong state)
 {
-    /// <summary>The state; the next numbers follow from it alone.</summary>
+    /// <summary>The state, which determines all later numbers.</summary>
     public ulong State { get; private set; } = state;
 
     /// <summary>
-    /// A state that depends on all bits of two numbers: a seed, and a place in what is drawn from it.
+    /// A state that depends on all bits of a seed and a position.
     /// </summary>
     public static ulong Mix(ulong seed, ulong place) => new SplitMix64(new SplitMix64(seed).Next() + place).Next();
 
@@ -29,11 +29,11 @@ internal struct SplitMix64(ulong state)
     public double NextUnit() => (Next() >> 11) * (1.0 / (1ul << 53));
 
     /// <summary>
-    /// A number from 0 to below a limit, uniform up to limit/2^64.
+    /// A number in [0, limit), uniform up to limit/2^64.
     /// </summary>
     public int NextBelow(int limit) => (int)Math.BigMul(Next(), (ulong)limit, out _);
 
-    /// <summary>The numbers from 0 to below a count in an order that the state decides.</summary>
+    /// <summary>A random permutation of the numbers below a count.</summary>
     public int[] Permutation(int count)
     {
         int[] order = [.. Enumerable.Range(0, count)];
@@ -41,7 +41,7 @@ internal struct SplitMix64(ulong state)
         return order;
     }
 
-    /// <summary>Puts numbers into an order that the state decides (Fisher and Yates).</summary>
+    /// <summary>Shuffles numbers (Fisher and Yates).</summary>
     public void Shuffle(Span<int> numbers)
     {
         for (int i = numbers.Length - 1; i > 0; i--)

@@ -5,7 +5,7 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Training;
 
-/// <summary>The file SHA256SUMS of a checkpoint, in the form of the program sha256sum.</summary>
+/// <summary>The file SHA256SUMS of a checkpoint, in the format of the program sha256sum.</summary>
 /// <remarks>
 /// The list is not trusted: it may name only regular files in its own folder, each once. Links, pipes and devices are
 /// never opened, because reading them may never end.
@@ -15,7 +15,7 @@ internal static class Checksums
     private const string Name = "SHA256SUMS", Separator = "  ";
     private const int LargestList = 1 << 20, Digits = 2 * SHA256.HashSizeInBytes, Piece = 1 << 20;
 
-    /// <summary>Writes the list of all files in a folder; those in folders inside it have no checksum.</summary>
+    /// <summary>Writes the list of all files in a folder, without those of its subfolders.</summary>
     public static void Write(string folder)
     {
         StringBuilder text = new();
@@ -28,12 +28,12 @@ internal static class Checksums
         AtomicFile.Write(Path.Combine(folder, Name), bytes.Length, stream => stream.Write(bytes));
     }
 
-    /// <summary>Checks that all files of a checkpoint are there as they were written.</summary>
+    /// <summary>Checks that all files of a checkpoint are present and unchanged.</summary>
     /// <param name="folder">The checkpoint.</param>
-    /// <param name="required">Files that must be in the list and not empty.</param>
-    /// <param name="cancellation">Ends the check between two pieces of a file.</param>
+    /// <param name="required">Files that must be listed and not empty.</param>
+    /// <param name="cancellation">Cancels the check, between two pieces of a file.</param>
     /// <exception cref="InvalidDataException">
-    /// A file is missing or damaged, or the list names what it may not.
+    /// A file is missing or damaged, or the list names a file that it must not.
     /// </exception>
     public static void Verify(string folder, ReadOnlySpan<string> required, CancellationToken cancellation)
     {
@@ -94,7 +94,7 @@ internal static class Checksums
         return file.Exists && file.LinkTarget is null ? file.Length : null;
     }
 
-    /// <summary>The hash of a file; null if there is none that may be read.</summary>
+    /// <summary>The hash of a file; null if it may not be read.</summary>
     private static string? HashOf(string path, CancellationToken cancellation)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

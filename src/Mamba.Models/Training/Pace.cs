@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Mamba.Models.Training;
 
-/// <summary>How long a run has taken, and how fast its last steps were.</summary>
+/// <summary>Measures the time of a run, and the speed of its last steps.</summary>
 internal sealed class Pace
 {
     private const int Window = 32;
@@ -11,11 +11,11 @@ internal sealed class Pace
     private readonly Stopwatch _watch = new();
     private TimeSpan _before;
 
-    /// <summary>Steps a second over the last few; 0 before the first.</summary>
+    /// <summary>Steps per second over the last few steps; 0 before the first.</summary>
     public double StepsPerSecond { get; private set; }
 
-    /// <summary>Begins to measure.</summary>
-    /// <param name="before">Time that the run had taken before.</param>
+    /// <summary>Starts to measure.</summary>
+    /// <param name="before">Time of the run before it was resumed.</param>
     public void Begin(TimeSpan before)
     {
         _before = before;
@@ -24,8 +24,8 @@ internal sealed class Pace
         _watch.Restart();
     }
 
-    /// <summary>Notes the end of a step.</summary>
-    /// <returns>The time that the run has taken.</returns>
+    /// <summary>Records the end of a step.</summary>
+    /// <returns>Time of the run so far.</returns>
     public TimeSpan Note()
     {
         TimeSpan now = _watch.Elapsed;
@@ -39,7 +39,7 @@ internal sealed class Pace
         return _before + now;
     }
 
-    /// <summary>The time that a number of steps will take at this pace, at most the longest there is.</summary>
+    /// <summary>The time of a number of steps at this pace, at most <see cref="TimeSpan.MaxValue"/>.</summary>
     /// <remarks>10¹² steps of 1 s each are more than the 9.2·10¹¹ s that a <see cref="TimeSpan"/> holds.</remarks>
     public TimeSpan TimeFor(long steps)
     {

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Models.Training;
 
-/// <summary>The file with the arrays of a checkpoint: weights, moments, averages, carried states.</summary>
+/// <summary>The file with the arrays of a checkpoint: weights, moments, averages and carried states.</summary>
 internal sealed class RunArrays : IDisposable
 {
     public const string FileName = "training.safetensors";
@@ -29,11 +29,11 @@ internal sealed class RunArrays : IDisposable
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
     public static RunArrays Open(string folder) => new(SafetensorsFile.Open(System.IO.Path.Combine(folder, FileName)));
 
-    /// <summary>Whether there is an array of a name.</summary>
+    /// <summary>Whether the file has an array of this name.</summary>
     public bool Has(string name) => _file.Tensors.ContainsKey(name);
 
-    /// <summary>Checks that an array is there with given sizes, before memory of that size is taken.</summary>
-    /// <exception cref="InvalidDataException">It is missing or of another shape or type.</exception>
+    /// <summary>Checks the shape of an array before memory is allocated for it.</summary>
+    /// <exception cref="InvalidDataException">The array is missing, or of another shape or type.</exception>
     public void Require(string name, params ReadOnlySpan<int> shape)
     {
         TensorInfo found = _file.Find(name);
@@ -59,7 +59,7 @@ internal sealed class RunArrays : IDisposable
         }
     }
 
-    /// <summary>Reads arrays whose shapes have been checked.</summary>
+    /// <summary>Reads arrays whose shapes were checked.</summary>
     public void Read(IEnumerable<(string Name, DeviceArray Array)> arrays)
     {
         const int Piece = 1 << 18;

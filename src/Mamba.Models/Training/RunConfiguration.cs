@@ -7,15 +7,15 @@ using Mamba.Optimization;
 
 namespace Mamba.Models.Training;
 
-/// <summary>Everything that decides the result of a run, as lines <c>name: value</c> that no culture changes.</summary>
+/// <summary>Every setting that affects the result of a run, as culture-invariant lines <c>name: value</c>.</summary>
 /// <remarks>
-/// A change of these lines makes older runs another configuration: it needs a new version of the record's format.
+/// If these lines change, older runs cannot be resumed: increment the version of the record's format.
 /// </remarks>
 internal static class RunConfiguration
 {
     private const string None = "none", Frozen = "frozen weights", Separator = ": ";
 
-    /// <summary>The lines of a run, the caller's own first.</summary>
+    /// <summary>The lines of a run. The caller's own come first.</summary>
     public static string[] Lines(
         Module module,
         Optimizer optimizer,
@@ -36,7 +36,7 @@ internal static class RunConfiguration
     ];
 
     /// <summary>
-    /// What differs between two configurations, the first few settings of them, in words; null if nothing does.
+    /// Describes the first few settings in which two configurations differ; null if they are equal.
     /// </summary>
     public static string? Difference(IReadOnlyList<string> then, IReadOnlyList<string> now)
     {
@@ -61,7 +61,7 @@ internal static class RunConfiguration
             : string.Join("; ", words.Take(Most)) + (words.Count > Most ? $"; and {words.Count - Most} more" : "");
     }
 
-    /// <summary>A hash of the weights that do not change, which a checkpoint does not hold.</summary>
+    /// <summary>A hash of the frozen weights, which a checkpoint does not contain.</summary>
     public static string HashOfFrozen(Module module)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -91,7 +91,7 @@ internal static class RunConfiguration
         .. OfGroups(optimizer, module),
     ];
 
-    /// <summary>The parameters that are treated otherwise than they would be without groups.</summary>
+    /// <summary>The parameters that a group gives settings other than their defaults.</summary>
     private static IEnumerable<string> OfGroups(Optimizer optimizer, Module module)
     {
         Dictionary<Parameter, ParameterGroup> groups = optimizer.Groups.ToDictionary(
@@ -107,7 +107,7 @@ internal static class RunConfiguration
         }
     }
 
-    /// <summary>Only what the kind uses: a constant rate does not depend on the number of steps.</summary>
+    /// <summary>The settings that the kind uses: a constant rate does not depend on the number of steps.</summary>
     private static IEnumerable<string> OfSchedule(LearningRateSchedule? schedule)
     {
         yield return Line("schedule", schedule?.Kind);
@@ -133,7 +133,7 @@ internal static class RunConfiguration
     private static string Describe(Parameter parameter) =>
         $"[{Join(parameter.Value.Shape.ToArray())}], {(parameter.IsTrainable ? "trained" : "frozen")}";
 
-    /// <summary>The sizes of a state that holds no tokens yet; how many tokens it holds later is no setting.</summary>
+    /// <summary>The sizes of an empty state; its number of tokens is not a setting.</summary>
     private static string Describe(LayerState state)
     {
         using LayerState empty = state.CreateEmpty(state.Batch);

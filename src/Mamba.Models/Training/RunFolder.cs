@@ -3,7 +3,7 @@ using Mamba.Checkpoints;
 
 namespace Mamba.Models.Training;
 
-/// <summary>The checkpoints of a run: a folder each, which is whole or not there.</summary>
+/// <summary>The checkpoints of a run, each a folder that is complete or absent.</summary>
 /// <remarks>
 /// A checkpoint is written under a temporary name with its checksums, flushed to the disk, and renamed. The leftovers
 /// of a killed process are repaired when the folder is locked again.
@@ -23,7 +23,7 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
             .Where(folder => StepOf(folder) is not null)
             .OrderByDescending(StepOf)];
 
-    /// <summary>The checkpoint of a step, whether it is there or not.</summary>
+    /// <summary>The folder of the checkpoint of a step, which may not exist.</summary>
     public string this[long step] =>
         System.IO.Path.Combine(Path, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}"));
 
@@ -31,10 +31,10 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
     /// Locks the folder, checks that it is writable, and repairs the leftovers of a killed process.
     /// </summary>
     /// <param name="taken">
-    /// A lock that the program already holds, which this folder takes over; null locks the folder.
+    /// A lock that the program already holds, which this folder takes ownership of; null locks the folder.
     /// </param>
-    /// <exception cref="IOException">Another trainer has the folder, or it cannot be written to.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
+    /// <exception cref="IOException">Another trainer has locked the folder, or it cannot be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">Writing to the folder is not permitted.</exception>
     public void Claim(RunLock? taken = null)
     {
         if (_lock is null)
@@ -42,15 +42,15 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
             _lock = taken ?? RunLock.Take(Path);
             AtomicFile.DeleteLeftovers(Path);
             Folders.RecoverAll(Path, folder => StepOf(folder) is not null);
-            string probe = System.IO.Path.Combine(Path, AtomicFile.TemporaryNameOf("probe")); // that no file has
+            string probe = System.IO.Path.Combine(Path, AtomicFile.TemporaryNameOf("probe")); // an unused name
             AtomicFile.Write(probe, 0, _ => { });
             File.Delete(probe);
         }
     }
 
     /// <summary>Saves a checkpoint; one of the same step is replaced.</summary>
-    /// <param name="step">Names the checkpoint.</param>
-    /// <param name="write">Writes its files into the folder that it is given.</param>
+    /// <param name="step">The step, which names the checkpoint.</param>
+    /// <param name="write">Writes the files into a folder, its argument.</param>
     /// <returns>The folder.</returns>
     public string Save(long step, Action<string> write)
     {
@@ -68,7 +68,7 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
     /// resume rejected, stay until the run has passed them.
     /// </summary>
     /// <param name="step">The checkpoint that was just saved.</param>
-    /// <param name="best">The step of the best evaluation; null: there is none.</param>
+    /// <param name="best">The step of the best evaluation; null if there was none.</param>
     public void DeleteOld(long step, long? best)
     {
         foreach (string old in Checkpoints.Where(folder => StepOf(folder) <= step).Skip(keep))
@@ -80,14 +80,14 @@ internal sealed class RunFolder(string path, int keep) : IDisposable
         }
     }
 
-    /// <summary>Frees the folder for others.</summary>
+    /// <summary>Unlocks the folder.</summary>
     public void Dispose()
     {
         _lock?.Dispose();
         _lock = null;
     }
 
-    /// <summary>The step of a checkpoint; null if the folder's name is that of none.</summary>
+    /// <summary>The step of a checkpoint; null if the folder's name is not a checkpoint's.</summary>
     private static long? StepOf(string folder)
     {
         ReadOnlySpan<char> name = System.IO.Path.GetFileName(folder.AsSpan());

@@ -4,7 +4,7 @@ using Mamba.Checkpoints;
 namespace Mamba.Models.Training;
 
 /// <summary>
-/// Gives a run's folder to one trainer of one process at a time; the system releases the lock when the process ends.
+/// Locks a run's folder for one trainer of one process; the system releases the lock when the process ends.
 /// </summary>
 /// <remarks>
 /// The lock is an open file (<c>flock</c> on Unix). The file is not deleted when it is closed, because another process
@@ -20,9 +20,9 @@ internal sealed class RunLock : IDisposable
 
     private RunLock(FileStream file, string owner) => (_file, _owner) = (file, owner);
 
-    /// <summary>Makes the folder if there is none, and locks it.</summary>
-    /// <exception cref="IOException">Another trainer has it, or it cannot be written to.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
+    /// <summary>Locks the folder, and creates it if it does not exist.</summary>
+    /// <exception cref="IOException">Another trainer has locked the folder, or it cannot be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">Writing to the folder is not permitted.</exception>
     public static RunLock Take(string folder)
     {
         Folders.Create(folder);
@@ -50,7 +50,7 @@ internal sealed class RunLock : IDisposable
         }
     }
 
-    /// <summary>Frees the folder.</summary>
+    /// <summary>Unlocks the folder.</summary>
     public void Dispose()
     {
         if (_file.CanRead)
@@ -61,7 +61,7 @@ internal sealed class RunLock : IDisposable
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // The lock decides; a name that is left behind is overwritten by the next owner.
+                // The lock decides; the next owner overwrites a name that is left behind.
             }
 
             _file.Dispose();

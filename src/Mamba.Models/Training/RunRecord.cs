@@ -5,30 +5,30 @@ using Mamba.Optimization;
 
 namespace Mamba.Models.Training;
 
-/// <summary>What a run must remember beside its arrays.</summary>
+/// <summary>The data of a run's checkpoint besides its arrays.</summary>
 internal sealed record RunRecord
 {
     public const string FileName = "training.json";
     private const int Format = 2;
-    private const long MostSteps = 1L << 48; // so that the number of a batch stays a number of 64 bits
+    private const long MostSteps = 1L << 48; // so that the number of a batch fits in 64 bits
     private const double LongestRun = 1e10; // seconds, three centuries
 
-    /// <summary>Version of this file's format, and of the lines of <see cref="Configuration"/>.</summary>
+    /// <summary>Version of the file's format, and of the lines of <see cref="Configuration"/>.</summary>
     public int FormatVersion { get; init; } = Format;
 
-    /// <summary>Steps done; the number of the next batch follows from it, and from that all randomness.</summary>
+    /// <summary>Steps done. It gives the number of the next batch, and with it all randomness.</summary>
     public long Step { get; set; }
 
-    /// <summary>Updates of the optimiser: the steps but for those that were skipped.</summary>
+    /// <summary>Updates of the optimiser: steps that were not skipped.</summary>
     public int OptimizerSteps { get; set; }
 
     /// <summary>Steps that were skipped.</summary>
     public long SkippedSteps { get; set; }
 
-    /// <summary>The last steps in a row that were skipped.</summary>
+    /// <summary>Consecutive skipped steps up to the last step.</summary>
     public int SkippedInARow { get; set; }
 
-    /// <summary>Whether the evaluation after the last step is still to be done: it was cancelled.</summary>
+    /// <summary>Whether the evaluation after the last step was cancelled and must be repeated.</summary>
     public bool EvaluationIsDue { get; set; }
 
     /// <summary>The best evaluation so far.</summary>
@@ -43,10 +43,10 @@ internal sealed record RunRecord
     /// <summary>Time that the run has taken.</summary>
     public double ElapsedSeconds { get; set; }
 
-    /// <summary>Everything that decides the result, a setting a line: <c>name: value</c>.</summary>
+    /// <summary>Every setting that affects the result, one per line: <c>name: value</c>.</summary>
     public string[] Configuration { get; set; } = [];
 
-    /// <summary>Tokens that each carried state holds one by one.</summary>
+    /// <summary>Tokens that each carried state stores separately, as a cache does.</summary>
     public int[] StateLengths { get; set; } = [];
 
     public void Save(string folder)
@@ -55,7 +55,7 @@ internal sealed record RunRecord
         AtomicFile.Write(Path.Combine(folder, FileName), json.Length, stream => stream.Write(json));
     }
 
-    /// <exception cref="InvalidDataException">The file is no such record, or contradicts itself.</exception>
+    /// <exception cref="InvalidDataException">The file is not such a record, or contradicts itself.</exception>
     /// <exception cref="NotSupportedException">The record was written by another version.</exception>
     public static RunRecord Load(string folder)
     {
@@ -67,7 +67,7 @@ internal sealed record RunRecord
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
         {
-            // The last two: text that is not Unicode.
+            // The last two exceptions mean text that is not Unicode.
             string place = exception is JsonException json
                 ? $" Look at {json.Path ?? "the text"}, line {json.LineNumber + 1}." : "";
             throw new InvalidDataException($"{path}: this is no record of a run.{place}", exception);
@@ -85,7 +85,7 @@ internal sealed record RunRecord
             : record ?? throw new InvalidDataException($"{path}: expected an object; found null.");
     }
 
-    /// <summary>The first value that no run can have had; null if there is none.</summary>
+    /// <summary>Describes the first value that is impossible in a run; null if there is none.</summary>
     private string? Fault() =>
         FormatVersion != Format ? Expected("format_version", $"{Format}", FormatVersion)
         : Step is < 0 or > MostSteps ? Expected("step", $"0 to {MostSteps}", Step)

@@ -55,7 +55,7 @@ public sealed partial class Trainer
             state.Refresh();
             if (state.HoldsTokens)
             {
-                state.SetLength(state.Length); // as many rows as tokens
+                state.SetLength(state.Length); // resizes the arrays to the number of tokens
             }
         }
 
@@ -82,7 +82,7 @@ public sealed partial class Trainer
         }
     }
 
-    /// <summary>Writes the weights for others, if there is a format for them.</summary>
+    /// <summary>Exports the weights, unless no format can express them.</summary>
     private bool WriteWeights(string folder)
     {
         if (Export is not null)
@@ -118,7 +118,7 @@ public sealed partial class Trainer
 
     private static string WeightOf(string name) => $"weight.{name}";
 
-    private static string AverageOf(string name) => $"average.{name}"; // as MovingAverage.State has it
+    private static string AverageOf(string name) => $"average.{name}"; // as in MovingAverage.State
 
     private static string StateOf(int state, int array) => $"state.{state}.{array}";
 

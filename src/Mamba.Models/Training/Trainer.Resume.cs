@@ -5,11 +5,11 @@ namespace Mamba.Models.Training;
 /// <content>Resumes from a checkpoint.</content>
 public sealed partial class Trainer
 {
-    /// <summary>Takes up the run in the folder where its newest whole checkpoint left it.</summary>
-    /// <param name="progress">Is told of checkpoints that are damaged or cannot be read, and are passed over.</param>
-    /// <param name="cancellation">Ends the check of a checkpoint; nothing has changed then.</param>
+    /// <summary>Resumes the run from its newest valid checkpoint in the folder.</summary>
+    /// <param name="progress">Receives a warning for every checkpoint that is skipped as damaged or unreadable.</param>
+    /// <param name="cancellation">Cancels the check of a checkpoint; nothing has changed then.</param>
     /// <returns>
-    /// True if there was a run to resume; false if the folder has none, and training starts from the beginning.
+    /// True if a run was resumed; false if the folder has none, and training starts from the beginning.
     /// </returns>
     /// <exception cref="InvalidOperationException">
     /// No folder is set, the run was begun with another configuration, the weights are those of <see cref="Restore"/>,
@@ -17,9 +17,9 @@ public sealed partial class Trainer
     /// progress.
     /// </exception>
     /// <exception cref="NotSupportedException">The run was saved by a version with another format.</exception>
-    /// <exception cref="InvalidDataException">There are checkpoints, and none can be used.</exception>
+    /// <exception cref="InvalidDataException">There are checkpoints, but none is valid.</exception>
     /// <exception cref="IOException">The folder is in use by another trainer, or cannot be written to.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">Writing to the folder is not permitted.</exception>
     /// <exception cref="OperationCanceledException">The check was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The trainer has been disposed.</exception>
     public bool Resume(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
@@ -59,10 +59,10 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// Takes over a lock of the folder from the program, which may write there before the run begins.
+    /// Takes ownership of the program's lock of the folder, which the program may need before the run begins.
     /// </summary>
     /// <exception cref="ObjectDisposedException">
-    /// The trainer has been disposed; the lock is still the caller's.
+    /// The trainer has been disposed; the caller still owns the lock.
     /// </exception>
     internal void Claim(RunLock taken)
     {
@@ -70,7 +70,7 @@ public sealed partial class Trainer
         _folder!.Claim(taken);
     }
 
-    /// <summary>Checks everything first: a checkpoint that is refused has changed nothing.</summary>
+    /// <summary>Checks everything before it loads anything, so a rejected checkpoint changes nothing.</summary>
     private void Load(string checkpoint, CancellationToken cancellation)
     {
         Checksums.Verify(checkpoint, [RunRecord.FileName, RunArrays.FileName], cancellation);
@@ -123,7 +123,7 @@ public sealed partial class Trainer
         _triedStep = record.Step;
     }
 
-    /// <summary>Checks that a state's tokens are in the file before memory for as many is taken.</summary>
+    /// <summary>Checks that the file has a state's tokens before memory is allocated for them.</summary>
     private void RequireLength(RunArrays file, int length, int index)
     {
         LayerState state = CarriedStates[index];

@@ -6,7 +6,7 @@ using Mamba.Optimization;
 
 namespace Mamba.Models.Training;
 
-/// <content>A step: gradients of some batches, and one change of the weights.</content>
+/// <content>A step: the gradients of some batches, and one update of the weights.</content>
 public sealed partial class Trainer
 {
     private void TakeStep(IProgress<TrainingProgress>? progress)
@@ -28,7 +28,7 @@ public sealed partial class Trainer
         }
         catch
         {
-            TakeBack(undo); // or the next run would add these gradients to its own
+            TakeBack(undo); // else the next run would add to these gradients
             throw;
         }
 
@@ -66,14 +66,14 @@ public sealed partial class Trainer
         }
     }
 
-    /// <summary>Clears the gradients, and puts the carried states back.</summary>
+    /// <summary>Clears the gradients, and restores the carried states.</summary>
     private void TakeBack(Undo undo)
     {
         _module.ClearGradients();
         undo.Run();
     }
 
-    /// <summary>Adds up the gradients of a step's batches, each divided by their number.</summary>
+    /// <summary>Adds the gradients of a step's batches, each divided by the number of batches.</summary>
     /// <returns>The mean loss.</returns>
     private double AddGradients()
     {
@@ -102,7 +102,7 @@ public sealed partial class Trainer
         return sum / _options.Accumulation;
     }
 
-    /// <summary>The carried states before a step, to go back to.</summary>
+    /// <summary>The carried states before a step, for a rollback.</summary>
     private readonly struct Undo(IReadOnlyList<LayerState> states) : IDisposable
     {
         private readonly LayerState[] _before = [.. states.Select(state => state.Clone())];

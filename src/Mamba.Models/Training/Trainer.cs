@@ -41,17 +41,17 @@ public sealed partial class Trainer : IDisposable
     private string? _lastCheckpoint;
 
     /// <summary>Makes a trainer.</summary>
-    /// <param name="module">What learns.</param>
-    /// <param name="optimizer">Changes its weights; made of the same module, and disposed by the caller.</param>
+    /// <param name="module">The module to train.</param>
+    /// <param name="optimizer">An optimiser of the same module; the caller disposes it.</param>
     /// <param name="options">The settings.</param>
     /// <param name="loss">
     /// Takes the number of a batch and computes its mean loss, an array of one element, under the trainer's tape. The
     /// batch must depend on the number alone.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A setting is out of its range.</exception>
     /// <exception cref="ArgumentException">
-    /// The optimiser was made of another module, before parameters became trainable, or before all were frozen or one
-    /// was narrowed.
+    /// The optimiser was made of another module, before parameters became trainable, before all were frozen, or
+    /// before one was narrowed.
     /// </exception>
     public Trainer(Module module, Optimizer optimizer, TrainerOptions options, Func<long, DeviceArray> loss)
     {
@@ -70,7 +70,7 @@ public sealed partial class Trainer : IDisposable
         _folder = options.Folder is null ? null : new(options.Folder, options.KeepCheckpoints);
     }
 
-    /// <summary>Computes what is to become small, on data that are not trained on; without a tape.</summary>
+    /// <summary>Computes a number to minimise, such as the loss on held-out data. Runs without a tape.</summary>
     /// <remarks>
     /// It may throw an <see cref="OperationCanceledException"/> if the run is cancelled: the run then ends with a
     /// checkpoint, and evaluates first when it is resumed.
@@ -78,8 +78,8 @@ public sealed partial class Trainer : IDisposable
     public Func<double>? Evaluate { get; init; }
 
     /// <summary>
-    /// Exports the weights into a folder; null saves a <see cref="MambaLanguageModel"/> in a published format, if there
-    /// is one for it. Files in folders inside the folder have no checksum.
+    /// Exports the weights into a folder. Null saves a <see cref="MambaLanguageModel"/> in a published format that can
+    /// express it, if any. Files in subfolders have no checksum.
     /// </summary>
     public Action<string>? Export { get; init; }
 
@@ -87,7 +87,7 @@ public sealed partial class Trainer : IDisposable
     /// States that the loss carries from batch to batch (truncated back-propagation through time). The trainer detaches
     /// them after every batch, saves them, and restores them if a step is skipped or throws.
     /// </summary>
-    /// <exception cref="ArgumentException">The list is null, or one of its states.</exception>
+    /// <exception cref="ArgumentException">The list, or one of its states, is null.</exception>
     public IReadOnlyList<LayerState> CarriedStates
     {
         get;
@@ -113,9 +113,9 @@ public sealed partial class Trainer : IDisposable
     public long Step => _run.Step;
 
     /// <summary>Trains until all steps are done, evaluations no longer improve, or the caller cancels.</summary>
-    /// <param name="progress">Is told of every step, evaluation, checkpoint and warning, on this thread.</param>
+    /// <param name="progress">Receives every step, evaluation, checkpoint and warning, on this thread.</param>
     /// <param name="cancellation">Ends the run after the present step, with a checkpoint.</param>
-    /// <returns>How it ended.</returns>
+    /// <returns>Why the run ended, and its figures.</returns>
     /// <exception cref="InvalidOperationException">
     /// The folder holds a run that was not resumed, the weights are those of <see cref="Restore"/>, the module was
     /// narrowed, frozen or adapted after the optimiser was made, or a run of this trainer is in progress.
@@ -125,7 +125,7 @@ public sealed partial class Trainer : IDisposable
     /// <exception cref="IOException">
     /// The folder is in use by another trainer or cannot be written to, or the last checkpoint could not be saved.
     /// </exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">Writing to the folder is not permitted.</exception>
     public TrainingResult Run(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
         using Call call = Begin();
@@ -161,7 +161,7 @@ public sealed partial class Trainer : IDisposable
         };
     }
 
-    /// <summary>Frees the average, and the folder for others; module and optimiser are the caller's.</summary>
+    /// <summary>Frees the average and unlocks the folder; the caller owns module and optimiser.</summary>
     public void Dispose()
     {
         _isDisposed = true;
@@ -169,11 +169,11 @@ public sealed partial class Trainer : IDisposable
         _folder?.Dispose();
     }
 
-    /// <summary>Does what is due after a step, and takes the next one.</summary>
+    /// <summary>Finishes the last step with evaluation and checkpoint if due, then runs the next one.</summary>
     /// <returns>Why the run ends; null if it continues.</returns>
     private TrainingEnd? TakeTurn(IProgress<TrainingProgress>? progress, CancellationToken cancellation)
     {
-        RequireNotDisposed(); // a callback may have done it
+        RequireNotDisposed(); // a callback may have disposed it
         if (_run.EvaluationIsDue && Evaluate is not null && !TryEvaluate(Evaluate, progress, cancellation))
         {
             return TrainingEnd.Cancelled;
@@ -200,7 +200,7 @@ public sealed partial class Trainer : IDisposable
         return null;
     }
 
-    /// <summary>Throws if the module changed since the optimiser was made: weights would not be trained.</summary>
+    /// <summary>Throws if the module changed after the optimiser was made: some weights would not be trained.</summary>
     private void RequireParameters()
     {
         if (Mismatch(_module, _optimizer) is { } mismatch)
@@ -210,8 +210,8 @@ public sealed partial class Trainer : IDisposable
     }
 
     /// <summary>
-    /// Describes which trainable parameter of the module the optimiser does not change, or which other one it should;
-    /// null if it changes all of them, and no others.
+    /// Describes a trainable parameter of the module that the optimiser does not update, or one that it updates and
+    /// should not; null if they agree.
     /// </summary>
     private static string? Mismatch(Module module, Optimizer optimizer)
     {

@@ -20,16 +20,16 @@ public sealed record TrainerOptions
     /// <summary>Number of optimiser steps of the whole run.</summary>
     public required long Steps { get; init; }
 
-    /// <summary>The learning rate of every step; null: always the optimiser's own.</summary>
+    /// <summary>The learning rate of every step; null: the optimiser's own.</summary>
     public LearningRateSchedule? Schedule { get; init; }
 
     /// <summary>Batches whose gradients are averaged for one step.</summary>
     public int Accumulation { get; init; } = 1;
 
-    /// <summary>The largest Euclidean norm of all gradients together; null: any.</summary>
+    /// <summary>Gradients are clipped to this Euclidean norm, over all parameters; null disables it.</summary>
     public double? ClipNorm { get; init; } = 1;
 
-    /// <summary>How much of the moving average of the weights is kept in a step; null: there is none.</summary>
+    /// <summary>EMA decay of the averaged weights; null: no average.</summary>
     public double? AverageDecay { get; init; }
 
     /// <summary>
@@ -50,14 +50,14 @@ public sealed record TrainerOptions
     /// </summary>
     public string? Folder { get; init; }
 
-    /// <summary>Steps between checkpoints; 0: only after the last step, and where the run is cancelled.</summary>
+    /// <summary>Steps between checkpoints; 0: only after the last step or on cancellation.</summary>
     public long CheckpointEvery { get; init; }
 
-    /// <summary>Checkpoints that are kept, the newest; older ones are deleted, but not the best.</summary>
+    /// <summary>Number of newest checkpoints to keep; older ones are deleted, except the best.</summary>
     public int KeepCheckpoints { get; init; } = 2;
 
     /// <summary>
-    /// Whether every evaluation that is the best so far saves a checkpoint, and the best one is kept.
+    /// Whether every evaluation that is the best so far saves a checkpoint, and the best checkpoint is kept.
     /// </summary>
     public bool KeepBest { get; init; } = true;
 
@@ -65,12 +65,12 @@ public sealed record TrainerOptions
     public long TokensPerBatch { get; init; }
 
     /// <summary>
-    /// Other settings that decide the result, one per line as <c>name: value</c>: the data, their seed, the batch. A
+    /// Other settings that affect the result, one per line as <c>name: value</c>: the data, their seed, the batch. A
     /// run is resumed only with the same lines; a refusal names the settings that differ.
     /// </summary>
     public string Configuration { get; init; } = "";
 
-    /// <summary>Throws on the first setting that makes no sense, by name.</summary>
+    /// <summary>Throws on the first invalid setting, by name.</summary>
     /// <exception cref="ArgumentException">A number is out of its range, or a text is missing.</exception>
     public void Validate()
     {

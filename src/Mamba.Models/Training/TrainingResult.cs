@@ -13,15 +13,15 @@ public enum TrainingEnd
     Cancelled,
 }
 
-/// <summary>How a run ended.</summary>
-/// <param name="End">Why.</param>
+/// <summary>The end of a run, and its figures.</summary>
+/// <param name="End">Why the run ended.</param>
 /// <param name="Step">Steps done.</param>
-/// <param name="SkippedSteps">Those among them that were skipped because something was not finite.</param>
-/// <param name="Loss">The loss of the last step; NaN where no step was done.</param>
-/// <param name="Evaluation">The last evaluation; null where there was none.</param>
-/// <param name="BestEvaluation">The best evaluation; null where there was none.</param>
-/// <param name="Checkpoint">The folder of the last checkpoint; null where nothing is saved.</param>
-/// <param name="Elapsed">Time that the run has taken, before it was resumed included.</param>
+/// <param name="SkippedSteps">Steps among them that were skipped, because something was not finite.</param>
+/// <param name="Loss">The loss of the last step; NaN if no step was done.</param>
+/// <param name="Evaluation">The last evaluation; null if there was none.</param>
+/// <param name="BestEvaluation">The best evaluation; null if there was none.</param>
+/// <param name="Checkpoint">The folder of the last checkpoint; null if there is none.</param>
+/// <param name="Elapsed">Time of the run, including the time before it was resumed.</param>
 public sealed record TrainingResult(
     TrainingEnd End,
     long Step,
@@ -32,7 +32,7 @@ public sealed record TrainingResult(
     string? Checkpoint,
     TimeSpan Elapsed)
 {
-    /// <summary>The step of the best evaluation; null where there was none.</summary>
+    /// <summary>The step of the best evaluation; null if there was none.</summary>
     public long? BestStep { get; init; }
 
     /// <summary>
