@@ -19,7 +19,7 @@ public class ConvolutionBenchmarks : IDisposable
     [Params(1, 2048)]
     public int Length { get; set; }
 
-    /// <summary>Makes the inputs, and checks that both compute the same.</summary>
+    /// <summary>Creates the inputs, and checks that both libraries give the same result.</summary>
     [GlobalSetup]
     public void Open()
     {
@@ -39,11 +39,11 @@ public class ConvolutionBenchmarks : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>In ONNX Runtime.</summary>
+    /// <summary>ONNX Runtime.</summary>
     [Benchmark(Baseline = true)]
     public void Onnx() => _onnx.Run();
 
-    /// <summary>In ours.</summary>
+    /// <summary>This library.</summary>
     [Benchmark]
     public void Convolution()
     {

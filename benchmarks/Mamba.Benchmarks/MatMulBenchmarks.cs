@@ -4,7 +4,7 @@ using Mamba.Memory;
 
 namespace Mamba.Benchmarks;
 
-/// <summary>The products of a layer of mamba-130m: in_proj, out_proj, x_proj, dt_proj.</summary>
+/// <summary>The matrix products of a layer of mamba-130m: in_proj, out_proj, x_proj, dt_proj.</summary>
 [MemoryDiagnoser]
 public class MatMulBenchmarks : IDisposable
 {
@@ -17,7 +17,7 @@ public class MatMulBenchmarks : IDisposable
     [Params(1, 512)]
     public int Length { get; set; }
 
-    /// <summary>Inputs and outputs of the linear map.</summary>
+    /// <summary>Input and output width of the linear map.</summary>
     [Params("768x3072", "1536x768", "1536x80", "48x1536")]
     public string Sizes { get; set; } = "";
 

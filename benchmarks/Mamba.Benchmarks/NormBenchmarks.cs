@@ -7,7 +7,7 @@ using Mamba.Memory;
 
 namespace Mamba.Benchmarks;
 
-/// <summary>The norms of mamba-130m, 768 channels, and of mamba2-130m's gate, 1536.</summary>
+/// <summary>The norms of mamba-130m, 768 channels, and of mamba2-130m's gated norm, 1536.</summary>
 [MemoryDiagnoser]
 public class NormBenchmarks : IDisposable
 {
@@ -21,7 +21,7 @@ public class NormBenchmarks : IDisposable
     [Params(1, 512)]
     public int Length { get; set; }
 
-    /// <summary>Makes the inputs, and checks that the plain norm computes the same.</summary>
+    /// <summary>Creates the inputs, and checks that the plain norm gives the same result.</summary>
     [GlobalSetup]
     public void Open()
     {
@@ -46,7 +46,7 @@ public class NormBenchmarks : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>The loops of the definition, on one thread.</summary>
+    /// <summary>Plain loops of the definition, on one thread.</summary>
     [Benchmark(Baseline = true)]
     public void PlainLoops() => _plain.Run();
 
@@ -58,7 +58,7 @@ public class NormBenchmarks : IDisposable
         Functions.RmsNorm(_x, _weight, Epsilon);
     }
 
-    /// <summary>RMS norm of a sum that is kept.</summary>
+    /// <summary>RMS norm of a sum; the sum is stored, too.</summary>
     [Benchmark]
     public void AddRmsNorm()
     {
@@ -66,7 +66,7 @@ public class NormBenchmarks : IDisposable
         Functions.AddRmsNorm(_x, _residual, _weight, Epsilon);
     }
 
-    /// <summary>RMS norm behind a gate, of twice the channels.</summary>
+    /// <summary>RMS norm after a gate, with twice the channels.</summary>
     [Benchmark]
     public void GatedRmsNorm()
     {

@@ -2,8 +2,8 @@ using BenchmarkDotNet.Running;
 using Mamba.Benchmarks.Gpu;
 using Mamba.Benchmarks.Quick;
 
-// "quick [--json] [--filter TEXT]" measures the rows of one table in some minutes, "gpu" those of a GPU, "load FOLDER"
-// is what quick starts as a process of its own; all else goes to BenchmarkDotNet.
+// "quick [--json] [--filter TEXT]" measures the rows of one table in some minutes, "gpu" those of a GPU. quick starts
+// "load FOLDER" as a separate process. Other arguments go to BenchmarkDotNet.
 switch (args)
 {
     case ["quick", .. string[] options]:

@@ -22,7 +22,7 @@ public class SelectiveScanBenchmarks : IDisposable
     [Params(1, 256)]
     public int Length { get; set; }
 
-    /// <summary>Makes the inputs, and checks that all compute the same.</summary>
+    /// <summary>Creates the inputs, and checks that all give the same result.</summary>
     [GlobalSetup]
     public void Open()
     {
@@ -46,11 +46,11 @@ public class SelectiveScanBenchmarks : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>The loops of the paper, on one thread.</summary>
+    /// <summary>Plain loops of the paper, on one thread.</summary>
     [Benchmark(Baseline = true)]
     public void PlainLoops() => _plain.Run();
 
-    /// <summary>With softplus, D and the gate, as <see cref="PlainLoops"/>.</summary>
+    /// <summary>The scan with softplus, D and the gate, as <see cref="PlainLoops"/>.</summary>
     [Benchmark]
     public void Scan()
     {

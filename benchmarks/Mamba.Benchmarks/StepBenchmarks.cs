@@ -22,7 +22,7 @@ public class StepBenchmarks : IDisposable
     [Params(1, 2)]
     public int Threads { get; set; }
 
-    /// <summary>Makes the models, and checks that the plain one computes the same.</summary>
+    /// <summary>Creates the models, and checks that the plain one gives the same result.</summary>
     [GlobalSetup]
     public void Open()
     {
@@ -43,7 +43,7 @@ public class StepBenchmarks : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Mamba-1 as plain loops, on one thread.</summary>
+    /// <summary>Mamba-1 in plain loops, on one thread.</summary>
     [Benchmark(Baseline = true)]
     public void PlainLoops() => _plain.Step();
 

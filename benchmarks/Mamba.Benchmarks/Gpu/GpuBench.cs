@@ -5,36 +5,36 @@ using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Gpu;
 
-/// <summary>How the GPU's rows are measured.</summary>
-/// <param name="options">Which device.</param>
-/// <param name="scale">What lengths and batches are divided by, to try the rows on a slow device.</param>
+/// <summary>Measures the GPU's rows.</summary>
+/// <param name="options">Options of the device.</param>
+/// <param name="scale">Divisor of lengths and batches, to try the rows on a slow device.</param>
 internal sealed class GpuBench(GpuOptions options, int scale)
 {
     private const int Runs = 5;
     private const double LeastSeconds = 0.02;
 
-    /// <summary>Opens the device in a precision.</summary>
+    /// <summary>Opens the device with a precision.</summary>
     public GpuDevice Open(Precision precision) => GpuDevice.Open(options with { Precision = precision });
 
     /// <summary>A length or a batch, smaller on a slow device.</summary>
     public int Scaled(int size) => Math.Max(1, size / scale);
 
-    /// <summary>The median time of a run, of which enough are queued for the device to be busy.</summary>
+    /// <summary>The median time of a run. Enough runs are queued to keep the device busy.</summary>
     public static double Seconds(GpuDevice device, Action action)
     {
-        Time(device, action, 2); // compiles, records, fills the pool
+        Time(device, action, 2); // compiles, captures, fills the pool
         int count = (int)Math.Clamp(LeastSeconds / Time(device, action, 1), 1, 1000);
         double[] seconds = [.. Enumerable.Range(0, Runs).Select(_ => Time(device, action, count))];
         Array.Sort(seconds);
         return seconds[Runs / 2];
     }
 
-    /// <summary>An array of random values of a precision.</summary>
+    /// <summary>A random array of a precision.</summary>
     public static DeviceArray Random(GpuDevice device, Shape shape, float low, float high, Precision precision)
     {
         System.Random random = new(1);
 
-        // A short piece is repeated: the values do not matter, and the host would take longer than the device.
+        // Repeats a short random sequence: the values do not matter, and to draw all would take the host too long.
         DeviceArray array = device.AllocateOwned(shape, precision);
         int width = (int)Math.Min(shape.Count, 1 << 16);
         float[] values = [.. Enumerable.Range(0, width).Select(_ => low + ((high - low) * random.NextSingle()))];
@@ -50,7 +50,7 @@ internal sealed class GpuBench(GpuOptions options, int scale)
         return array;
     }
 
-    /// <summary>Gives every parameter small equal values: times do not depend on them.</summary>
+    /// <summary>Sets every parameter to a small constant; times do not depend on the values.</summary>
     public static void Initialize(Module module)
     {
         foreach ((_, Parameter parameter) in module.Parameters)

@@ -5,7 +5,7 @@ using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Gpu;
 
-/// <summary>Measures the GPU's rows one after the other and prints them as a Markdown table.</summary>
+/// <summary>Measures the GPU's rows and prints them as a Markdown table.</summary>
 internal static class GpuCommand
 {
     private const string Usage =

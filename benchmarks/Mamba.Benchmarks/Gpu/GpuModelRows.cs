@@ -35,7 +35,7 @@ internal static class GpuModelRows
         float[] logits = new float[model.Config.PaddedVocabularySize];
         double seconds = GpuBench.Seconds(device, () => model.Prefill(ids, state, logits));
 
-        // The head reads the last position only; the embedding multiplies nothing.
+        // The head computes the last position only; the embedding needs no operations.
         double table = model.Embedding.Weight.Value.Shape.Count;
         return new(
             seconds * 1e3, seconds, Bytes(model), 2 * (((model.ParameterCount - table) * length) + table));

@@ -9,7 +9,7 @@ namespace Mamba.Benchmarks.Gpu;
 /// <summary>The device's limits, and single operations.</summary>
 internal static class GpuOperationRows
 {
-    /// <summary>The names by which the limits are found, which the other rows are held against.</summary>
+    /// <summary>Names of the rows with the device's limits, which other rows are compared with.</summary>
     public const string Copy = "copy on the device", Product = "matrix product 8192, bfloat16";
 
     private const int ScanBatch = 8, ScanLength = 2048, ScanChannels = 2048, ScanStates = 16;
@@ -53,7 +53,7 @@ internal static class GpuOperationRows
 
     private static GpuResult HostTime(GpuBench bench)
     {
-        const int Count = 500, Repeats = 100; // no more than a driver queues: else the device's time is measured
+        const int Count = 500, Repeats = 100; // Count fits in the driver's queue; a full queue waits for the device
         using GpuDevice device = bench.Open(Precision.Float32);
         using DeviceScope scope = device.Scope();
         DeviceArray x = device.Zeros([1]);
@@ -125,7 +125,7 @@ internal static class GpuOperationRows
             tape.Backward((y, inputs.X));
         });
 
-        // x, Δ, z and y once, B and C beside them.
+        // x, Δ, z and y once, and B and C.
         double rows = inputs.X.Shape.Rows, bytes = rows * ((4 * ScanChannels) + (2 * ScanStates)) * sizeof(ushort);
         return new(seconds * 1e6, seconds, bytes, 6.0 * rows * ScanChannels * ScanStates);
     }
@@ -160,7 +160,7 @@ internal static class GpuOperationRows
             Functions.Ssd(inputs);
         });
 
-        // C·Bᵀ for the group, and for every head the mix with Δx, the chunk's states, and what comes by them.
+        // C·Bᵀ for the group; for every head the product with Δx, the chunk's states, and their contribution to y.
         double perToken = (2.0 * Chunk * States) + (Heads * 2.0 * ((Chunk * HeadDim) + (2 * States * HeadDim)));
         double bytes = tokens.Rows * ((2 * Heads * HeadDim) + (2 * States) + Heads) * (double)sizeof(ushort);
         return new(seconds * 1e6, seconds, bytes, perToken * tokens.Rows);

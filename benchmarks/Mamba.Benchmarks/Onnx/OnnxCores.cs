@@ -4,12 +4,12 @@ using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Onnx;
 
-/// <summary>Operations of the layers as operators of ONNX Runtime, with the inputs of ours.</summary>
+/// <summary>Operations of this library as operators of ONNX Runtime, with the same inputs.</summary>
 /// <remarks>
 /// <c>LinearAttention</c> with the rule "gated" is <c>S_t = exp(g_t)·S_{t-1} + k_t ⊗ v_t</c>, <c>o_t = q_t·S_t</c>.
-/// With q = C, k = B, v = Δ·x and g = Δ·A it is an SSD, one head for each of ours, and a selective scan, one head for
-/// each channel, with a state as wide as one value and a decay of its own for each of its keys. Δ·x and Δ·A are made
-/// ready beforehand, so they cost ONNX Runtime nothing here; ours computes them in its loops.
+/// With q = C, k = B, v = Δ·x and g = Δ·A it is an SSD with one head for each of ours. It is also a selective scan with
+/// one head for each channel; a head then has one value, and a decay for each key. Δ·x and Δ·A are computed beforehand,
+/// so they cost ONNX Runtime nothing here; this library computes them in its loops.
 /// </remarks>
 internal static class OnnxCores
 {
@@ -80,8 +80,8 @@ internal static class OnnxCores
         return convolution;
     }
 
-    /// <summary>Runs the operator once and compares its output with ours, so that equal work is timed.</summary>
-    /// <exception cref="InvalidOperationException">They differ by more than rounding explains.</exception>
+    /// <summary>Runs the operator once and compares its output with ours, so that both do the same work.</summary>
+    /// <exception cref="InvalidOperationException">The outputs differ by more than rounding errors.</exception>
     public static void Require(OnnxOperator theirs, DeviceArray ours)
     {
         theirs.Run();

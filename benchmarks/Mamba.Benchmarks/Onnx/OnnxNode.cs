@@ -1,11 +1,11 @@
 namespace Mamba.Benchmarks.Onnx;
 
 /// <summary>A float32 tensor of a model, by name.</summary>
-/// <param name="Name">Its name; empty for an optional input that is left out.</param>
-/// <param name="Shape">Its sizes.</param>
+/// <param name="Name">The name; empty for an absent optional input.</param>
+/// <param name="Shape">The shape.</param>
 internal sealed record OnnxTensor(string Name, params long[] Shape)
 {
-    /// <summary>An optional input that is left out.</summary>
+    /// <summary>An absent optional input.</summary>
     public static OnnxTensor None { get; } = new("");
 
     public bool Exists => Name.Length > 0;
@@ -13,10 +13,10 @@ internal sealed record OnnxTensor(string Name, params long[] Shape)
     public int Count => checked((int)Shape.Aggregate(1L, (count, size) => count * size));
 }
 
-/// <summary>One operator of ONNX Runtime's own domain, with its tensors: a whole model.</summary>
+/// <summary>A model of one operator of ONNX Runtime's own domain, with its tensors.</summary>
 /// <param name="Type">The operator.</param>
-/// <param name="Inputs">Its inputs in the operator's order.</param>
-/// <param name="Outputs">Its outputs in the operator's order.</param>
+/// <param name="Inputs">The inputs, in the operator's order.</param>
+/// <param name="Outputs">The outputs, in the operator's order.</param>
 internal sealed record OnnxNode(string Type, IReadOnlyList<OnnxTensor> Inputs, IReadOnlyList<OnnxTensor> Outputs)
 {
     private const string Domain = "com.microsoft";
@@ -35,7 +35,7 @@ internal sealed record OnnxNode(string Type, IReadOnlyList<OnnxTensor> Inputs, I
 
     public IReadOnlyDictionary<string, string> Texts { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>The model as a file of the format, whose fields <c>onnx.proto3</c> numbers.</summary>
+    /// <summary>The model as an ONNX file; <c>onnx.proto3</c> defines the field numbers.</summary>
     /// <remarks><see href="https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3"/></remarks>
     public byte[] ToModel()
     {

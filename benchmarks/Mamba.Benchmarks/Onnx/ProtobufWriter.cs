@@ -3,9 +3,9 @@ using System.Text;
 
 namespace Mamba.Benchmarks.Onnx;
 
-/// <summary>Writes a message of protocol buffers, as far as small ONNX models need it.</summary>
+/// <summary>Writes a protocol buffers message, with the features that small ONNX models need.</summary>
 /// <remarks>
-/// A message is a row of fields, each a key <c>number·8 + kind</c> and its value. Kinds: 0 an integer in groups of
+/// A message is a sequence of fields, each a key <c>number·8 + kind</c> and a value. Kinds: 0 an integer in groups of
 /// seven bits, lowest first; 2 a length and that many bytes; 5 four bytes. See
 /// <see href="https://protobuf.dev/programming-guides/encoding/"/>.
 /// </remarks>
@@ -18,7 +18,7 @@ internal sealed class ProtobufWriter
     /// <summary>The message so far.</summary>
     public byte[] ToArray() => [.. _bytes];
 
-    /// <summary>Writes an integer or the number of an enumeration.</summary>
+    /// <summary>Writes an integer or an enumeration value.</summary>
     public void Write(int field, long value)
     {
         Key(field, Varint);
@@ -34,10 +34,10 @@ internal sealed class ProtobufWriter
         _bytes.AddRange(bytes);
     }
 
-    /// <summary>Writes a text.</summary>
+    /// <summary>Writes a string.</summary>
     public void Write(int field, string value) => Write(field, Encoding.UTF8.GetBytes(value));
 
-    /// <summary>Writes a message within the message.</summary>
+    /// <summary>Writes a nested message.</summary>
     public void Write(int field, Action<ProtobufWriter> fill)
     {
         ProtobufWriter inner = new();

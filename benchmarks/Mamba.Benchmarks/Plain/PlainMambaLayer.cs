@@ -3,7 +3,7 @@ using Mamba.Layers;
 
 namespace Mamba.Benchmarks.Plain;
 
-/// <summary>One token through a Mamba-1 layer as one writes it down, float32 on one thread: a baseline.</summary>
+/// <summary>One token through a Mamba-1 layer in plain loops, float32 on one thread: a baseline.</summary>
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, section 3.4 and Algorithm 2.</remarks>
 internal sealed class PlainMambaLayer
 {
@@ -12,7 +12,7 @@ internal sealed class PlainMambaLayer
     private readonly float[] _outProjection;
     private readonly float[] _normed, _projected, _x, _selected, _delta, _window, _h, _y, _output;
 
-    /// <summary>Copies the weights of a layer with a gate, without biases of its projections.</summary>
+    /// <summary>Copies the weights of a layer with a gate and without biases of its projections.</summary>
     public PlainMambaLayer(ResidualBlock block)
     {
         MambaMixer mixer = (MambaMixer)block.Mixer;
@@ -35,7 +35,7 @@ internal sealed class PlainMambaLayer
         (_window, _h) = (new float[_taps.Length], new float[_a.Length]);
     }
 
-    /// <summary>Adds what the layer makes of a token.</summary>
+    /// <summary>Adds the layer's output for a token.</summary>
     /// <param name="stream">The residual stream, read and written: [modelDim].</param>
     public void Step(Span<float> stream)
     {
@@ -67,7 +67,7 @@ internal sealed class PlainMambaLayer
         }
     }
 
-    /// <summary>Moves the window of the last inputs on, and convolves it.</summary>
+    /// <summary>Shifts the window of the last inputs, and convolves it.</summary>
     private void Convolve()
     {
         int channels = _d.Length;

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Plain;
 
-/// <summary>RMS norm as its definition has it, float32 on one thread: a baseline.</summary>
+/// <summary>RMS norm in plain loops of its definition, float32 on one thread: a baseline.</summary>
 /// <remarks>Zhang and Sennrich, <see href="https://arxiv.org/abs/1910.07467"/>, eq. 4.</remarks>
 internal sealed class PlainNorm(DeviceArray x, DeviceArray weight, float epsilon)
 {

@@ -3,7 +3,7 @@ using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Plain;
 
-/// <summary>The selective scan as one writes it down from the paper, float32 on one thread: a baseline.</summary>
+/// <summary>The selective scan in plain loops of the paper, float32 on one thread: a baseline.</summary>
 /// <remarks>Gu and Dao, <see href="https://arxiv.org/abs/2312.00752"/>, Algorithm 2.</remarks>
 internal sealed class PlainScan
 {
@@ -16,7 +16,7 @@ internal sealed class PlainScan
         (_length, _channels, _states) = (inputs.X.Shape[1], inputs.X.Shape.Width, inputs.A.Shape[0]);
         (_x, _delta, _deltaBias) = (Values.Of(inputs.X), Values.Of(inputs.Delta), Values.Of(inputs.DeltaBias));
         (_b, _c, _d, _z) = (Values.Of(inputs.B), Values.Of(inputs.C), Values.Of(inputs.D), Values.Of(inputs.Z));
-        _a = Values.Transposed(inputs.A); // the states of a channel side by side, as the loops read them
+        _a = Values.Transposed(inputs.A); // the states of a channel are contiguous, as the loops read them
         _h = new float[_channels * _states];
         _y = new float[_x.Length];
     }

@@ -4,7 +4,7 @@ using Mamba.Operations;
 namespace Mamba.Benchmarks.Plain;
 
 /// <summary>
-/// The recurrence of Mamba-2 as one writes it down from the paper, float32 on one thread: a baseline.
+/// The recurrence of Mamba-2 in plain loops of the paper, float32 on one thread: a baseline.
 /// </summary>
 /// <remarks>Dao and Gu, <see href="https://arxiv.org/abs/2405.21060"/>, section 2.</remarks>
 internal sealed class PlainSsd

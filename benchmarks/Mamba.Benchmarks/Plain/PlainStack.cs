@@ -3,13 +3,13 @@ using Mamba.Benchmarks.Quick;
 
 namespace Mamba.Benchmarks.Plain;
 
-/// <summary>The layers of a small model, one after the other, as plain loops.</summary>
+/// <summary>The layers of a small model, in plain loops.</summary>
 internal sealed class PlainStack
 {
     private readonly PlainMambaLayer[] _layers;
     private readonly float[] _x, _stream;
 
-    /// <summary>Copies the weights, and checks with a few tokens that both compute the same.</summary>
+    /// <summary>Copies the weights, and checks with a few tokens that both give the same result.</summary>
     public PlainStack(SmallModel model)
     {
         _layers = [.. model.Blocks.Select(block => new PlainMambaLayer(block))];
@@ -22,7 +22,7 @@ internal sealed class PlainStack
         }
     }
 
-    /// <summary>Reads one token.</summary>
+    /// <summary>Computes one token.</summary>
     public void Step()
     {
         _x.CopyTo(_stream, 0);

@@ -3,7 +3,7 @@ using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Problems;
 
-/// <summary>The causal convolution of mamba-130m, four taps a channel, of seeded values.</summary>
+/// <summary>The causal convolution of mamba-130m with four taps, from seeded values.</summary>
 /// <param name="X">The input, [1, length, channels].</param>
 /// <param name="Weight">The taps, [4, channels].</param>
 /// <param name="Bias">The bias, [channels].</param>

@@ -15,7 +15,7 @@ internal static class CrossScanProblem
 
     public static ScanOrder[] Orders { get; } = [Rows, Columns, Rows.Reversed(), Columns.Reversed()];
 
-    /// <summary>The inputs of all directions; with one direction those of a plain scan.</summary>
+    /// <summary>The inputs of all directions; with one direction, those of a plain scan.</summary>
     public static ScanInputs Of(Device device, int states, int directions) => new()
     {
         X = Seeded.Array(device, [Batch, Length, Channels], -1, 1, seed: 1),

@@ -3,12 +3,12 @@ using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Problems;
 
-/// <summary>A selective scan of one sequence with the channels and states of mamba-130m, of seeded values.</summary>
+/// <summary>A selective scan of one sequence with mamba-130m's channels and states, from seeded values.</summary>
 internal static class ScanProblem
 {
     public const int Channels = 1536, States = 16;
 
-    /// <summary>As the model runs it: softplus of Δ with its bias, the skip D and the gate.</summary>
+    /// <summary>The scan of the model: with softplus of Δ and its bias, the skip D and the gate.</summary>
     public static ScanInputs Whole(Device device, int length) => Core(device, length) with
     {
         Delta = Seeded.Array(device, [1, length, Channels], -5, -2),

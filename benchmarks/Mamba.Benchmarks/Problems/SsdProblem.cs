@@ -3,12 +3,12 @@ using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Problems;
 
-/// <summary>An SSD of one sequence with the heads and states of mamba2-130m, of seeded values.</summary>
+/// <summary>An SSD of one sequence with mamba2-130m's heads and states, from seeded values.</summary>
 internal static class SsdProblem
 {
     public const int Heads = 24, HeadDim = 64, States = 128, Channels = Heads * HeadDim;
 
-    /// <summary>As the model runs it: softplus of Δ with its bias, and the skip D.</summary>
+    /// <summary>The SSD of the model: with softplus of Δ and its bias, and the skip D.</summary>
     public static SsdInputs Whole(Device device, int length) => Core(device, length) with
     {
         Delta = Seeded.Array(device, [1, length, Heads], -5, -2),

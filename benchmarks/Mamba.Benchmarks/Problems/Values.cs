@@ -5,7 +5,7 @@ namespace Mamba.Benchmarks.Problems;
 /// <summary>Elements of arrays on a device, as managed arrays.</summary>
 internal static class Values
 {
-    /// <summary>The largest error that rounding explains, as a part of the largest value.</summary>
+    /// <summary>The largest rounding error, relative to the largest value.</summary>
     private const double Tolerance = 1e-4;
 
     public static float[] Of(DeviceArray array)
@@ -29,8 +29,8 @@ internal static class Values
         return transposed;
     }
 
-    /// <summary>Compares results of two ways, so that equal work is timed.</summary>
-    /// <exception cref="InvalidOperationException">They differ by more than rounding explains.</exception>
+    /// <summary>Compares the results of two implementations, so that both do the same work.</summary>
+    /// <exception cref="InvalidOperationException">The results differ by more than rounding errors.</exception>
     public static void RequireClose(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(actual.Length, expected.Length);

@@ -3,7 +3,7 @@ using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Problems;
 
-/// <summary>Puts zeros in place of every array that exists: gradients to be added to.</summary>
+/// <summary>Replaces every array that exists by zeros, for gradients.</summary>
 internal readonly struct ZerosMap : IArrayMap
 {
     public DeviceArray Operand(DeviceArray array) => array.Exists ? array.Device.Zeros(array.Shape) : default;

@@ -6,7 +6,8 @@ using Mamba.Memory;
 namespace Mamba.Benchmarks.Quick;
 
 /// <summary>
-/// Functions that composers use, each against one pass over the same array (<c>y = 1.5·x</c>), on one thread, in turns.
+/// Functions that composers use, each against one pass over the same array (<c>y = 1.5·x</c>), alternately on one
+/// thread.
 /// </summary>
 internal static class AxisRows
 {
@@ -61,7 +62,7 @@ internal static class AxisRows
         }
     }
 
-    /// <summary>A filter of 3 × 3 over images of 14 × 14, against one of nine taps over sequences of 196.</summary>
+    /// <summary>A filter of 3 × 3 over images of 14 × 14, against nine taps over sequences of 196.</summary>
     private static QuickRow Convolution(string what, bool backward) => new(
         $"depthwise convolution 3x3 of [{Batch}, 14, 14, {Channels}] {what} / 9 taps over sequences",
         "ratio",

@@ -2,8 +2,8 @@ using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>A model with the state of some texts and room for its logits.</summary>
-/// <param name="model">The model; it lives as long as its device.</param>
+/// <summary>A model with the state and the logits of some texts.</summary>
+/// <param name="model">The model; its device frees it.</param>
 /// <param name="batch">Number of texts.</param>
 internal sealed class BenchModel(MambaLanguageModel model, int batch = 1) : IDisposable
 {
@@ -12,7 +12,7 @@ internal sealed class BenchModel(MambaLanguageModel model, int batch = 1) : IDis
 
     public MambaLanguageModel Model => model;
 
-    /// <summary>What the model remembers of the texts.</summary>
+    /// <summary>The state of the texts.</summary>
     public ModelState State { get; } = model.CreateState(batch);
 
     /// <summary>Reads some tokens of every text.</summary>

@@ -2,7 +2,7 @@ using Mamba.Layers;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>A training step of one mixer: its time, and the memory of all its arrays.</summary>
+/// <summary>Time of a training step of one mixer, and memory of all its arrays.</summary>
 internal static class BlockRows
 {
     public static IEnumerable<QuickRow> All =>
@@ -27,7 +27,7 @@ internal static class BlockRows
         return 1e3 * Timing.Seconds(training.Step);
     }
 
-    /// <summary>Memory stays in the device's pool, so this is the largest it was.</summary>
+    /// <summary>The device's pool keeps its memory, so its size at the end is the peak.</summary>
     private static double PeakMegabytes(MixerOptions options)
     {
         using BlockTraining training = new(options);

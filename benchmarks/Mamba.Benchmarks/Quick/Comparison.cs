@@ -1,13 +1,13 @@
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>Two ways to do the same work: a row for each, and one for how many times faster ours is.</summary>
+/// <summary>Two implementations of the same work: a row for each, and one for our speedup.</summary>
 internal static class Comparison
 {
-    /// <summary>Makes the three rows of one measurement.</summary>
-    /// <param name="work">The work, and so the name of our row.</param>
-    /// <param name="other">Who does it otherwise.</param>
+    /// <summary>Creates the three rows of one measurement.</summary>
+    /// <param name="work">The work, which names our row.</param>
+    /// <param name="other">Name of the other implementation.</param>
     /// <param name="unit">The unit of both times.</param>
-    /// <param name="perSecond">How many of the unit a second is.</param>
+    /// <param name="perSecond">Units in a second.</param>
     /// <param name="measure">Times the other first, ours second; called once.</param>
     public static IEnumerable<QuickRow> Rows(
         string work, string other, string unit, double perSecond, Func<Turns> measure)

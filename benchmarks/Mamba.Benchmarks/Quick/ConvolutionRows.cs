@@ -6,7 +6,7 @@ using Mamba.Memory;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>The convolution with SiLU in front of the scan of mamba-130m.</summary>
+/// <summary>The convolution with SiLU before the scan of mamba-130m.</summary>
 internal static class ConvolutionRows
 {
     private const int Length = 2048;

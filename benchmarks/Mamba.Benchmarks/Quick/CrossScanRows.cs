@@ -6,7 +6,7 @@ using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>Four orders of the same tokens in one scan, beside four plain scans whose outputs are added up.</summary>
+/// <summary>One scan of the same tokens in four orders, against four plain scans whose outputs are summed.</summary>
 internal static class CrossScanRows
 {
     private const double Goal = 1.2;
@@ -58,7 +58,7 @@ internal static class CrossScanRows
         return Timing.InTurns(() => work.Run(inOrders: true, backward), () => work.Run(false, backward), Budget);
     }
 
-    /// <summary>All that a training step takes, but for its inputs.</summary>
+    /// <summary>Memory of a training step, without its inputs.</summary>
     private static double Megabytes(int states, bool inOrders)
     {
         using CpuDevice device = new(1);

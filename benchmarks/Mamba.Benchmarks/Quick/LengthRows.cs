@@ -4,7 +4,7 @@ using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>A long text in pieces: whether time grows with its length alone, and memory not at all.</summary>
+/// <summary>A long text in pieces: whether time is linear in its length, and memory constant.</summary>
 internal static class LengthRows
 {
     private const int Piece = 2048, Pieces = 64, Layers = 2, Vocabulary = 256, FreshEvery = 8, Short = 16;
@@ -13,7 +13,7 @@ internal static class LengthRows
     {
         get
         {
-            // Two layers of mamba-130m's width and a small vocabulary: every layer does the same.
+            // Two layers of mamba-130m's width and a small vocabulary; more layers would repeat the same work.
             Lazy<(double Ratio, double Megabytes)> measured = new(Measure);
             return
             [
@@ -32,7 +32,7 @@ internal static class LengthRows
     }
 
     /// <summary>
-    /// Reads the long text, and now and then begins another one, so that both are timed while the machine is the same.
+    /// Reads the long text, and at times the start of another one, so that both are timed under the same load.
     /// </summary>
     private static (double Ratio, double Megabytes) Measure()
     {
@@ -43,7 +43,7 @@ internal static class LengthRows
         float[] logits = new float[config.PaddedVocabularySize];
         List<double> shortSeconds = [];
         double longSeconds = 0;
-        Timing.Seconds(() => longText.Prefill(ids.AsSpan(0, Short))); // until the runtime has compiled everything
+        Timing.Seconds(() => longText.Prefill(ids.AsSpan(0, Short))); // until everything is compiled
         longText.Prefill(ids);
         long memory = Memory();
         for (int piece = 1; piece < Pieces; piece++)
@@ -65,7 +65,7 @@ internal static class LengthRows
         }
     }
 
-    /// <summary>The process' own memory, without what the garbage collector is yet to find.</summary>
+    /// <summary>The process' private memory after garbage collection.</summary>
     private static long Memory()
     {
         GC.Collect();

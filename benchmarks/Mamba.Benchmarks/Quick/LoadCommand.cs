@@ -5,13 +5,13 @@ using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>What loading a model and decoding with it took.</summary>
-/// <param name="Seconds">Time to load, with all that a new process does for the first time.</param>
-/// <param name="PrivateBytes">The most memory that was the process' own, as far as it was looked at.</param>
-/// <param name="ResidentBytes">The most memory, with the pages of the file that were mapped.</param>
+/// <summary>Time and memory for loading a model and decoding with it.</summary>
+/// <param name="Seconds">Time to load, including JIT compilation in a new process.</param>
+/// <param name="PrivateBytes">Largest private memory of the process among samples.</param>
+/// <param name="ResidentBytes">Largest resident memory, including pages of the mapped file.</param>
 internal sealed record LoadReport(double Seconds, long PrivateBytes, long ResidentBytes);
 
-/// <summary>Loads a model in a process of its own, whose memory is thus that of the model.</summary>
+/// <summary>Loads a model in its own process, so that the memory measured is the model's.</summary>
 internal static class LoadCommand
 {
     public const string Name = "load";
@@ -19,7 +19,7 @@ internal static class LoadCommand
     private const int Decoded = 8;
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>Starts this program once more, with a folder to load.</summary>
+    /// <summary>Starts this program again, with a folder to load.</summary>
     public static LoadReport Start(string folder)
     {
         string program = Environment.ProcessPath!;

@@ -1,10 +1,10 @@
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>Loading mamba-130m's shape in float32 from a file that the system still holds in memory.</summary>
+/// <summary>Loading mamba-130m's shape in float32 from a file in the page cache.</summary>
 /// <remarks>
-/// Two figures of memory, because a file that is mapped counts twice while it is read: its pages, which belong to the
-/// system's cache and are there anyway, and the weights, which are the process' own. The goal is for the latter: no
-/// second copy of them is made.
+/// There are two figures of memory, because a mapped file counts twice while it is read. Its pages belong to the page
+/// cache, which exists anyway; the weights are private memory. The goal is for the private memory: no second copy of
+/// the weights.
 /// </remarks>
 internal static class LoadRows
 {

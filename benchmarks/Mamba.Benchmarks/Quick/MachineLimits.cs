@@ -7,10 +7,10 @@ namespace Mamba.Benchmarks.Quick;
 /// <summary>Measures the limits of this machine with all its processors.</summary>
 internal static unsafe class MachineLimits
 {
-    private const int Chains = 12; // latency 4 times two units, and some; 16 registers hold them
+    private const int Chains = 12; // more than FMA latency 4 × 2 units; they fit in 16 registers
     private const int Steps = 2_000_000;
     private const int FloatsPerItem = 32 * 1024;
-    private const int Items = 4096; // 512 MB, beyond every cache
+    private const int Items = 4096; // 512 MB, more than every cache
 
     /// <summary>Float32 operations per second of independent multiply-adds in the widest registers.</summary>
     public static double FmaPeak() =>
@@ -19,7 +19,7 @@ internal static unsafe class MachineLimits
         : Width.Has128 ? FmaPeak<Lanes128>()
         : FmaPeak<Lane>();
 
-    /// <summary>Bytes per second that are read from memory, in pieces of which each is one stream.</summary>
+    /// <summary>Bytes per second of reads from memory, where each item is one sequential stream.</summary>
     public static double MemoryRead()
     {
         using CpuDevice device = new();
@@ -95,7 +95,7 @@ internal static unsafe class MachineLimits
         return TLanes.Sum(c0 + c1 + c2 + c3);
     }
 
-    /// <summary>Uses a value, so that the loop that computed it is not left out.</summary>
+    /// <summary>Uses a value, so that the compiler does not remove the loop that computed it.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Keep(float value) => _ = value;
 }

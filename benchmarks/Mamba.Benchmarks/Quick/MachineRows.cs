@@ -1,6 +1,6 @@
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>What this machine can do at most.</summary>
+/// <summary>The limits of this machine.</summary>
 internal static class MachineRows
 {
     public static IEnumerable<QuickRow> All =>

@@ -4,7 +4,7 @@ using Mamba.Models;
 namespace Mamba.Benchmarks.Quick;
 
 /// <summary>
-/// Models of the shape of mamba-130m and mamba2-130m with random weights, in float32 and in fewer bits.
+/// Models with the shapes of mamba-130m and mamba2-130m and random weights, in float32 and lower precisions.
 /// </summary>
 internal static class ModelRows
 {
@@ -73,7 +73,7 @@ internal static class ModelRows
         }
     }
 
-    /// <summary>The least of some runs: a collection in between is charged to the thread that it falls upon.</summary>
+    /// <summary>The minimum of some runs: a garbage collection is charged to the thread that it interrupts.</summary>
     private static double Allocation(BenchModel model)
     {
         Decode(model, 2); // fills the device's pool
@@ -88,7 +88,7 @@ internal static class ModelRows
         return (double)least / Decoded;
     }
 
-    /// <summary>How many times more tokens a second are decoded when several texts take turns in one step.</summary>
+    /// <summary>Speedup of decoding in tokens per second if a step has several texts.</summary>
     private static double Batched(BenchModel one)
     {
         using BenchModel many = new(one.Model, Conversations);

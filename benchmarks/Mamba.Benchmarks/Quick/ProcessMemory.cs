@@ -9,18 +9,18 @@ internal static class ProcessMemory
     private const string Status = "/proc/self/status";
 
     /// <summary>
-    /// Memory that is this process' own, without pages of files, which the system takes away when it needs room.
+    /// Private memory of this process, without pages of files, which the system can evict.
     /// </summary>
     public static long PrivateBytes() => Read("RssAnon:") ?? Process.GetCurrentProcess().PrivateMemorySize64;
 
-    /// <summary>The most that was ever in memory, pages of mapped files included.</summary>
+    /// <summary>Peak resident memory, including pages of mapped files.</summary>
     public static long PeakBytes() => Read("VmHWM:") ?? Process.GetCurrentProcess().PeakWorkingSet64;
 
     private static long? Read(string name)
     {
         if (!File.Exists(Status))
         {
-            return null; // only Linux has it
+            return null; // not Linux
         }
 
         string? line = File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal));

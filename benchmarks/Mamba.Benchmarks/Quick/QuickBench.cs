@@ -4,7 +4,7 @@ using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>What rows share, so that it is made once: the models of the published shapes.</summary>
+/// <summary>Models of the published shapes, created once and shared by the rows.</summary>
 internal sealed class QuickBench : IDisposable
 {
     private readonly Dictionary<string, SavedModel> _saved = [];
@@ -23,7 +23,7 @@ internal sealed class QuickBench : IDisposable
         return saved;
     }
 
-    /// <summary>A model; it is freed when a row asks for another one.</summary>
+    /// <summary>A model, which is freed when a row requests another one.</summary>
     public BenchModel Model(string name, LanguageModelConfig config, Precision precision = Precision.Float32)
     {
         if (_loaded != (name, precision) || _model is null)

@@ -6,7 +6,7 @@ using Mamba.Cpu;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>Measures the rows one after the other and prints them as a table, or as JSON.</summary>
+/// <summary>Measures the rows and prints them as a table, or as JSON.</summary>
 internal static class QuickCommand
 {
     private const string Usage = "Usage: quick [--json] [--filter TEXT]";
@@ -14,7 +14,7 @@ internal static class QuickCommand
     private static readonly JsonSerializerOptions Json = new()
     {
         WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // × as it is
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // × unescaped
     };
 
     public static int Run(ReadOnlySpan<string> options)
@@ -96,7 +96,7 @@ internal static class QuickCommand
         return succeeded;
     }
 
-    /// <summary>Measures a row; one that fails is reported in its place, and the others are measured.</summary>
+    /// <summary>Measures a row. An error is reported in its place, and the other rows are still measured.</summary>
     private static (double? Value, string? Error) Measure(QuickRow row, QuickBench bench)
     {
         try
@@ -120,7 +120,7 @@ internal static class QuickCommand
         return $"{(row.LowerIsBetter ? "<= " : ">= ") + Format(goal),11}  {(reached ? "ok" : "missed")}";
     }
 
-    /// <summary>Four digits that say something, more for large numbers.</summary>
+    /// <summary>Four significant digits, or more for large numbers.</summary>
     public static string Format(double value)
     {
         int decimals = Math.Abs(value) switch { >= 1000 => 0, >= 100 => 1, >= 10 => 2, _ => 3 };

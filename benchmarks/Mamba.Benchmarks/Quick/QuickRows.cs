@@ -1,6 +1,6 @@
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>All rows of the quick table, in its order. A new family adds its list here.</summary>
+/// <summary>All rows of the quick table, in order. A new family adds its list here.</summary>
 internal static class QuickRows
 {
     public static IEnumerable<QuickRow> All =>

@@ -3,7 +3,7 @@ using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>A model with random weights in a temporary folder: loading it is faster than drawing them again.</summary>
+/// <summary>A random model in a temporary folder; loading it is faster than drawing the weights again.</summary>
 internal sealed class SavedModel : IDisposable
 {
     private const string WeightsName = "model.safetensors";

@@ -34,7 +34,7 @@ internal static class ScanRows
         });
     }
 
-    /// <summary>The backward operation alone: what the forward pass keeps for it is made once, before.</summary>
+    /// <summary>Time of the backward operation alone; the forward pass makes its checkpoints beforehand.</summary>
     private static double Backward(int length)
     {
         using CpuDevice device = new();

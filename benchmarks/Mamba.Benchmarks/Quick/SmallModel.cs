@@ -28,17 +28,17 @@ internal sealed class SmallModel : IDisposable
     /// <summary>The layers.</summary>
     public IReadOnlyList<ResidualBlock> Blocks => _blocks;
 
-    /// <summary>The token that is read again and again, [1, 1, modelDim].</summary>
+    /// <summary>The token of every step, [1, 1, modelDim].</summary>
     public DeviceArray X { get; }
 
-    /// <summary>Reads one token.</summary>
+    /// <summary>Computes one token.</summary>
     public void Step()
     {
         using DeviceScope scope = X.Device.Scope();
         Compute();
     }
 
-    /// <summary>Reads one token.</summary>
+    /// <summary>Computes one token.</summary>
     /// <returns>The residual stream after the last layer.</returns>
     public float[] StepAndRead()
     {

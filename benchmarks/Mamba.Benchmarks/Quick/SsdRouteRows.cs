@@ -8,15 +8,15 @@ using Mamba.Simd;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>Whether the device chooses the right route for every length of an SSD.</summary>
+/// <summary>Whether the device chooses the faster route of an SSD for every length.</summary>
 internal static unsafe class SsdRouteRows
 {
-    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(0.5); // of each length
+    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(0.5); // for each length
     private static readonly int[] Lengths = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
     public static IEnumerable<QuickRow> All =>
     [
-        // Where the device goes token by token itself, medians of equal work differ by that much.
+        // If the device chooses token by token, too, medians of the same work differ by up to 1.05.
         new("ssd forward / token by token, one thread, worst of L1..256", "ratio", _ => Lengths.Max(Ratio))
         {
             Goal = 1.05,
@@ -26,7 +26,7 @@ internal static unsafe class SsdRouteRows
 
     private static double Ratio(int length)
     {
-        // With several threads, handing out work of some microseconds differs more from run to run than the routes do.
+        // One thread: with several, dispatch of work of some microseconds varies more than the routes differ.
         using CpuDevice device = new(threads: 1);
         using Workers workers = new(device.Threads);
         SsdInputs inputs = SsdProblem.Core(device, length);
@@ -40,7 +40,7 @@ internal static unsafe class SsdRouteRows
 
         void TokenByToken()
         {
-            // In the same memory: a state nearly fills the L2 cache, so its place alone makes a difference.
+            // Same memory as the other route: a state nearly fills the L2 cache, so its address affects the time.
             using DeviceScope scope = device.Scope();
             DeviceArray y = device.Allocate(inputs.X.Shape);
             DeviceArray h = device.Allocate([1, SsdProblem.Heads, SsdProblem.HeadDim, SsdProblem.States]);

@@ -8,7 +8,7 @@ using Mamba.Operations;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>The state-space dual of mamba2-130m: 24 heads of 64 channels, 128 states.</summary>
+/// <summary>The SSD of mamba2-130m: 24 heads of 64 channels, 128 states.</summary>
 internal static class SsdRows
 {
     private const string Unit = "ns/token·channel·state", Sizes = "H24 P64 N128";
@@ -37,7 +37,7 @@ internal static class SsdRows
         });
     }
 
-    /// <summary>The backward operation alone: what the forward pass keeps for it is made once, before.</summary>
+    /// <summary>Time of the backward operation alone; what it needs of the forward pass is made beforehand.</summary>
     private static double Backward(int length)
     {
         using CpuDevice device = new();

@@ -5,7 +5,7 @@ using Mamba.Layers;
 namespace Mamba.Benchmarks.Quick;
 
 /// <summary>
-/// A step of small models on one thread, as a control loop or a game takes it: Mamba-1 mixers in residual blocks, 16
+/// A step of small models on one thread, for use in a control loop or a game: Mamba-1 mixers in residual blocks, 16
 /// states, without a head.
 /// </summary>
 internal static class StepRows

@@ -4,14 +4,14 @@ using Mamba.Models;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>How many times faster two threads are than one.</summary>
+/// <summary>Speedup of two threads over one.</summary>
 internal static class ThreadRows
 {
     private const int Length = 512, Layers = 4;
 
     public static IEnumerable<QuickRow> All =>
     [
-        // Some layers of these widths and a small vocabulary: what the others would do again is left out.
+        // Some layers of these widths and a small vocabulary; more layers would repeat the same work.
         Row("prefill 512 of mamba-130m's layers", () => Prefill(LanguageModelConfig.Mamba1(768, Layers, 256))),
         Row("prefill 512 of mamba2-130m's layers", () => Prefill(LanguageModelConfig.Mamba2(768, Layers, 256))),
         Row("training, mamba-1 mixer B4 L512 D256", () => Training(BlockTraining.Mamba1)),

@@ -2,26 +2,26 @@ using System.Diagnostics;
 
 namespace Mamba.Benchmarks.Quick;
 
-/// <summary>Measures how long something takes.</summary>
+/// <summary>Measures the time of actions.</summary>
 internal static class Timing
 {
     private const int LeastRepeats = 3;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(200); // until the JIT has settled
+    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(200); // until JIT compilation is done
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestTurn = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>The median of repeats, in seconds.</summary>
+    /// <summary>The median time of some repeats, in seconds.</summary>
     public static double Seconds(Action action)
     {
         Repeat(action, WarmUp, 1);
         return Median(Repeat(action, Budget, LeastRepeats));
     }
 
-    /// <summary>Times two actions that take turns, so that what disturbs the machine meets both.</summary>
-    /// <param name="first">One of them.</param>
-    /// <param name="second">The other.</param>
+    /// <summary>Times two actions alternately, so that other load on the machine affects both.</summary>
+    /// <param name="first">The first action.</param>
+    /// <param name="second">The second action.</param>
     /// <param name="budget">Time for all turns; by default twice that of a single action.</param>
-    /// <returns>The medians of all turns; the ratio is that of each turn to the other's next to it.</returns>
+    /// <returns>The median times, and the median ratio of a turn of the first to the next turn of the second.</returns>
     public static Turns InTurns(Action first, Action second, TimeSpan? budget = null)
     {
         int firstCount = CountOfTurn(first), secondCount = CountOfTurn(second);
@@ -37,7 +37,7 @@ internal static class Timing
         return new(Median(firstSeconds), Median(secondSeconds), Median(ratios));
     }
 
-    /// <summary>The one in the middle, of the upper two where there are two.</summary>
+    /// <summary>The median; the upper one if there are two.</summary>
     public static double Median(List<double> values)
     {
         values.Sort();
@@ -49,7 +49,7 @@ internal static class Timing
 
     private static double Turn(Action action, int count)
     {
-        action(); // its threads are awake again
+        action(); // wakes its threads
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < count; i++)
         {
@@ -74,8 +74,8 @@ internal static class Timing
     }
 }
 
-/// <summary>Two actions that took turns.</summary>
+/// <summary>Times of two actions that alternated.</summary>
 /// <param name="First">Seconds of one run of the first.</param>
 /// <param name="Second">Seconds of one run of the second.</param>
-/// <param name="Ratio">How many times longer the first takes.</param>
+/// <param name="Ratio">Time of the first relative to the second.</param>
 internal readonly record struct Turns(double First, double Second, double Ratio);
