@@ -4,24 +4,24 @@ using Mamba.Memory;
 
 namespace Mamba.Tests.Reference;
 
-/// <summary>A function of arrays with its inputs, to be run with its gradients on one device and on another.</summary>
+/// <summary>A function of arrays with its inputs, to compare outputs and gradients between devices.</summary>
 /// <param name="apply">Computes the outputs.</param>
-/// <param name="inputs">The inputs; null where an optional one is absent.</param>
+/// <param name="inputs">The inputs; null for an absent optional one.</param>
 internal sealed class DifferentiableFunction(
     Func<DeviceArray[], DeviceArray[]> apply, params (Shape Shape, float[] Values)?[] inputs)
 {
-    // Differences of fourth order with this step are good to about 1e-10 for functions that change over a length of 1.
+    // Fourth-order differences with this step are accurate to about 1e-10 for functions that change over a length of 1.
     private const double Step = 1e-3;
     private const double DifferenceTolerance = 1e-8;
 
-    /// <summary>An input of normal values.</summary>
+    /// <summary>An input of normally distributed values.</summary>
     public static (Shape Shape, float[] Values)? Input(int seed, Shape shape, double scale = 1) =>
         (shape, Samples.Normal(seed, (int)shape.Count, scale));
 
-    /// <summary>Computes the outputs, and the gradients of the inputs from seeded ones of the outputs.</summary>
-    /// <param name="device">Where to compute.</param>
-    /// <param name="sliced">Whether arrays of three axes are slices of wider ones that hold NaN beside them.</param>
-    /// <param name="gradientsOfOne">Whether the outputs' gradients are all 1, the same wherever a row stands.</param>
+    /// <summary>Computes the outputs, and the gradients of the inputs from seeded gradients of the outputs.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="sliced">Whether arrays of three axes are slices of wider ones that contain NaN elsewhere.</param>
+    /// <param name="gradientsOfOne">Whether all gradients of the outputs are 1, and so equal for every row.</param>
     public Results Run(Device device, bool sliced = false, bool gradientsOfOne = false)
     {
         DeviceArray[] arrays = [.. inputs.Select(input => Place(device, input, sliced))];
@@ -38,7 +38,7 @@ internal sealed class DifferentiableFunction(
             [.. arrays.Where(array => array.Exists).Select(array => Values(tape.GradientOf(array)))]);
     }
 
-    /// <summary>The gradients of the inputs by central differences of fourth order, in double.</summary>
+    /// <summary>The gradients of the inputs by fourth-order central differences, in double.</summary>
     private double[][] Differences()
     {
         using ReferenceDevice reference = TestDevice.Reference();
@@ -69,7 +69,7 @@ internal sealed class DifferentiableFunction(
         return gradient;
     }
 
-    /// <summary>Asserts that the CPU gives what the reference gives, forward and backward.</summary>
+    /// <summary>Asserts that the CPU agrees with the reference, forward and backward.</summary>
     public void ShouldMatchTheReference(double tolerance, double gradientTolerance, string what)
     {
         using Device tested = TestDevice.Open(2);
@@ -90,7 +90,7 @@ internal sealed class DifferentiableFunction(
         }
     }
 
-    /// <summary>Asserts that the reference's gradients are those of its outputs.</summary>
+    /// <summary>Asserts that the reference's gradients agree with differences of its outputs.</summary>
     public void ReferenceShouldMatchDifferences(string what)
     {
         using ReferenceDevice reference = TestDevice.Reference();
@@ -133,7 +133,7 @@ internal sealed class DifferentiableFunction(
 
     internal sealed record Results(double[][] Outputs, double[][] Gradients)
     {
-        /// <summary>Asserts that all outputs and gradients are the same to the bit.</summary>
+        /// <summary>Asserts that all outputs and gradients are bit-equal.</summary>
         public void ShouldHaveTheBitsOf(Results expected)
         {
             double[][] these = [.. Outputs, .. Gradients], those = [.. expected.Outputs, .. expected.Gradients];

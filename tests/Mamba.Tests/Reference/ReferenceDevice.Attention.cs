@@ -115,7 +115,7 @@ internal sealed partial class ReferenceDevice
                         continue;
                     }
 
-                    // Which pair, and whether this is its first entry.
+                    // The pair of an entry, and whether the entry is the pair's first.
                     int pair = options.Interleaved ? i / 2 : i % half;
                     bool first = options.Interleaved ? i % 2 == 0 : i < half;
                     int apart = options.Interleaved ? 1 : half;
@@ -128,7 +128,7 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    /// <summary>The softmax of a query's scores over its past and itself.</summary>
+    /// <summary>The softmax of a query's scores over the keys that it attends to.</summary>
     private static double[] Weights(in AttentionOperation attention, int s, int head, int t)
     {
         (AttentionInputs inputs, Sequences sequences) = (attention.Inputs, attention.Sequences);

@@ -117,7 +117,7 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    /// <summary>Each element [o, i, j] with its place in [o, j], row by row.</summary>
+    /// <summary>Each element [o, i, j] with the index of its [o, j], in row-major order.</summary>
     private static IEnumerable<(int Element, int Kept)> Places(AxisView view)
     {
         for (int element = 0; element < view.Length; element++)

@@ -91,7 +91,7 @@ internal sealed partial class ReferenceDevice
         return sum;
     }
 
-    /// <summary>x_t of sequence s; before its start the window or zero, after its end zero.</summary>
+    /// <summary>x_t of sequence s: the window or zero before its start, zero after its end.</summary>
     private static double Input(in ConvolutionOperation convolution, int s, int t, int c)
     {
         (Sequences sequences, int left) = (convolution.Sequences, convolution.Width - 1);

@@ -62,7 +62,7 @@ internal sealed partial class ReferenceDevice
         return sum;
     }
 
-    /// <summary>The taps of an output and the pixels that they meet, all counted row by row.</summary>
+    /// <summary>The taps of an output and the pixels that they read, both in row-major order.</summary>
     private static IEnumerable<(int Tap, int Pixel)> Met(DepthwiseConvolution2dOperation convolution, int place)
     {
         (int stride, int dilation) = (convolution.Stride, convolution.Dilation);

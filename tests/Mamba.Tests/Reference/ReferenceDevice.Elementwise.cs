@@ -126,14 +126,14 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    /// <summary>f'(x) by a central difference of fourth order: good to about 1e-12 for these functions.</summary>
+    /// <summary>f'(x) by a fourth-order central difference: accurate to about 1e-12 for these functions.</summary>
     private static double Derivative(Func<double, double> f, double x)
     {
         double h = 1e-3 * Math.Max(1, Math.Abs(x));
         return ((8 * (f(x + h) - f(x - h))) - (f(x + (2 * h)) - f(x - (2 * h)))) / (12 * h);
     }
 
-    /// <summary>The complementary error function, by its series near 0 and its continued fraction beyond.</summary>
+    /// <summary>The complementary error function: a series near 0, a continued fraction elsewhere.</summary>
     private static double Erfc(double x)
     {
         if (x < 0)

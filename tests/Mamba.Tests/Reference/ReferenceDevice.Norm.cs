@@ -117,7 +117,7 @@ internal sealed partial class ReferenceDevice
         return (System.Array.ConvertAll(x, value => (value - mean) * r), r);
     }
 
-    /// <summary>The gradient of a normalised row, from the Jacobian: r·(δ_ij - [centred]/n - n_i·n_j/n).</summary>
+    /// <summary>The gradient through a normalised row by its Jacobian: r·(δ_ij - [centred]/n - n_i·n_j/n).</summary>
     private static double[] ThroughNorm(
         double[] x, double[] gy, NormWeights weights, int start, double epsilon, bool centered)
     {
@@ -151,7 +151,7 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    /// <summary>The weight of a norm, and the gradients to which its backward pass adds.</summary>
+    /// <summary>The weight of a norm, and the gradients that its backward pass adds to.</summary>
     private readonly record struct NormWeights(
         DeviceArray Weight, DeviceArray GradientOfWeight, DeviceArray GradientOfBias);
 }

@@ -37,7 +37,7 @@ internal sealed partial class ReferenceDevice
         DeviceArray gFinalState = gradients.FinalState;
         ForEachChannel(sizes, (sequence, channel) =>
         {
-            // The states of all tokens, before[i] that before token i.
+            // before[i] is the state before token i.
             int start = sizes.Sequences.Start(sequence), length = sizes.Sequences.Length(sequence);
             List<Complex[]> before = [reader.InitialState(sequence, channel)];
             for (int i = 0; i < length; i++)
@@ -61,8 +61,8 @@ internal sealed partial class ReferenceDevice
     }
 
     /// <summary>
-    /// From the gradient <paramref name="g"/> of h_t to that of h_{t-1}. The gradient of a complex number is that of
-    /// its real part plus i times that of its imaginary part.
+    /// Computes the gradient of h_{t-1} from <paramref name="g"/>, that of h_t. The gradient of a complex number is
+    /// that of its real part plus i times that of its imaginary part.
     /// </summary>
     private static void BackwardToken(
         ScanReader reader,

@@ -7,14 +7,14 @@ namespace Mamba.Tests.Reference;
 
 internal sealed partial class ReferenceDevice
 {
-    /// <summary>The inputs of a scan by token, state and channel; real numbers have no imaginary part.</summary>
+    /// <summary>The inputs of a scan by token, state and channel; for real numbers the imaginary part is 0.</summary>
     private sealed class ScanReader(ScanInputs inputs, ScanSizes sizes)
     {
         private readonly CouplingView _b = new(inputs.B, inputs.HasConstantB, sizes);
         private readonly CouplingView _c = new(inputs.C, inputs.HasConstantC, sizes);
         private readonly StateView _a = new(inputs.A, sizes, isShared: true);
 
-        /// <summary>2 where y = 2·Re(C·h).</summary>
+        /// <summary>2 for complex states, because y = 2·Re(C·h).</summary>
         public double Weight => sizes.IsComplex ? 2 : 1;
 
         public double X(int token, int channel) => ViewOf(inputs.X)[token, channel];
@@ -75,7 +75,7 @@ internal sealed partial class ReferenceDevice
             ViewOf(inputs.Delta)[token, channel] + (inputs.DeltaBias.Exists ? ViewOf(inputs.DeltaBias)[channel] : 0);
     }
 
-    /// <summary>Adds to the gradients of a scan that are wanted.</summary>
+    /// <summary>Adds to the gradients of a scan, except absent ones.</summary>
     private sealed class ScanWriter(ScanInputs inputs, ScanInputs gradients, ScanSizes sizes)
     {
         public void X(int token, int channel, double value) => Add(gradients.X, token, channel, value);

@@ -37,7 +37,7 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    /// <summary>The gradients, by going back through the recurrence one token at a time.</summary>
+    /// <summary>The gradients, by the recurrence backwards, one token at a time.</summary>
     internal override void SsdBackward(in SsdOperation ssd, in SsdOperation gradients)
     {
         SsdSizes sizes = ssd.Sizes;
@@ -76,7 +76,7 @@ internal sealed partial class ReferenceDevice
         private readonly int _channel = head * sizes.HeadDim;
         private readonly int _group = sizes.GroupOf(head) * sizes.States;
 
-        /// <summary>Where the head's state begins among all.</summary>
+        /// <summary>Index of the first element of the head's state.</summary>
         public int StateOffset => ((sizes.Sequences.Slot(sequence) * sizes.Heads) + head) * _headDim * _states;
 
         /// <summary>h before the first token, and after every token, [headDim, states].</summary>
@@ -108,8 +108,8 @@ internal sealed partial class ReferenceDevice
         }
 
         /// <summary>
-        /// y before the gate: C·h + D·x, where the diagonal has no weight of its own; h before every token, and behind
-        /// the last.
+        /// y before the gate: C·h + D·x, unless the diagonal has its own weight. h holds the states before every token
+        /// and after the last.
         /// </summary>
         public double Output(double[][] h, int t, int p)
         {
@@ -135,7 +135,7 @@ internal sealed partial class ReferenceDevice
             View gLogDecay = ViewOf(gradients.LogDecay), gInputScale = ViewOf(gradients.InputScale);
             View gDiagonal = ViewOf(gradients.DiagonalScale);
             double[][] h = States();
-            double[] gh = new double[_headDim * _states]; // of h_t, from everything after t
+            double[] gh = new double[_headDim * _states]; // gradient of h_t from everything after t
             for (int i = 0; gFinal.Exists && i < gh.Length; i++)
             {
                 gh[i] = gFinal[StateOffset + i];
@@ -167,7 +167,7 @@ internal sealed partial class ReferenceDevice
                         double b = _b[token, _group + n], c = _c[token, _group + n];
                         if (_diagonalScale.Exists)
                         {
-                            // The output sees h before the input, and the input by a weight of its own.
+                            // The output has h before the token, and the token's input with its own weight.
                             double scale = _diagonalScale[token, head];
                             Add(gc, token, _group + n, g * ((decay * h[t][i]) + (scale * b * x)));
                             Add(gb, token, _group + n, g * c * scale * x);

@@ -4,8 +4,8 @@ using Mamba.Memory;
 namespace Mamba.Tests.Reference;
 
 /// <summary>
-/// The specification of every operation: plain loops in double, as the papers write them. Slow; the oracle of every
-/// kernel, layer and model, and the proof that layers need nothing of a particular backend.
+/// The specification of every operation: plain loops in double, as in the papers. It is slow; every kernel, layer and
+/// model is compared with it. It also proves that layers depend on no particular backend.
 /// </summary>
 internal sealed partial class ReferenceDevice : Device
 {
@@ -24,7 +24,7 @@ internal sealed partial class ReferenceDevice : Device
         return array;
     }
 
-    /// <summary>Copies the elements out without rounding them to float32.</summary>
+    /// <summary>Copies the elements to the host without rounding them to float32.</summary>
     public static double[] Exact(DeviceArray array)
     {
         View view = ViewOf(array);
@@ -37,25 +37,25 @@ internal sealed partial class ReferenceDevice : Device
         return values;
     }
 
-    /// <summary>Copies the elements of any device's array, without rounding those of this one.</summary>
+    /// <summary>Copies the elements of any device's array; those of this device are not rounded.</summary>
     public static double[] ValuesOf(DeviceArray array) => array.Device is ReferenceDevice
         ? Exact(array)
         : System.Array.ConvertAll(array.ToArray(), value => (double)value);
 
-    /// <summary>Sets one element, counted row by row, without rounding.</summary>
+    /// <summary>Sets one element, counted in row-major order, without rounding.</summary>
     public static void Set(DeviceArray array, int index, double value)
     {
         View view = ViewOf(array);
         view[index] = value;
     }
 
-    /// <summary>How often memory can still be taken that the pool does not have; null: always.</summary>
+    /// <summary>Number of allocations beyond the pool until memory runs out; null: unlimited.</summary>
     public int? AllocationsLeft { get; set; }
 
-    /// <summary>Whether the device records, as CUDA does: what is captured is done again at every replay.</summary>
+    /// <summary>Whether the device captures work and repeats it at every replay, as CUDA does.</summary>
     public bool Records { get; init; }
 
-    /// <summary>Whether one thread at a time uses the device, as on a GPU.</summary>
+    /// <summary>Whether only one thread may use the device at a time, as on a GPU.</summary>
     public bool IsForOneThread { get; init; }
 
     internal override bool AllowsManyThreads => !IsForOneThread;
@@ -73,7 +73,7 @@ internal sealed partial class ReferenceDevice : Device
         return new DoubleStorage(this, length);
     }
 
-    /// <summary>How often a recording was replayed.</summary>
+    /// <summary>Number of replays of a recording.</summary>
     public int Replays { get; private set; }
 
     private protected override Recording.IReplay? Record(Action work) => new Replayed(this, work);
@@ -108,7 +108,7 @@ internal sealed partial class ReferenceDevice : Device
         }
     }
 
-    /// <summary>The elements of an array, counted row by row, whatever its pitch.</summary>
+    /// <summary>The elements of an array of any pitch, counted in row-major order.</summary>
     private static View ViewOf(DeviceArray array) =>
         array.Exists
             ? new(((DoubleStorage)array.Storage).Values, (int)array.Offset, array.Shape.Width, (int)array.Pitch)
@@ -131,10 +131,10 @@ internal sealed partial class ReferenceDevice : Device
 
     private readonly struct View(double[] values, int offset, int width, int pitch)
     {
-        /// <summary>False where an optional argument is absent.</summary>
+        /// <summary>Whether the array exists; false for an absent optional argument.</summary>
         public bool Exists => values is not null;
 
-        /// <summary>The element <paramref name="i"/> of all, row by row.</summary>
+        /// <summary>Element <paramref name="i"/> in row-major order.</summary>
         public ref double this[int i] => ref values[offset + (i / width * pitch) + (i % width)];
 
         /// <summary>The element at a row and a column.</summary>

@@ -7,7 +7,7 @@ namespace Mamba.Tests.Reference;
 
 public sealed class ReferenceScanTests
 {
-    // A central difference of fourth order with steps of 1e-3: its error is about 1e-12 of the third derivatives here.
+    // A fourth-order central difference with steps of 1e-3 has an error of about 1e-12 of the fifth derivative.
     private const double Tolerance = 1e-8;
 
     private const double Step = 1e-3;

@@ -7,7 +7,7 @@ namespace Mamba.Tests.Reference;
 
 public sealed class ReferenceSsdTests
 {
-    // A central difference of fourth order with steps of 1e-3 is good to 1e-11 here, relative to the largest gradient.
+    // A fourth-order central difference with steps of 1e-3 is accurate to 1e-11 here, relative to the largest gradient.
     private const double Tolerance = 1e-9;
 
     public static TheoryData<string> Names =>
@@ -30,7 +30,7 @@ public sealed class ReferenceSsdTests
     public void Gradients_of_packed_sequences_match_central_differences(string name) =>
         ShouldMatch(new() { Length = 7, Segments = [2, 0, 4, 1] }, name);
 
-    // The limits lie clear of every Δ, so that no step crosses one.
+    // No Δ is close to a limit, so no step crosses one.
     [Theory]
     [InlineData("Delta")]
     [InlineData("DeltaBias")]
