@@ -7,7 +7,7 @@ internal readonly struct GpuPastRows(GpuRows past, GpuRows present)
 {
     public Quad LoadQuad(AttentionTile tile, int index, long column, long end)
     {
-        // One load after the choice: two loads would be inlined into the kernel twice.
+        // Chooses the rows first, so that the kernel has the inlined code of one load, not of two.
         GpuRows rows = index < tile.Past ? past : present;
         return rows.LoadQuad(RowOf(tile, index), column, end);
     }
