@@ -21,7 +21,10 @@ internal static class Training
         using AdamW optimizer = new(module, new() { WeightDecay = plan.WeightDecay });
         using CancellationTokenSource goodEnough = new();
         int goodInARow = 0;
-        TrainerOptions options = new() { Steps = plan.Steps, EvaluateEvery = plan.EvaluateEvery, Schedule = plan.Schedule };
+        TrainerOptions options = new()
+        {
+            Steps = plan.Steps, EvaluateEvery = plan.EvaluateEvery, Schedule = plan.Schedule,
+        };
         using Trainer trainer = new(module, optimizer, options, loss)
         {
             Evaluate = () =>

@@ -54,7 +54,8 @@ public sealed partial class GpuDevice
         Launch(new ZipKernel<TOp>(plane, RowsOf(a), RowsOf(b), RowsOf(y)), groups, threads);
     }
 
-    internal override void ZipBackward<TOp>(DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
+    internal override void ZipBackward<TOp>(
+        DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
     {
         RequireSameShape(a, b);
         RequireSameShape(a, gy);

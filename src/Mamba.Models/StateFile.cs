@@ -106,8 +106,8 @@ internal static class StateFile
         if (version is not (CommonLengths or OwnLengths))
         {
             throw new InvalidDataException(
-                $"Expected a saved state of format {CommonLengths} or {OwnLengths}; found format {version}, of another " +
-                "version of Mamba.");
+                $"Expected a saved state of format {CommonLengths} or {OwnLengths}; found format {version}, of " +
+                "another version of Mamba.");
         }
 
         long length = ReadNumber(stream, checksum);

@@ -27,7 +27,8 @@ internal sealed class ConformanceCase
     /// <summary>All cases below a folder, by name.</summary>
     public static IEnumerable<ConformanceCase> Below(string folder)
     {
-        foreach (string path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        IEnumerable<string> files = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories);
+        foreach (string path in files.Order(StringComparer.Ordinal))
         {
             if (Path.GetFileName(Path.GetDirectoryName(path)) == "tokenizer" && Path.GetExtension(path) == ".json")
             {

@@ -33,7 +33,8 @@ internal sealed class Golden : IDisposable
 
     public bool Has(string name) => _file.Tensors.ContainsKey(name);
 
-    public int[] Shape(string name) => Array.ConvertAll(_file.Tensors[name].Shape.ToArray(), size => checked((int)size));
+    public int[] Shape(string name) =>
+        Array.ConvertAll(_file.Tensors[name].Shape.ToArray(), size => checked((int)size));
 
     /// <summary>A tensor of floats; fails where there is none of that name.</summary>
     public Nd this[string name] => new(Shape(name), Doubles(name));

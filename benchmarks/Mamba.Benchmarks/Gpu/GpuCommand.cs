@@ -76,7 +76,9 @@ internal static class GpuCommand
             GpuResult result = row.Measure(bench);
             copy = row.Name == GpuOperationRows.Copy ? result.Bytes / result.Seconds : copy;
             product = row.Name == GpuOperationRows.Product ? result.Operations / result.Seconds : product;
-            string goal = row.Goal is { } value ? $"{(row.LowerIsBetter ? "≤" : "≥")} {QuickCommand.Format(value)}" : "";
+            string goal = row.Goal is { } value
+                ? $"{(row.LowerIsBetter ? "≤" : "≥")} {QuickCommand.Format(value)}"
+                : "";
             Console.WriteLine(
                 $"| {row.Name} | {QuickCommand.Format(result.Value)} | {row.Unit} | {goal} " +
                 $"| {Rate(result.Bytes / result.Seconds, 1e9)} | {Part(result.Bytes / result.Seconds, copy)} " +
@@ -85,8 +87,11 @@ internal static class GpuCommand
         }
     }
 
-    private static string Rate(double perSecond, double unit) => perSecond == 0 ? "" : QuickCommand.Format(perSecond / unit);
+    private static string Rate(double perSecond, double unit) =>
+        perSecond == 0 ? "" : QuickCommand.Format(perSecond / unit);
 
     private static string Part(double rate, double limit) =>
-        rate == 0 || double.IsNaN(limit) ? "" : string.Create(CultureInfo.InvariantCulture, $"{100 * rate / limit:0} %");
+        rate == 0 || double.IsNaN(limit)
+            ? ""
+            : string.Create(CultureInfo.InvariantCulture, $"{100 * rate / limit:0} %");
 }

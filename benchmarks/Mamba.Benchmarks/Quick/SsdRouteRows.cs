@@ -44,7 +44,10 @@ internal static unsafe class SsdRouteRows
             using DeviceScope scope = device.Scope();
             DeviceArray y = device.Allocate(inputs.X.Shape);
             DeviceArray h = device.Allocate([1, SsdProblem.Heads, SsdProblem.HeadDim, SsdProblem.States]);
-            Sequence work = new() { Operands = OperandsOf(inputs), Length = length, H = RowsOf(h).Origin, Y = RowsOf(y) };
+            Sequence work = new()
+            {
+                Operands = OperandsOf(inputs), Length = length, H = RowsOf(h).Origin, Y = RowsOf(y),
+            };
             workers.Run(&RunHead, &work, SsdProblem.Heads);
         }
     }

@@ -17,7 +17,10 @@ internal static class TextCommand
     /// <summary>Makes the command.</summary>
     public static Command Create()
     {
-        Argument<string> model = new("model") { Description = "The folder of a model of bytes that `mamba train` made" };
+        Argument<string> model = new("model")
+        {
+            Description = "The folder of a model of bytes that `mamba train` made",
+        };
         Option<string> data = new("--data") { Description = "The text that it was trained on", Required = true };
         Option<double> heldOut = new("--held-out")
         {

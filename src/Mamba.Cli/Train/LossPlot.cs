@@ -27,7 +27,8 @@ internal static class LossPlot
         double[] losses = [.. curve.Concat(evaluation).Select(point => point.Loss).Where(double.IsFinite)];
         StringBuilder svg = new();
         svg.Append(CultureInfo.InvariantCulture, $"""
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Height}" font-family="sans-serif" font-size="12">
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Height}"
+              font-family="sans-serif" font-size="12">
             <rect width="{Width}" height="{Height}" fill="white"/>
             <text x="{Left}" y="22" font-size="15">{Escape(title)}</text>
 
@@ -138,7 +139,8 @@ internal static class LossPlot
                 string label = FormattableString.Invariant($"best: {least:0.000}, step {best}");
                 string anchor = X(best) > Width / 2.0 ? "end" : "start";
                 svg.Append(CultureInfo.InvariantCulture, $"""
-                    <circle cx="{X(best):0.0}" cy="{Y(least):0.0}" r="7" fill="none" stroke="{color}" stroke-width="1.5"/>
+                    <circle cx="{X(best):0.0}" cy="{Y(least):0.0}" r="7" fill="none"
+                      stroke="{color}" stroke-width="1.5"/>
                     <text x="{X(best):0.0}" y="{Y(least) - 12:0.0}" fill="{color}" text-anchor="{anchor}">{label}</text>
 
                     """);

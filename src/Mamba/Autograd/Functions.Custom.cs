@@ -89,7 +89,8 @@ public static partial class Functions
 
     /// <summary>A function with a backward pass from the caller.</summary>
     private readonly record struct CustomOperation(
-        DeviceArray[] Inputs, DeviceArray Y, Func<DeviceArray, DeviceArray[]> Compute) : IDifferentiable<CustomOperation>
+        DeviceArray[] Inputs, DeviceArray Y, Func<DeviceArray, DeviceArray[]> Compute)
+        : IDifferentiable<CustomOperation>
     {
         public CustomOperation Map<TMap>(ref TMap map)
             where TMap : struct, IArrayMap => this with { Inputs = MapAll(Inputs, ref map), Y = map.Output(Y) };

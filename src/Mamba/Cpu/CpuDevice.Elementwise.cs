@@ -63,7 +63,8 @@ public sealed unsafe partial class CpuDevice
         Run(new ZipJob<TOp>(blocks, RowsOf(a), RowsOf(b), RowsOf(y)), blocks.Count);
     }
 
-    internal override void ZipBackward<TOp>(DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
+    internal override void ZipBackward<TOp>(
+        DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
     {
         RequireSameShape(a, b);
         RequireSameShape(a, gy);

@@ -36,7 +36,8 @@ public abstract partial class Device
         where TOp : struct, IZip;
 
     /// <summary>Computes <c>ga += gy·∂f/∂a</c> and <c>gb += gy·∂f/∂b</c>; either gradient may be absent.</summary>
-    internal abstract void ZipBackward<TOp>(DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
+    internal abstract void ZipBackward<TOp>(
+        DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
         where TOp : struct, IZip;
 
     /// <summary>Computes <c>y[j] += Σ_i x[i, j]</c>, in row order.</summary>

@@ -68,8 +68,10 @@ public sealed class DirectionalMixer : BidirectionalMixer
             : null;
         _projection = options.Merge switch
         {
-            DirectionMerge.Gated => AddModule("merge", new Linear(device, options.ModelDim, directions, bias: true, random)),
-            DirectionMerge.Concat => AddModule("merge", new Linear(device, directions * width, width, bias: false, random)),
+            DirectionMerge.Gated => AddModule(
+                "merge", new Linear(device, options.ModelDim, directions, bias: true, random)),
+            DirectionMerge.Concat => AddModule(
+                "merge", new Linear(device, checked(directions * width), width, bias: false, random)),
             _ => null,
         };
     }

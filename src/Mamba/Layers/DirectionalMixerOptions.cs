@@ -116,12 +116,13 @@ public sealed record DirectionalMixerOptions : MixerOptions
         Setting.Require(Enum.IsDefined(Tying), nameof(Tying), "one of its names", Tying);
         Setting.Require(Enum.IsDefined(Merge), nameof(Merge), "one of its names", Merge);
         Setting.Require(Enum.IsDefined(MergeAt), nameof(MergeAt), "one of its names", MergeAt);
-        if (!IsRecurrent && (Tying is DirectionTying.Projections or DirectionTying.AllButA || MergeAt != MergePoint.Output))
+        bool sharesParts = Tying is DirectionTying.Projections or DirectionTying.AllButA;
+        if (!IsRecurrent && (sharesParts || MergeAt != MergePoint.Output))
         {
             throw new ArgumentException(
-                $"Directions of a {Mixer.GetType().Name} can share everything or nothing, and merge at their outputs: " +
-                $"expected DirectionTying.All or DirectionTying.None with MergePoint.Output; found Tying.{Tying} with " +
-                $"MergePoint.{MergeAt}.");
+                $"Directions of {Mixer.GetType().Name} can share everything or nothing, and merge at their outputs: " +
+                $"expected DirectionTying.All or DirectionTying.None with MergePoint.Output; found " +
+                $"DirectionTying.{Tying} with MergePoint.{MergeAt}.");
         }
 
         if (Mixer is Mamba2MixerOptions mamba2 && mamba2.SsmDim < mamba2.InnerDim && MergeAt == MergePoint.Gate)

@@ -591,8 +591,8 @@ public abstract class LayerState : IDisposable
         if (_own.Length < _current.Length)
         {
             throw new InvalidOperationException(
-                $"A draft of the state {GetType().Name} has no memory to step in: call Forward, or step over the state " +
-                "itself.");
+                $"A draft of the state {GetType().Name} has no memory to step in: call Forward, or step over the " +
+                "state itself.");
         }
 
         IsChanged = true;

@@ -79,7 +79,8 @@ public sealed class S4dMixer : RecurrentMixer
             : null;
 
         // A complex number of variance 1 has parts of variance 1/2.
-        C = core?.C ?? AddParameter("c", options.StateShape, Initial.Normal(random, options.IsComplex ? Math.Sqrt(0.5) : 1));
+        C = core?.C ?? AddParameter(
+            "c", options.StateShape, Initial.Normal(random, options.IsComplex ? Math.Sqrt(0.5) : 1));
         D = core?.D ?? AddParameter("d", [inner], Initial.Constant(random, 1f));
         OutProjection = outer?.OutProjection ?? AddModule(
             "out_projection", new Linear(device, inner, options.ModelDim, options.Bias, random, outputScale));

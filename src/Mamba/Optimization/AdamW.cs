@@ -5,8 +5,8 @@ namespace Mamba.Optimization;
 
 /// <summary>Adam with decoupled weight decay.</summary>
 /// <remarks>
-/// Loshchilov and Hutter, <see href="https://arxiv.org/abs/1711.05101"/>, Algorithm 2, in PyTorch's form: weights shrink by
-/// <c>1 - η·λ</c> and then move by <c>η·m̂/(√v̂ + ε)</c>.
+/// Loshchilov and Hutter, <see href="https://arxiv.org/abs/1711.05101"/>, Algorithm 2, in PyTorch's form: weights
+/// shrink by <c>1 - η·λ</c> and then move by <c>η·m̂/(√v̂ + ε)</c>.
 /// </remarks>
 /// <example>
 /// <code>

@@ -10,13 +10,15 @@ public enum LearningRateKind
     Linear,
 
     /// <summary>Falls along half a cosine to the floor.</summary>
-    /// <remarks>Loshchilov and Hutter, <see href="https://arxiv.org/abs/1608.03983"/>, eq. 5, without restarts.</remarks>
+    /// <remarks>
+    /// Loshchilov and Hutter, <see href="https://arxiv.org/abs/1608.03983"/>, eq. 5, without restarts.
+    /// </remarks>
     Cosine,
 
     /// <summary>Stays at the peak, and falls in a line to the floor in the last steps.</summary>
     /// <remarks>
-    /// Hu et al., MiniCPM, <see href="https://arxiv.org/abs/2404.06395"/>, section 4.2, which leaves the falling function
-    /// open; here it is a line.
+    /// Hu et al., MiniCPM, <see href="https://arxiv.org/abs/2404.06395"/>, section 4.2, which leaves the falling
+    /// function open; here it is a line.
     /// </remarks>
     WarmupStableDecay,
 }

@@ -44,7 +44,8 @@ internal static class DiscretizationCase
     /// <summary>Δ (b, d, L), A (d, n), B (b, n, L): one system for each of (b, d, L, n).</summary>
     private static List<(double Delta, Complex A, Complex B)> Selective(Nd delta, Nd a, Nd b, bool complex)
     {
-        (int batch, int channels, int length, int states) = (delta.Shape[0], delta.Shape[1], delta.Shape[2], a.Shape[1]);
+        (int batch, int channels, int length) = (delta.Shape[0], delta.Shape[1], delta.Shape[2]);
+        int states = a.Shape[1];
         return
         [
             .. from i in Enumerable.Range(0, batch)

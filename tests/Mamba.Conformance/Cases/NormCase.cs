@@ -65,7 +65,8 @@ internal static class NormCase
                 bool before = golden.Flag("norm_before_gate");
                 return (Functions.GatedRmsNorm(x, inputs["z"], weight, bias, epsilon, group, before), default);
             default:
-                throw new InvalidDataException($"The norm's kind is \"{golden.Text("kind")}\", which is not documented.");
+                throw new InvalidDataException(
+                    $"The norm's kind is \"{golden.Text("kind")}\", which is not documented.");
         }
 
         DeviceArray Find(string name) => inputs.GetValueOrDefault(name);

@@ -39,7 +39,9 @@ internal static class StateUpdateCase
                 B = Selection(golden, "in.B", step, steps, batch).To(device),
                 C = Selection(golden, "in.C", step, steps, batch).To(device),
                 D = Flat(device, golden, "in.D"),
-                Z = golden.Has("in.z") ? At(golden, "in.z", step, steps).Reshape(batch, 1, channels).To(device) : default,
+                Z = golden.Has("in.z")
+                    ? At(golden, "in.z", step, steps).Reshape(batch, 1, channels).To(device)
+                    : default,
                 DeltaBias = Flat(device, golden, "in.dt_bias"),
                 Softplus = golden.Flag("dt_softplus"),
             };
@@ -63,7 +65,9 @@ internal static class StateUpdateCase
             SsdInputs inputs = new()
             {
                 X = At(golden, "in.x", step, steps).Reshape(batch, 1, heads * headDim).To(device),
-                Delta = FirstOfEach(At(golden, "in.dt", step, steps), batch * heads).Reshape(batch, 1, heads).To(device),
+                Delta = FirstOfEach(At(golden, "in.dt", step, steps), batch * heads)
+                    .Reshape(batch, 1, heads)
+                    .To(device),
                 A = a,
                 B = Selection(golden, "in.B", step, steps, batch).To(device),
                 C = Selection(golden, "in.C", step, steps, batch).To(device),

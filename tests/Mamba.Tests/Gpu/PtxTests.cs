@@ -14,12 +14,15 @@ namespace Mamba.Tests.Gpu;
 /// </summary>
 public sealed class PtxTests
 {
-    /// <summary>Every kernel over every operator; by default one operator of each, because a kernel takes half a second.</summary>
-    public static TheoryData<string> Kernels => Thorough.IsAsked
-        ? [.. All.Keys]
-        : [.. All.DistinctBy(kernel => kernel.Value.Name).Select(kernel => kernel.Key)];
+    /// <summary>
+    /// Every kernel over every operator; by default one operator of each, because a kernel takes half a second.
+    /// </summary>
+    public static TheoryData<string> Kernels => Thorough.IsAsked ? [.. All.Keys] : WithOneOperator;
 
-    public static TheoryData<string> KernelsIfAsked => Thorough.IsAsked ? Kernels : ["all"];
+    public static TheoryData<string> WithOneOperatorIfAsked => Thorough.IsAsked ? WithOneOperator : ["all"];
+
+    private static TheoryData<string> WithOneOperator =>
+        [.. All.DistinctBy(kernel => kernel.Value.Name).Select(kernel => kernel.Key)];
 
     private static readonly Dictionary<string, Type> All =
         typeof(IKernel).Assembly.GetTypes()
@@ -35,7 +38,7 @@ public sealed class PtxTests
     public void Kernel_compiles_to_plain_PTX(string kernel) => ShouldCompile(kernel, CudaArchitecture.SM_90);
 
     [Theory]
-    [MemberData(nameof(KernelsIfAsked))]
+    [MemberData(nameof(WithOneOperatorIfAsked))]
     public void Kernel_compiles_for_older_devices(string kernel)
     {
         Assert.SkipUnless(Thorough.IsAsked, Thorough.Reason);

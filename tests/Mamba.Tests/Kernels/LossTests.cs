@@ -142,7 +142,8 @@ public sealed class LossTests
         DeviceArray loss = Functions.CrossEntropy(logits, device.Indices([2, Functions.IgnoredTarget]));
         tape.Backward(loss);
 
-        loss.ToArray().ShouldHaveTheBitsOf(Functions.CrossEntropy(device.Array([1, 5], row), device.Indices([2])).ToArray());
+        loss.ToArray().ShouldHaveTheBitsOf(
+            Functions.CrossEntropy(device.Array([1, 5], row), device.Indices([2])).ToArray());
         tape.GradientOf(logits).ToArray()[5..].Should().OnlyContain(value => value == 0);
     }
 

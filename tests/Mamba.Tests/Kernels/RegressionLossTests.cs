@@ -73,7 +73,8 @@ public sealed class RegressionLossTests
 
         Action huber = () => Functions.Huber(device.Zeros([3]), device.Zeros([3]), threshold);
 
-        huber.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*threshold*a positive number that a float holds*");
+        huber.Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*threshold*a positive number that a float holds*");
     }
 
     private static DeviceArray Loss(string name, DeviceArray x, DeviceArray target) => name switch

@@ -24,7 +24,8 @@ public sealed class SelectiveScanSequenceTests
                 using Device device = TestDevice.Open();
                 ScanCase scan = new(1, first + second, Channels, States) { IsComplex = complex, Seed = seed };
                 ScanInputs inputs = scan.Inputs(device);
-                DeviceArray gy = scan.Normal(device, 10, inputs.X.Shape), gState = scan.Normal(device, 11, scan.StateShape);
+                DeviceArray gy = scan.Normal(device, 10, inputs.X.Shape);
+                DeviceArray gState = scan.Normal(device, 11, scan.StateShape);
 
                 float[][] whole = InParts(device, inputs, gy, gState, [first + second]);
                 float[][] parts = InParts(device, inputs, gy, gState, [first, second]);

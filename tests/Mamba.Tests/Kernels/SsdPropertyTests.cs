@@ -13,7 +13,8 @@ public sealed class SsdPropertyTests
     private const double Tolerance = 4e-6;
     private const double GradientTolerance = 1e-5;
 
-    private static readonly string[] OfTokens = ["y", "X", "Delta", "LogDecay", "InputScale", "DiagonalScale", "B", "C", "Z"];
+    private static readonly string[] OfTokens =
+        ["y", "X", "Delta", "LogDecay", "InputScale", "DiagonalScale", "B", "C", "Z"];
 
     [Fact]
     public void Splitting_a_sequence_and_carrying_the_state_changes_nothing() =>

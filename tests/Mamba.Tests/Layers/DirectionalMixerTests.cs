@@ -222,7 +222,7 @@ public sealed class DirectionalMixerTests
         Refused(new(Mamba1), "Expected at least one order, and none null; found none.");
         Refused(new(Mamba1, [null!]), "*found null.");
         Refused(new(Mamba1, Both) { ModelDim = 7 }, "ModelDim must be 6, as in the mixer's options; found 7.*");
-        Refused(new(attention, Both), "Directions of a AttentionMixerOptions can share everything or nothing*");
+        Refused(new(attention, Both), "Directions of AttentionMixerOptions can share everything or nothing*");
         Refused(
             new(Mamba1, Both) { Tying = DirectionTying.None },
             "*expected MergePoint.Output with DirectionTying.None; found MergePoint.Gate.");

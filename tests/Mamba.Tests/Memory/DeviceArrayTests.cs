@@ -30,7 +30,8 @@ public sealed class DeviceArrayTests
         DeviceArray slice = tested.Array([2, 3, 4], Samples.Normal(1, 24)).Slice(1, 2);
 
         slice.Reshape([6, 2]).ToArray().Should().Equal(slice.ToArray());
-        slice.Invoking(array => array.Reshape([12])).Should().Throw<ArgumentException>().WithMessage("*[2, 3, 2]*[12]*");
+        slice.Invoking(array => array.Reshape([12])).Should().Throw<ArgumentException>()
+            .WithMessage("*[2, 3, 2]*[12]*");
     }
 
     [Fact]

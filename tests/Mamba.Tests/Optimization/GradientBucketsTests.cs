@@ -13,7 +13,10 @@ public sealed class GradientBucketsTests
     private static readonly LanguageModelConfig Config = new()
     {
         VocabularySize = 12,
-        Layers = [new MambaMixerOptions { ModelDim = 8, StateDim = 4 }, new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4 }],
+        Layers =
+        [
+            new MambaMixerOptions { ModelDim = 8, StateDim = 4 }, new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4 },
+        ],
     };
 
     private static readonly int[] First = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], Second = [11, 3, 5, 7, 9, 1, 2, 2, 4, 8];

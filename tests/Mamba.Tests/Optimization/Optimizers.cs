@@ -39,7 +39,8 @@ internal static class Optimizers
             (p, g, moments, t, lambda) =>
                 p - (Rate * (g + (lambda * p) + (Momentum * Buffer(p, g, moments, t, lambda))))),
         ["Lion"] = (
-            (module, groups) => new Lion(module, new() { LearningRate = Rate, Beta2 = Beta2, WeightDecay = Decay }, groups),
+            (module, groups) =>
+                new Lion(module, new() { LearningRate = Rate, Beta2 = Beta2, WeightDecay = Decay }, groups),
             LionStep),
     };
 

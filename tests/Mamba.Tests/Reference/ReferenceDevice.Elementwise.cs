@@ -95,7 +95,8 @@ internal sealed partial class ReferenceDevice
         }
     }
 
-    internal override void ZipBackward<TOp>(DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
+    internal override void ZipBackward<TOp>(
+        DeviceArray a, DeviceArray b, DeviceArray gy, DeviceArray ga, DeviceArray gb)
     {
         View left = ViewOf(a), right = ViewOf(b), from = ViewOf(gy), toLeft = ViewOf(ga), toRight = ViewOf(gb);
         Func<double, double, double> f = Zips[typeof(TOp)];

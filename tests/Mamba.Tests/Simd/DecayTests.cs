@@ -11,7 +11,8 @@ public sealed unsafe class DecayTests
     private static readonly float[] Points =
     [
         .. Samples.Uniform(1, 4096, -125, 20), .. Samples.Uniform(2, 4096, -1e-3, 0),
-        0f, -0f, 0.5f, -0.5f, -140f, 3e9f, -3e9f, float.MaxValue, -float.MaxValue, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 1f, 2f, 3f, 4f, 5f,
+        0f, -0f, 0.5f, -0.5f, -140f, 3e9f, -3e9f, float.MaxValue, -float.MaxValue, float.PositiveInfinity,
+        float.NegativeInfinity, float.NaN, 1f, 2f, 3f, 4f, 5f,
     ];
 
     private interface IFunction
@@ -49,7 +50,8 @@ public sealed unsafe class DecayTests
     {
         foreach (float x in Samples.Uniform(4, 4096, -130, -125))
         {
-            ((double)Decay<Lane>.Create().Of(new Lane(x)).Value).Should().BeApproximately(Math.Pow(2, x), Math.Pow(2, -126), "x is {0:r}", x);
+            ((double)Decay<Lane>.Create().Of(new Lane(x)).Value).Should().BeApproximately(
+                Math.Pow(2, x), Math.Pow(2, -126), "x is {0:r}", x);
         }
     }
 

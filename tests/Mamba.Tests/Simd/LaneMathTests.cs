@@ -11,7 +11,9 @@ public sealed unsafe class LaneMathTests
     private const double Tolerance = 3e-7;
 
     private static readonly float[] Points =
-        [.. Samples.Uniform(1, 4096, -88, 88), .. Samples.Uniform(2, 4096, -2, 2), 0f, -0f, 1e-30f, 87.5f, -103f, -110f];
+    [
+        .. Samples.Uniform(1, 4096, -88, 88), .. Samples.Uniform(2, 4096, -2, 2), 0f, -0f, 1e-30f, 87.5f, -103f, -110f,
+    ];
 
     private interface IFunction
     {

@@ -6,7 +6,8 @@ namespace Mamba.Tests.Tasks;
 public sealed class KneserNeyTests
 {
     private static readonly byte[] Text =
-        Encoding.ASCII.GetBytes("the cat sat on the mat; the rat sat on the cat, and that is that. the hat that sat, sat.");
+        Encoding.ASCII.GetBytes(
+            "the cat sat on the mat; the rat sat on the cat, and that is that. the hat that sat, sat.");
 
     [Theory]
     [InlineData("")]
@@ -21,7 +22,8 @@ public sealed class KneserNeyTests
         {
             KneserNey model = new(Text, order);
 
-            double sum = Enumerable.Range(0, 256).Sum(next => model.Probability(Encoding.ASCII.GetBytes(context), (byte)next));
+            double sum = Enumerable.Range(0, 256).Sum(
+                next => model.Probability(Encoding.ASCII.GetBytes(context), (byte)next));
 
             sum.Should().BeApproximately(1, 1e-12);
         }
@@ -40,7 +42,8 @@ public sealed class KneserNeyTests
             {
                 double expected = Definition(context, next, Math.Min(order, context.Length + 1), order);
 
-                model.Probability(Encoding.ASCII.GetBytes(context), (byte)next).Should().BeApproximately(expected, 1e-12);
+                model.Probability(Encoding.ASCII.GetBytes(context), (byte)next)
+                    .Should().BeApproximately(expected, 1e-12);
             }
         }
     }
@@ -67,7 +70,10 @@ public sealed class KneserNeyTests
         string[] grams = Grams(text, order);
         Dictionary<string, int> counts = order == highest
             ? grams.GroupBy(gram => gram).ToDictionary(group => group.Key, group => group.Count())
-            : Grams(text, order + 1).Distinct().GroupBy(gram => gram[1..]).ToDictionary(group => group.Key, group => group.Count());
+            : Grams(text, order + 1)
+                .Distinct()
+                .GroupBy(gram => gram[1..])
+                .ToDictionary(group => group.Key, group => group.Count());
         KeyValuePair<string, int>[] followers = [.. counts.Where(pair => pair.Key[..^1] == history)];
         double shorter = Definition(context, next, order - 1, highest);
         if (followers.Length == 0)
@@ -75,10 +81,13 @@ public sealed class KneserNeyTests
             return shorter;
         }
 
-        double[] n = [0, .. Enumerable.Range(1, 4).Select(times => (double)counts.Values.Count(count => count == times))];
+        double[] n =
+            [0, .. Enumerable.Range(1, 4).Select(times => (double)counts.Values.Count(count => count == times))];
         double y = n[1] / (n[1] + (2 * n[2]));
         double Discount(int count) => count == 0 ? 0
-            : n[count] > 0 && n[1] > 0 ? Math.Clamp(count - ((count + 1) * y * n[count + 1] / n[count]), 0, count) : 0.5;
+            : n[count] > 0 && n[1] > 0
+                ? Math.Clamp(count - ((count + 1) * y * n[count + 1] / n[count]), 0, count)
+                : 0.5;
         double total = followers.Sum(pair => pair.Value);
         double kept = followers.Sum(pair => Discount(Math.Min(pair.Value, 3)));
         int found = counts.GetValueOrDefault(history + next);
