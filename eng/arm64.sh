@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the AdvSimd code of Arm64 on an x64 Debian: the reference data and samples/native.cs, compiled ahead of time for
+# Runs the AdvSimd code of Arm64 on an x64 Debian: the reference data and samples/aot.cs, compiled ahead of time for
 # linux-arm64 and emulated by qemu.
-#   eng/arm64.sh [GOLDEN]     GOLDEN: the folder of reference data; without it, samples/native.cs alone
+#   eng/arm64.sh [GOLDEN]     GOLDEN: the folder of reference data; without it, samples/aot.cs alone
 # It needs root, to install the cross compiler and the emulator. Where that cannot be done, it says so and ends with 0.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -44,8 +44,8 @@ publish() { # PROJECT OR FILE, FOLDER
 }
 emulate() { qemu-aarch64 -L "$sysroot" "$@"; }
 
-publish samples/native.cs native
-emulate "$work/native/native"
+publish samples/aot.cs aot
+emulate "$work/aot/aot"
 if [ -n "$golden" ]; then
   publish tests/Mamba.Conformance conformance
   emulate "$work/conformance/Mamba.Conformance" "$golden"

@@ -7,8 +7,8 @@ using Mamba.Models.Generation;
 using Mamba.Optimization;
 
 // A model is trained, saved, loaded and continued, in a program that can be published as Native AOT:
-// dotnet publish -c Release samples/native.cs
-string folder = Directory.CreateTempSubdirectory("mamba-native-").FullName;
+// dotnet publish -c Release samples/aot.cs
+string folder = Directory.CreateTempSubdirectory("mamba-aot-").FullName;
 int[] text = [.. Enumerable.Range(0, 64).Select(i => i % 8)];
 using CpuDevice device = new();
 LanguageModelConfig config = LanguageModelConfig.Mamba2(modelDim: 64, layers: 2, vocabularySize: 16);
