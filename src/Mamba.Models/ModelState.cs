@@ -67,32 +67,20 @@ public sealed class ModelState : IDisposable
     /// <summary>Makes an equal state with its own memory, for example to fork a conversation.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
-    public ModelState Clone()
-    {
-        ModelState copy = CreateEmpty(Batch);
-        try
-        {
-            copy.CopyFrom(this);
-            return copy;
-        }
-        catch
-        {
-            copy.Dispose();
-            throw;
-        }
-    }
+    public ModelState Clone() => Clone(null);
 
     /// <summary>Copies some texts to a new state; null: all.</summary>
     internal ModelState Clone(StateSlots? slots)
     {
-        if (slots is null)
-        {
-            return Clone();
-        }
-
-        ModelState copy = CreateEmpty(slots.Count);
+        ModelState copy = CreateEmpty(slots?.Count ?? Batch);
         try
         {
+            if (slots is null)
+            {
+                copy.CopyFrom(this);
+                return copy;
+            }
+
             for (int i = 0; i < slots.Count; i++)
             {
                 copy.CopySlot(i, this, slots.Rows[i]);

@@ -75,12 +75,10 @@ public static partial class Functions
         DeviceArray z)
     {
         Require(delta);
-        DeviceArray zeros = Require(x).AllocateOutput(x.Shape);
-        zeros.Device.Fill(zeros, 0f);
         return new()
         {
             X = x,
-            Delta = zeros,
+            Delta = Filled(Require(x), x.Shape, 0f),
             A = a,
             B = b,
             C = c,

@@ -53,7 +53,20 @@ public sealed unsafe partial class CpuDevice
 
     /// <summary>Inputs, gradients and scratch of the backward pass; null if absent.</summary>
     private readonly record struct ConvolutionBackwardRows(
-        Rows X, Rows Window, Rows Gy, Rows Gx, Rows Gwindow, Rows Sums, Rows Scratch);
+        Rows X, Rows Window, Rows Gy, Rows Gx, Rows Gwindow, Rows Sums, Rows Scratch)
+    {
+        /// <summary>An item's sums of the gradients of weights and bias, set to zero; null if absent.</summary>
+        public Rows ClearSums(int item, Filter filter)
+        {
+            if (Sums.IsNull)
+            {
+                return default;
+            }
+
+            new Span<float>(Sums[item], (filter.Width + 1) * filter.Channels).Clear();
+            return new(Sums[item], filter.Channels);
+        }
+    }
 
     private readonly struct ConvolutionBackwardJob<TActivation>(
         TokenBlocks blocks, Filter filter, ConvolutionBackwardRows rows) : IJob
@@ -61,12 +74,7 @@ public sealed unsafe partial class CpuDevice
     {
         public void Run(int item)
         {
-            Rows sums = rows.Sums.IsNull ? default : new(rows.Sums[item], filter.Channels);
-            if (!sums.IsNull)
-            {
-                new Span<float>(rows.Sums[item], (filter.Width + 1) * filter.Channels).Clear();
-            }
-
+            Rows sums = rows.ClearSums(item, filter);
             (int token, int end) = blocks[item];
             while (token < end)
             {
@@ -122,12 +130,7 @@ public sealed unsafe partial class CpuDevice
         public void Run(int item)
         {
             using ScratchSlots.Slot slot = scratch.Take();
-            Rows sums = rows.Sums.IsNull ? default : new(rows.Sums[item], filter.Channels);
-            if (!sums.IsNull)
-            {
-                new Span<float>(rows.Sums[item], (filter.Width + 1) * filter.Channels).Clear();
-            }
-
+            Rows sums = rows.ClearSums(item, filter);
             (int token, int end) = blocks[item];
             while (token < end)
             {

@@ -139,34 +139,21 @@ public abstract class LayerState : IDisposable
 
     /// <summary>Makes an equal state with its own memory.</summary>
     /// <returns>The copy; the caller disposes it.</returns>
-    public LayerState Clone()
-    {
-        RequireUsable();
-        LayerState copy = CreateEmpty(Batch);
-        try
-        {
-            copy.CopyFrom(this);
-            return copy;
-        }
-        catch
-        {
-            copy.Dispose();
-            throw;
-        }
-    }
+    public LayerState Clone() => Clone(null);
 
     /// <summary>Copies some sequences to a new state; null: all.</summary>
     internal LayerState Clone(StateSlots? slots)
     {
-        if (slots is null)
-        {
-            return Clone();
-        }
-
         RequireUsable();
-        LayerState copy = CreateEmpty(slots.Count);
+        LayerState copy = CreateEmpty(slots?.Count ?? Batch);
         try
         {
+            if (slots is null)
+            {
+                copy.CopyFrom(this);
+                return copy;
+            }
+
             for (int i = 0; i < slots.Count; i++)
             {
                 copy.CopySlot(i, this, slots.Rows[i]);
