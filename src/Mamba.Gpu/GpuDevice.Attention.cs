@@ -134,6 +134,7 @@ public sealed partial class GpuDevice
             inputs.Causal ? 1 : 0,
             inputs.Window < attention.LongestPast + attention.LongestKeyLength ? inputs.Window : 0,
             inputs.Heads / inputs.KeyValueHeads,
+            inputs.ScoreScale,
             dim,
             (int)columnTiles);
         return (parts, columnTiles, threads);

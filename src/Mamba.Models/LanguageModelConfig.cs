@@ -17,11 +17,25 @@ public sealed record LanguageModelConfig
     /// <summary>The vocabulary is padded to a multiple of this; 1 disables padding.</summary>
     public int VocabularyMultiple { get; init; } = 1;
 
-    /// <summary>The layers, first to last: Mamba, Mamba-2, S4D, attention, or your own mixers, in any order.</summary>
+    /// <summary>
+    /// The layers, first to last, in any order: Mamba, Mamba-2, S4D, attention, mixers in parallel, MLPs, mixtures of
+    /// experts, or your own. Each is a residual branch: <c>h += layer(norm(h))</c>.
+    /// </summary>
     public required IReadOnlyList<MixerOptions> Layers { get; init; }
 
-    /// <summary>Hidden width of each layer's gated MLP; 0 for layers without an MLP.</summary>
+    /// <summary>
+    /// Hidden width of a gated MLP after each layer; 0 for none. MLPs of other kinds are <see cref="Layers"/>.
+    /// </summary>
     public int MlpDim { get; init; }
+
+    /// <summary>Constant factor of each layer's output before it is added to the residual stream.</summary>
+    public float ResidualScale { get; init; } = 1;
+
+    /// <summary>Constant factor of the embeddings, not of a head that shares them.</summary>
+    public float EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Constant factor of the logits.</summary>
+    public float LogitScale { get; init; } = 1;
 
     /// <summary>ε of the norms before the mixers, the MLPs and the head.</summary>
     public float NormEpsilon { get; init; } = 1e-5f;
@@ -65,8 +79,8 @@ public sealed record LanguageModelConfig
 
     /// <summary>Throws if a value is invalid, and names it.</summary>
     /// <exception cref="ArgumentException">
-    /// A size is not positive or too large, ε is not positive or not finite, an end-of-text token is not in the
-    /// vocabulary, there are no layers, or their widths differ.
+    /// A size is not positive or too large, ε is not positive or not finite, a factor is not finite, an end-of-text
+    /// token is not in the vocabulary, there are no layers, or their widths differ.
     /// </exception>
     public void Validate()
     {
@@ -76,6 +90,9 @@ public sealed record LanguageModelConfig
         ArgumentOutOfRangeException.ThrowIfNegative(MlpDim);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(MlpDim, int.MaxValue / 2);
         Setting.RequirePositiveFloat(NormEpsilon, nameof(NormEpsilon));
+        Setting.RequireFinite(ResidualScale, nameof(ResidualScale));
+        Setting.RequireFinite(EmbeddingScale, nameof(EmbeddingScale));
+        Setting.RequireFinite(LogitScale, nameof(LogitScale));
         ArgumentNullException.ThrowIfNull(EndOfText);
         foreach (int token in EndOfText)
         {

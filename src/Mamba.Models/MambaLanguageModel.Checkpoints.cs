@@ -3,6 +3,7 @@ using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Models.Checkpoints;
+using Mamba.Models.Checkpoints.Families;
 
 namespace Mamba.Models;
 
@@ -14,10 +15,14 @@ public sealed partial class MambaLanguageModel
     /// <summary>Number of floats read from a file at a time.</summary>
     private const int PieceLength = 1 << 20;
 
+    /// <summary>The family of hybrid models that this one was loaded from, and its config.json; null: none.</summary>
+    private (Family Family, ConfigJson Json)? _published;
+
     /// <summary>Loads a published checkpoint.</summary>
     /// <param name="folder">
-    /// A folder with config.json and the weights: model.safetensors, its sharded index, or pytorch_model.bin. Supported
-    /// are Hugging Face's mamba, mamba2 and falcon_mamba models, and the original state-spaces format. If there is a
+    /// A folder with config.json and the weights: model.safetensors, its sharded index, consolidated.safetensors, or
+    /// pytorch_model.bin. Supported are Hugging Face's mamba, mamba2 and falcon_mamba models, the hybrids bamba,
+    /// falcon_h1, granitemoehybrid, jamba and nemotron_h, and the original state-spaces format. If there is a
     /// generation_config.json, its end-of-text tokens are added.
     /// </param>
     /// <param name="device">Device for the model.</param>
@@ -50,14 +55,33 @@ public sealed partial class MambaLanguageModel
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(device);
         ConfigJson json = ConfigJson.Load(LocalFolder.Require(folder, ConfigName));
-        using RenamedTensors weights = RenamedTensors.Of(TensorSource.Open(folder));
+        Family? family = Family.Of(json);
+        using ITensorSource weights =
+            family is null ? RenamedTensors.Of(TensorSource.Open(folder)) : TensorSource.Open(folder);
         LanguageModelConfig config = ReadConfig(json, weights, folder, ungroupedNorm);
-        WeightShapes.Require(weights, config);
+        TensorMap? map = family?.Map(config);
+        if (family is null)
+        {
+            WeightShapes.Require(weights, config);
+        }
+        else
+        {
+            family.RequireShapes(weights, config, map!);
+        }
 
         MambaLanguageModel model = new(device, config, random: null);
         try
         {
-            model.LoadWeights(weights, precision);
+            if (family is null)
+            {
+                model.LoadWeights(weights, precision);
+            }
+            else
+            {
+                new PublishedTensors(map!, model).Load(weights, model.NarrowWhen(precision), precision);
+                model._published = (family, json);
+            }
+
             return model;
         }
         catch
@@ -68,8 +92,9 @@ public sealed partial class MambaLanguageModel
     }
 
     /// <summary>
-    /// Saves the model as config.json and model.safetensors in Hugging Face's format. If that format cannot express the
-    /// model, the original state-spaces format is used. Adapters are merged into the saved weights; the model itself
+    /// Saves the model as config.json and model.safetensors in Hugging Face's format; a hybrid model that was loaded, in
+    /// the format and with the configuration that it was loaded from. If that format cannot express the model, the
+    /// original state-spaces format is used. Adapters are merged into the saved weights; the model itself
     /// keeps them separate. <see cref="Load"/> restores a model that computes the same.
     /// </summary>
     /// <param name="folder">
@@ -88,6 +113,12 @@ public sealed partial class MambaLanguageModel
     {
         ArgumentNullException.ThrowIfNull(folder);
         LanguageModelConfig config = CurrentConfig;
+        if (_published is { } published)
+        {
+            SaveAs(published.Family, published.Json, config, folder, type);
+            return;
+        }
+
         string? missing = HuggingFaceConfigWriter.Missing(config);
         ConfigJsonWriter json = new();
         if (missing is null)
@@ -123,7 +154,7 @@ public sealed partial class MambaLanguageModel
     }
 
     /// <summary>Whether a published format can express the model, so that it can be saved.</summary>
-    internal bool HasPublishedFormat =>
+    internal bool HasPublishedFormat => _published is not null ||
         HuggingFaceConfigWriter.Missing(CurrentConfig) is null || OriginalConfigWriter.Missing(CurrentConfig) is null;
 
     /// <summary>
@@ -143,8 +174,38 @@ public sealed partial class MambaLanguageModel
         };
     }
 
+    /// <summary>The tensors of the published format that a hybrid model was loaded from; null: none.</summary>
+    internal PublishedTensors? Published =>
+        _published is { } published ? new(published.Family.Map(Config), this) : null;
+
+    private void SaveAs(Family family, ConfigJson json, LanguageModelConfig config, string folder, ElementType type)
+    {
+        if (!config.Layers.SequenceEqual(Config.Layers))
+        {
+            throw new NotSupportedException(
+                $"The model cannot be saved: checkpoints of {family.ModelType} have no learned initial states.");
+        }
+
+        PublishedTensors tensors = Published!;
+        tensors.RequireSet();
+        Directory.CreateDirectory(folder);
+        SafetensorsWriter writer = new();
+        foreach ((string name, int[] shape) in tensors.All)
+        {
+            writer.Add(
+                name,
+                family.Float32(name) ? ElementType.F32 : type,
+                Array.ConvertAll(shape, size => (long)size),
+                (start, target) => tensors.Read(name, start, target));
+        }
+
+        writer.Save(Path.Combine(folder, WeightsName));
+        GenerationConfig.Save(folder, config.EndOfText, isInConfig: true);
+        Family.Write(json, type, config).Save(Path.Combine(folder, ConfigName));
+    }
+
     private static LanguageModelConfig ReadConfig(ConfigJson json, ITensorSource weights) =>
-        json.Has("model_type") ? HuggingFaceConfig.Read(json, weights) : OriginalConfig.Read(json);
+        Family.Of(json) is { } family ? family.Read(json, weights) : json.Has("model_type") ? HuggingFaceConfig.Read(json, weights) : OriginalConfig.Read(json);
 
     private static LanguageModelConfig ReadConfig(
         ConfigJson json, ITensorSource weights, string folder, bool? ungroupedNorm)
@@ -153,6 +214,13 @@ public sealed partial class MambaLanguageModel
         config = config with { EndOfText = GenerationConfig.ReadEndOfText(json, folder, config.VocabularySize) };
         if (ungroupedNorm is { } ungrouped)
         {
+            if (Family.Of(json) is { } family)
+            {
+                throw new NotSupportedException(
+                    $"{json.Source}: the norm of {family.ModelType} models is known; expected ungroupedNorm null; " +
+                    $"found {ungrouped}.");
+            }
+
             MixerOptions WithNorm(MixerOptions layer) =>
                 layer is Mamba2MixerOptions mamba2 ? mamba2 with { UngroupedNorm = ungrouped } : layer;
             config = config with { Layers = [.. config.Layers.Select(WithNorm)] };
@@ -173,29 +241,20 @@ public sealed partial class MambaLanguageModel
     {
         NamedWeight[] weights = [.. WeightNames.Of(this)];
         float[] piece = new float[Math.Min(PieceLength, weights.Max(weight => weight.Parameter.Value.Shape.Count))];
-        HashSet<Parameter> narrow = precision == Precision.Float32 ? [] : [.. NarrowParameters];
+        HashSet<Parameter> narrow = NarrowWhen(precision);
         foreach (NamedWeight weight in weights)
         {
             ReadWeight(source, weight, piece);
             if (narrow.Contains(weight.Parameter))
             {
-                Narrow(source, weight, precision);
+                NamedWeight.Narrow(source, weight.Name, weight.Parameter, precision);
             }
         }
     }
 
-    private static void Narrow(ITensorSource source, NamedWeight weight, Precision precision)
-    {
-        try
-        {
-            weight.Parameter.Narrow(precision);
-        }
-        catch (ArithmeticException exception)
-        {
-            throw new ArithmeticException(
-                $"{source.Path}: \"{weight.Name}\" cannot be stored as {precision}: {exception.Message}", exception);
-        }
-    }
+    /// <summary>The parameters that are stored narrow.</summary>
+    private HashSet<Parameter> NarrowWhen(Precision precision) =>
+        precision == Precision.Float32 ? [] : [.. NarrowParameters];
 
     /// <summary>
     /// Loads a weight. If its layout is the same in the file, reads in pieces, to avoid a second copy of a large

@@ -55,7 +55,8 @@ public sealed partial class MambaLanguageModel : Module
                     : null;
                 SequenceMixer mixer = config.Layers[i].Create(device, random, outputScale);
                 _blocks[i] = AddModule(
-                    $"blocks.{i}", new ResidualBlock(mixer, config.ModelDim, config.NormEpsilon, mlp));
+                    $"blocks.{i}", new ResidualBlock(
+                        mixer, config.ModelDim, config.NormEpsilon, mlp, config.ResidualScale));
             }
 
             FinalNorm = AddModule("final_norm", new RmsNorm(device, config.ModelDim, config.NormEpsilon));
@@ -229,7 +230,7 @@ public sealed partial class MambaLanguageModel : Module
 
     private DeviceArray StepLogits(IndexArray ids, ModelState state, StateSlots? slots)
     {
-        DeviceArray h = Embedding.Forward(ids, ids.Length, 1);
+        DeviceArray h = EmbedTokens(ids, ids.Length, 1);
         for (int i = 0; i < _blocks.Length; i++)
         {
             h = _blocks[i].Step(h, state.Layers[i], slots);
@@ -291,17 +292,22 @@ public sealed partial class MambaLanguageModel : Module
     /// <summary>The loss. If the head is a plain matrix, it never stores the logits of the whole vocabulary.</summary>
     private DeviceArray LossOf(DeviceArray h, IndexArray targets) => Head is { Adapter: not null } or { Bias: not null }
         ? Functions.CrossEntropy(Logits(h), targets)
-        : Functions.LinearCrossEntropy(FinalNorm.Forward(h), (Head?.Weight ?? Embedding.Weight).Value, targets);
+        : Functions.LinearCrossEntropy(Normed(h), (Head?.Weight ?? Embedding.Weight).Value, targets);
 
     /// <summary>Looks up the embeddings of tokens, the input of the first layer.</summary>
     /// <param name="ids">Token ids in row-major order: batch·length of them.</param>
     /// <param name="batch">Number of rows.</param>
-    /// <returns>Shape [batch, length, modelDim], in the device's scope.</returns>
+    /// <returns>
+    /// Shape [batch, length, modelDim], in the device's scope; times <see cref="LanguageModelConfig.EmbeddingScale"/>.
+    /// </returns>
     /// <exception cref="ArgumentException">
     /// The tokens do not fill the rows, or a token is not in the vocabulary.
     /// </exception>
     public DeviceArray Embed(ReadOnlySpan<int> ids, int batch = 1) =>
-        Embedding.Forward(Device.Indices(ids), batch, RequireRows(ids, batch, least: 0));
+        EmbedTokens(Device.Indices(ids), batch, RequireRows(ids, batch, least: 0));
+
+    private DeviceArray EmbedTokens(IndexArray ids, int batch, int length) =>
+        Functions.Scaled(Embedding.Forward(ids, batch, length), Config.EmbeddingScale);
 
     /// <summary>
     /// Computes the residual stream after the last layer from arbitrary embeddings, for example of images or of a
@@ -342,9 +348,13 @@ public sealed partial class MambaLanguageModel : Module
     /// <exception cref="ArgumentException">The last axis is not the model's width.</exception>
     public DeviceArray Logits(DeviceArray hidden)
     {
-        DeviceArray normed = FinalNorm.Forward(hidden);
+        DeviceArray normed = Normed(hidden);
         return Head is null ? Functions.Linear(normed, Embedding.Weight.Value) : Head.Forward(normed);
     }
+
+    /// <summary>The input of the head. Its scale is that of the logits, which are many more.</summary>
+    private DeviceArray Normed(DeviceArray hidden) =>
+        Functions.Scaled(FinalNorm.Forward(hidden), Config.LogitScale);
 
     /// <summary>
     /// Computes the residual stream after the last layer, and drafts of the layers' next states. <see cref="Advance"/>

@@ -1,6 +1,3 @@
-using System.Globalization;
-using Mamba.Layers;
-
 namespace Mamba.Models;
 
 /// <summary>
@@ -15,7 +12,7 @@ internal static class StateKind
     public static string Of(LanguageModelConfig config)
     {
         List<(string Layer, int Count)> layers = [];
-        foreach (string layer in config.Layers.Select(Of))
+        foreach (string layer in config.Layers.Select(options => options.DescribeState()))
         {
             if (layers.Count > 0 && layers[^1].Layer == layer)
             {
@@ -31,24 +28,4 @@ internal static class StateKind
             $"vocabulary {config.PaddedVocabularySize}, width {config.ModelDim}, ") + string.Join(
                 ", ", layers.Select(run => FormattableString.Invariant($"{run.Count} x {run.Layer}")));
     }
-
-    private static string Of(MixerOptions options) => options switch
-    {
-        MambaMixerOptions mamba => FormattableString.Invariant(
-            $"mamba1 (channels {mamba.InnerDim}, states {mamba.StateDim}, window {mamba.ConvWidth - 1})"),
-        Mamba2MixerOptions mamba2 => FormattableString.Invariant(
-            $"mamba2 (heads {mamba2.Heads} x {mamba2.HeadDim}, states {mamba2.StateDim}, groups {mamba2.Groups}, ") +
-            FormattableString.Invariant($"window {mamba2.ConvWidth - 1})"),
-        S4dMixerOptions s4d => FormattableString.Invariant(
-            $"s4d (channels {s4d.InnerDim}, states {s4d.States}{(s4d.IsComplex ? " complex" : "")}, ") +
-            FormattableString.Invariant($"window {s4d.ConvWidth - 1})"),
-        AttentionMixerOptions attention => FormattableString.Invariant(
-            $"attention (heads {attention.Heads} of {attention.KeyValueHeads} x {attention.HeadDim}, rotary ") +
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{attention.RotaryDim} base " +
-                $"{attention.RotaryBase:R}{(attention.RotaryInterleaved ? " interleaved" : "")}, ") +
-            FormattableString.Invariant($"window {Math.Max(attention.ConvWidth - 1, 0)})"),
-        _ => options.DescribeState(),
-    };
 }

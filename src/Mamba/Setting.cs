@@ -61,6 +61,10 @@ internal static class Setting
     public static void RequireFloat(double value, string name) => Require(
         (float)value is >= 0 and < float.PositiveInfinity, name, "0 or a positive number that a float holds", value);
 
+    /// <summary>Throws unless a number is finite.</summary>
+    public static void RequireFinite(float value, string name) =>
+        Require(float.IsFinite(value), name, "a finite number", value);
+
     /// <summary>Throws unless a width fits in 32 bits.</summary>
     /// <param name="width">The width, computed in 64 bits.</param>
     /// <param name="name">The option that decides it.</param>

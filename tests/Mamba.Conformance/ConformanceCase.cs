@@ -34,12 +34,17 @@ internal sealed class ConformanceCase
             {
                 yield return new(folder, path, "there is no tokenizer yet");
             }
-            else if (Path.GetExtension(path) == ".safetensors" && Path.GetFileName(path) != "model.safetensors")
+            else if (Path.GetExtension(path) == ".safetensors" && !IsWeights(path))
             {
                 yield return new(folder, path);
             }
         }
     }
+
+    /// <summary>Whether a file is a model's weights: one beside a configuration.</summary>
+    private static bool IsWeights(string path) =>
+        Path.GetFileName(path) != "expected.safetensors"
+        && File.Exists(Path.Combine(Path.GetDirectoryName(path)!, "config.json"));
 
     /// <summary>Runs the case; what goes wrong fails it and is told in one line.</summary>
     public (Verdict Verdict, string Found) Run(Device device, Tolerance tolerance)

@@ -77,6 +77,7 @@ internal readonly struct AttentionTile(
 /// <param name="causal">1 if a query attends to no key later than its own, else 0.</param>
 /// <param name="window">Number of keys that a query attends to; 0: all.</param>
 /// <param name="headsPerKey">Query heads that share a key head.</param>
+/// <param name="scale">Factor of the products of queries and keys.</param>
 /// <param name="dim">Width of a head.</param>
 /// <param name="columnTiles">Groups that divide a head's columns.</param>
 internal readonly struct AttentionParts(
@@ -93,6 +94,7 @@ internal readonly struct AttentionParts(
     int causal,
     int window,
     int headsPerKey,
+    float scale,
     int dim,
     int columnTiles)
 {
@@ -109,8 +111,6 @@ internal readonly struct AttentionParts(
 
     /// <summary>Query heads that share a key head.</summary>
     public int HeadsPerKey { get; } = headsPerKey;
-
-    private float Scale => 1f / MathF.Sqrt(Dim);
 
     /// <summary>The tile of this group, given the number of heads and of tiles of a sequence.</summary>
     public AttentionTile Tile(int headCount, int tilesPerSequence)
@@ -196,7 +196,7 @@ internal readonly struct AttentionParts(
     }
 
     /// <summary>Scores from products.</summary>
-    public Quad Scaled(Quad products) => products * Scale;
+    public Quad Scaled(Quad products) => products * scale;
 
     /// <summary>Masks the values of four queries for a key with a constant.</summary>
     public Quad Seen(AttentionTile tile, int key, Quad value, float otherwise)

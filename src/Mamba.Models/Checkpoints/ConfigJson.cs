@@ -27,7 +27,7 @@ internal sealed class ConfigJson
     public IEnumerable<string> Keys => _object.EnumerateObject().Select(property => property.Name);
 
     /// <summary>All keys with their values as text, in the order of the file.</summary>
-    public IEnumerable<(string Key, string Value)> Texts =>
+    public IEnumerable<(string Key, string Value)> TextValues =>
         _object.EnumerateObject().Select(property => (property.Name, ToText(property.Name, property.Value)));
 
     /// <summary>All keys with their values as JSON, in the order of the file.</summary>
@@ -102,13 +102,19 @@ internal sealed class ConfigJson
     public string Text(string key, string absent) => Find(key) is { } value ? ToText(key, value) : absent;
 
     /// <summary>A list of integers; empty if it is absent.</summary>
-    public int[] Integers(string key, (int Least, int Most) range) => Find(key) switch
+    public int[] Integers(string key, (int Least, int Most) range) =>
+        [.. List(key).Select(item => ToInteger(key, item, range))];
+
+    /// <summary>A list of numbers; empty if it is absent.</summary>
+    public double[] Numbers(string key, (double Least, double Most) range) =>
+        [.. List(key).Select(item => ToNumber(key, item, range))];
+
+    /// <summary>A list of texts, which must be present.</summary>
+    public string[] Texts(string key)
     {
-        null => [],
-        { ValueKind: JsonValueKind.Array } list =>
-            [.. list.EnumerateArray().Select(item => ToInteger(key, item, range))],
-        { } other => throw Refuse(key, "a list", Describe(other)),
-    };
+        Require(key, "a list");
+        return [.. List(key).Select(item => ToText(key, item))];
+    }
 
     /// <summary>One integer or a list of them; empty if it is absent.</summary>
     public int[] OneOrMore(string key, (int Least, int Most) range) =>
@@ -166,6 +172,13 @@ internal sealed class ConfigJson
     private ConfigJson Object(string key, JsonElement value) => value.ValueKind == JsonValueKind.Object
         ? new(value, _source, $"{_prefix}{key}.")
         : throw Refuse(key, "an object", Describe(value));
+
+    private JsonElement.ArrayEnumerator List(string key) => Find(key) switch
+    {
+        null => default,
+        { ValueKind: JsonValueKind.Array } list => list.EnumerateArray(),
+        { } other => throw Refuse(key, "a list", Describe(other)),
+    };
 
     private JsonElement? Find(string key) =>
         _object.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;

@@ -29,6 +29,9 @@ internal static class ConfigRanges
     /// <summary>Factors and bases.</summary>
     public static readonly (double Least, double Most) Positive = (double.Epsilon, double.MaxValue);
 
+    /// <summary>The base of rotary positions.</summary>
+    public static readonly (double Least, double Most) RotaryBase = (1, double.MaxValue);
+
     /// <summary>Every float32 except NaN and infinities.</summary>
     public static readonly (double Least, double Most) Finite = (-float.MaxValue, float.MaxValue);
 

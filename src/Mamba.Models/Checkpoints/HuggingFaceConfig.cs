@@ -1,5 +1,6 @@
 using Mamba.Checkpoints;
 using Mamba.Layers;
+using Mamba.Models.Checkpoints.Families;
 
 namespace Mamba.Models.Checkpoints;
 
@@ -29,7 +30,8 @@ internal static class HuggingFaceConfig
             "falcon_mamba" => Mamba1(json, weights, (float)json.Number("mixer_rms_eps", ConfigRanges.Epsilon, 1e-6)),
             "mamba2" => Mamba2(json, weights),
             _ => throw new NotSupportedException(
-                $"{json.Source}: model_type is \"{type}\"; supported are mamba, mamba2 and falcon_mamba."),
+                $"{json.Source}: model_type is \"{type}\"; supported are mamba, mamba2, falcon_mamba, " +
+                $"{string.Join(", ", Family.Types)}."),
         };
         if (json.Text("hidden_act", "silu") is not ("silu" or "swish") and string activation)
         {

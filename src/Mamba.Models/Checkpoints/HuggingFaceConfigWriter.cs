@@ -14,10 +14,28 @@ internal static class HuggingFaceConfigWriter
         return config switch
         {
             { MlpDim: > 0 } => $"MlpDim = {config.MlpDim}",
+            _ when MissingFactor(config) is { } factor => factor,
             _ when config.Layers.Any(layer => layer != first) => "Layers that differ",
             _ => Missing(first, config.NormEpsilon) is { } option ? $"{first.GetType().Name}{option}" : null,
         };
     }
+
+    /// <summary>PyTorch's name of an element type that weights are saved in.</summary>
+    public static string PythonName(this ElementType type) => type switch
+    {
+        ElementType.BF16 => "bfloat16",
+        ElementType.F16 => "float16",
+        _ => "float32",
+    };
+
+    /// <summary>Names a factor of the model that neither this nor the original format can express; null: none.</summary>
+    public static string? MissingFactor(LanguageModelConfig config) => config switch
+    {
+        { ResidualScale: not 1 } => $"ResidualScale = {Shown(config.ResidualScale)}",
+        { EmbeddingScale: not 1 } => $"EmbeddingScale = {Shown(config.EmbeddingScale)}",
+        { LogitScale: not 1 } => $"LogitScale = {Shown(config.LogitScale)}",
+        _ => null,
+    };
 
     /// <summary>Writes a configuration.</summary>
     /// <param name="config">A configuration that the format can express.</param>
@@ -47,12 +65,7 @@ internal static class HuggingFaceConfigWriter
         json.Add("tie_word_embeddings", config.TieEmbeddings);
         json.Add("hidden_act", "silu");
         json.Add("residual_in_fp32", true);
-        json.Add("torch_dtype", type switch
-        {
-            ElementType.BF16 => "bfloat16",
-            ElementType.F16 => "float16",
-            _ => "float32",
-        });
+        json.Add("torch_dtype", type.PythonName());
         GenerationConfig.AddEndOfText(json, config.EndOfText);
     }
 
@@ -61,7 +74,10 @@ internal static class HuggingFaceConfigWriter
         MambaMixerOptions { Gate: false } or Mamba2MixerOptions { Gate: false } => ".Gate = False",
         MambaMixerOptions { LearnableInitialState: true } or Mamba2MixerOptions { LearnableInitialState: true } =>
             ".LearnableInitialState = True",
+        MambaMixerOptions { ParameterNormWeights: true } => ".ParameterNormWeights = True",
         Mamba2MixerOptions { DPerChannel: true } => ".DPerChannel = True",
+        Mamba2MixerOptions { ProjectionScales: { } scales } => $".ProjectionScales = {scales}",
+        Mamba2MixerOptions mixer when mixer.OutBias != mixer.Bias => $".OutBias = {mixer.OutBias}",
         Mamba2MixerOptions { Norm: false } => ".Norm = False",
         Mamba2MixerOptions { NormBeforeGate: true } => ".NormBeforeGate = True",
         Mamba2MixerOptions { Groups: > 1, UngroupedNorm: false } mixer =>

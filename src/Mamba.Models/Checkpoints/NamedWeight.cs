@@ -1,3 +1,4 @@
+using Mamba.Checkpoints;
 using Mamba.Layers;
 using Mamba.Memory;
 
@@ -21,6 +22,21 @@ internal sealed record NamedWeight(
         WeightLayout.Convolution => [own[1], 1, own[0]],
         _ => own.ToArray(),
     };
+
+    /// <summary>Stores a parameter narrow.</summary>
+    /// <exception cref="ArithmeticException">A weight does not fit the precision.</exception>
+    public static void Narrow(ITensorSource source, string name, Parameter parameter, Precision precision)
+    {
+        try
+        {
+            parameter.Narrow(precision);
+        }
+        catch (ArithmeticException exception)
+        {
+            throw new ArithmeticException(
+                $"{source.Path}: \"{name}\" cannot be stored as {precision}: {exception.Message}", exception);
+        }
+    }
 
     /// <summary>Loads elements with the checkpoint's layout.</summary>
     public void Load(float[] values) => Parameter.Value.CopyFrom(

@@ -18,6 +18,7 @@ internal static class OriginalConfigWriter
         return config switch
         {
             _ when config.NormEpsilon != NormEpsilon => $"NormEpsilon = {Shown(config.NormEpsilon)}",
+            _ when HuggingFaceConfigWriter.MissingFactor(config) is { } factor => factor,
             _ when config.MlpDim % MlpMultiple != 0 => $"MlpDim = {config.MlpDim}, no multiple of {MlpMultiple}",
             _ when Array.Find(kinds, kind => Missing(kind) == "") is { } other => other.GetType().Name,
             _ when kinds.Count(kind => kind is AttentionMixerOptions) > 1 => "Layers of attention that differ",
@@ -63,7 +64,10 @@ internal static class OriginalConfigWriter
         MambaMixerOptions { ParameterNormEpsilon: { } epsilon } => $".ParameterNormEpsilon = {Shown(epsilon)}",
         Mamba2MixerOptions { UngroupedNorm: true } => ".UngroupedNorm = True",
         Mamba2MixerOptions { NormEpsilon: not NormEpsilon and float epsilon } => $".NormEpsilon = {Shown(epsilon)}",
+        Mamba2MixerOptions { ProjectionScales: { } scales } => $".ProjectionScales = {scales}",
+        Mamba2MixerOptions mixer when mixer.OutBias != mixer.Bias => $".OutBias = {mixer.OutBias}",
         AttentionMixerOptions { Causal: false } => ".Causal = False",
+        AttentionMixerOptions { Scale: { } scale } => $".Scale = {Shown(scale)}",
         AttentionMixerOptions { Window: > 0 and int window } => $".Window = {window}",
         MambaMixerOptions or Mamba2MixerOptions or AttentionMixerOptions => null,
         _ => "",

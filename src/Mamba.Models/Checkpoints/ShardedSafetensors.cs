@@ -27,7 +27,7 @@ internal sealed class ShardedSafetensors : ITensorSource
         try
         {
             ConfigJson shards = ConfigJson.Load(path, MaxLength).RequiredObject("weight_map");
-            foreach ((string tensor, string shard) in shards.Texts)
+            foreach ((string tensor, string shard) in shards.TextValues)
             {
                 source.Add(tensor, shard);
             }

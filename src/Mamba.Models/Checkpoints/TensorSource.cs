@@ -12,11 +12,12 @@ namespace Mamba.Models.Checkpoints;
 public static class TensorSource
 {
     private static readonly string[] _names =
-        ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+        ["model.safetensors", "model.safetensors.index.json", "consolidated.safetensors", "pytorch_model.bin"];
 
     /// <summary>
     /// Opens the weights in a folder: the first that exists of <c>model.safetensors</c>,
-    /// <c>model.safetensors.index.json</c> with its shards, and <c>pytorch_model.bin</c>. A path may name a file, too.
+    /// <c>model.safetensors.index.json</c> with its shards, <c>consolidated.safetensors</c>, and
+    /// <c>pytorch_model.bin</c>. A path may name a file, too.
     /// </summary>
     /// <param name="path">A folder; or a file that ends in .safetensors, .json or .bin.</param>
     /// <returns>The open checkpoint, to be disposed.</returns>

@@ -15,22 +15,40 @@ internal static class WeightShapes
     /// <exception cref="InvalidDataException">
     /// A weight is missing, unknown, of another shape, or not floating-point.
     /// </exception>
-    public static void Require(ITensorSource source, LanguageModelConfig config)
+    public static void Require(ITensorSource source, LanguageModelConfig config) =>
+        Require(source, Of(config), config, WeightNames.Head, _ => false);
+
+    /// <summary>Checks that a checkpoint has the given weights of a model, and no others.</summary>
+    /// <param name="source">The checkpoint.</param>
+    /// <param name="weights">The names and shapes of the weights.</param>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="head">The head's name.</param>
+    /// <param name="ignores">Whether another tensor may exist.</param>
+    /// <exception cref="InvalidDataException">
+    /// A weight is missing, unknown, of another shape, or not floating-point.
+    /// </exception>
+    public static void Require(
+        ITensorSource source,
+        IEnumerable<(string Name, int[] Shape)> weights,
+        LanguageModelConfig config,
+        string head,
+        Func<string, bool> ignores)
     {
         HashSet<string> known = [];
-        foreach ((string name, int[] shape) in Of(config))
+        foreach ((string name, int[] shape) in weights)
         {
             known.Add(name);
             RequireOne(source, name, shape);
         }
 
-        if (config.TieEmbeddings && known.Add(WeightNames.Head) && source.Tensors.ContainsKey(WeightNames.Head))
+        if (config.TieEmbeddings && known.Add(head) && source.Tensors.ContainsKey(head))
         {
             // The head is a copy of the embedding.
-            RequireOne(source, WeightNames.Head, [config.PaddedVocabularySize, config.ModelDim]);
+            RequireOne(source, head, [config.PaddedVocabularySize, config.ModelDim]);
         }
 
-        if (source.Tensors.FirstOrDefault(named => !known.Contains(named.Key)).Value is { } unknown)
+        bool IsUnknown(string name) => !known.Contains(name) && !ignores(name);
+        if (source.Tensors.FirstOrDefault(named => IsUnknown(named.Key)).Value is { } unknown)
         {
             throw new InvalidDataException(
                 $"{source.Path}: the configuration is of a model without a tensor \"{unknown.Name}\"; " +
@@ -119,7 +137,7 @@ internal static class WeightShapes
             ("A_log", [heads]),
             ("D", [options.DPerChannel ? ssm : heads]),
             .. If(options.Norm, "norm.weight", ssm),
-            .. Linear("out_proj", inner, options.ModelDim, options.Bias),
+            .. Linear("out_proj", inner, options.ModelDim, options.OutBias),
             .. If(options.LearnableInitialState, WeightNames.InitialState, heads, options.HeadDim, options.StateDim),
         ];
     }

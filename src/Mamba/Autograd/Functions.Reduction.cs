@@ -107,6 +107,9 @@ public static partial class Functions
     public static DeviceArray Scale(DeviceArray x, float factor) =>
         Run(Require(x), new ScaleOperation { X = x, Factor = factor }).Y;
 
+    /// <summary>Multiplies by a constant; by 1, returns x itself.</summary>
+    internal static DeviceArray Scaled(DeviceArray x, float factor) => factor == 1 ? x : Scale(x, factor);
+
     private static DeviceArray ScaledSum(DeviceArray x, double scale) =>
         Run(Require(x), new SumOperation { X = x, Scale = scale }).Y;
 

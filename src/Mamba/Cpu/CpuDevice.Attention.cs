@@ -74,7 +74,8 @@ public sealed unsafe partial class CpuDevice
                 _attention.KeyLength(sequence),
                 _dim,
                 _attention.Inputs.Causal,
-                _attention.Inputs.Window);
+                _attention.Inputs.Window,
+                _attention.Inputs.ScoreScale);
 
         public Rows Q(int sequence, int head) => OfHead(_q, sequence, head);
 

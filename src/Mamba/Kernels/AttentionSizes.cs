@@ -7,12 +7,10 @@ namespace Mamba.Kernels;
 /// <param name="HeadDim">Width of a head.</param>
 /// <param name="IsCausal">Whether a query attends to no key later than its own.</param>
 /// <param name="Window">Number of keys that a query attends to; 0: all.</param>
+/// <param name="Scale">Factor of the products of queries and keys.</param>
 internal readonly record struct AttentionSizes(
-    int Past, int Length, int Keys, int HeadDim, bool IsCausal, int Window)
+    int Past, int Length, int Keys, int HeadDim, bool IsCausal, int Window, float Scale)
 {
-    /// <summary>1/√P.</summary>
-    public float Scale { get; } = 1f / MathF.Sqrt(HeadDim);
-
     /// <summary>The first key that a query attends to.</summary>
     public int First(int query) => Window > 0 ? Math.Max(0, Past + query + 1 - Window) : 0;
 

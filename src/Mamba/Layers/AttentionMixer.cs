@@ -148,6 +148,7 @@ public sealed class AttentionMixer : SequenceMixer
             Slots = hasPast ? slots : null,
             Causal = _options.Causal,
             Window = _options.Window,
+            Scale = _options.Scale,
             Heads = _options.Heads,
             KeyValueHeads = _options.KeyValueHeads,
         };

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Mamba.Devices;
 
 namespace Mamba.Layers;
@@ -42,6 +43,12 @@ public sealed record AttentionMixerOptions : MixerOptions
     /// <summary>Size of the sliding window in tokens, the current one included; 0 disables the window.</summary>
     public int Window { get; init; }
 
+    /// <summary>
+    /// Factor of the products of queries and keys, before the softmax; null: 1/√<see cref="HeadDim"/>. Published models
+    /// with a factor on the keys alone have it in here.
+    /// </summary>
+    public float? Scale { get; init; }
+
     /// <summary>Whether the projections have biases.</summary>
     public bool Bias { get; init; }
 
@@ -66,9 +73,16 @@ public sealed record AttentionMixerOptions : MixerOptions
             RotaryBase >= 1 && double.IsFinite(RotaryBase), nameof(RotaryBase), "a number from 1 on", RotaryBase);
         Setting.RequireNotNegative(ConvWidth, nameof(ConvWidth));
         Setting.RequireNotNegative(Window, nameof(Window));
+        Setting.RequireFloat(Scale ?? 1, nameof(Scale));
         Setting.Require(Causal || Window == 0, nameof(Window), "0 where Causal is false", Window);
         Setting.Require(Causal || ConvWidth == 0, nameof(ConvWidth), "0 where Causal is false", ConvWidth);
     }
+
+    /// <inheritdoc/>
+    public override string DescribeState() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"attention (heads {Heads} of {KeyValueHeads} x {HeadDim}, rotary {RotaryDim} base {RotaryBase:R}" +
+        $"{(RotaryInterleaved ? " interleaved" : "")}, window {Math.Max(ConvWidth - 1, 0)})");
 
     /// <summary>Whether all options have equal values, explicit or default.</summary>
     public bool Equals(AttentionMixerOptions? other) => other is not null && ToString() == other.ToString();

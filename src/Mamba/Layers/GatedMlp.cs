@@ -4,9 +4,12 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
-/// <summary>A gated feed-forward layer: <c>(a·silu(g))·Wᵀ</c>, where one projection computes a and g.</summary>
+/// <summary>
+/// A gated feed-forward layer: <c>(a·φ(g))·Wᵀ</c>, where one projection computes a and g, and φ is an activation.
+/// </summary>
 /// <remarks>
-/// SwiGLU: Shazeer, <see href="https://arxiv.org/abs/2002.05202"/>. g is the second half of the projection.
+/// SwiGLU, with φ = silu, and its relatives: Shazeer, <see href="https://arxiv.org/abs/2002.05202"/>. g is the second
+/// half of the projection.
 /// </remarks>
 /// <example>
 /// <code>
@@ -16,21 +19,35 @@ namespace Mamba.Layers;
 /// </example>
 public sealed class GatedMlp : Module, ILayer
 {
-    private readonly int _hiddenDim;
+    private readonly GatedMlpOptions _options;
 
-    /// <summary>Makes the layer.</summary>
+    /// <summary>Makes a SwiGLU layer without biases.</summary>
     /// <param name="device">Device that holds the weights.</param>
     /// <param name="modelDim">Width of the model.</param>
     /// <param name="hiddenDim">Hidden width.</param>
     /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
     /// <param name="outputScale">Scale of the second projection's initial weights.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A width is below 1.</exception>
     public GatedMlp(Device device, int modelDim, int hiddenDim, Random? random, double outputScale = 1)
+        : this(device, new() { ModelDim = modelDim, HiddenDim = hiddenDim }, random, outputScale)
+    {
+    }
+
+    /// <summary>Makes the layer.</summary>
+    /// <param name="device">Device that holds the weights.</param>
+    /// <param name="options">Sizes and options.</param>
+    /// <param name="random">Random source of the initial weights; null leaves them unset.</param>
+    /// <param name="outputScale">Scale of the second projection's initial weights.</param>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
+    public GatedMlp(Device device, GatedMlpOptions options, Random? random, double outputScale = 1)
         : base(device)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(hiddenDim);
-        _hiddenDim = hiddenDim;
-        In = AddModule("in", new Linear(device, modelDim, 2 * hiddenDim, false, random));
-        Out = AddModule("out", new Linear(device, hiddenDim, modelDim, false, random, outputScale));
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options;
+        (int model, int hidden) = (options.ModelDim, options.HiddenDim);
+        In = AddModule("in", new Linear(device, model, 2 * hidden, options.Bias, random));
+        Out = AddModule("out", new Linear(device, hidden, model, options.Bias, random, outputScale));
     }
 
     /// <summary>Projection to a and g.</summary>
@@ -42,9 +59,15 @@ public sealed class GatedMlp : Module, ILayer
     /// <summary>Computes the layer for every token.</summary>
     /// <param name="x">Shape [.., modelDim].</param>
     /// <returns>The same shape.</returns>
+    /// <exception cref="ArgumentException">x has another width.</exception>
     public DeviceArray Forward(DeviceArray x)
     {
+        int hidden = _options.HiddenDim;
         DeviceArray both = In.Forward(x);
-        return Out.Forward(Functions.Gate(both.Slice(0, _hiddenDim), both.Slice(_hiddenDim, _hiddenDim)));
+        DeviceArray a = both.Slice(0, hidden), g = Functions.Scaled(both.Slice(hidden, hidden), _options.GateScale);
+        DeviceArray gated = _options.Activation == Activation.Silu
+            ? Functions.Gate(a, g)
+            : Functions.Multiply(a, _options.Activation.Apply(g));
+        return Functions.Scaled(Out.Forward(gated), _options.OutScale);
     }
 }

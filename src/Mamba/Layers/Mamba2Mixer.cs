@@ -25,6 +25,7 @@ namespace Mamba.Layers;
 public sealed class Mamba2Mixer : RecurrentMixer
 {
     private readonly Mamba2MixerOptions _options;
+    private readonly DeviceArray _convScales;
 
     /// <summary>Makes the mixer.</summary>
     /// <param name="device">Device that holds the weights.</param>
@@ -81,7 +82,11 @@ public sealed class Mamba2Mixer : RecurrentMixer
             : null;
         OutProjection = outer?.OutProjection ?? AddModule(
             "out_projection",
-            new Linear(device, options.InnerDim, options.ModelDim, options.Bias, random, outputScale));
+            new Linear(device, options.InnerDim, options.ModelDim, options.OutBias, random, outputScale));
+        if (options.ProjectionScales is { } scales)
+        {
+            _convScales = AddBuffer("convolution_scales", [options.ConvDim], values => scales.Fill(values, options));
+        }
     }
 
     /// <summary>Projects the input to z (if there is a gate), x, B, C and Δ.</summary>
@@ -126,10 +131,14 @@ public sealed class Mamba2Mixer : RecurrentMixer
     private protected override Operands Split(DeviceArray projected)
     {
         int start = (2 * MlpDim) + _options.GateDim;
-        return new(
-            projected.Slice(start, _options.ConvDim),
-            _options.Norm ? default : Gate(projected),
-            projected.Slice(start + _options.ConvDim, _options.Heads));
+        DeviceArray x = projected.Slice(start, _options.ConvDim);
+        DeviceArray delta = projected.Slice(start + _options.ConvDim, _options.Heads);
+        if (_options.ProjectionScales is { } scales)
+        {
+            (x, delta) = (Functions.Multiply(x, _convScales), Functions.Scaled(delta, scales.Delta));
+        }
+
+        return new(x, _options.Norm ? default : Gate(projected), delta);
     }
 
     private protected override (DeviceArray Y, DeviceArray Hidden) Scan(
@@ -168,8 +177,11 @@ public sealed class Mamba2Mixer : RecurrentMixer
     /// <summary>
     /// The gate z, applied by the norm, or by the core without a norm; <c>default</c> without a gate.
     /// </summary>
-    private DeviceArray Gate(DeviceArray projected) =>
-        _options.Gate ? projected.Slice(2 * MlpDim, _options.SsmDim) : default;
+    private DeviceArray Gate(DeviceArray projected)
+    {
+        DeviceArray z = _options.Gate ? projected.Slice(2 * MlpDim, _options.SsmDim) : default;
+        return z.Exists && _options.ProjectionScales is { } scales ? Functions.Scaled(z, scales.Z) : z;
+    }
 
     private SsdInputs Inputs(in Operands operands)
     {

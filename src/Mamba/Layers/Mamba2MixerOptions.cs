@@ -14,6 +14,7 @@ public sealed record Mamba2MixerOptions : MixerOptions
 {
     private readonly int? _innerDim;
     private readonly int? _ssmDim;
+    private readonly bool? _outBias;
 
     /// <summary>Inner width of the mixer, E; 2·D unless set.</summary>
     public int InnerDim { get => _innerDim ?? (2 * ModelDim); init => _innerDim = value; }
@@ -33,8 +34,14 @@ public sealed record Mamba2MixerOptions : MixerOptions
     /// <summary>Taps of the convolution, K.</summary>
     public int ConvWidth { get; init; } = 4;
 
-    /// <summary>Whether the input and output projections have biases.</summary>
+    /// <summary>Whether the input projection has a bias.</summary>
     public bool Bias { get; init; }
+
+    /// <summary>Whether the output projection has a bias; equal to <see cref="Bias"/> unless set.</summary>
+    public bool OutBias { get => _outBias ?? Bias; init => _outBias = value; }
+
+    /// <summary>Constant factors of the input projection's outputs, as in Falcon-H1; null: none.</summary>
+    public Mamba2Scales? ProjectionScales { get; init; }
 
     /// <summary>Whether the convolution has a bias.</summary>
     public bool ConvBias { get; init; } = true;
@@ -113,6 +120,7 @@ public sealed record Mamba2MixerOptions : MixerOptions
         Setting.RequireWidth(
             (2L * InnerDim) + (2 * groupStates) + Heads, nameof(StateDim), "the input projection's width");
         Setting.RequirePositive(ConvWidth, nameof(ConvWidth));
+        ProjectionScales?.Validate();
         Setting.RequireNotNegative(ChunkLength, nameof(ChunkLength));
         Setting.RequirePositiveFloat(NormEpsilon, nameof(NormEpsilon));
         RequireTimeSteps(TimeStepMin, TimeStepMax, TimeStepFloor);
@@ -125,6 +133,10 @@ public sealed record Mamba2MixerOptions : MixerOptions
         Setting.RequirePositiveFloat(high, nameof(AInitRange));
         Setting.Require(low <= high, nameof(AInitRange), "a range from a smaller to a larger number", AInitRange);
     }
+
+    /// <inheritdoc/>
+    public override string DescribeState() => FormattableString.Invariant(
+        $"mamba2 (heads {Heads} x {HeadDim}, states {StateDim}, groups {Groups}, window {ConvWidth - 1})");
 
     /// <summary>Whether all options have equal values, explicit or default.</summary>
     public bool Equals(Mamba2MixerOptions? other) => other is not null && ToString() == other.ToString();

@@ -51,8 +51,11 @@ public sealed record MambaMixerOptions : MixerOptions
     /// <summary>Whether the Δ projection's initial weights are constant; if false, they are uniform random.</summary>
     public bool ConstantTimeStepWeights { get; init; }
 
-    /// <summary>ε of the norms without weights that Falcon-Mamba applies to Δ, B and C; null disables them.</summary>
+    /// <summary>ε of the RMS norms of Δ, B and C, as in Falcon-Mamba and Jamba; null disables them.</summary>
     public float? ParameterNormEpsilon { get; init; }
+
+    /// <summary>Whether the norms of Δ, B and C have weights, as in Jamba; if false, none, as in Falcon-Mamba.</summary>
+    public bool ParameterNormWeights { get; init; }
 
     /// <summary>Whether the state before the first token is learned; if false, it is zero.</summary>
     public bool LearnableInitialState { get; init; }
@@ -68,7 +71,14 @@ public sealed record MambaMixerOptions : MixerOptions
         RequireTimeSteps(TimeStepMin, TimeStepMax, TimeStepFloor);
         Setting.RequireFloat(TimeStepScale, nameof(TimeStepScale));
         Setting.RequirePositiveFloat(ParameterNormEpsilon ?? 1, nameof(ParameterNormEpsilon));
+        Setting.Require(
+            !ParameterNormWeights || ParameterNormEpsilon is not null, nameof(ParameterNormWeights),
+            "false without a ParameterNormEpsilon", ParameterNormWeights);
     }
+
+    /// <inheritdoc/>
+    public override string DescribeState() => FormattableString.Invariant(
+        $"mamba1 (channels {InnerDim}, states {StateDim}, window {ConvWidth - 1})");
 
     /// <summary>Whether all options have equal values, explicit or default.</summary>
     public bool Equals(MambaMixerOptions? other) => other is not null && ToString() == other.ToString();

@@ -20,9 +20,13 @@ public sealed class ResidualBlock : Module, ILayer
     /// <param name="modelDim">Width of the model.</param>
     /// <param name="epsilon">ε of the norms.</param>
     /// <param name="mlp">Mixes channels; null for none. This block frees it.</param>
-    public ResidualBlock(SequenceMixer mixer, int modelDim, float epsilon = 1e-5f, GatedMlp? mlp = null)
+    /// <param name="scale">Constant factor of what the mixer and the MLP add.</param>
+    public ResidualBlock(
+        SequenceMixer mixer, int modelDim, float epsilon = 1e-5f, GatedMlp? mlp = null, float scale = 1)
         : base((mixer ?? throw new ArgumentNullException(nameof(mixer))).Device)
     {
+        Setting.RequireFinite(scale, nameof(scale));
+        Scale = scale;
         Norm = AddModule("norm", new RmsNorm(Device, modelDim, epsilon));
         Mixer = AddModule("mixer", mixer);
         if (mlp is not null)
@@ -31,6 +35,9 @@ public sealed class ResidualBlock : Module, ILayer
             Mlp = AddModule("mlp", mlp);
         }
     }
+
+    /// <summary>Constant factor of what the mixer and the MLP add to the residual stream.</summary>
+    public float Scale { get; }
 
     /// <summary>The norm before the mixer.</summary>
     public RmsNorm Norm { get; }
@@ -88,12 +95,13 @@ public sealed class ResidualBlock : Module, ILayer
 
     private DeviceArray Finish(DeviceArray h, DeviceArray mixed)
     {
+        mixed = Functions.Scaled(mixed, Scale);
         if (Mlp is null)
         {
             return Functions.Add(h, mixed);
         }
 
         (DeviceArray normed, DeviceArray sum) = MlpNorm!.Forward(mixed, h);
-        return Functions.Add(sum, Mlp.Forward(normed));
+        return Functions.Add(sum, Functions.Scaled(Mlp.Forward(normed), Scale));
     }
 }

@@ -67,6 +67,10 @@ public sealed record S4dMixerOptions : MixerOptions
         RequireTimeSteps(TimeStepMin, TimeStepMax, TimeStepFloor);
     }
 
+    /// <inheritdoc/>
+    public override string DescribeState() => FormattableString.Invariant(
+        $"s4d (channels {InnerDim}, states {States}{(IsComplex ? " complex" : "")}, window {ConvWidth - 1})");
+
     /// <summary>Whether all options have equal values, explicit or default.</summary>
     public bool Equals(S4dMixerOptions? other) => other is not null && ToString() == other.ToString();
 

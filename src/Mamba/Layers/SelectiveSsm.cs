@@ -66,6 +66,15 @@ public sealed class SelectiveSsm : Module, ILayer
                     random, values, options.TimeStepMin, options.TimeStepMax, options.TimeStepFloor)));
         ALog = AddParameter("a_log", [states, inner], random is null ? null : LogOfStateIndex);
         D = shared?.D ?? AddParameter("d", [inner], Initial.Constant(random, 1f));
+        if (options.ParameterNormWeights)
+        {
+            TimeStepNorm = shared?.TimeStepNorm ?? NormWeight("dt_norm", rank);
+            BNorm = shared?.BNorm ?? NormWeight("b_norm", states);
+            CNorm = shared?.CNorm ?? NormWeight("c_norm", states);
+        }
+
+        Parameter NormWeight(string name, int width) =>
+            AddParameter($"{name}.weight", [width], Initial.Constant(random, 1f));
     }
 
     /// <summary>Projects x to Δ (low-rank), B and C.</summary>
@@ -83,6 +92,15 @@ public sealed class SelectiveSsm : Module, ILayer
     /// <summary>The skip connection, shape [innerDim].</summary>
     public Parameter D { get; }
 
+    /// <summary>Weights of the norm of the low-rank Δ, shape [timeStepRank]; null: none.</summary>
+    public Parameter? TimeStepNorm { get; }
+
+    /// <summary>Weights of the norm of B, shape [states]; null: none.</summary>
+    public Parameter? BNorm { get; }
+
+    /// <summary>Weights of the norm of C, shape [states]; null: none.</summary>
+    public Parameter? CNorm { get; }
+
     /// <summary>
     /// Computes the operands of the scan: Δ, B and C from x, and A and D, which do not depend on the token.
     /// </summary>
@@ -97,9 +115,9 @@ public sealed class SelectiveSsm : Module, ILayer
         DeviceArray c = selected.Slice(rank + states, states);
         if (_options.ParameterNormEpsilon is { } epsilon)
         {
-            delta = Functions.RmsNorm(delta, default, epsilon);
-            b = Functions.RmsNorm(b, default, epsilon);
-            c = Functions.RmsNorm(c, default, epsilon);
+            delta = Functions.RmsNorm(delta, Optional(TimeStepNorm), epsilon);
+            b = Functions.RmsNorm(b, Optional(BNorm), epsilon);
+            c = Functions.RmsNorm(c, Optional(CNorm), epsilon);
         }
 
         return new()

@@ -55,6 +55,9 @@ public readonly record struct AttentionInputs
     /// <summary>The row of <see cref="PastKeys"/> for each sequence; null if sequence i has row i.</summary>
     public StateSlots? Slots { get; init; }
 
+    /// <summary>Factor of the products of queries and keys, before the softmax; null: 1/√headDim.</summary>
+    public float? Scale { get; init; }
+
     /// <summary>Number of heads of the queries.</summary>
     public required int Heads { get; init; }
 
@@ -62,6 +65,8 @@ public readonly record struct AttentionInputs
     public required int KeyValueHeads { get; init; }
 
     internal int HeadDim => Queries.Shape.Width / Heads;
+
+    internal float ScoreScale => Scale ?? (1f / MathF.Sqrt(HeadDim));
 
     /// <summary>Rows of each sequence's past; <see cref="PastLengths"/> says how many are keys.</summary>
     internal int PastCapacity => PastKeys.Exists ? PastKeys.Shape[1] : 0;
@@ -111,9 +116,14 @@ public readonly record struct AttentionInputs
         }
     }
 
-    /// <summary>Throws unless Window, Causal, KeyLengths and PastKeys are consistent.</summary>
+    /// <summary>Throws unless Scale, Window, Causal, KeyLengths and PastKeys are valid together.</summary>
     private void RequireSight(Sequences sequences, int mostKeys)
     {
+        if (Scale is { } scale && !float.IsFinite(scale))
+        {
+            throw new ArgumentException($"Scale must be finite; found {scale}.");
+        }
+
         if (Window < 0 || (Window > 0 && !Causal))
         {
             throw new ArgumentException(

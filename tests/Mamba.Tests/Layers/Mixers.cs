@@ -75,6 +75,53 @@ internal static class Mixers
         {
             ModelDim = Dim, Heads = 2, KeyValueHeads = 1, HeadDim = 6, RotaryDim = 6, Window = 4,
         },
+        ["attention with a scale"] = new AttentionMixerOptions
+        {
+            ModelDim = Dim, Heads = 2, KeyValueHeads = 1, HeadDim = 6, RotaryDim = 2, Scale = 0.9f,
+        },
+        ["mamba1 jamba"] = new MambaMixerOptions
+        {
+            ModelDim = Dim, StateDim = 8, TimeStepRank = 4, ParameterNormEpsilon = 1e-6f, ParameterNormWeights = true,
+        },
+        ["mamba2 falcon"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, InnerDim = 24, StateDim = 7, HeadDim = 4, Groups = 3, Bias = true, OutBias = false,
+            ProjectionScales = new(0.5f, 1.5f, 0.75f, 1.25f, 0.875f),
+        },
+        ["mamba2 falcon, no norm"] = new Mamba2MixerOptions
+        {
+            ModelDim = Dim, StateDim = 7, HeadDim = 4, Norm = false, OutBias = true,
+            ProjectionScales = new(0.5f, 1.5f, 0.75f, 1.25f, 0.875f),
+        },
+        ["parallel"] = new ParallelMixerOptions(
+            new ParallelBranch(new Mamba2MixerOptions { ModelDim = Dim, StateDim = 6, HeadDim = 5 }) { InScale = 1.5f },
+            new ParallelBranch(new AttentionMixerOptions { ModelDim = Dim, Heads = 2, RotaryDim = 4 })
+            {
+                OutScale = 0.5f,
+            }),
+        ["gated mlp"] = new GatedMlpOptions
+        {
+            ModelDim = Dim, HiddenDim = 13, Bias = true, GateScale = 0.75f, OutScale = 1.5f,
+        },
+        ["gated mlp of gelu"] = new GatedMlpOptions { ModelDim = Dim, HiddenDim = 13, Activation = Activation.Gelu },
+        ["mlp"] = new MlpOptions { ModelDim = Dim, HiddenDim = 17, Activation = Activation.GeluTanh },
+        ["experts, softmax of chosen"] = new MixtureOfExpertsOptions
+        {
+            ModelDim = Dim, Experts = 5, ExpertsPerToken = 2,
+            Expert = new GatedMlpOptions { ModelDim = Dim, HiddenDim = 7 },
+            Shared = new MlpOptions { ModelDim = Dim, HiddenDim = 6 },
+        },
+        ["experts, softmax"] = new MixtureOfExpertsOptions
+        {
+            ModelDim = Dim, Experts = 3, ExpertsPerToken = 1, Routing = ExpertRouting.Softmax, WeightScale = 0.5f,
+            Expert = new GatedMlpOptions { ModelDim = Dim, HiddenDim = 7 },
+        },
+        ["experts, sigmoid in groups"] = new MixtureOfExpertsOptions
+        {
+            ModelDim = Dim, Experts = 8, ExpertsPerToken = 3, Routing = ExpertRouting.Sigmoid, Groups = 4,
+            GroupsPerToken = 2, NormalizeWeights = true, WeightScale = 2.5f, LatentDim = 6,
+            Expert = new MlpOptions { ModelDim = 6, HiddenDim = 7, Activation = Activation.SquaredRelu, Bias = false },
+        },
     };
 
     public static TheoryData<string> Names => [.. All.Keys];

@@ -118,7 +118,10 @@ public sealed class OutOfMemoryTests
             }
 
             failures.Should().BeInRange(3, Most - 1);
-            Values(state).Should().NotEqual(Values(before));
+            if (state.Arrays.Count > 0)
+            {
+                Values(state).Should().NotEqual(Values(before));
+            }
 
             void Call()
             {

@@ -110,7 +110,7 @@ public sealed class VisionLayerTests
     public void An_mlp_is_two_maps_around_gelu(bool tanh)
     {
         using Device device = TestDevice.Open();
-        using Mlp mlp = new(device, 6, 9, new Random(1), tanh: tanh);
+        using Mlp mlp = new(device, 6, 9, new Random(1), activation: tanh ? Activation.GeluTanh : Activation.Gelu);
         DeviceArray x = device.Array([2, 3, 6], Samples.Normal(1, 36));
 
         DeviceArray inner = Functions.Linear(x, mlp.In.Weight.Value, mlp.In.Bias!.Value);

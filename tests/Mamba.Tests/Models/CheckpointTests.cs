@@ -123,7 +123,7 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Theory]
-    [InlineData("model_type", "llama", "*llama*mamba, mamba2 and falcon_mamba*")]
+    [InlineData("model_type", "llama", "*llama*mamba, mamba2, falcon_mamba, bamba*")]
     [InlineData("hidden_act", "relu", "*hidden_act*relu*")]
     public void An_unsupported_model_is_refused_by_name(string key, string value, string message)
     {

@@ -6,6 +6,8 @@ namespace Mamba.Tests.OptionRecords;
 public sealed class MixerOptionsTests
 {
     private static readonly object?[] NoSizes = [0, -1, int.MinValue];
+    private static readonly object?[] NoFactors = [float.NaN, float.PositiveInfinity, float.NegativeInfinity];
+    private static readonly object?[] NoActivations = [(Activation)(-1), (Activation)5];
     private static readonly object?[] NoEpsilons = [0f, -1e-5f, float.NaN, float.PositiveInfinity];
     private static readonly object?[] NoLeastSteps = [0.0, -1e-3, double.NaN, double.PositiveInfinity, 1e-60, 1e60];
     private static readonly object?[] NoLargestSteps = [.. NoLeastSteps, 1e-4];
@@ -25,6 +27,7 @@ public sealed class MixerOptionsTests
             ["TimeStepFloor"] = NoFloors,
             ["TimeStepScale"] = [-1.0, double.NaN, double.PositiveInfinity, 1e60],
             ["ParameterNormEpsilon"] = NoEpsilons,
+            ["ParameterNormWeights"] = [true],
         }),
         new(new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4 }, new()
         {
@@ -47,6 +50,10 @@ public sealed class MixerOptionsTests
                 (1.0, double.PositiveInfinity),
             ],
             ["ChunkLength"] = [-1],
+            ["ProjectionScales"] =
+            [
+                new Mamba2Scales(1, 1, float.NaN, 1, 1), new Mamba2Scales(1, 1, 1, 1, float.NegativeInfinity),
+            ],
         }),
         new(new Mamba2MixerOptions { ModelDim = 8, HeadDim = 4, DeltaMin = 0.5f }, new() { ["DeltaMax"] = [0.4f] }),
         new(new DirectionalMixerOptions(new MambaMixerOptions { ModelDim = 8 }, ScanOrder.Backward), new()
@@ -73,7 +80,53 @@ public sealed class MixerOptionsTests
             ["RotaryBase"] = [0.0, -1.0, 0.5, double.NaN, double.PositiveInfinity],
             ["ConvWidth"] = [-1],
             ["Window"] = [-1],
+            ["Scale"] = [-1f, float.NaN, float.PositiveInfinity],
         }),
+        new(
+            new ParallelMixerOptions(
+                new ParallelBranch(new MambaMixerOptions { ModelDim = 8 }),
+                new ParallelBranch(new S4dMixerOptions { ModelDim = 8 })),
+            new() { ["ModelDim"] = [.. NoSizes, 7] }),
+        new(new GatedMlpOptions { ModelDim = 8, HiddenDim = 4 }, new()
+        {
+            ["ModelDim"] = NoSizes,
+            ["HiddenDim"] = [.. NoSizes, 1 << 30],
+            ["Activation"] = NoActivations,
+            ["GateScale"] = NoFactors,
+            ["OutScale"] = NoFactors,
+        }),
+        new(new MlpOptions { ModelDim = 8, HiddenDim = 4 }, new()
+        {
+            ["ModelDim"] = NoSizes,
+            ["HiddenDim"] = NoSizes,
+            ["Activation"] = NoActivations,
+        }),
+        new(
+            new MixtureOfExpertsOptions
+            {
+                ModelDim = 8, Experts = 6, ExpertsPerToken = 3, Routing = ExpertRouting.Sigmoid,
+                Expert = new MlpOptions { ModelDim = 8, HiddenDim = 4 },
+            },
+            new()
+            {
+                ["ModelDim"] = NoSizes,
+                ["Experts"] = NoSizes,
+                ["ExpertsPerToken"] = [.. NoSizes, 7],
+                ["Expert"] = [null, new MlpOptions { ModelDim = 9, HiddenDim = 4 }],
+                ["Shared"] = [new MlpOptions { ModelDim = 9, HiddenDim = 4 }],
+                ["Routing"] = [(ExpertRouting)3],
+                ["Groups"] = [.. NoSizes, 4],
+                ["GroupsPerToken"] = [.. NoSizes, 2],
+                ["WeightScale"] = NoFactors,
+                ["LatentDim"] = [-1],
+            }),
+        new(
+            new MixtureOfExpertsOptions
+            {
+                ModelDim = 8, Experts = 6, ExpertsPerToken = 3, Groups = 1,
+                Expert = new MlpOptions { ModelDim = 8, HiddenDim = 4 },
+            },
+            new() { ["Groups"] = [2], ["NormalizeWeights"] = [true] }),
         new(new LowRankOptions(), new()
         {
             ["Rank"] = NoSizes,

@@ -41,7 +41,7 @@ internal sealed partial class ReferenceDevice
         View gq = ViewOf(ofInputs.Queries), gk = ViewOf(ofInputs.Keys), gv = ViewOf(ofInputs.Values);
         View gPastK = ViewOf(ofInputs.PastKeys), gPastV = ViewOf(ofInputs.PastValues);
         int dim = inputs.HeadDim;
-        double scale = 1 / Math.Sqrt(dim);
+        double scale = attention.Inputs.Scale ?? (1 / Math.Sqrt(dim));
         for (int s = 0; s < sequences.Count; s++)
         {
             for (int head = 0; head < inputs.Heads; head++)
@@ -135,6 +135,7 @@ internal sealed partial class ReferenceDevice
         View q = ViewOf(inputs.Queries), k = ViewOf(inputs.Keys), pastK = ViewOf(inputs.PastKeys);
         (int dim, int past) = (inputs.HeadDim, attention.Past(s));
         int shared = head * inputs.KeyValueHeads / inputs.Heads;
+        double scale = inputs.Scale ?? (1 / Math.Sqrt(dim));
         double[] scores = new double[inputs.Causal ? past + t + 1 : attention.KeyLength(s)];
         for (int j = 0; j < scores.Length; j++)
         {
@@ -147,7 +148,7 @@ internal sealed partial class ReferenceDevice
             for (int i = 0; i < dim; i++)
             {
                 scores[j] += q[sequences.Start(s) + t, (head * dim) + i]
-                    * At(pastK, k, attention, s, j, (shared * dim) + i) / Math.Sqrt(dim);
+                    * At(pastK, k, attention, s, j, (shared * dim) + i) * scale;
             }
         }
 
