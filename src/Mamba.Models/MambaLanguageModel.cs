@@ -114,9 +114,9 @@ public sealed partial class MambaLanguageModel : Module
         ReadOnlySpan<int> ids, int batch = 1, ModelState? state = null, Segments? segments = null)
     {
         using ModelStateUse use = new(state);
-        (DeviceArray h, LayerState[] after) = Read(ids, batch, state, segments, default);
+        (ResidualStream h, LayerState[] after) = Read(ids, batch, state, segments, default);
         DeviceArray logits = Logits(h);
-        Advance(state, after, h.Shape[1], segments);
+        Advance(state, after, h.Residual.Shape[1], segments);
         return logits;
     }
 
@@ -140,16 +140,10 @@ public sealed partial class MambaLanguageModel : Module
         using ModelStateUse use = new(state);
         using DeviceScope scope = Device.Scope();
         using Tape.Suspension pause = Tape.Suspend(Device);
-        (DeviceArray h, LayerState[] after) = Read(ids, state.Batch, state, null, cancellation);
-        int length = h.Shape[1];
-        DeviceArray last = Device.Allocate([state.Batch, 1, Config.ModelDim]);
-        DeviceArray rows = last.Reshape([state.Batch, Config.ModelDim]);
-        for (int row = 0; row < state.Batch; row++)
-        {
-            Device.Copy(h.RowRange((((nint)row + 1) * length) - 1, 1), rows.RowRange(row, 1));
-        }
-
-        Logits(last).CopyTo(logits);
+        (ResidualStream h, LayerState[] after) = Read(ids, state.Batch, state, null, cancellation);
+        int length = h.Residual.Shape[1];
+        IndexArray last = Device.Indices([length - 1]);
+        Logits(new ResidualStream(Functions.Gather(h.Residual, last), Functions.Gather(h.Update, last))).CopyTo(logits);
         Advance(state, after, length, null);
     }
 
@@ -230,7 +224,7 @@ public sealed partial class MambaLanguageModel : Module
 
     private DeviceArray StepLogits(IndexArray ids, ModelState state, StateSlots? slots)
     {
-        DeviceArray h = EmbedTokens(ids, ids.Length, 1);
+        ResidualStream h = new(EmbedTokens(ids, ids.Length, 1));
         for (int i = 0; i < _blocks.Length; i++)
         {
             h = _blocks[i].Step(h, state.Layers[i], slots);
@@ -283,14 +277,14 @@ public sealed partial class MambaLanguageModel : Module
         }
 
         using ModelStateUse use = new(state);
-        (DeviceArray h, LayerState[] after) = Read(ids, batch, state, segments, default);
+        (ResidualStream h, LayerState[] after) = Read(ids, batch, state, segments, default);
         DeviceArray loss = LossOf(h, Device.Indices(targets));
-        Advance(state, after, h.Shape[1], segments);
+        Advance(state, after, h.Residual.Shape[1], segments);
         return loss;
     }
 
     /// <summary>The loss. If the head is a plain matrix, it never stores the logits of the whole vocabulary.</summary>
-    private DeviceArray LossOf(DeviceArray h, IndexArray targets) => Head is { Adapter: not null } or { Bias: not null }
+    private DeviceArray LossOf(ResidualStream h, IndexArray targets) => Head is { Adapter: not null } or { Bias: not null }
         ? Functions.CrossEntropy(Logits(h), targets)
         : Functions.LinearCrossEntropy(Normed(h), (Head?.Weight ?? Embedding.Weight).Value, targets);
 
@@ -337,46 +331,48 @@ public sealed partial class MambaLanguageModel : Module
         }
 
         using ModelStateUse use = new(state);
-        (DeviceArray h, LayerState[] after) = Read(embeddings, isOwn: false, state, segments, default);
-        Advance(state, after, h.Shape[1], segments);
-        return h;
+        (ResidualStream h, LayerState[] after) = Read(embeddings, isOwn: false, state, segments, default);
+        DeviceArray hidden = h.Sum();
+        Advance(state, after, embeddings.Shape[1], segments);
+        return hidden;
     }
 
     /// <summary>Computes the logits of the next token from the residual stream: final norm and head.</summary>
     /// <param name="hidden">Shape [.., modelDim]; for example from <see cref="Hidden"/>, or some rows of it.</param>
     /// <returns>Shape [.., paddedVocabularySize], in the device's scope.</returns>
     /// <exception cref="ArgumentException">The last axis is not the model's width.</exception>
-    public DeviceArray Logits(DeviceArray hidden)
+    public DeviceArray Logits(DeviceArray hidden) => Logits(new ResidualStream(hidden));
+
+    private DeviceArray Logits(ResidualStream h)
     {
-        DeviceArray normed = Normed(hidden);
+        DeviceArray normed = Normed(h);
         return Head is null ? Functions.Linear(normed, Embedding.Weight.Value) : Head.Forward(normed);
     }
 
     /// <summary>The input of the head. Its scale is that of the logits, which are many more.</summary>
-    private DeviceArray Normed(DeviceArray hidden) =>
-        Functions.Scaled(FinalNorm.Forward(hidden), Config.LogitScale);
+    private DeviceArray Normed(ResidualStream h) => Functions.Scaled(FinalNorm.Forward(h).Y, Config.LogitScale);
 
     /// <summary>
     /// Computes the residual stream after the last layer, and drafts of the layers' next states. <see cref="Advance"/>
     /// commits them to the state, once nothing can fail.
     /// </summary>
-    private (DeviceArray H, LayerState[] After) Read(
+    private (ResidualStream H, LayerState[] After) Read(
         ReadOnlySpan<int> ids, int batch, ModelState? state, Segments? segments, CancellationToken cancellation) =>
         Read(Embed(ids, batch), isOwn: true, state, segments, cancellation);
 
     /// <summary>
-    /// Computes the same from embeddings. If <paramref name="isOwn"/>, they are freed once the first layer has read
-    /// them.
+    /// Computes the same from embeddings. If <paramref name="isOwn"/>, they are freed once the layers have read them.
     /// </summary>
-    private (DeviceArray H, LayerState[] After) Read(
-        DeviceArray h, bool isOwn, ModelState? state, Segments? segments, CancellationToken cancellation)
+    private (ResidualStream H, LayerState[] After) Read(
+        DeviceArray embeddings, bool isOwn, ModelState? state, Segments? segments, CancellationToken cancellation)
     {
         if (state is not null)
         {
             RequireOwn(state);
         }
 
-        int length = h.Shape[1];
+        int length = embeddings.Shape[1];
+        ResidualStream h = new(embeddings);
         LayerState[] after = new LayerState[state is null ? 0 : _blocks.Length];
         for (int i = 0; i < _blocks.Length; i++)
         {
@@ -386,7 +382,7 @@ public sealed partial class MambaLanguageModel : Module
                 after[i] = state.Layers[i].DraftInPlace(length, segments);
             }
 
-            h = InScope(_blocks[i], h, isOwn || i > 0, state is null ? null : after[i], segments);
+            h = InScope(_blocks[i], h, isOwn ? null : embeddings.Storage, state is null ? null : after[i], segments);
         }
 
         return (h, after);
@@ -402,32 +398,38 @@ public sealed partial class MambaLanguageModel : Module
     }
 
     /// <summary>
-    /// Computes a layer. Without a tape it frees the layer's intermediate arrays at once, and its input if
-    /// <paramref name="isOwn"/>.
+    /// Computes a layer. Without a tape it frees the layer's intermediate arrays at once, and its input except
+    /// <paramref name="kept"/>.
     /// </summary>
-    private DeviceArray InScope(
-        ResidualBlock block, DeviceArray h, bool isOwn, LayerState? state, Segments? segments)
+    private ResidualStream InScope(
+        ResidualBlock block, ResidualStream h, Storage? kept, LayerState? state, Segments? segments)
     {
         if (Device.Tape is not null)
         {
+            // A recomputed layer adds its output itself, because the tape would keep both arrays of the stream.
             return RecomputeActivations
-                ? block.ForwardRecomputed(h, state, segments)
+                ? new(block.ForwardRecomputed(h.Sum(), state, segments))
                 : block.Forward(h, state, segments);
         }
 
-        DeviceArray next;
+        ResidualStream next;
         using (DeviceScope scope = Device.Scope())
         {
-            next = scope.Keep(block.Forward(h, state, segments));
+            next = block.Forward(h, state, segments);
+            next = new(scope.Keep(next.Residual), scope.Keep(next.Update));
             foreach (DeviceArray array in state?.Arrays ?? [])
             {
                 scope.Keep(array);
             }
         }
 
-        if (isOwn)
+        foreach (DeviceArray array in (ReadOnlySpan<DeviceArray>)[h.Residual, h.Update])
         {
-            Device.EndEarly(h);
+            // Without an update, the stream before the layer is also the one after it.
+            if (array.Exists && array.Storage != kept && array.Storage != next.Residual.Storage)
+            {
+                Device.EndEarly(array);
+            }
         }
 
         return next;

@@ -61,12 +61,12 @@ internal sealed class SmallModel : IDisposable
 
     private DeviceArray Compute()
     {
-        DeviceArray h = X;
+        ResidualStream h = new(X);
         for (int i = 0; i < _blocks.Length; i++)
         {
             h = _blocks[i].Step(h, _states[i]);
         }
 
-        return h;
+        return h.Sum();
     }
 }

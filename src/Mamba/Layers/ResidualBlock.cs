@@ -57,13 +57,24 @@ public sealed class ResidualBlock : Module, ILayer
     /// <param name="segments">As in <see cref="SequenceMixer.Forward"/>.</param>
     /// <returns>The residual stream, of the same shape.</returns>
     public DeviceArray Forward(DeviceArray h, LayerState? state = null, Segments? segments = null) =>
-        Finish(h, Mixer.Forward(Norm.Forward(h), state, segments));
+        Forward(new ResidualStream(h), state, segments).Sum();
+
+    /// <summary>The same for a stack of blocks: the norm of the next block adds this block's output.</summary>
+    /// <param name="h">The residual stream, shape [batch, length, modelDim].</param>
+    /// <param name="state">As in <see cref="SequenceMixer.Forward"/>.</param>
+    /// <param name="segments">As in <see cref="SequenceMixer.Forward"/>.</param>
+    /// <returns>The residual stream, of the same shape.</returns>
+    public ResidualStream Forward(ResidualStream h, LayerState? state = null, Segments? segments = null)
+    {
+        (DeviceArray normed, DeviceArray sum) = Norm.Forward(h);
+        return Finish(sum, Mixer.Forward(normed, state, segments));
+    }
 
     DeviceArray ILayer.Forward(DeviceArray x) => Forward(x);
 
     /// <summary>
-    /// <see cref="Forward"/> with activation checkpointing: a tape keeps only the inputs, and the backward pass
-    /// recomputes the rest.
+    /// <see cref="Forward(DeviceArray, LayerState?, Segments?)"/> with activation checkpointing: a tape keeps only the
+    /// inputs, and the backward pass recomputes the rest.
     /// </summary>
     internal DeviceArray ForwardRecomputed(DeviceArray h, LayerState? state, Segments? segments)
     {
@@ -91,17 +102,28 @@ public sealed class ResidualBlock : Module, ILayer
     /// <param name="slots">As in <see cref="SequenceMixer.Step"/>.</param>
     /// <returns>The residual stream, of the same shape.</returns>
     public DeviceArray Step(DeviceArray h, LayerState state, StateSlots? slots = null) =>
-        Finish(h, Mixer.Step(Norm.Forward(h), state, slots));
+        Step(new ResidualStream(h), state, slots).Sum();
 
-    private DeviceArray Finish(DeviceArray h, DeviceArray mixed)
+    /// <summary>The same for a stack of blocks: the norm of the next block adds this block's output.</summary>
+    /// <param name="h">The residual stream, shape [batch, 1, modelDim].</param>
+    /// <param name="state">The state of the earlier tokens; updated in place.</param>
+    /// <param name="slots">As in <see cref="SequenceMixer.Step"/>.</param>
+    /// <returns>The residual stream, of the same shape.</returns>
+    public ResidualStream Step(ResidualStream h, LayerState state, StateSlots? slots = null)
+    {
+        (DeviceArray normed, DeviceArray sum) = Norm.Forward(h);
+        return Finish(sum, Mixer.Step(normed, state, slots));
+    }
+
+    private ResidualStream Finish(DeviceArray h, DeviceArray mixed)
     {
         mixed = Functions.Scaled(mixed, Scale);
         if (Mlp is null)
         {
-            return Functions.Add(h, mixed);
+            return new(h, mixed);
         }
 
         (DeviceArray normed, DeviceArray sum) = MlpNorm!.Forward(mixed, h);
-        return Functions.Add(sum, Functions.Scaled(Mlp.Forward(normed), Scale));
+        return new(sum, Functions.Scaled(Mlp.Forward(normed), Scale));
     }
 }

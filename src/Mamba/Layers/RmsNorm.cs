@@ -53,4 +53,11 @@ public sealed class RmsNorm : Module, ILayer
         RequireWidth(x, Weight.Value.Shape.Width);
         return Functions.AddRmsNorm(x, residual, Weight.Value, Epsilon);
     }
+
+    /// <summary>Normalises each row of a residual stream, and adds up the stream in the same pass over memory.</summary>
+    /// <param name="h">The stream, shape [.., dim].</param>
+    /// <returns>The normalised stream, and the stream as one array.</returns>
+    /// <exception cref="ArgumentException">The stream has another width.</exception>
+    public (DeviceArray Y, DeviceArray Sum) Forward(ResidualStream h) =>
+        h.Update.Exists ? Forward(h.Update, h.Residual) : (Forward(h.Residual), h.Residual);
 }

@@ -46,6 +46,54 @@ public sealed class LayerTests
         other.Forward(x).ToArray().Should().Equal(((ILayer)block).Forward(x).ToArray());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_stack_whose_norms_add_has_the_bits_of_blocks_that_add(bool mlp)
+    {
+        using Device device = TestDevice.Open();
+        using ResidualBlock first = Block(new MambaMixer(device, new() { ModelDim = Dim }, new Random(1)));
+        using ResidualBlock second = Block(
+            new Mamba2Mixer(device, new() { ModelDim = Dim, HeadDim = 4, StateDim = 8 }, new Random(2)));
+        using RmsNorm norm = new(device, Dim);
+        using LayerState state = first.Mixer.CreateState(2), other = first.Mixer.CreateState(2);
+        using DeviceScope scope = device.Scope();
+        DeviceArray x = device.Array([2, 3, Dim], Samples.Normal(3, 2 * 3 * Dim));
+        DeviceArray token = device.Array([2, 1, Dim], Samples.Normal(4, 2 * Dim));
+
+        float[][] added = Run(h => norm.Forward(second.Forward(first.Forward(h))));
+        float[][] carried = Run(h => norm.Forward(second.Forward(first.Forward(new ResidualStream(h)))).Y);
+
+        for (int i = 0; i < added.Length; i++)
+        {
+            carried[i].ShouldHaveTheBitsOf(added[i], $"array {i}");
+        }
+
+        DeviceArray afterToken = first.Step(token, state);
+        ResidualStream stream = first.Step(new ResidualStream(token), other);
+        stream.Sum().ToArray().ShouldHaveTheBitsOf(afterToken.ToArray());
+        norm.Forward(stream).Sum.ToArray().ShouldHaveTheBitsOf(afterToken.ToArray());
+
+        ResidualBlock Block(SequenceMixer mixer) =>
+            new(mixer, Dim, mlp: mlp ? new GatedMlp(device, Dim, 9, new Random(3)) : null);
+
+        float[][] Run(Func<DeviceArray, DeviceArray> function)
+        {
+            using Tape tape = new(device);
+            tape.Watch(x);
+            DeviceArray y = function(x);
+            tape.Backward(Functions.Sum(Functions.Multiply(y, y)));
+            List<float[]> arrays = [y.ToArray(), tape.GradientOf(x).ToArray()];
+            foreach (Parameter parameter in first.Parameters.Concat(second.Parameters).Select(named => named.Parameter))
+            {
+                arrays.Add(parameter.Gradient.ToArray());
+                parameter.ClearGradient();
+            }
+
+            return [.. arrays];
+        }
+    }
+
     [Fact]
     public void A_layer_that_occurs_twice_counts_once()
     {
