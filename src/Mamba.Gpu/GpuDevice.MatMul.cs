@@ -1,4 +1,5 @@
 using Mamba.Gpu.Kernels;
+using Mamba.Kernels;
 using Mamba.Memory;
 using Mamba.Operations;
 
@@ -52,15 +53,23 @@ public sealed partial class GpuDevice
             return;
         }
 
-        if (bias.Exists)
+        if (linear.Start.Exists)
+        {
+            CopyUnlessSame(linear.Start, y);
+            if (bias.Exists)
+            {
+                Zip<Elementwise.Add>(y, bias, new(1, (nint)shape.Rows, width), y);
+            }
+        }
+        else if (bias.Exists)
         {
             (Plane plane, long groups, (int, int) threads) = PlaneOf(y.Shape, flat: false);
             Launch(new BroadcastKernel(plane, VectorOf(bias), RowsOf(y)), groups, threads);
         }
 
         Multiply(
-            Matrix.Of(x), false, Matrix.Of(weight), true, Matrix.Of(y), new(shape.Rows, width, depth), bias.Exists,
-            Narrows(x, weight));
+            Matrix.Of(x), false, Matrix.Of(weight), true, Matrix.Of(y), new(shape.Rows, width, depth),
+            bias.Exists || linear.Start.Exists, Narrows(x, weight));
     }
 
     private void LinearOfFew<TWords>(in LinearOperation linear, GpuRows x, GpuRows weight)
@@ -74,7 +83,8 @@ public sealed partial class GpuDevice
         int threads = PowerOfTwo(Math.Min(Groups(depth, FewRows.Step), perRow), GroupSize);
         int rowsOfWeights = GroupSize / threads;
         Launch(
-            new FewRowsKernel<TWords>(x, rows, weight, depth, width, VectorOf(linear.Bias), RowsOf(linear.Y)),
+            new FewRowsKernel<TWords>(
+                x, rows, weight, depth, width, VectorOf(linear.Bias), RowsOf(linear.Start), RowsOf(linear.Y)),
             (Groups(width, rowsOfWeights), (int)Groups(rows, FewRows.Rows)),
             (threads, rowsOfWeights));
     }

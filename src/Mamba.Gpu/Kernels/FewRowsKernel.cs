@@ -3,11 +3,11 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>y = x·Wᵀ + b</c> for a few rows of x: each weight is loaded once per four rows of x. DimX threads share a row of
+/// <c>y = start + x·Wᵀ + b</c> for a few rows of x: each weight is loaded once per four rows of x. DimX threads share a row of
 /// W; a group has DimY rows of W.
 /// </summary>
 internal readonly struct FewRowsKernel<TWords>(
-    GpuRows x, int rows, GpuRows weight, int depth, int width, GpuRows bias, GpuRows y) : IKernel
+    GpuRows x, int rows, GpuRows weight, int depth, int width, GpuRows bias, GpuRows start, GpuRows y) : IKernel
     where TWords : struct, IRowWords
 {
     private const int Rows = FewRows.Rows, Step = FewRows.Step;
@@ -65,7 +65,7 @@ internal readonly struct FewRowsKernel<TWords>(
     {
         if (row < rows)
         {
-            y.Store(row, column, value);
+            y.Store(row, column, value + start.LoadOr(row, column, 0f));
         }
     }
 }

@@ -13,6 +13,7 @@ public static partial class Functions
     /// <param name="adapterA">A, [rank, K].</param>
     /// <param name="adapterB">B, [N, rank].</param>
     /// <param name="scale">Factor of the adapter.</param>
+    /// <param name="start">What the product is added to, in the shape of the output; optional.</param>
     /// <returns>The output, in the shape of x with N in place of K.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
     /// <remarks>
@@ -20,7 +21,13 @@ public static partial class Functions
     /// bit for bit.
     /// </remarks>
     public static DeviceArray LinearWithAdapter(
-        DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray adapterA, DeviceArray adapterB, float scale)
+        DeviceArray x,
+        DeviceArray weight,
+        DeviceArray bias,
+        DeviceArray adapterA,
+        DeviceArray adapterB,
+        float scale,
+        DeviceArray start = default)
     {
         Device device = Require(x);
         Require(weight);
@@ -30,7 +37,7 @@ public static partial class Functions
             device,
             new AdapterOperation
             {
-                Linear = new() { X = x, Weight = weight, Bias = bias },
+                Linear = new() { X = x, Weight = weight, Bias = bias, Start = start },
                 A = adapterA,
                 B = adapterB,
                 Scale = scale,

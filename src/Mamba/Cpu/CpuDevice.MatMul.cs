@@ -29,6 +29,7 @@ public sealed unsafe partial class CpuDevice
         (DeviceArray x, DeviceArray weight) = (linear.X, linear.Weight);
         Rows input = RowsOf(x), output = RowsOf(linear.Y);
         float* b = StartOf(linear.Bias);
+        Rows start = RowsOf(linear.Start);
         nint rows = x.Shape.Rows;
         int columns = weight.Shape[0];
 
@@ -36,16 +37,30 @@ public sealed unsafe partial class CpuDevice
         int length = x.Shape.Rank == 1 ? 1 : x.Shape[^2];
         if (length <= MostFewRows(x.Shape.Width))
         {
-            UseWeights(weight, new FewRowsUse(input, rows, columns, b, output));
+            UseWeights(weight, new FewRowsUse(input, rows, columns, b, start, output));
+            return;
         }
-        else if (weight.Precision == Precision.Float32)
+
+        if (start.IsNull)
+        {
+            start = new(b, 0);
+        }
+        else if (b != null)
+        {
+            // The sums of a packed product start from one array. This is the only case with a pass of its own.
+            CopyUnlessSame(linear.Start, linear.Y);
+            Zip<Elementwise.Add>(linear.Y, linear.Bias, new(1, rows, columns), linear.Y);
+            start = output;
+        }
+
+        if (weight.Precision == Precision.Float32)
         {
             MatMulFactor factor = new(RowsOf(weight), alongDepth: true);
-            MultiplyPacked(new(input, alongDepth: true), factor, rows, columns, x.Shape.Width, new(b, 0), output);
+            MultiplyPacked(new(input, alongDepth: true), factor, rows, columns, x.Shape.Width, start, output);
         }
         else
         {
-            UseWeights(weight, new PackedUse(new(input, alongDepth: true), rows, columns, b, output));
+            UseWeights(weight, new PackedUse(new(input, alongDepth: true), rows, columns, start, output));
         }
     }
 

@@ -88,12 +88,12 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>A linear map of few rows, without packing.</summary>
-    private readonly struct FewRowsUse(Rows x, nint rows, int columns, float* bias, Rows y) : IWeightUse
+    private readonly struct FewRowsUse(Rows x, nint rows, int columns, float* bias, Rows start, Rows y) : IWeightUse
     {
         public void Use<TFormat>(CpuDevice device, WeightRows weights)
             where TFormat : struct, IWeightFormat
         {
-            MatMulFewRows<TFormat> product = new(x, rows, weights, columns, bias, y);
+            MatMulFewRows<TFormat> product = new(x, rows, weights, columns, bias, start, y);
             device.Run(new FewRowsJob<TFormat>(product), product.Items);
         }
     }
@@ -105,11 +105,11 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>A linear map of many rows, with packed weights.</summary>
-    private readonly struct PackedUse(MatMulFactor x, nint rows, int columns, float* bias, Rows y) : IWeightUse
+    private readonly struct PackedUse(MatMulFactor x, nint rows, int columns, Rows start, Rows y) : IWeightUse
     {
         public void Use<TFormat>(CpuDevice device, WeightRows weights)
             where TFormat : struct, IWeightFormat =>
-            device.MultiplyPacked(x, new(weights), rows, columns, weights.Width, new(bias, 0), y);
+            device.MultiplyPacked(x, new(weights), rows, columns, weights.Width, start, y);
     }
 
     /// <summary>Looks up rows of a table.</summary>

@@ -11,6 +11,15 @@ public abstract partial class Device
     /// <summary>Computes <c>y = x</c>, of equal shapes.</summary>
     internal abstract void Copy(DeviceArray x, DeviceArray y);
 
+    /// <summary>Computes <c>y = x</c> if they are two arrays.</summary>
+    private protected void CopyUnlessSame(DeviceArray x, DeviceArray y)
+    {
+        if (x.Storage != y.Storage)
+        {
+            Copy(x, y);
+        }
+    }
+
     /// <summary>Computes <c>y += scale·x</c>, of equal shapes.</summary>
     internal abstract void AddScaled(DeviceArray x, float scale, DeviceArray y);
 

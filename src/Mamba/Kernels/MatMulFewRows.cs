@@ -6,7 +6,7 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The product <c>y[m, n] = x[m]·w[n] + b[n]</c> for few rows of x, where reading W dominates. W is not packed, and is
+/// The product <c>y[m, n] = x[m]·w[n] + b[n] + start[m, n]</c> for few rows of x, where reading W dominates. W is not packed, and is
 /// read from memory once, from its first to its last byte.
 /// </summary>
 /// <remarks>
@@ -14,7 +14,7 @@ namespace Mamba.Kernels;
 /// in every tile. So its bits depend neither on the number of rows nor on the format of W, only on W's float32 values.
 /// </remarks>
 internal readonly unsafe struct MatMulFewRows<TFormat>(
-    Rows x, nint rows, WeightRows weight, int columns, float* bias, Rows y)
+    Rows x, nint rows, WeightRows weight, int columns, float* bias, Rows start, Rows y)
     where TFormat : struct, IWeightFormat
 {
     /// <summary>Rows of W of at most this many bytes take longer to sum across lanes than to read.</summary>
@@ -80,7 +80,11 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
         }
     }
 
-    private void Store(float sum, nint m, int n) => y[m][n] = bias == null ? sum : sum + bias[n];
+    private void Store(float sum, nint m, int n)
+    {
+        sum = bias == null ? sum : sum + bias[n];
+        y[m][n] = start.IsNull ? sum : sum + start[m][n];
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private float Dot(float* x, byte* w, float* scales)
@@ -172,7 +176,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
             {
                 new Span<float>(sums, 4).Clear();
                 AddDots(m, n + i, scales + (i * scalesPitch), 0, sums);
-                Store(sums, nint.Min(4, rows - m), m, n + i);
+                Store(sums, m, m, nint.Min(m + 4, rows), n + i);
             }
         }
     }
@@ -193,30 +197,33 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
             nint k = tile.Multiply(x[low], x[high], x.Pitch, sums);
             for (int i = 0; i < count; i++)
             {
-                Finish(sums + (i * height), low, n + i, scales + (i * scalesPitch), k);
-                Finish(sums + (i * height) + 4, high, n + i, scales + (i * scalesPitch), k);
+                Finish(sums + (i * height), low, m, n + i, scales + (i * scalesPitch), k);
+                Finish(sums + (i * height) + 4, high, nint.Max(m, low + 4), n + i, scales + (i * scalesPitch), k);
             }
         }
     }
 
-    /// <summary>Adds the products from <paramref name="k"/> on, and stores the sums.</summary>
-    private void Finish(float* sums, nint m, int n, float* scales, nint k)
+    /// <summary>
+    /// Adds the products from <paramref name="k"/> on, and stores the sums from row <paramref name="first"/> on.
+    /// </summary>
+    private void Finish(float* sums, nint m, nint first, int n, float* scales, nint k)
     {
         if (k < Depth)
         {
             AddDots(m, n, scales, k, sums);
         }
 
-        Store(sums, 4, m, n);
+        Store(sums, m, first, m + 4, n);
     }
 
-    /// <summary>Stores the sums of <paramref name="count"/> rows of x.</summary>
-    private void Store(float* sums, nint count, nint m, int n)
+    /// <summary>
+    /// Stores some of the sums of rows from <paramref name="m"/> on: every sum once, because y may be its start.
+    /// </summary>
+    private void Store(float* sums, nint m, nint first, nint end, int n)
     {
-        float* target = y[m] + n;
-        for (nint i = 0; i < count; i++, target += y.Pitch)
+        for (nint row = first; row < end; row++)
         {
-            *target = bias == null ? sums[i] : sums[i] + bias[n];
+            Store(sums[row - m], row, n);
         }
     }
 

@@ -51,15 +51,27 @@ public sealed class Linear : Module, ILayer
     /// <exception cref="ArgumentException">x has another width.</exception>
     public DeviceArray Forward(DeviceArray x) => Multiply(x, Optional(Bias));
 
+    /// <summary>Adds the output to an array: <c>y = start + x·Wᵀ + b</c>, without a further pass over memory.</summary>
+    /// <param name="x">Shape [.., inputDim].</param>
+    /// <param name="start">Shape [.., outputDim]; for example a residual stream.</param>
+    /// <returns>Shape [.., outputDim].</returns>
+    /// <exception cref="ArgumentException">x or the start has another shape.</exception>
+    public DeviceArray Forward(DeviceArray x, DeviceArray start)
+    {
+        DeviceArray.Require(nameof(start), start);
+        return Multiply(x, Optional(Bias), start);
+    }
+
     /// <summary>
     /// Computes <c>x·Wᵀ + bias</c> plus the adapter's output. A caller whose next operation adds b passes none.
     /// </summary>
-    internal DeviceArray Multiply(DeviceArray x, DeviceArray bias = default)
+    internal DeviceArray Multiply(DeviceArray x, DeviceArray bias = default, DeviceArray start = default)
     {
         RequireWidth(x, Weight.Value.Shape[1]);
         return Adapter is null
-            ? Functions.Linear(x, Weight.Value, bias)
-            : Functions.LinearWithAdapter(x, Weight.Value, bias, Adapter.A.Value, Adapter.B.Value, Adapter.Scale);
+            ? Functions.Linear(x, Weight.Value, bias, start)
+            : Functions.LinearWithAdapter(
+                x, Weight.Value, bias, Adapter.A.Value, Adapter.B.Value, Adapter.Scale, start);
     }
 
     /// <summary>Adds an adapter if the layer has none.</summary>

@@ -9,7 +9,9 @@ namespace Mamba.Layers;
 /// </summary>
 /// <remarks>
 /// A stack of blocks that passes it on leaves the addition to the norm that follows, which adds and normalises in one
-/// operation. The results are bitwise the same as with blocks that add.
+/// operation. The results are bitwise the same as with blocks that add. The last product of a layer could add instead
+/// (<see cref="Linear.Forward(DeviceArray, DeviceArray)"/>), and is as fast; but then every mixer would have to take
+/// the stream, and a long sequence would add in another order.
 /// </remarks>
 /// <example>
 /// <code>

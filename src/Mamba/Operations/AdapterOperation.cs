@@ -3,10 +3,10 @@ using Mamba.Memory;
 
 namespace Mamba.Operations;
 
-/// <summary><c>y = x·Wᵀ + b + scale·(x·Aᵀ)·Bᵀ</c>: a linear map with a low-rank adapter.</summary>
+/// <summary><c>y = start + x·Wᵀ + b + scale·(x·Aᵀ)·Bᵀ</c>: a linear map with a low-rank adapter.</summary>
 internal readonly record struct AdapterOperation : IOperation<AdapterOperation>
 {
-    /// <summary>x, W and b; its y is the output of the whole operation.</summary>
+    /// <summary>x, W, b and the start; its y is the output of the whole operation.</summary>
     public required LinearOperation Linear { get; init; }
 
     /// <summary>A, [rank, K].</summary>
@@ -43,7 +43,7 @@ internal readonly record struct AdapterOperation : IOperation<AdapterOperation>
         Linear.Forward(device);
         device.Linear(new() { X = Linear.X, Weight = A, Y = Low });
         device.Scale(Low, Scale, Low);
-        device.MatMul(Low, false, B, true, Linear.Y, accumulate: true);
+        device.Linear(new() { X = Low, Weight = B, Start = Linear.Y, Y = Linear.Y });
     }
 
     public void Backward(Device device, in AdapterOperation gradients)

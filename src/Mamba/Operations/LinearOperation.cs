@@ -4,7 +4,7 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>
-/// <c>y = x·Wᵀ + b</c> for every row of x. The bits of a row do not depend on the number of sequences, but may depend
+/// <c>y = start + x·Wᵀ + b</c> for every row of x. The bits of a row do not depend on the number of sequences, but may depend
 /// on the length of a sequence.
 /// </summary>
 internal readonly record struct LinearOperation : IOperation<LinearOperation>
@@ -18,7 +18,10 @@ internal readonly record struct LinearOperation : IOperation<LinearOperation>
     /// <summary>b, [N]; optional.</summary>
     public DeviceArray Bias { get; init; }
 
-    /// <summary>y, in the shape of x with N in place of K.</summary>
+    /// <summary>What the product is added to, in the shape of y; optional. A device may be given y itself.</summary>
+    public DeviceArray Start { get; init; }
+
+    /// <summary>y, in the shape of x with N in place of K; in the precision of the start if there is one.</summary>
     public DeviceArray Y { get; init; }
 
     public LinearOperation Map<TMap>(ref TMap map)
@@ -27,6 +30,7 @@ internal readonly record struct LinearOperation : IOperation<LinearOperation>
             X = map.Operand(X),
             Weight = map.Operand(Weight),
             Bias = map.Operand(Bias),
+            Start = map.Operand(Start),
             Y = map.Output(Y),
         };
 
@@ -42,7 +46,12 @@ internal readonly record struct LinearOperation : IOperation<LinearOperation>
             throw new ArgumentException($"Expected a bias [{Weight.Shape[0]}]; found {Bias.Shape}.");
         }
 
-        return this with { Y = device.AllocateActivation(X.Shape.WithWidth(Weight.Shape[0])) };
+        Shape shape = X.Shape.WithWidth(Weight.Shape[0]);
+        DeviceArray.RequireOptional("the start", Start, shape);
+        return this with
+        {
+            Y = Start.Exists ? device.AllocateOutput(shape, Start.Precision) : device.AllocateActivation(shape),
+        };
     }
 
     public void Forward(Device device) => device.Linear(this);
@@ -63,5 +72,8 @@ internal readonly record struct LinearOperation : IOperation<LinearOperation>
         {
             device.AddColumnSums(gradients.Y, gradients.Bias);
         }
+
+        // A copy, not the same memory: other uses of the start add to its gradient, and y keeps a gradient of its own.
+        device.AddIfWanted(gradients.Y, gradients.Start);
     }
 }

@@ -144,7 +144,9 @@ internal sealed class RandomGraph
             25 => One(
                 "Split", x => Functions.Split(x, axis, start, size - start)[size - start > 0 ? 1 : 0]),
             26 => Weighted(
-                "Linear", [[count, width], [count]], x => Functions.Linear(x[0], x[1], x[2])),
+                "Linear",
+                [[count, width], [count], shape.WithWidth(count)],
+                x => Functions.Linear(x[0], x[1], x[2], flip ? x[3] : default)),
             27 => Weighted(
                 "LayerNorm", [[width], [width]], x => Functions.LayerNorm(x[0], x[1], flip ? x[2] : default, 0.1f)),
             28 => Weighted("RmsNorm", [[width]], x => Functions.RmsNorm(x[0], x[1], 0.1f)),

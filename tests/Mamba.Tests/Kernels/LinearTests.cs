@@ -32,13 +32,17 @@ public sealed class LinearTests
     [MemberData(nameof(LengthsAndDepths))]
     public void Matches_the_reference_with_every_gradient(int length, int depth)
     {
-        foreach ((int width, bool hasBias) in new[] { (1, true), (6, false), (80, true), (101, false) })
+        (int Width, bool HasBias, bool HasStart)[] cases =
+        [
+            (1, true, true), (6, false, false), (80, true, false), (80, true, true), (101, false, true),
+        ];
+        foreach ((int width, bool hasBias, bool hasStart) in cases)
         {
             using Device tested = TestDevice.Open(2);
             using ReferenceDevice reference = TestDevice.Reference();
 
-            DeviceArray[] actual = Run(tested, length, depth, width, hasBias);
-            DeviceArray[] expected = Run(reference, length, depth, width, hasBias);
+            DeviceArray[] actual = Run(tested, length, depth, width, hasBias, hasStart);
+            DeviceArray[] expected = Run(reference, length, depth, width, hasBias, hasStart);
 
             for (int i = 0; i < actual.Length; i++)
             {
@@ -46,6 +50,43 @@ public sealed class LinearTests
                     ReferenceDevice.Exact(expected[i]), Tolerance, $"array {i} of width {width}");
             }
         }
+    }
+
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(2, false)]
+    [InlineData(40, true)]
+    [InlineData(40, false)]
+    public void The_reference_adds_to_a_start_with_the_gradients_of_the_differences(int length, bool hasBias) =>
+        new FunctionCheck(
+            x => Functions.Multiply(Functions.Linear(x[0], x[1], hasBias ? x[2] : default, x[3]), x[3]),
+            ([length, 3], Samples.Normal(1, length * 3)),
+            ([4, 3], Samples.Normal(2, 12)),
+            ([4], Samples.Normal(3, 4)),
+            ([length, 4], Samples.Normal(4, length * 4))).ShouldHaveTheDifferencesAsReferenceGradients();
+
+    [Theory]
+    [InlineData(3, true)]
+    [InlineData(3, false)]
+    [InlineData(40, true)]
+    [InlineData(40, false)]
+    public void The_start_may_be_a_slice_or_the_output_itself(int length, bool hasBias)
+    {
+        using Device tested = TestDevice.Open(2);
+        DeviceArray x = tested.Array([2, length, 50], Samples.Normal(1, 100 * length));
+        DeviceArray weight = tested.Array([30, 50], Samples.Normal(2, 1500));
+        DeviceArray bias = hasBias ? tested.Array([30], Samples.Normal(3, 30)) : default;
+        float[] values = Samples.Normal(4, 60 * length);
+        DeviceArray start = tested.Array([2, length, 30], values), same = tested.Array(start.Shape, values);
+
+        float[] expected = Functions.Linear(x, weight, bias, start).ToArray();
+        tested.Linear(new() { X = x, Weight = weight, Bias = bias, Start = same, Y = same });
+        DeviceArray slice = FunctionCheck.SliceOf(tested, start.Shape, values);
+        float[] ofSlice = Functions.Linear(x, weight, bias, slice).ToArray();
+
+        same.ToArray().ShouldHaveTheBitsOf(expected);
+        ofSlice.ShouldHaveTheBitsOf(expected);
+        start.ToArray().Should().Equal(values);
     }
 
     [Theory]
@@ -169,14 +210,16 @@ public sealed class LinearTests
 
         Action depth = () => Functions.Linear(x, tested.Zeros([6, 5]));
         Action rank = () => Functions.Linear(x, tested.Zeros([4]));
+        Action start = () => Functions.Linear(x, tested.Zeros([6, 4]), default, tested.Zeros([3, 6]));
         Action bias = () => Functions.Linear(x, tested.Zeros([6, 4]), tested.Zeros([5]));
 
         depth.Should().Throw<ArgumentException>().WithMessage("Expected weights [N, 4]*[2, 3, 4]*found [6, 5]*");
         rank.Should().Throw<ArgumentException>().WithMessage("Expected weights [N, 4]*found [4]*");
         bias.Should().Throw<ArgumentException>().WithMessage("Expected a bias [6]; found [5]*");
+        start.Should().Throw<ArgumentException>().WithMessage("Expected*start*[2, 3, 6]*found [3, 6]*");
     }
 
-    private static DeviceArray[] Run(Device device, int length, int depth, int width, bool hasBias)
+    private static DeviceArray[] Run(Device device, int length, int depth, int width, bool hasBias, bool hasStart)
     {
         // Of one sign, so that a gradient of a single element is a sum that does not cancel.
         DeviceArray x = device.Array([2, length, depth], Samples.Uniform(1, 2 * length * depth, 0, 2));
@@ -185,14 +228,14 @@ public sealed class LinearTests
         using Tape tape = new(device);
         tape.Watch(x);
         tape.Watch(weight);
-        if (hasBias)
-        {
-            tape.Watch(bias);
-        }
+        DeviceArray start = hasStart
+            ? device.Array([2, length, width], Samples.Normal(5, 2 * length * width))
+            : default;
+        DeviceArray[] optional = [.. new[] { bias, start }.Where(array => array.Exists)];
+        Array.ForEach(optional, tape.Watch);
 
-        DeviceArray y = Functions.Linear(x, weight, bias);
+        DeviceArray y = Functions.Linear(x, weight, bias, start);
         tape.Backward((y, device.Array([2, length, width], Samples.Uniform(4, 2 * length * width, 0, 2))));
-        DeviceArray[] arrays = [y, tape.GradientOf(x), tape.GradientOf(weight)];
-        return hasBias ? [.. arrays, tape.GradientOf(bias)] : arrays;
+        return [y, tape.GradientOf(x), tape.GradientOf(weight), .. optional.Select(tape.GradientOf)];
     }
 }

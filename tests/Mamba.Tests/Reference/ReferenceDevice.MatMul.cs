@@ -29,11 +29,12 @@ internal sealed partial class ReferenceDevice
     {
         (DeviceArray x, DeviceArray weight) = (linear.X, linear.Weight);
         View input = ViewOf(x), w = ViewOf(weight), b = ViewOf(linear.Bias), target = ViewOf(linear.Y);
+        View start = ViewOf(linear.Start);
         for (int row = 0; row < x.Shape.Rows; row++)
         {
             for (int n = 0; n < weight.Shape[0]; n++)
             {
-                double sum = b.Exists ? b[n] : 0;
+                double sum = (b.Exists ? b[n] : 0) + (start.Exists ? start[row, n] : 0);
                 for (int k = 0; k < x.Shape.Width; k++)
                 {
                     sum += input[row, k] * w[n, k];
