@@ -4,6 +4,7 @@ using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Models.Checkpoints;
 using Mamba.Models.Checkpoints.Families;
+using Mamba.Models.Gguf;
 
 namespace Mamba.Models;
 
@@ -23,7 +24,8 @@ public sealed partial class MambaLanguageModel
     /// A folder with config.json and the weights: model.safetensors, its sharded index, consolidated.safetensors, or
     /// pytorch_model.bin. Supported are Hugging Face's mamba, mamba2 and falcon_mamba models, the hybrids bamba,
     /// falcon_h1, granitemoehybrid, jamba and nemotron_h, and the original state-spaces format. If there is a
-    /// generation_config.json, its end-of-text tokens are added.
+    /// generation_config.json, its end-of-text tokens are added. Or a GGUF file of llama.cpp's mamba and mamba2 models;
+    /// if it is split, the first of its files.
     /// </param>
     /// <param name="device">Device for the model.</param>
     /// <param name="ungroupedNorm">
@@ -33,6 +35,8 @@ public sealed partial class MambaLanguageModel
     /// </param>
     /// <param name="precision">
     /// Storage precision of the matrices, applied as soon as each one has been read; see <see cref="Module.Narrow"/>.
+    /// Null: float32; but on a CPU, matrices of a GGUF file keep their blocks, or the precision that holds the same
+    /// numbers.
     /// </param>
     /// <returns>The model.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -50,10 +54,15 @@ public sealed partial class MambaLanguageModel
     /// renaming, as <see cref="Save"/> does.
     /// </remarks>
     public static MambaLanguageModel Load(
-        string folder, Device device, bool? ungroupedNorm = null, Precision precision = Precision.Float32)
+        string folder, Device device, bool? ungroupedNorm = null, Precision? precision = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(device);
+        if (GgufModel.IsPath(folder) && !Directory.Exists(folder))
+        {
+            return LoadGguf(folder, device, ungroupedNorm, precision);
+        }
+
         ConfigJson json = ConfigJson.Load(LocalFolder.Require(folder, ConfigName));
         Family? family = Family.Of(json);
         using ITensorSource weights =
@@ -78,7 +87,8 @@ public sealed partial class MambaLanguageModel
             }
             else
             {
-                new PublishedTensors(map!, model).Load(weights, model.NarrowWhen(precision), precision);
+                Precision narrow = precision ?? Precision.Float32;
+                new PublishedTensors(map!, model).Load(weights, model.NarrowWhen(narrow), narrow);
                 model._published = (family, json);
             }
 
@@ -212,20 +222,14 @@ public sealed partial class MambaLanguageModel
     {
         LanguageModelConfig config = ReadConfig(json, weights);
         config = config with { EndOfText = GenerationConfig.ReadEndOfText(json, folder, config.VocabularySize) };
-        if (ungroupedNorm is { } ungrouped)
+        if (ungroupedNorm is { } ungrouped && Family.Of(json) is { } family)
         {
-            if (Family.Of(json) is { } family)
-            {
-                throw new NotSupportedException(
-                    $"{json.Source}: the norm of {family.ModelType} models is known; expected ungroupedNorm null; " +
-                    $"found {ungrouped}.");
-            }
-
-            MixerOptions WithNorm(MixerOptions layer) =>
-                layer is Mamba2MixerOptions mamba2 ? mamba2 with { UngroupedNorm = ungrouped } : layer;
-            config = config with { Layers = [.. config.Layers.Select(WithNorm)] };
+            throw new NotSupportedException(
+                $"{json.Source}: the norm of {family.ModelType} models is known; expected ungroupedNorm null; found " +
+                $"{ungrouped}.");
         }
 
+        config = WithNorm(config, ungroupedNorm);
         try
         {
             config.Validate();
@@ -237,23 +241,37 @@ public sealed partial class MambaLanguageModel
         }
     }
 
-    private void LoadWeights(ITensorSource source, Precision precision)
+    private static LanguageModelConfig WithNorm(LanguageModelConfig config, bool? ungroupedNorm)
+    {
+        MixerOptions With(MixerOptions layer) => layer is Mamba2MixerOptions mamba2
+            ? mamba2 with { UngroupedNorm = ungroupedNorm ?? mamba2.UngroupedNorm }
+            : layer;
+        return ungroupedNorm is null ? config : config with { Layers = [.. config.Layers.Select(With)] };
+    }
+
+    private void LoadWeights(ITensorSource source, Precision? precision)
     {
         NamedWeight[] weights = [.. WeightNames.Of(this)];
         float[] piece = new float[Math.Min(PieceLength, weights.Max(weight => weight.Parameter.Value.Shape.Count))];
         HashSet<Parameter> narrow = NarrowWhen(precision);
         foreach (NamedWeight weight in weights)
         {
-            ReadWeight(source, weight, piece);
-            if (narrow.Contains(weight.Parameter))
+            bool isNarrow = narrow.Contains(weight.Parameter);
+            if (isNarrow && source is GgufTensors gguf && gguf.TryLoadRows(weight, precision))
             {
-                NamedWeight.Narrow(source, weight.Name, weight.Parameter, precision);
+                continue;
+            }
+
+            ReadWeight(source, weight, piece);
+            if (isNarrow && precision is { } other)
+            {
+                NamedWeight.Narrow(source, weight.Name, weight.Parameter, other);
             }
         }
     }
 
     /// <summary>The parameters that are stored narrow.</summary>
-    private HashSet<Parameter> NarrowWhen(Precision precision) =>
+    private HashSet<Parameter> NarrowWhen(Precision? precision) =>
         precision == Precision.Float32 ? [] : [.. NarrowParameters];
 
     /// <summary>

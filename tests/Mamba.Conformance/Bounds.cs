@@ -21,6 +21,7 @@ internal static class Bounds
     public const double Mamba1BlockGradient = 1e-5;
     public const double Mamba2BlockGradient = 2e-5;
     public const double Model = 5e-6;
+    public const double Gguf = 1e-5;
     public const double ModelGradient = 2e-5;
     public const double TrainingLoss = 2e-6;
     public const double TrainingFinalLoss = 2e-5;

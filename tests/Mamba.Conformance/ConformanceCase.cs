@@ -7,10 +7,13 @@ namespace Mamba.Conformance;
 internal sealed class ConformanceCase
 {
     private readonly string _path;
+    private readonly Action<Device, Report> _run;
 
-    private ConformanceCase(string root, string path, string? skipReason = null)
+    private ConformanceCase(
+        string root, string path, Action<Device, Report>? run = null, string? skipReason = null)
     {
         _path = path;
+        _run = run ?? RunFile;
         SkipReason = skipReason;
         string relative = Path.GetRelativePath(root, path);
         Name = Path.GetFileName(relative) == "expected.safetensors"
@@ -32,11 +35,25 @@ internal sealed class ConformanceCase
         {
             if (Path.GetFileName(Path.GetDirectoryName(path)) == "tokenizer" && Path.GetExtension(path) == ".json")
             {
-                yield return new(folder, path, "there is no tokenizer yet");
+                yield return new(folder, path, skipReason: "there is no tokenizer yet");
+            }
+            else if (Path.GetFileName(path) == "files.json")
+            {
+                foreach ((string file, string expected) in GgufFileCase.In(path))
+                {
+                    yield return new(
+                        folder, file, (device, report) => GgufFileCase.Run(device, file, expected, report));
+                }
+            }
+            else if (Path.GetFileName(Path.GetDirectoryName(path)) == "converted")
+            {
+                yield return new(
+                    folder, path, (device, report) => GgufConvertedCase.Run(device, path, report),
+                    GgufConvertedCase.ResultsOf(path) is null ? "the results of its checkpoint are not there" : null);
             }
             else if (Path.GetExtension(path) == ".safetensors" && !IsWeights(path))
             {
-                yield return new(folder, path);
+                yield return new(folder, path, skipReason: GgufModelCase.SkipReason(path));
             }
         }
     }
@@ -51,11 +68,10 @@ internal sealed class ConformanceCase
     {
         try
         {
-            using Golden golden = new(_path);
-            Report report = new(golden.Op == "discretization" ? Tolerance.None : tolerance); // which the host computes
+            Report report = new(tolerance);
             using (device.Scope())
             {
-                Run(device, golden, report);
+                _run(device, report);
             }
 
             Verdict verdict = !report.Passed || report.Compared == 0 ? Verdict.Fail
@@ -69,8 +85,9 @@ internal sealed class ConformanceCase
         }
     }
 
-    private static void Run(Device device, Golden golden, Report report)
+    private void RunFile(Device device, Report report)
     {
+        using Golden golden = new(_path);
         switch (golden.Op)
         {
             case "selective_scan":
@@ -89,6 +106,7 @@ internal sealed class ConformanceCase
                 NormCase.Run(device, golden, report);
                 break;
             case "discretization":
+                report.HasTolerance = false; // the host computes it
                 DiscretizationCase.Run(golden, report);
                 break;
             case "mamba1_block" or "mamba2_block":
@@ -96,6 +114,12 @@ internal sealed class ConformanceCase
                 break;
             case "lm":
                 LanguageModelCase.Run(device, golden, report);
+                break;
+            case "gguf":
+                GgufModelCase.Run(device, golden, report);
+                break;
+            case "gguf_block":
+                GgufBlockCase.Run(golden, report);
                 break;
             case "training":
                 TrainingCase.Run(device, golden, report);

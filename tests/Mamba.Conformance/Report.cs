@@ -7,6 +7,9 @@ internal sealed class Report(Tolerance tolerance)
 {
     private double _worstRatio = -1;
 
+    /// <summary>Whether the device's tolerance applies; otherwise only the bounds do.</summary>
+    public bool HasTolerance { get; set; } = true;
+
     /// <summary>Number of tensors compared.</summary>
     public int Compared { get; private set; }
 
@@ -38,7 +41,7 @@ internal sealed class Report(Tolerance tolerance)
             scale = Math.Max(scale, Math.Abs(expected.Values[i]));
         }
 
-        Add(name, scale > 0 ? difference / scale : difference, bound, tolerance.Allowed(name, bound));
+        Add(name, scale > 0 ? difference / scale : difference, bound, Allowed(name, bound));
     }
 
     /// <summary>Compares integers, which must be equal.</summary>
@@ -50,14 +53,22 @@ internal sealed class Report(Tolerance tolerance)
         }
     }
 
+    /// <summary>Requires a condition.</summary>
+    public void Check(string name, bool holds) => Add(name, holds ? 0 : 1, 0, 0);
+
+    /// <summary>Compares an error that was computed already with a bound.</summary>
+    public void CompareError(string name, double error, double bound) => Add(name, error, bound, bound);
+
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"{WorstName} {WorstError:0.0e+0} of {WorstBound:0.0e+0}");
 
+    private double Allowed(string name, double bound) => HasTolerance ? tolerance.Allowed(name, bound) : bound;
+
     private void Add(string name, double error, double bound, double allowed)
     {
         Compared++;
-        double ratio = error == 0 ? 0 : error / allowed;
+        double ratio = error == 0 ? 0 : error / allowed; // infinite if nothing is allowed
         if (ratio > _worstRatio)
         {
             (_worstRatio, WorstName, WorstError, WorstBound) = (ratio, name, error, allowed);

@@ -36,6 +36,15 @@ public sealed unsafe partial class CpuDevice
             case Precision.Int4:
                 use.Use<Int4Weights>(this, WeightsOf<Int4Weights>(weights));
                 break;
+            case Precision.Q4K:
+                use.Use<Q4KWeights>(this, WeightsOf<Q4KWeights>(weights));
+                break;
+            case Precision.Q5K:
+                use.Use<Q5KWeights>(this, WeightsOf<Q5KWeights>(weights));
+                break;
+            case Precision.Q6K:
+                use.Use<Q6KWeights>(this, WeightsOf<Q6KWeights>(weights));
+                break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(weights), weights.Precision, "No precision of weights.");
         }
@@ -52,6 +61,17 @@ public sealed unsafe partial class CpuDevice
             : (TFormat.RowBytes(1) * weights.Pitch, TFormat.RowBytes(1) * weights.Offset);
         return new((byte*)StorageOf(weights).Pointer + start, width, rowBytes, &WeightRow.Widen<TFormat>);
     }
+
+    internal override bool CopiesRows => true;
+
+    internal override void WriteRows(ReadOnlySpan<byte> source, DeviceArray target, nint row) =>
+        source.CopyTo(new(RowAt(target, row), source.Length));
+
+    internal override void ReadRows(DeviceArray source, nint row, Span<byte> target) =>
+        new ReadOnlySpan<byte>(RowAt(source, row), target.Length).CopyTo(target);
+
+    private byte* RowAt(DeviceArray array, nint row) =>
+        (byte*)StorageOf(array).Pointer + (row * array.Precision.Bytes(array.Shape.Width));
 
     /// <summary>Rounds float32 rows to the format of <paramref name="target"/>.</summary>
     /// <exception cref="ArithmeticException">A number does not fit the precision.</exception>

@@ -223,9 +223,23 @@ public abstract partial class Device
         return new(context.Rent(shape.Count, precision, context.Depth), 0, shape, shape.Width);
     }
 
+    /// <summary>
+    /// Whether rows of weights can be copied as they are stored, in every precision: <see cref="WriteRows"/> and
+    /// <see cref="ReadRows"/>.
+    /// </summary>
+    internal virtual bool CopiesRows => false;
+
+    /// <summary>Copies whole rows, as their precision stores them, from the host into a contiguous array.</summary>
+    internal virtual void WriteRows(ReadOnlySpan<byte> source, DeviceArray target, nint row) =>
+        throw new NotSupportedException($"\"{this}\" does not copy rows as they are stored.");
+
+    /// <summary>Copies whole rows, as their precision stores them, from a contiguous array to the host.</summary>
+    internal virtual void ReadRows(DeviceArray source, nint row, Span<byte> target) =>
+        throw new NotSupportedException($"\"{this}\" does not copy rows as they are stored.");
+
     private static void RequireRowsOf(Shape shape, Precision precision)
     {
-        if (precision is < Precision.Float32 or > Precision.Int4)
+        if (precision is < Precision.Float32 or > Precision.Q6K)
         {
             throw new ArgumentOutOfRangeException(
                 nameof(precision), precision, "Expected a precision that has a name.");
@@ -234,7 +248,7 @@ public abstract partial class Device
         if (!precision.FitsRowsOf(shape.Width))
         {
             throw new ArgumentException(
-                $"Rows of {precision} are multiples of {PrecisionExtensions.Block} wide, at most " +
+                $"Rows of {precision} are multiples of {precision.Block()} wide, at most " +
                 $"{PrecisionExtensions.WidestRow}; found {shape}.");
         }
     }

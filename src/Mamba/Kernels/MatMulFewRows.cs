@@ -59,7 +59,7 @@ internal readonly unsafe struct MatMulFewRows<TFormat>(
             int count = Math.Min(Together, end - n);
             for (int i = 0; i < count; i++)
             {
-                WeightRow.ReadScales<TFormat>(weight[n + i], Depth, scales + (i * scalesPitch));
+                TFormat.ReadScales(weight[n + i], Depth, 0, Depth, scales + (i * scalesPitch));
             }
 
             if (rows == 1)

@@ -8,6 +8,12 @@ internal readonly unsafe struct Float32Weights : IWeightFormat
 {
     public static int Block => 0;
 
+    public static int ScalesLength(int width) => 0;
+
+    public static void ReadScales(byte* row, int width, int first, int count, float* scales)
+    {
+    }
+
     public static nint RowBytes(int width) => (nint)width * sizeof(float);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -28,6 +34,12 @@ internal readonly unsafe struct BFloat16Weights : IWeightFormat
 {
     public static int Block => 0;
 
+    public static int ScalesLength(int width) => 0;
+
+    public static void ReadScales(byte* row, int width, int first, int count, float* scales)
+    {
+    }
+
     public static nint RowBytes(int width) => (nint)width * sizeof(ushort);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -47,6 +59,12 @@ internal readonly unsafe struct BFloat16Weights : IWeightFormat
 internal readonly unsafe struct Float16Weights : IWeightFormat
 {
     public static int Block => 0;
+
+    public static int ScalesLength(int width) => 0;
+
+    public static void ReadScales(byte* row, int width, int first, int count, float* scales)
+    {
+    }
 
     public static nint RowBytes(int width) => (nint)width * sizeof(ushort);
 
@@ -72,6 +90,12 @@ internal readonly unsafe struct Int8Weights : IWeightFormat
     private const float Largest = 127f;
 
     public static int Block => 32;
+
+    public static int ScalesLength(int width) => width / Block;
+
+    public static void ReadScales(byte* row, int width, int first, int count, float* scales) =>
+        WeightRow.ReadScales(
+            (ushort*)(row + RowBytes(width)) - (width / Block), first / Block, (count + Block - 1) / Block, scales);
 
     public static nint RowBytes(int width) => width + (width / Block * sizeof(ushort));
 
@@ -117,6 +141,12 @@ internal readonly unsafe struct Int4Weights : IWeightFormat
     private const int Half = 16;
 
     public static int Block => 32;
+
+    public static int ScalesLength(int width) => width / Block;
+
+    public static void ReadScales(byte* row, int width, int first, int count, float* scales) =>
+        WeightRow.ReadScales(
+            (ushort*)(row + RowBytes(width)) - (width / Block), first / Block, (count + Block - 1) / Block, scales);
 
     public static nint RowBytes(int width) => (width / 2) + (width / Block * sizeof(ushort));
 

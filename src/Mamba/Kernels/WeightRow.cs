@@ -9,20 +9,18 @@ internal static unsafe class WeightRow
     /// <summary>Floats to reserve for the scales of a row: room for whole registers.</summary>
     public static int ScalesLength<TFormat>(int width)
         where TFormat : struct, IWeightFormat =>
-        TFormat.Block == 0 ? 0 : (width / TFormat.Block) + Lanes512.Count;
+        TFormat.Block == 0 ? 0 : TFormat.ScalesLength(width) + Lanes512.Count;
 
-    /// <summary>Reads the scales at the end of a row.</summary>
-    public static void ReadScales<TFormat>(byte* row, int width, float* scales)
-        where TFormat : struct, IWeightFormat
+    /// <summary>Reads some half-precision scales of a row.</summary>
+    /// <param name="source">The scales of the row.</param>
+    /// <param name="first">The first to read.</param>
+    /// <param name="count">Their number.</param>
+    /// <param name="scales">Receives them, at the same index.</param>
+    public static void ReadScales(ushort* source, int first, int count, float* scales)
     {
-        if (TFormat.Block == 0)
-        {
-            return;
-        }
-
         // Reads whole registers: beyond the row lies the next row, or the padding of the allocation.
-        int count = width / TFormat.Block;
-        ushort* source = (ushort*)(row + TFormat.RowBytes(width)) - count;
+        source += first;
+        scales += first;
         if (Width.Has512)
         {
             ReadScales<Lanes512>(source, count, scales);
@@ -44,7 +42,7 @@ internal static unsafe class WeightRow
     /// <summary>Converts part of a row to float32.</summary>
     /// <param name="row">The row.</param>
     /// <param name="width">Number of weights in the row.</param>
-    /// <param name="first">The first weight of the part; the first of a block if the format has scales.</param>
+    /// <param name="first">The first weight of the part; a multiple of 32 if the format has scales.</param>
     /// <param name="count">Number of weights of the part.</param>
     /// <param name="target">Receives the numbers.</param>
     [SkipLocalsInit]
@@ -52,7 +50,7 @@ internal static unsafe class WeightRow
         where TFormat : struct, IWeightFormat
     {
         float* scales = stackalloc float[ScalesLength<TFormat>(width)];
-        ReadScales<TFormat>(row, width, scales);
+        TFormat.ReadScales(row, width, (int)first, count, scales);
         int i = 0;
         if (Width.Has512) { i = Widen<TFormat, Lanes512>(row, scales, first, i, count, target); }
         if (Width.Has256) { i = Widen<TFormat, Lanes256>(row, scales, first, i, count, target); }

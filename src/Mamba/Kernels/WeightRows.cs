@@ -14,7 +14,7 @@ internal readonly unsafe struct WeightRows(
     public int Width => width;
 
     /// <summary>
-    /// Converts part of a row to float32; <paramref name="first"/> begins a block if the format has scales.
+    /// Converts part of a row to float32; <paramref name="first"/> is a multiple of 32 if the format has scales.
     /// </summary>
     public void Widen(nint row, nint first, int count, float* target) => widen(this[row], width, first, count, target);
 }

@@ -3,6 +3,11 @@ using Mamba.Memory;
 
 namespace Mamba.Layers;
 
+/// <summary>Gives some rows of a matrix, as they are stored.</summary>
+/// <param name="row">The first row.</param>
+/// <param name="target">Receives the bytes of whole rows.</param>
+internal delegate void StoredRows(nint row, Span<byte> target);
+
 /// <summary>Weights that training changes, on a device.</summary>
 /// <example>
 /// <code>
@@ -119,6 +124,42 @@ public sealed class Parameter
         bool canTrain = IsTrainable || IsFrozenByNarrowing;
         Store(precision.ForRowsOf(Value.Shape.Width));
         bool isNarrow = Value.Precision != Precision.Float32;
+        Value.Storage.IsTrainable = canTrain && !isNarrow;
+        IsFrozenByNarrowing = canTrain && isNarrow;
+    }
+
+    /// <summary>Replaces the weights by rows that are stored in another precision already.</summary>
+    /// <param name="precision">The precision.</param>
+    /// <param name="read">Gives whole rows, as the precision stores them.</param>
+    internal void Load(Precision precision, StoredRows read)
+    {
+        const int pieceBytes = 1 << 20;
+        bool canTrain = IsTrainable || IsFrozenByNarrowing;
+        Device device = Value.Device;
+        Value.Storage.RequireUnclaimed();
+        using DeviceScope scope = device.Scope();
+        DeviceArray stored = device.AllocateOwned(Value.Shape, precision);
+        try
+        {
+            int rowBytes = checked((int)precision.Bytes(Value.Shape.Width));
+            byte[] piece = new byte[Math.Max(pieceBytes / rowBytes, 1) * rowBytes];
+            nint atOnce = piece.Length / rowBytes, rows = Value.Shape.Rows;
+            for (nint row = 0; row < rows; row += atOnce)
+            {
+                Span<byte> part = piece.AsSpan(0, (int)(nint.Min(atOnce, rows - row) * rowBytes));
+                read(row, part);
+                device.WriteRows(part, stored, row);
+            }
+        }
+        catch
+        {
+            device.Release(stored);
+            throw;
+        }
+
+        device.Release(Value);
+        Value = stored;
+        bool isNarrow = precision != Precision.Float32;
         Value.Storage.IsTrainable = canTrain && !isNarrow;
         IsFrozenByNarrowing = canTrain && isNarrow;
     }

@@ -100,8 +100,8 @@ public readonly struct DeviceArray
         if (Precision.HasBlocks() && shape.Width != Shape.Width)
         {
             throw new ArgumentException(
-                $"Cannot reshape {Shape} of {Precision} to {shape}: its last axis must stay, because the scales of a " +
-                "row stand behind the row.");
+                $"Cannot reshape {Shape} of {Precision} to {shape}: its last axis must stay, because its rows are " +
+                "whole blocks with their scales.");
         }
 
         return new(Storage, Offset, shape, shape.Width == Shape.Width ? Pitch : shape.Width);
@@ -122,8 +122,8 @@ public readonly struct DeviceArray
         if (Precision.HasBlocks() && width != Shape.Width)
         {
             throw new ArgumentException(
-                $"Cannot slice columns {start} to {start + width - 1} of {Shape} of {Precision}: its rows are whole, " +
-                "because the scales of a row stand behind the row.");
+                $"Cannot slice columns {start} to {start + width - 1} of {Shape} of {Precision}: its rows are whole " +
+                "blocks with their scales.");
         }
 
         return new(Storage, Offset + start, Shape.WithWidth(width), Pitch);

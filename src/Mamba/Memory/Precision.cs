@@ -1,3 +1,5 @@
+using Mamba.Kernels;
+
 namespace Mamba.Memory;
 
 /// <summary>
@@ -34,33 +36,63 @@ public enum Precision
     /// values equal those of GGUF's Q4_0.
     /// </summary>
     Int4,
+
+    /// <summary>
+    /// 4-bit integers with 6-bit scales and minima of groups of 32, in blocks of 256 along a row: 4.5 bits per weight.
+    /// The blocks of GGUF's Q4_K.
+    /// </summary>
+    Q4K,
+
+    /// <summary>
+    /// 5-bit integers with 6-bit scales and minima of groups of 32, in blocks of 256 along a row: 5.5 bits per weight.
+    /// The blocks of GGUF's Q5_K.
+    /// </summary>
+    Q5K,
+
+    /// <summary>
+    /// 6-bit integers with 8-bit scales of groups of 16, in blocks of 256 along a row: 6.5625 bits per weight. The
+    /// blocks of GGUF's Q6_K.
+    /// </summary>
+    Q6K,
 }
 
 internal static class PrecisionExtensions
 {
-    /// <summary>Number of weights that share a scale in block formats.</summary>
-    public const int Block = 32;
-
     /// <summary>Maximum width of a row in blocks: a kernel keeps the scales of some rows on the stack.</summary>
     public const int WidestRow = 1 << 18;
 
-    /// <summary>Whether this is a block format, which stores the scales after each row.</summary>
-    public static bool HasBlocks(this Precision precision) => precision is Precision.Int8 or Precision.Int4;
+    /// <summary>Whether this is a block format, whose rows cannot be split.</summary>
+    public static bool HasBlocks(this Precision precision) => precision >= Precision.Int8;
+
+    /// <summary>Number of weights of a block; 1 if the format has no blocks.</summary>
+    public static int Block(this Precision precision) => precision switch
+    {
+        Precision.Float32 or Precision.BFloat16 or Precision.Float16 => 1,
+        Precision.Int8 or Precision.Int4 => 32,
+        _ => KWeights.Block,
+    };
 
     /// <summary>Bytes of a number of elements, which must be whole blocks in block formats.</summary>
     public static nint Bytes(this Precision precision, nint count) => precision switch
     {
         Precision.Float32 => checked(count * sizeof(float)),
         Precision.BFloat16 or Precision.Float16 => checked(count * sizeof(ushort)),
-        Precision.Int8 => checked(count + (count / Block * sizeof(ushort))),
-        _ => checked((count / 2) + (count / Block * sizeof(ushort))),
+        Precision.Int8 => checked(count + (count / 32 * sizeof(ushort))),
+        Precision.Int4 => checked((count / 2) + (count / 32 * sizeof(ushort))),
+        Precision.Q4K => checked(count / KWeights.Block * Q4KWeights.BlockBytes),
+        Precision.Q5K => checked(count / KWeights.Block * Q5KWeights.BlockBytes),
+        _ => checked(count / KWeights.Block * Q6KWeights.BlockBytes),
     };
 
     /// <summary>Whether rows of a width can be stored in this precision.</summary>
     public static bool FitsRowsOf(this Precision precision, int width) =>
-        !precision.HasBlocks() || (width % Block == 0 && width <= WidestRow);
+        !precision.HasBlocks() || (width % precision.Block() == 0 && width <= WidestRow);
 
-    /// <summary>This precision, or bfloat16 if rows of that width do not fit it.</summary>
+    /// <summary>
+    /// This precision, or, if rows of that width do not fit it, the next that they fit: 8-bit integers, else bfloat16.
+    /// </summary>
     public static Precision ForRowsOf(this Precision precision, int width) =>
-        precision.FitsRowsOf(width) ? precision : Precision.BFloat16;
+        precision.FitsRowsOf(width) ? precision
+        : precision.Block() == KWeights.Block && Precision.Int8.FitsRowsOf(width) ? Precision.Int8
+        : Precision.BFloat16;
 }

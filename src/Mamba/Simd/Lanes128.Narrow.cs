@@ -37,6 +37,25 @@ internal readonly unsafe partial struct Lanes128 : INarrowLanes<Lanes128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadBits(byte* source, int shift, int mask) =>
+        new(Vector128.ConvertToSingle((WidenUInt8(source) >>> shift) & Vector128.Create(mask)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadBits(byte* source, int shift, byte* upper, int upperShift, int upperMask)
+    {
+        Vector128<int> low = (WidenUInt8(source) >>> shift) & Vector128.Create(15);
+        Vector128<int> high = (WidenUInt8(upper) >>> upperShift) & Vector128.Create(upperMask);
+        return new(Vector128.ConvertToSingle(low | (high << 4)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<int> WidenUInt16(ushort* source) =>
         Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(source)).AsUInt16()).AsInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> WidenUInt8(byte* source)
+    {
+        Vector128<byte> bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(source)).AsByte();
+        return Vector128.WidenLower(Vector128.WidenLower(bytes)).AsInt32();
+    }
 }

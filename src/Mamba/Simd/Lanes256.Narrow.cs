@@ -35,6 +35,21 @@ internal readonly unsafe partial struct Lanes256 : INarrowLanes<Lanes256>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadBits(byte* source, int shift, int mask) =>
+        new(Vector256.ConvertToSingle((WidenUInt8(source) >>> shift) & Vector256.Create(mask)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadBits(byte* source, int shift, byte* upper, int upperShift, int upperMask)
+    {
+        Vector256<int> low = (WidenUInt8(source) >>> shift) & Vector256.Create(15);
+        Vector256<int> high = (WidenUInt8(upper) >>> upperShift) & Vector256.Create(upperMask);
+        return new(Vector256.ConvertToSingle(low | (high << 4)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> WidenUInt16(ushort* source) =>
         Avx2.ConvertToVector256Int32(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> WidenUInt8(byte* source) => Avx2.ConvertToVector256Int32(source);
 }

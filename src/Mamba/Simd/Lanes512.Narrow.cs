@@ -38,6 +38,21 @@ internal readonly unsafe partial struct Lanes512 : INarrowLanes<Lanes512>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadBits(byte* source, int shift, int mask) =>
+        new(Vector512.ConvertToSingle((WidenUInt8(source) >>> shift) & Vector512.Create(mask)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadBits(byte* source, int shift, byte* upper, int upperShift, int upperMask)
+    {
+        Vector512<int> low = (WidenUInt8(source) >>> shift) & Vector512.Create(15);
+        Vector512<int> high = (WidenUInt8(upper) >>> upperShift) & Vector512.Create(upperMask);
+        return new(Vector512.ConvertToSingle(low | (high << 4)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<int> WidenUInt16(ushort* source) =>
         Avx512F.ConvertToVector512Int32(Vector256.Load(source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> WidenUInt8(byte* source) => Avx512F.ConvertToVector512Int32(Vector128.Load(source));
 }

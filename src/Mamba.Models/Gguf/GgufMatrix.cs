@@ -1,0 +1,111 @@
+using Mamba.Memory;
+using Mamba.Models.Checkpoints;
+
+namespace Mamba.Models.Gguf;
+
+/// <summary>Announces the weights of a model to a writer, each in the type that llama.cpp stores it in.</summary>
+internal static class GgufMatrix
+{
+    /// <summary>Values of <c>general.file_type</c>; those of K types are llama.cpp's small mixtures.</summary>
+    private static readonly Dictionary<GgufType, int> _fileTypes = new()
+    {
+        [GgufType.F32] = 0, [GgufType.F16] = 1, [GgufType.Q4_0] = 2, [GgufType.Q4_1] = 3, [GgufType.Q8_0] = 7,
+        [GgufType.Q5_0] = 8, [GgufType.Q5_1] = 9, [GgufType.Q4_K] = 14, [GgufType.Q5_K] = 16, [GgufType.Q6_K] = 18,
+        [GgufType.BF16] = 32,
+    };
+
+    /// <summary>Throws unless matrices can be written in a type.</summary>
+    public static void RequireWritten(GgufType type)
+    {
+        if (!_fileTypes.ContainsKey(type))
+        {
+            throw new NotSupportedException(
+                $"Matrices are written as {string.Join(", ", _fileTypes.Keys)}; found {type}.");
+        }
+    }
+
+    public static void WriteFileType(GgufType type, GgufWriter writer)
+    {
+        writer.AddUInt32("general.file_type", _fileTypes[type]);
+        writer.AddUInt32("general.quantization_version", 2);
+    }
+
+    /// <summary>Announces a weight.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="name">Its name and layout in the file.</param>
+    /// <param name="groups">Number of groups of channels of its layer.</param>
+    /// <param name="type">The type of matrices.</param>
+    /// <param name="writer">The writer.</param>
+    public static void Announce(NamedWeight weight, GgufName name, int groups, GgufType type, GgufWriter writer)
+    {
+        long[] shape = name.ShapeOf(weight.Shape, groups);
+        int width = (int)shape[^1];
+        type = IsNarrow(name.Gguf, shape) ? TypeFor(type, width) : GgufType.F32;
+        DeviceArray array = weight.Parameter.Value;
+        bool isStored = weight.Linear?.Adapter is null && array.Precision.HasBlocks() && array.Device.CopiesRows
+            && GgufRows.PrecisionOf(type) == array.Precision && type != GgufType.Q5_0;
+        writer.Add(name.Gguf, type, shape, isStored
+            ? (row, target) => ReadStored(array, type, width, row, target)
+            : (row, target) => Encode(weight, name, type, width, row, target));
+    }
+
+    /// <summary>Whether llama.cpp stores a tensor in fewer bits.</summary>
+    private static bool IsNarrow(string name, long[] shape) =>
+        shape.Length >= 2 && name.EndsWith(".weight", StringComparison.Ordinal)
+        && !name.EndsWith("_norm.weight", StringComparison.Ordinal)
+        && !name.EndsWith("ssm_conv1d.weight", StringComparison.Ordinal)
+        && !name.EndsWith("ffn_gate_inp.weight", StringComparison.Ordinal);
+
+    /// <summary>The type, or the one that llama.cpp takes if rows of a width are not whole blocks of it.</summary>
+    private static GgufType TypeFor(GgufType type, int width) => width % type.Block().Elements == 0 ? type : type switch
+    {
+        GgufType.Q4_K when width % 32 == 0 => GgufType.Q5_0,
+        GgufType.Q5_K when width % 32 == 0 => GgufType.Q5_1,
+        GgufType.Q6_K when width % 32 == 0 => GgufType.Q8_0,
+        _ => GgufType.F16,
+    };
+
+    private static void ReadStored(DeviceArray array, GgufType type, int width, long row, Span<byte> target)
+    {
+        (int elements, int bytes) = type.Block();
+        int stored = width / elements * bytes, own = (int)array.Precision.Bytes(width), rows = target.Length / stored;
+        byte[] source = new byte[rows * own];
+        array.Device.ReadRows(array, (nint)row, source);
+        for (int i = 0; i < rows; i++)
+        {
+            GgufRows.Write(type, source.AsSpan(i * own, own), target.Slice(i * stored, stored));
+        }
+    }
+
+    private static unsafe void Encode(
+        NamedWeight weight, GgufName name, GgufType type, int width, long row, Span<byte> target)
+    {
+        (int elements, int bytes) = type.Block();
+        int stored = width / elements * bytes, rows = target.Length / stored;
+        float[] values = new float[rows * width];
+        weight.Read(row * width, values);
+        if (name.IsA)
+        {
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = (float)-Math.Exp(values[i]);
+            }
+        }
+
+        try
+        {
+            fixed (float* source = values)
+            fixed (byte* encoded = target)
+            {
+                nint x = (nint)source, y = (nint)encoded;
+                Parallel.For(0, rows, i => GgufEncoder.Encode(
+                    type, (float*)x + ((nint)i * width), width, (byte*)y + ((nint)i * stored)));
+            }
+        }
+        catch (AggregateException exception) when (exception.InnerException is ArithmeticException inner)
+        {
+            throw new ArithmeticException(
+                $"\"{name.HuggingFace}\" cannot be stored as {type}. {inner.Message}", exception);
+        }
+    }
+}
