@@ -28,6 +28,11 @@ public sealed record LanguageModelConfig
     /// </summary>
     public int MlpDim { get; init; }
 
+    /// <summary>
+    /// Whether each layer's output is normalised before it is added: <c>h += norm(layer(norm(h)))</c>.
+    /// </summary>
+    public bool PostNorms { get; init; }
+
     /// <summary>Constant factor of each layer's output before it is added to the residual stream.</summary>
     public float ResidualScale { get; init; } = 1;
 

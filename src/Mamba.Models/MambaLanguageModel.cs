@@ -21,6 +21,7 @@ public sealed partial class MambaLanguageModel : Module
 {
     private readonly ResidualBlock[] _blocks;
     private readonly string _stateKind;
+    private readonly bool _readsEmbeddings;
     private readonly WarmBatches _warm = new();
 
     /// <summary>Makes a model.</summary>
@@ -38,6 +39,7 @@ public sealed partial class MambaLanguageModel : Module
         config.Validate();
         Config = config;
         _stateKind = StateKind.Of(config);
+        _readsEmbeddings = config.Layers.Any(layer => layer is SharedInputMixerOptions);
         _blocks = new ResidualBlock[config.Layers.Count];
         using DeviceScope scope = device.Scope();
         using OwnedMemoryGuard made = new(device);
@@ -48,15 +50,18 @@ public sealed partial class MambaLanguageModel : Module
             double outputScale = 1 / Math.Sqrt(config.Layers.Count);
             Embedding = AddModule(
                 "embedding", new Embedding(device, config.PaddedVocabularySize, config.ModelDim, random));
+            Dictionary<int, SharedTransformerBlock> shared = [];
             for (int i = 0; i < _blocks.Length; i++)
             {
                 GatedMlp? mlp = config.MlpDim > 0
                     ? new(device, config.ModelDim, config.MlpDim, random, outputScale)
                     : null;
-                SequenceMixer mixer = config.Layers[i].Create(device, random, outputScale);
+                SequenceMixer mixer = config.Layers[i] is SharedInputMixerOptions options
+                    ? options.Create(device, random, outputScale, shared)
+                    : config.Layers[i].Create(device, random, outputScale);
                 _blocks[i] = AddModule(
                     $"blocks.{i}", new ResidualBlock(
-                        mixer, config.ModelDim, config.NormEpsilon, mlp, config.ResidualScale));
+                        mixer, config.ModelDim, config.NormEpsilon, mlp, config.ResidualScale, config.PostNorms));
             }
 
             FinalNorm = AddModule("final_norm", new RmsNorm(device, config.ModelDim, config.NormEpsilon));
@@ -224,7 +229,7 @@ public sealed partial class MambaLanguageModel : Module
 
     private DeviceArray StepLogits(IndexArray ids, ModelState state, StateSlots? slots)
     {
-        ResidualStream h = new(EmbedTokens(ids, ids.Length, 1));
+        ResidualStream h = StreamOf(EmbedTokens(ids, ids.Length, 1));
         for (int i = 0; i < _blocks.Length; i++)
         {
             h = _blocks[i].Step(h, state.Layers[i], slots);
@@ -372,7 +377,8 @@ public sealed partial class MambaLanguageModel : Module
         }
 
         int length = embeddings.Shape[1];
-        ResidualStream h = new(embeddings);
+        ResidualStream h = StreamOf(embeddings);
+        isOwn &= !_readsEmbeddings;
         LayerState[] after = new LayerState[state is null ? 0 : _blocks.Length];
         for (int i = 0; i < _blocks.Length; i++)
         {
@@ -387,6 +393,9 @@ public sealed partial class MambaLanguageModel : Module
 
         return (h, after);
     }
+
+    private ResidualStream StreamOf(DeviceArray embeddings) =>
+        new(embeddings, default, _readsEmbeddings ? embeddings : default);
 
     private static void Advance(ModelState? state, LayerState[] after, int length, Segments? segments)
     {
@@ -406,9 +415,8 @@ public sealed partial class MambaLanguageModel : Module
     {
         if (Device.Tape is not null)
         {
-            // A recomputed layer adds its output itself, because the tape would keep both arrays of the stream.
             return RecomputeActivations
-                ? new(block.ForwardRecomputed(h.Sum(), state, segments))
+                ? block.ForwardRecomputed(h, state, segments)
                 : block.Forward(h, state, segments);
         }
 
@@ -416,7 +424,7 @@ public sealed partial class MambaLanguageModel : Module
         using (DeviceScope scope = Device.Scope())
         {
             next = block.Forward(h, state, segments);
-            next = new(scope.Keep(next.Residual), scope.Keep(next.Update));
+            next = new(scope.Keep(next.Residual), scope.Keep(next.Update), next.Embeddings);
             foreach (DeviceArray array in state?.Arrays ?? [])
             {
                 scope.Keep(array);

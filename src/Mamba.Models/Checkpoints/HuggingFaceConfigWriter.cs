@@ -14,9 +14,9 @@ internal static class HuggingFaceConfigWriter
         return config switch
         {
             { MlpDim: > 0 } => $"MlpDim = {config.MlpDim}",
-            _ when MissingFactor(config) is { } factor => factor,
+            _ when MissingInBoth(config) is { } option => option,
             _ when config.Layers.Any(layer => layer != first) => "Layers that differ",
-            _ => Missing(first, config.NormEpsilon) is { } option ? $"{first.GetType().Name}{option}" : null,
+            _ => Missing(first, config.NormEpsilon) is { } ofLayer ? $"{first.GetType().Name}{ofLayer}" : null,
         };
     }
 
@@ -28,9 +28,10 @@ internal static class HuggingFaceConfigWriter
         _ => "float32",
     };
 
-    /// <summary>Names a factor of the model that neither this nor the original format can express; null: none.</summary>
-    public static string? MissingFactor(LanguageModelConfig config) => config switch
+    /// <summary>Names an option of the model that neither this nor the original format can express; null: none.</summary>
+    public static string? MissingInBoth(LanguageModelConfig config) => config switch
     {
+        { PostNorms: true } => "PostNorms = True",
         { ResidualScale: not 1 } => $"ResidualScale = {Shown(config.ResidualScale)}",
         { EmbeddingScale: not 1 } => $"EmbeddingScale = {Shown(config.EmbeddingScale)}",
         { LogitScale: not 1 } => $"LogitScale = {Shown(config.LogitScale)}",

@@ -18,13 +18,13 @@ internal static class OriginalConfigWriter
         return config switch
         {
             _ when config.NormEpsilon != NormEpsilon => $"NormEpsilon = {Shown(config.NormEpsilon)}",
-            _ when HuggingFaceConfigWriter.MissingFactor(config) is { } factor => factor,
+            _ when HuggingFaceConfigWriter.MissingInBoth(config) is { } option => option,
             _ when config.MlpDim % MlpMultiple != 0 => $"MlpDim = {config.MlpDim}, no multiple of {MlpMultiple}",
             _ when Array.Find(kinds, kind => Missing(kind) == "") is { } other => other.GetType().Name,
             _ when kinds.Count(kind => kind is AttentionMixerOptions) > 1 => "Layers of attention that differ",
             _ when kinds.Count(kind => kind is not AttentionMixerOptions) > 1 => "Layers of Mamba that differ",
             _ when kinds.All(kind => kind is AttentionMixerOptions) => "Layers of attention alone",
-            _ => kinds.Select(kind => Missing(kind) is { } option ? $"{kind.GetType().Name}{option}" : null)
+            _ => kinds.Select(kind => Missing(kind) is { } ofLayer ? $"{kind.GetType().Name}{ofLayer}" : null)
                 .FirstOrDefault(missing => missing is not null),
         };
     }
@@ -68,6 +68,9 @@ internal static class OriginalConfigWriter
         Mamba2MixerOptions mixer when mixer.OutBias != mixer.Bias => $".OutBias = {mixer.OutBias}",
         AttentionMixerOptions { Causal: false } => ".Causal = False",
         AttentionMixerOptions { Scale: { } scale } => $".Scale = {Shown(scale)}",
+        AttentionMixerOptions { HeadNormEpsilon: { } norm } => $".HeadNormEpsilon = {Shown(norm)}",
+        AttentionMixerOptions attention when attention.InputDim != attention.ModelDim =>
+            $".InputDim = {attention.InputDim}",
         AttentionMixerOptions { Window: > 0 and int window } => $".Window = {window}",
         MambaMixerOptions or Mamba2MixerOptions or AttentionMixerOptions => null,
         _ => "",

@@ -30,10 +30,18 @@ public sealed class AttentionMixer : SequenceMixer
         _options = Valid(options);
         int projected = QueryDim + (2 * KeyDim);
         InProjection = AddModule(
-            "in_projection", new Linear(device, options.ModelDim, projected, options.Bias, random));
+            "in_projection", new Linear(device, options.InputDim, projected, options.Bias, random));
         Convolution = options.ConvWidth > 0
             ? AddModule("convolution", new DepthwiseConvolution(device, projected, options.ConvWidth, true, random))
             : null;
+        if (options.HeadNormEpsilon is not null)
+        {
+            QueryNorm = AddParameter(
+                "query_norm.weight", [options.Heads, options.HeadDim], Initial.Constant(random, 1f));
+            KeyNorm = AddParameter(
+                "key_norm.weight", [options.KeyValueHeads, options.HeadDim], Initial.Constant(random, 1f));
+        }
+
         OutProjection = AddModule(
             "out_projection", new Linear(device, QueryDim, options.ModelDim, options.Bias, random, outputScale));
     }
@@ -43,6 +51,12 @@ public sealed class AttentionMixer : SequenceMixer
 
     /// <summary>Causal convolution over queries, keys and values; null if absent.</summary>
     public DepthwiseConvolution? Convolution { get; }
+
+    /// <summary>The weights of the norm of queries, shape [heads, headDim]; null if absent.</summary>
+    public Parameter? QueryNorm { get; }
+
+    /// <summary>The weights of the norm of keys, shape [keyValueHeads, headDim]; null if absent.</summary>
+    public Parameter? KeyNorm { get; }
 
     /// <summary>Projection back to the model's width.</summary>
     public Linear OutProjection { get; }
@@ -58,7 +72,11 @@ public sealed class AttentionMixer : SequenceMixer
         : throw NeedsAll();
 
     /// <inheritdoc/>
-    public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null)
+    public override DeviceArray Forward(DeviceArray x, LayerState? state = null, Segments? segments = null) =>
+        Forward(x, state, segments, default);
+
+    /// <summary>The same, with an array added to queries, keys and values side by side, unless it is absent.</summary>
+    internal DeviceArray Forward(DeviceArray x, LayerState? state, Segments? segments, DeviceArray start)
     {
         if (state is not null && !_options.Causal)
         {
@@ -66,14 +84,14 @@ public sealed class AttentionMixer : SequenceMixer
         }
 
         using StateUse use = new(state);
-        Require(x, _options.ModelDim, state, segments);
+        Require(x, _options.InputDim, state, segments);
         AttentionState? own = (AttentionState?)state;
         if (own is { IsDraft: false } && !IsRecording)
         {
             own.Reserve(x.Shape[1], segments);
         }
 
-        DeviceArray qkv = InProjection.Forward(x), window = default;
+        DeviceArray qkv = InProjection.Multiply(x, Optional(InProjection.Bias), start), window = default;
         if (Convolution is not null)
         {
             (qkv, window) = Functions.CausalConvolution(
@@ -92,7 +110,11 @@ public sealed class AttentionMixer : SequenceMixer
     }
 
     /// <inheritdoc/>
-    public override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null)
+    public override DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots = null) =>
+        Step(x, state, slots, default);
+
+    /// <summary>The same, with an array added to queries, keys and values side by side, unless it is absent.</summary>
+    internal DeviceArray Step(DeviceArray x, LayerState state, StateSlots? slots, DeviceArray start)
     {
         ArgumentNullException.ThrowIfNull(state);
         if (!_options.Causal)
@@ -103,15 +125,15 @@ public sealed class AttentionMixer : SequenceMixer
         if (IsRecording || state.IsDraft)
         {
             RequireNoSlots(slots);
-            return Forward(x, state);
+            return Forward(x, state, null, start);
         }
 
         using StateUse use = new(state);
-        Require(x, _options.ModelDim, state, null, slots);
+        Require(x, _options.InputDim, state, null, slots);
         AttentionState own = (AttentionState)state;
         own.Reserve(x.Shape[1], null, slots); // before the step changes anything
         using StepGuard guard = new(this, own, slots);
-        DeviceArray qkv = InProjection.Forward(x);
+        DeviceArray qkv = InProjection.Multiply(x, Optional(InProjection.Bias), start);
         if (Convolution is not null)
         {
             qkv = Functions.CausalConvolutionStep(
@@ -139,8 +161,8 @@ public sealed class AttentionMixer : SequenceMixer
         bool hasPast = state is { Length: > 0 };
         return new()
         {
-            Queries = Turn(qkv.Slice(0, QueryDim), segments, lengths, slots),
-            Keys = Turn(qkv.Slice(QueryDim, KeyDim), segments, lengths, slots),
+            Queries = Turn(Normed(qkv.Slice(0, QueryDim), QueryNorm), segments, lengths, slots),
+            Keys = Turn(Normed(qkv.Slice(QueryDim, KeyDim), KeyNorm), segments, lengths, slots),
             Values = qkv.Slice(QueryDim + KeyDim, KeyDim),
             PastKeys = hasPast ? state!.Keys : default,
             PastValues = hasPast ? state!.Values : default,
@@ -157,6 +179,20 @@ public sealed class AttentionMixer : SequenceMixer
     private static NotSupportedException NeedsAll() => new(
         "An AttentionMixer that is not causal sees the whole sequence: it has no state and no step. Call Forward " +
         "without a state.");
+
+    /// <summary>Normalises each head of queries or keys.</summary>
+    private DeviceArray Normed(DeviceArray x, Parameter? weight)
+    {
+        if (weight is null)
+        {
+            return x;
+        }
+
+        Shape heads = weight.Value.Shape;
+        DeviceArray each = Functions.Contiguous(x).Reshape([x.Shape[0], x.Shape[1], heads[0], heads[1]]);
+        return Functions.Multiply(Functions.RmsNorm(each, default, _options.HeadNormEpsilon!.Value), weight.Value)
+            .Reshape(x.Shape);
+    }
 
     private DeviceArray Turn(DeviceArray x, Segments? segments, ReadOnlyMemory<int> offsets, StateSlots? slots)
     {

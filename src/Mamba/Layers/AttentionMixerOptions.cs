@@ -6,8 +6,12 @@ namespace Mamba.Layers;
 /// <summary>The sizes and options of an <see cref="AttentionMixer"/>.</summary>
 public sealed record AttentionMixerOptions : MixerOptions
 {
+    private readonly int? _inputDim;
     private readonly int? _keyValueHeads;
     private readonly int? _headDim;
+
+    /// <summary>Width of the input; that of the output, ModelDim, unless set.</summary>
+    public int InputDim { get => _inputDim ?? ModelDim; init => _inputDim = value; }
 
     /// <summary>Number of query heads.</summary>
     public required int Heads { get; init; }
@@ -49,6 +53,11 @@ public sealed record AttentionMixerOptions : MixerOptions
     /// </summary>
     public float? Scale { get; init; }
 
+    /// <summary>
+    /// ε of an RMS norm of every query and key head, before rotary positions, with weights of its own; null disables it.
+    /// </summary>
+    public float? HeadNormEpsilon { get; init; }
+
     /// <summary>Whether the projections have biases.</summary>
     public bool Bias { get; init; }
 
@@ -56,6 +65,7 @@ public sealed record AttentionMixerOptions : MixerOptions
     public override void Validate()
     {
         Setting.RequirePositive(ModelDim, nameof(ModelDim));
+        Setting.RequirePositive(InputDim, nameof(InputDim));
         Setting.RequirePositive(Heads, nameof(Heads));
         Setting.Require(
             _headDim is not null || ModelDim % Heads == 0, nameof(Heads),
@@ -74,6 +84,7 @@ public sealed record AttentionMixerOptions : MixerOptions
         Setting.RequireNotNegative(ConvWidth, nameof(ConvWidth));
         Setting.RequireNotNegative(Window, nameof(Window));
         Setting.RequireFloat(Scale ?? 1, nameof(Scale));
+        Setting.RequirePositiveFloat(HeadNormEpsilon ?? 1, nameof(HeadNormEpsilon));
         Setting.Require(Causal || Window == 0, nameof(Window), "0 where Causal is false", Window);
         Setting.Require(Causal || ConvWidth == 0, nameof(ConvWidth), "0 where Causal is false", ConvWidth);
     }

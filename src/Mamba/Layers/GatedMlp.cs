@@ -60,10 +60,13 @@ public sealed class GatedMlp : Module, ILayer
     /// <param name="x">Shape [.., modelDim].</param>
     /// <returns>The same shape.</returns>
     /// <exception cref="ArgumentException">x has another width.</exception>
-    public DeviceArray Forward(DeviceArray x)
+    public DeviceArray Forward(DeviceArray x) => Forward(x, default);
+
+    /// <summary>The same, with an array added to a and g side by side, unless it is absent.</summary>
+    internal DeviceArray Forward(DeviceArray x, DeviceArray start)
     {
         int hidden = _options.HiddenDim;
-        DeviceArray both = In.Forward(x);
+        DeviceArray both = In.Multiply(x, Optional(In.Bias), start);
         DeviceArray a = both.Slice(0, hidden), g = Functions.Scaled(both.Slice(hidden, hidden), _options.GateScale);
         DeviceArray gated = _options.Activation == Activation.Silu
             ? Functions.Gate(a, g)

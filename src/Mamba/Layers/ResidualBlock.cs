@@ -15,20 +15,31 @@ namespace Mamba.Layers;
 /// </example>
 public sealed class ResidualBlock : Module, ILayer
 {
+    private readonly SharedInputMixer? _shared;
+
     /// <summary>Makes the layer.</summary>
     /// <param name="mixer">Mixes tokens. This block frees it.</param>
     /// <param name="modelDim">Width of the model.</param>
-    /// <param name="epsilon">ε of the norms.</param>
+    /// <param name="epsilon">ε of the norms; a <see cref="SharedInputMixer"/> has its own.</param>
     /// <param name="mlp">Mixes channels; null for none. This block frees it.</param>
     /// <param name="scale">Constant factor of what the mixer and the MLP add.</param>
+    /// <param name="postNorm">Whether the mixer's output is normalised before it is added.</param>
+    /// <exception cref="ArgumentException">ε is not positive, or the factor is not finite.</exception>
     public ResidualBlock(
-        SequenceMixer mixer, int modelDim, float epsilon = 1e-5f, GatedMlp? mlp = null, float scale = 1)
+        SequenceMixer mixer,
+        int modelDim,
+        float epsilon = 1e-5f,
+        GatedMlp? mlp = null,
+        float scale = 1,
+        bool postNorm = false)
         : base((mixer ?? throw new ArgumentNullException(nameof(mixer))).Device)
     {
         Setting.RequireFinite(scale, nameof(scale));
         Scale = scale;
-        Norm = AddModule("norm", new RmsNorm(Device, modelDim, epsilon));
+        _shared = mixer as SharedInputMixer;
+        Norm = AddModule("norm", _shared?.Norm ?? new RmsNorm(Device, modelDim, epsilon));
         Mixer = AddModule("mixer", mixer);
+        PostNorm = postNorm ? AddModule("post_norm", new RmsNorm(Device, modelDim, epsilon)) : null;
         if (mlp is not null)
         {
             MlpNorm = AddModule("mlp_norm", new RmsNorm(Device, modelDim, epsilon));
@@ -44,6 +55,9 @@ public sealed class ResidualBlock : Module, ILayer
 
     /// <summary>The token mixer.</summary>
     public SequenceMixer Mixer { get; }
+
+    /// <summary>The norm after the mixer; null if absent.</summary>
+    public RmsNorm? PostNorm { get; }
 
     /// <summary>The norm before the MLP; null if absent.</summary>
     public RmsNorm? MlpNorm { get; }
@@ -66,8 +80,8 @@ public sealed class ResidualBlock : Module, ILayer
     /// <returns>The residual stream, of the same shape.</returns>
     public ResidualStream Forward(ResidualStream h, LayerState? state = null, Segments? segments = null)
     {
-        (DeviceArray normed, DeviceArray sum) = Norm.Forward(h);
-        return Finish(sum, Mixer.Forward(normed, state, segments));
+        (DeviceArray input, DeviceArray sum) = InputOf(h);
+        return Finish(h, sum, Mixer.Forward(input, state, segments));
     }
 
     DeviceArray ILayer.Forward(DeviceArray x) => Forward(x);
@@ -76,24 +90,22 @@ public sealed class ResidualBlock : Module, ILayer
     /// <see cref="Forward(DeviceArray, LayerState?, Segments?)"/> with activation checkpointing: a tape keeps only the
     /// inputs, and the backward pass recomputes the rest.
     /// </summary>
-    internal DeviceArray ForwardRecomputed(DeviceArray h, LayerState? state, Segments? segments)
+    internal ResidualStream ForwardRecomputed(ResidualStream h, LayerState? state, Segments? segments)
     {
-        if (state is null)
-        {
-            return Functions.Recompute(x => Forward(x, null, segments), h);
-        }
-
+        // The block adds its output itself, because the tape would keep both arrays of the stream.
         using StateUse use = new(state);
-        LayerState before = state.Over([.. state.Arrays]), after = before;
+        LayerState? before = state?.Over([.. state.Arrays]), after = before;
+        DeviceArray[] stream = h.Embeddings.Exists ? [h.Sum(), h.Embeddings] : [h.Sum()];
         DeviceArray[] outputs = Functions.Recompute(
             inputs =>
             {
-                after = before.Over(inputs.AsSpan(1));
-                return [Forward(inputs[0], after, segments), .. after.Arrays];
+                after = before?.Over(inputs.AsSpan(stream.Length));
+                ResidualStream own = new(inputs[0], default, stream.Length > 1 ? inputs[1] : default);
+                return [Forward(own, after, segments).Sum(), .. after?.Arrays ?? []];
             },
-            [h, .. before.Arrays]);
-        state.TakeFrom(after.Over(outputs.AsSpan(1)));
-        return outputs[0];
+            [.. stream, .. before?.Arrays ?? []]);
+        state?.TakeFrom(after!.Over(outputs.AsSpan(1)));
+        return new(outputs[0], default, h.Embeddings);
     }
 
     /// <summary>Computes the layer for the next token of every sequence.</summary>
@@ -111,19 +123,38 @@ public sealed class ResidualBlock : Module, ILayer
     /// <returns>The residual stream, of the same shape.</returns>
     public ResidualStream Step(ResidualStream h, LayerState state, StateSlots? slots = null)
     {
-        (DeviceArray normed, DeviceArray sum) = Norm.Forward(h);
-        return Finish(sum, Mixer.Step(normed, state, slots));
+        (DeviceArray input, DeviceArray sum) = InputOf(h);
+        return Finish(h, sum, Mixer.Step(input, state, slots));
     }
 
-    private ResidualStream Finish(DeviceArray h, DeviceArray mixed)
+    /// <summary>The input of the mixer, and the stream as one array.</summary>
+    private (DeviceArray Input, DeviceArray Sum) InputOf(ResidualStream h)
     {
-        mixed = Functions.Scaled(mixed, Scale);
+        if (_shared is null)
+        {
+            return Norm.Forward(h);
+        }
+
+        if (!h.Embeddings.Exists)
+        {
+            throw new ArgumentException(
+                "The mixer of this block reads the embeddings. Expected a ResidualStream with Embeddings; found none.",
+                nameof(h));
+        }
+
+        DeviceArray sum = h.Sum();
+        return (Functions.Concat(sum, h.Embeddings), sum);
+    }
+
+    private ResidualStream Finish(ResidualStream before, DeviceArray h, DeviceArray mixed)
+    {
+        mixed = Functions.Scaled(PostNorm?.Forward(mixed) ?? mixed, Scale);
         if (Mlp is null)
         {
-            return new(h, mixed);
+            return new(h, mixed, before.Embeddings);
         }
 
         (DeviceArray normed, DeviceArray sum) = MlpNorm!.Forward(mixed, h);
-        return new(sum, Functions.Scaled(Mlp.Forward(normed), Scale));
+        return new(sum, Functions.Scaled(Mlp.Forward(normed), Scale), before.Embeddings);
     }
 }

@@ -29,14 +29,20 @@ public readonly record struct ResidualStream
     /// <summary>Makes a stream.</summary>
     /// <param name="residual">The stream before the last layer, shape [.., modelDim].</param>
     /// <param name="update">The last layer's output, in the same shape; <c>default</c> if there is none.</param>
-    public ResidualStream(DeviceArray residual, DeviceArray update = default) =>
-        (Residual, Update) = (residual, update);
+    /// <param name="embeddings">The stream before the first layer, for layers that read it.</param>
+    public ResidualStream(DeviceArray residual, DeviceArray update = default, DeviceArray embeddings = default) =>
+        (Residual, Update, Embeddings) = (residual, update, embeddings);
 
     /// <summary>The stream before the last layer, shape [.., modelDim].</summary>
     public DeviceArray Residual { get; }
 
     /// <summary>The last layer's output, in the same shape; absent before the first layer.</summary>
     public DeviceArray Update { get; }
+
+    /// <summary>
+    /// The stream before the first layer, which a <see cref="SharedInputMixer"/> reads; absent if no layer does.
+    /// </summary>
+    public DeviceArray Embeddings { get; }
 
     /// <summary>Adds both arrays.</summary>
     /// <returns>The stream as one array; <see cref="Residual"/> itself if there is no update.</returns>

@@ -79,6 +79,14 @@ internal static class Mixers
         {
             ModelDim = Dim, Heads = 2, KeyValueHeads = 1, HeadDim = 6, RotaryDim = 2, Scale = 0.9f,
         },
+        ["attention of normalised heads"] = new AttentionMixerOptions
+        {
+            ModelDim = Dim, Heads = 3, KeyValueHeads = 1, HeadDim = 6, RotaryDim = 6, HeadNormEpsilon = 1e-6f, Window = 3,
+        },
+        ["plamo"] = new PlamoMixerOptions
+        {
+            ModelDim = Dim, Heads = 3, HeadDim = 4, StateDim = 6, TimeStepRank = 5, LearnableInitialState = true,
+        },
         ["mamba1 jamba"] = new MambaMixerOptions
         {
             ModelDim = Dim, StateDim = 8, TimeStepRank = 4, ParameterNormEpsilon = 1e-6f, ParameterNormWeights = true,

@@ -139,6 +139,7 @@ public sealed class CheckpointOptionTests : IDisposable
         nameof(MambaMixerOptions.ParameterNormEpsilon) => 1e-3f,
         nameof(Mamba2MixerOptions.ProjectionScales) => new Mamba2Scales(1, 1, 1, 1, 2),
         nameof(AttentionMixerOptions.Scale) => 0.7f,
+        nameof(AttentionMixerOptions.HeadNormEpsilon) => 1e-5f,
         nameof(Mamba2MixerOptions.DeltaMin) => 0.6f,
         nameof(Mamba2MixerOptions.DeltaMax) => 0.7f,
         nameof(Mamba2MixerOptions.AInitRange) => (2.0, 3.0),

@@ -1,4 +1,5 @@
 using System.Text;
+using Mamba.Autograd;
 using Mamba.Checkpoints;
 using Mamba.Devices;
 using Mamba.Layers;
@@ -62,6 +63,21 @@ public sealed class FamilyTests : IDisposable
              "intermediate_size": 9, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 2, "topk_group": 1,
              "moe_intermediate_size": 5, "moe_latent_size": 8, "moe_shared_expert_intermediate_size": 6,
              "routed_scaling_factor": 1.8, "time_step_limit": [0.0, {"__float__": "Infinity"}]}
+            """,
+        ["plamo2"] =
+            """
+            {"model_type": "plamo2", "vocab_size": 19, "hidden_size": 16, "num_hidden_layers": 4,
+             "num_attention_heads": 3, "num_key_value_heads": 1, "hidden_size_per_head": 6, "mamba_num_heads": 2,
+             "mamba_d_state": 5, "mamba_step": 2, "attention_window_size": 3, "full_attention_idx": [3],
+             "intermediate_size": 7, "n_expert": null}
+            """,
+        ["zamba2"] =
+            """
+            {"model_type": "zamba2", "vocab_size": 19, "hidden_size": 16, "hidden_act": "gelu",
+             "layers_block_type": ["mamba", "hybrid", "hybrid", "mamba", "hybrid"], "num_mem_blocks": 2,
+             "num_attention_heads": 4, "attention_head_dim": 8, "num_key_value_heads": 4, "use_mem_rope": true,
+             "use_shared_attention_adapter": true, "adapter_rank": 3, "intermediate_size": 9, "n_mamba_heads": 4,
+             "mamba_headdim": 8, "mamba_d_state": 5, "mamba_ngroups": 2, "mamba_expand": 2, "time_step_limit": null}
             """,
     };
 
@@ -205,6 +221,69 @@ public sealed class FamilyTests : IDisposable
     }
 
     [Theory]
+    [MemberData(nameof(Names))]
+    public void Recomputed_activations_give_the_same_gradients(string name)
+    {
+        using Device device = TestDevice.Open(2);
+        using MambaLanguageModel model = MambaLanguageModel.Load(Publish(name), device);
+
+        List<float[]> kept = Gradients(), recomputed;
+        model.RecomputeActivations = true;
+        recomputed = Gradients();
+
+        kept.Count.Should().BeGreaterThan(10);
+        for (int i = 0; i < kept.Count; i++)
+        {
+            recomputed[i].ShouldHaveTheBitsOf(kept[i], name);
+        }
+
+        List<float[]> Gradients()
+        {
+            model.ClearGradients();
+            using DeviceScope scope = device.Scope();
+            using Tape tape = new(device);
+            tape.Backward(model.Loss(Ids(7)));
+            return
+            [
+                .. model.Parameters.Where(named => named.Parameter.Gradient.Exists)
+                    .Select(named => named.Parameter.Gradient.ToArray()),
+            ];
+        }
+    }
+
+    [Fact]
+    public void Layers_of_a_model_share_a_block_that_is_counted_once()
+    {
+        using Device device = TestDevice.Open(2);
+        using MambaLanguageModel model = MambaLanguageModel.Load(Publish("zamba2"), device);
+        SharedInputMixer[] mixers = [.. model.Blocks.Select(block => block.Mixer).OfType<SharedInputMixer>()];
+
+        mixers[2].Shared.Should().BeSameAs(mixers[0].Shared);
+        mixers[1].Shared.Should().NotBeSameAs(mixers[0].Shared);
+        model.Parameters.Count(named => named.Name.EndsWith("attention.out_projection.weight")).Should().Be(2);
+        model.Invoking(m => m.Blocks[1].Forward(m.Embed(Ids(3))))
+            .Should().Throw<ArgumentException>().WithMessage("*reads the embeddings*found none*");
+    }
+
+    [Fact]
+    public void Layers_that_share_a_block_agree_about_it()
+    {
+        using Device device = TestDevice.Open(1);
+        SharedInputMixerOptions options = new()
+        {
+            ModelDim = 8, Mixer = new MambaMixerOptions { ModelDim = 8 },
+            Attention = new() { ModelDim = 8, InputDim = 16, Heads = 2 }, Mlp = new() { ModelDim = 8, HiddenDim = 4 },
+        };
+        LanguageModelConfig config = new()
+        {
+            VocabularySize = 9, Layers = [options, options with { Mlp = options.Mlp with { HiddenDim = 5 } }],
+        };
+
+        FluentActions.Invoking(() => new MambaLanguageModel(device, config, new Random(1)))
+            .Should().Throw<ArgumentException>().WithMessage("Layers that share block 0 have one*HiddenDim = 4*HiddenDim = 5*");
+    }
+
+    [Theory]
     [InlineData("bamba", "hidden_act", "\"gelu\"", "*hidden_act is \"gelu\"; supported is silu*")]
     [InlineData("bamba", "rope_scaling", "{\"type\": \"yarn\"}", "*rope_scaling is set*")]
     [InlineData("bamba", "rope_parameters", "{\"rope_type\": \"yarn\"}", "*rope_type is \"yarn\"; supported is default*")]
@@ -215,6 +294,11 @@ public sealed class FamilyTests : IDisposable
     [InlineData("nemotron_h", "mlp_hidden_act", "\"gelu\"", "*mlp_hidden_act is \"gelu\"; supported is relu2*")]
     [InlineData("nemotron_h", "hybrid_override_pattern", "\"M?*-\"", "*of the kind \"?\"*")]
     [InlineData("nemotron_h", "n_shared_experts", "2", "*n_shared_experts is 2*")]
+    [InlineData("plamo2", "n_expert", "4", "*n_expert is set*")]
+    [InlineData("plamo2", "use_predefined_initial_state", "true", "*use_predefined_initial_state false*")]
+    [InlineData("zamba2", "hidden_act", "\"silu\"", "*hidden_act is \"silu\"; supported is gelu*")]
+    [InlineData("zamba2", "add_bias_linear", "true", "*add_bias_linear is true*")]
+    [InlineData("zamba2", "layers_block_type", "[\"mamba\", \"moe\"]", "*layers_block_type has \"moe\"*")]
     public void An_option_that_is_not_supported_is_refused_by_name(string name, string key, string value, string message)
     {
         using Device device = TestDevice.Open(1);
@@ -236,6 +320,8 @@ public sealed class FamilyTests : IDisposable
     [InlineData("jamba", "num_key_value_heads", "3", "*KeyValueHeads must*")]
     [InlineData("jamba", "num_attention_heads", "3", "*expected \"num_attention_heads\" to divide \"hidden_size\"*")]
     [InlineData("nemotron_h", "num_hidden_layers", "5", "*kind for each of 5 layers; found 4*")]
+    [InlineData("plamo2", "num_key_value_heads", "2", "*num_key_value_heads*from 1 to 1; found 2*")]
+    [InlineData("zamba2", "mamba_headdim", "7", "*n_mamba_heads*4 times 7*")]
     [InlineData("nemotron_h", "n_group", "3", "*Groups must be positive and divide Experts*")]
     public void A_value_that_makes_no_sense_is_refused_by_name(string name, string key, string value, string? message)
     {

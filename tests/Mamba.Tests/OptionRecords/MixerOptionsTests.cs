@@ -81,7 +81,37 @@ public sealed class MixerOptionsTests
             ["ConvWidth"] = [-1],
             ["Window"] = [-1],
             ["Scale"] = [-1f, float.NaN, float.PositiveInfinity],
+            ["InputDim"] = NoSizes,
+            ["HeadNormEpsilon"] = NoEpsilons,
         }),
+        new(new PlamoMixerOptions { ModelDim = 8, Heads = 2, HeadDim = 4 }, new()
+        {
+            ["ModelDim"] = NoSizes,
+            ["Heads"] = NoSizes,
+            ["HeadDim"] = [.. NoSizes, 1 << 29],
+            ["StateDim"] = [.. NoSizes, 1 << 30],
+            ["ConvWidth"] = NoSizes,
+            ["TimeStepRank"] = NoSizes,
+            ["NormEpsilon"] = NoEpsilons,
+        }),
+        new(
+            new SharedInputMixerOptions
+            {
+                ModelDim = 8, Mixer = new MambaMixerOptions { ModelDim = 8 },
+                Attention = new() { ModelDim = 8, InputDim = 16, Heads = 2 },
+                Mlp = new() { ModelDim = 8, HiddenDim = 4 },
+            },
+            new()
+            {
+                ["ModelDim"] = [.. NoSizes, 1 << 30],
+                ["Mixer"] = [null, new MambaMixerOptions { ModelDim = 9 }],
+                ["Attention"] = [null, new AttentionMixerOptions { ModelDim = 8, Heads = 2 }],
+                ["Mlp"] = [null, new GatedMlpOptions { ModelDim = 9, HiddenDim = 4 }],
+                ["Block"] = [-1],
+                ["NormEpsilon"] = NoEpsilons,
+                ["AdapterRank"] = [-1, 1 << 30],
+                ["AttentionAdapters"] = [true],
+            }),
         new(
             new ParallelMixerOptions(
                 new ParallelBranch(new MambaMixerOptions { ModelDim = 8 }),

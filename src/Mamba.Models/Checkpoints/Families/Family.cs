@@ -10,7 +10,7 @@ internal abstract class Family
 {
     private static readonly Dictionary<string, Family> All = new Family[]
     {
-        new Bamba(), new FalconH1(), new GraniteHybrid(), new Jamba(), new NemotronH(),
+        new Bamba(), new FalconH1(), new GraniteHybrid(), new Jamba(), new NemotronH(), new Plamo2(), new Zamba2(),
     }.ToDictionary(family => family.ModelType);
 
     /// <summary>The values of <c>model_type</c> that a family reads.</summary>
@@ -22,6 +22,9 @@ internal abstract class Family
     /// <summary>The names of the embedding, the norm before the head, and the head.</summary>
     protected virtual (string Embedding, string Norm, string Head) Ends =>
         ("model.embed_tokens.weight", "model.final_layernorm.weight", WeightNames.Head);
+
+    /// <summary>What the weights of the norm before the head are stored as differences from.</summary>
+    protected virtual float FinalNormOffset => 0;
 
     /// <summary>The family of a configuration; null if its model_type is of none.</summary>
     public static Family? Of(ConfigJson json) =>
@@ -45,7 +48,7 @@ internal abstract class Family
         (string embedding, string norm, string head) = Ends;
         map.Add(embedding, "embedding.weight", config.PaddedVocabularySize, config.ModelDim);
         MapLayers(config, map);
-        map.Add(norm, "final_norm.weight", config.ModelDim);
+        map.Add(new TensorPart(norm, [config.ModelDim], "final_norm.weight") { Offset = FinalNormOffset });
         if (!config.TieEmbeddings)
         {
             map.Add(head, "head.weight", config.PaddedVocabularySize, config.ModelDim);

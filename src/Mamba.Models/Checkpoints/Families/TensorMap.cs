@@ -108,7 +108,7 @@ internal sealed class TensorMap
         int queries = options.Heads * options.HeadDim, keys = options.KeyValueHeads * options.HeadDim;
         AddLinears(
             $"{parameters}in_projection",
-            options.ModelDim,
+            options.InputDim,
             options.Bias,
             ($"{tensors}q_proj", queries),
             ($"{tensors}k_proj", keys),
@@ -160,7 +160,8 @@ internal sealed class TensorMap
         }
     }
 
-    private void AddConvolution(string tensors, string parameters, int channels, int width, bool bias)
+    /// <summary>A depthwise convolution.</summary>
+    public void AddConvolution(string tensors, string parameters, int channels, int width, bool bias)
     {
         _parts.Add(new(
             $"{tensors}conv1d.weight", [channels, 1, width], $"{parameters}convolution.weight",
