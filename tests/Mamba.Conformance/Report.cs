@@ -53,15 +53,18 @@ internal sealed class Report(Tolerance tolerance)
         }
     }
 
+    /// <summary>What else a reader should know, such as the message of a refusal.</summary>
+    public string? Note { get; set; }
+
     /// <summary>Requires a condition.</summary>
     public void Check(string name, bool holds) => Add(name, holds ? 0 : 1, 0, 0);
 
     /// <summary>Compares an error that was computed already with a bound.</summary>
     public void CompareError(string name, double error, double bound) => Add(name, error, bound, bound);
 
-    public override string ToString() => string.Create(
+    public override string ToString() => Note is not null && Passed ? Note : string.Create(
         CultureInfo.InvariantCulture,
-        $"{WorstName} {WorstError:0.0e+0} of {WorstBound:0.0e+0}");
+        $"{WorstName} {WorstError:0.0e+0} of {WorstBound:0.0e+0} {Note}").TrimEnd();
 
     private double Allowed(string name, double bound) => HasTolerance ? tolerance.Allowed(name, bound) : bound;
 

@@ -229,7 +229,7 @@ internal sealed class GgufHeader
             {
                 throw RefuseTensor(
                     name, $"{tensor.ByteLength} bytes from byte {offset} of the data on",
-                    $"{Math.Max(fileLength - start, 0)} bytes of data. Was the file downloaded as a whole?");
+                    $"{Math.Max(fileLength - start, 0)} bytes of data, as in a file that was not downloaded as a whole");
             }
 
             _tensors.Add(tensor);

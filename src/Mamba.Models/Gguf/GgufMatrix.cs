@@ -105,7 +105,7 @@ internal static class GgufMatrix
         catch (AggregateException exception) when (exception.InnerException is ArithmeticException inner)
         {
             throw new ArithmeticException(
-                $"\"{name.HuggingFace}\" cannot be stored as {type}. {inner.Message}", exception);
+                $"\"{name.Gguf}\" cannot be stored as {type}. {inner.Message}", exception);
         }
     }
 }

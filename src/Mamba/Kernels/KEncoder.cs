@@ -148,8 +148,19 @@ internal static unsafe class KEncoder
             }
         }
 
-        (float Scale, float Minimum) again = Fit(x, most, best.Scale, best.Minimum);
-        return Error(x, most, again.Scale, again.Minimum) < least ? again : best;
+        for (int i = 0; i < Trials; i++)
+        {
+            (float Scale, float Minimum) again = Fit(x, most, best.Scale, best.Minimum);
+            float error = Error(x, most, again.Scale, again.Minimum);
+            if (error >= least)
+            {
+                break;
+            }
+
+            (best, least) = (again, error);
+        }
+
+        return best;
     }
 
     /// <summary>The least-squares fit for the weights as a scale and a minimum round them.</summary>

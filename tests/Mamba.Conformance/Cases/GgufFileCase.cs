@@ -39,12 +39,13 @@ internal static class GgufFileCase
         catch (Exception exception) when (exception is InvalidDataException or NotSupportedException)
         {
             refusal = exception.Message;
+            report.Note = $"refused: {refusal.ReplaceLineEndings(" ")}";
         }
 
         report.Check("memory", GC.GetAllocatedBytesForCurrentThread() - before < MostBytes);
         report.Check("time", Stopwatch.GetElapsedTime(start).TotalMilliseconds < MostMilliseconds);
         report.Check(
-            refusal ?? "loads",
+            $"expected: {expected}",
             expected.StartsWith("either", StringComparison.Ordinal)
                 || refusal is null == expected.StartsWith("loads", StringComparison.Ordinal));
         report.Check(

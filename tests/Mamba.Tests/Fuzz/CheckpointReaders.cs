@@ -42,6 +42,14 @@ internal static class CheckpointReaders
         Model("torch model", [CheckpointSeeds.TorchModel]),
         new()
         {
+            Name = "gguf",
+            Seeds = CheckpointSeeds.Gguf,
+            Open = (folder, device) => MambaLanguageModel.Load(Path.Combine(folder, "model.gguf"), device),
+            Use = Compute,
+            Refusals = _damagedOrUnsupported,
+        },
+        new()
+        {
             Name = "adapters",
             Seeds = [CheckpointSeeds.Adapters],
             Open = LoadAdapters,

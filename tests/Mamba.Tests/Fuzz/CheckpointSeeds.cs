@@ -2,7 +2,9 @@ using Mamba.Checkpoints;
 using Mamba.Cpu;
 using Mamba.Layers;
 using Mamba.Models;
+using Mamba.Models.Gguf;
 using Mamba.Tests.Checkpoints;
+using Mamba.Tests.Gguf;
 using Mamba.Tests.Models;
 using static Mamba.Tests.Checkpoints.SafetensorsBytes;
 
@@ -102,6 +104,23 @@ internal static class CheckpointSeeds
 
     /// <summary>Adapters, a tuned norm and initial states.</summary>
     public static FuzzSeed Adapters { get; } = SavedAdapters();
+
+    /// <summary>GGUF files of both families.</summary>
+    public static IReadOnlyList<FuzzSeed> Gguf { get; } =
+    [
+        SavedGguf(CheckpointFolder.Of(new MambaMixerOptions { ModelDim = 8, StateDim = 4 }), GgufType.F32),
+        SavedGguf(CheckpointFolder.Of(_mamba2) with { TieEmbeddings = false, VocabularyMultiple = 8 }, GgufType.F16),
+        SavedGguf(CheckpointFolder.Of(new Mamba2MixerOptions { ModelDim = 32, HeadDim = 32 }), GgufType.Q4_K),
+    ];
+
+    private static FuzzSeed SavedGguf(LanguageModelConfig config, GgufType type)
+    {
+        using TemporaryFolder folder = new(inMemory: true);
+        using CpuDevice device = new(1);
+        using MambaLanguageModel model = new(device, config, new Random(1));
+        model.SaveGguf(folder["model.gguf"], type, GgufModels.Tokenizer(11));
+        return FuzzSeed.Of(folder.Path, "model.gguf");
+    }
 
     private static FuzzSeed Saved(LanguageModelConfig config, ElementType type = ElementType.F32)
     {

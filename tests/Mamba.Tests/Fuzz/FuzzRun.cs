@@ -36,7 +36,7 @@ internal sealed class FuzzRun : IDisposable
     public TimeSpan Hang { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Number of random files for each reader.</summary>
-    public static int Rounds => NumberOf("MAMBA_FUZZ_ROUNDS", absent: 100);
+    public int Rounds { get; init; } = NumberOf("MAMBA_FUZZ_ROUNDS", absent: 100);
 
     private static int Seed => NumberOf("MAMBA_FUZZ_SEED", absent: 1);
 

@@ -11,11 +11,22 @@ internal static class Mutation
         {
             ".json" => JsonMutation.Of(content, random),
             ".safetensors" => Safetensors(content, random),
+            ".gguf" => Gguf(content, random),
             ".bin" => TorchMutation.Of(content, random),
             ".csv" => LineMutation.Of(content, ","u8, random),
             "" when name.EndsWith("SHA256SUMS", StringComparison.Ordinal) => LineMutation.Of(content, "  "u8, random),
             _ => ByteMutation.Of(content, random),
         };
+
+    /// <summary>Changes the header of a GGUF file, which is most of what can be wrong.</summary>
+    private static (byte[] Content, string Change) Gguf(byte[] content, Random random)
+    {
+        int last = content.AsSpan().LastIndexOf(".weight"u8), end = Math.Min(last + 48, content.Length);
+        (byte[] header, string change) = random.Next(2) == 0
+            ? ByteMutation.Of(content[..end], random)
+            : ByteMutation.Number(content[..end], random.Next(end), 4 << random.Next(2), random);
+        return ([.. header, .. content[end..]], change);
+    }
 
     /// <summary>Changes the header of a safetensors file, or the number that tells its length.</summary>
     private static (byte[] Content, string Change) Safetensors(byte[] content, Random random)

@@ -8,14 +8,24 @@ namespace Mamba.Tests.Kernels;
 public sealed class NarrowWeightsTests
 {
     public static TheoryData<Precision> Narrow =>
-        [Precision.BFloat16, Precision.Float16, Precision.Int8, Precision.Int4];
+    [
+        Precision.BFloat16, Precision.Float16, Precision.Int8, Precision.Int4, Precision.Q4K, Precision.Q5K,
+        Precision.Q6K,
+    ];
+
+    private static int[] Depths(Precision precision) => precision switch
+    {
+        < Precision.Int8 => [1, 7, 33, 48, 95, 321],
+        Precision.Int8 or Precision.Int4 => [32, 64, 96, 288, 800],
+        _ => [256, 512, 1024],
+    };
 
     [Theory]
     [MemberData(nameof(Narrow))]
     public void A_linear_map_has_the_bits_of_the_numbers_that_its_weights_stand_for(Precision precision)
     {
         using CpuDevice device = TestDevice.Cpu(2);
-        foreach (int depth in precision < Precision.Int8 ? [1, 7, 33, 48, 95, 300] : new[] { 32, 64, 96, 288, 800 })
+        foreach (int depth in Depths(precision))
         {
             foreach (int columns in new[] { 1, 2, 6, 101 })
             {
@@ -38,7 +48,7 @@ public sealed class NarrowWeightsTests
     public void A_step_has_the_same_bits_alone_and_in_a_batch(Precision precision)
     {
         using CpuDevice device = TestDevice.Cpu(2);
-        (DeviceArray narrow, _) = Weights(device, 70, 9000 / 32 * 32, precision);
+        (DeviceArray narrow, _) = Weights(device, 70, 9000 / 256 * 256, precision);
         DeviceArray x = device.Array([5, 1, narrow.Shape[1]], Samples.Normal(2, 5 * narrow.Shape[1]));
 
         float[] together = Functions.Linear(x, narrow).ToArray();
@@ -57,11 +67,14 @@ public sealed class NarrowWeightsTests
     [InlineData(Precision.Float16)]
     [InlineData(Precision.Int8)]
     [InlineData(Precision.Int4)]
+    [InlineData(Precision.Q4K)]
+    [InlineData(Precision.Q5K)]
+    [InlineData(Precision.Q6K)]
     public void A_step_has_the_same_bits_among_any_number_of_others(Precision precision)
     {
         const int most = 18;
         using CpuDevice device = TestDevice.Cpu(2);
-        foreach (int depth in precision < Precision.Int8 ? [3, 16, 48, 95, 321] : new[] { 32, 96, 288 })
+        foreach (int depth in Depths(precision).Take(4))
         {
             foreach (int columns in new[] { 1, 2, 5, 64 })
             {
@@ -86,7 +99,7 @@ public sealed class NarrowWeightsTests
     public void A_table_gives_the_numbers_that_it_stands_for(Precision precision)
     {
         using CpuDevice device = TestDevice.Cpu(2);
-        (DeviceArray narrow, DeviceArray wide) = Weights(device, 40, 64, precision);
+        (DeviceArray narrow, DeviceArray wide) = Weights(device, 40, 256, precision);
         IndexArray ids = device.Indices([3, 39, 0, 3]);
 
         float[] rows = Functions.Embedding(narrow, ids, 2, 2).ToArray();
@@ -99,13 +112,13 @@ public sealed class NarrowWeightsTests
     public void The_gradient_of_the_input_is_that_of_the_numbers_that_the_weights_stand_for(Precision precision)
     {
         using CpuDevice device = TestDevice.Cpu(2);
-        (DeviceArray narrow, DeviceArray wide) = Weights(device, 20, 64, precision);
+        (DeviceArray narrow, DeviceArray wide) = Weights(device, 20, 256, precision);
 
         Gradient(narrow).ShouldHaveTheBitsOf(Gradient(wide));
 
         float[] Gradient(DeviceArray weight)
         {
-            DeviceArray x = device.Array([9, 64], Samples.Normal(2, 9 * 64));
+            DeviceArray x = device.Array([9, 256], Samples.Normal(2, 9 * 256));
             using Tape tape = new(device);
             tape.Watch(x);
             tape.Backward((Functions.Linear(x, weight), device.Array([9, 20], Samples.Normal(4, 9 * 20))));
@@ -168,7 +181,7 @@ public sealed class NarrowWeightsTests
     {
         using CpuDevice device = TestDevice.Cpu(1);
 
-        RoundTrip(device, new float[64], precision).Should().OnlyContain(value => value == 0f);
+        RoundTrip(device, new float[256], precision).Should().OnlyContain(value => value == 0f);
     }
 
     [Theory]
@@ -177,10 +190,13 @@ public sealed class NarrowWeightsTests
     [InlineData(Precision.Int8, float.NaN)]
     [InlineData(Precision.Int8, 1e30f)]
     [InlineData(Precision.Int4, float.NegativeInfinity)]
+    [InlineData(Precision.Q4K, float.NaN)]
+    [InlineData(Precision.Q5K, 1e30f)]
+    [InlineData(Precision.Q6K, float.PositiveInfinity)]
     public void Weights_that_do_not_fit_are_refused(Precision precision, float value)
     {
         using CpuDevice device = TestDevice.Cpu(2);
-        float[] values = new float[64];
+        float[] values = new float[256];
         values[40] = value;
 
         Action narrow = () => RoundTrip(device, values, precision);

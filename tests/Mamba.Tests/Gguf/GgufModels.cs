@@ -1,0 +1,61 @@
+using Mamba.Devices;
+using Mamba.Layers;
+using Mamba.Memory;
+using Mamba.Models;
+using Mamba.Models.Gguf;
+
+namespace Mamba.Tests.Gguf;
+
+/// <summary>Models whose parameters are all random, for the tests of GGUF.</summary>
+internal static class GgufModels
+{
+    public static readonly int[] Ids = [1, 5, 2, 9, 3, 3, 7, 0, 10, 4];
+
+    public static readonly IReadOnlyDictionary<string, LanguageModelConfig> Configs =
+        new Dictionary<string, LanguageModelConfig>
+        {
+            ["mamba"] = Of(new MambaMixerOptions { ModelDim = 256, StateDim = 16 }, 8),
+            ["mamba, untied, Falcon's norms"] = Of(
+                new MambaMixerOptions { ModelDim = 32, StateDim = 8, TimeStepRank = 3, ParameterNormEpsilon = 1e-5f }, 8)
+                with { TieEmbeddings = false },
+            ["mamba2"] = Of(new Mamba2MixerOptions { ModelDim = 256, StateDim = 16, HeadDim = 32 }, 16),
+            ["mamba2, untied, two groups"] = Of(
+                new Mamba2MixerOptions { ModelDim = 32, InnerDim = 96, StateDim = 8, HeadDim = 16, Groups = 2 }, 16)
+                with { TieEmbeddings = false },
+        };
+
+    public static LanguageModelConfig Of(MixerOptions layer, int multiple = 1) =>
+        new() { VocabularySize = 11, VocabularyMultiple = multiple, Layers = [layer, layer] };
+
+    public static MambaLanguageModel Create(Device device, LanguageModelConfig config, double noise = 0.2)
+    {
+        MambaLanguageModel model = new(device, config, new Random(1));
+        foreach (((string _, Parameter parameter), int i) in model.Parameters.Select((named, i) => (named, i)))
+        {
+            float[] values = Samples.Normal(i, (int)parameter.Value.Shape.Count, noise);
+            parameter.Value.CopyFrom([.. parameter.Value.ToArray().Select((value, j) => value + values[j])]);
+        }
+
+        return model;
+    }
+
+    public static float[] Logits(MambaLanguageModel model)
+    {
+        using DeviceScope scope = model.Device.Scope();
+        return model.Forward(Ids).ToArray();
+    }
+
+    public static GgufTokenizer Tokenizer(int tokens) => new()
+    {
+        Model = "gpt2",
+        Pre = "olmo",
+        Tokens = [.. Enumerable.Range(0, tokens).Select(i => $"t{i}")],
+        TokenTypes = [.. Enumerable.Repeat(1, tokens)],
+        Merges = ["t 1", "t 2"],
+        BeginOfText = 0,
+        EndOfText = 3,
+        EndOfTurn = 4,
+        AddBeginOfText = false,
+        ChatTemplate = "{{ messages }}",
+    };
+}
