@@ -86,7 +86,7 @@ internal static unsafe class KEncoder
         float largestScale = 0f, largestMinimum = 0f;
         for (int j = 0; j < Groups; j++)
         {
-            (scales[j], minima[j]) = FitPair(x + (j * Group), most);
+            (scales[j], minima[j]) = FitPair(new(x + (j * Group), Group, 0f, most), most);
             largestScale = MathF.Max(largestScale, scales[j]);
             largestMinimum = MathF.Max(largestMinimum, minima[j]);
         }
@@ -98,10 +98,10 @@ internal static unsafe class KEncoder
         byte* integers = stackalloc byte[2 * Groups];
         for (int j = 0; j < Groups; j++)
         {
-            (int s, int n) = Refine(
-                x + (j * Group), most, scale, Nearest(scales[j], scale), minimum, Nearest(minima[j], minimum));
+            KGroup group = new(x + (j * Group), Group, 0f, most);
+            (int s, int n) = Refine(group, scale, Nearest(scales[j], scale), minimum, Nearest(minima[j], minimum));
             (integers[j], integers[j + Groups]) = ((byte)s, (byte)n);
-            Round(x + (j * Group), most, scale * s, minimum * n, quants + (j * Group));
+            group.Round(scale * s, minimum * n, quants + (j * Group));
         }
 
         PackIntegers(integers, integers + Groups, target + 4);
@@ -120,14 +120,14 @@ internal static unsafe class KEncoder
         }
     }
 
-    /// <summary>Finds scale and minimum, neither negative, of small squared error for values scale·q - minimum.</summary>
-    private static (float Scale, float Minimum) FitPair(float* x, int most)
+    /// <summary>Finds scale and minimum, neither negative, of small squared error.</summary>
+    private static (float Scale, float Minimum) FitPair(KGroup group, int most)
     {
-        float low = 0f, high = x[0];
+        float low = 0f, high = group.Weights[0];
         for (int i = 0; i < Group; i++)
         {
-            low = MathF.Min(low, x[i]);
-            high = MathF.Max(high, x[i]);
+            low = MathF.Min(low, group.Weights[i]);
+            high = MathF.Max(high, group.Weights[i]);
         }
 
         if (high <= low)
@@ -136,65 +136,30 @@ internal static unsafe class KEncoder
         }
 
         (float Scale, float Minimum) best = ((high - low) / most, -low);
-        float least = Error(x, most, best.Scale, best.Minimum);
+        float least = group.Error(best.Scale, best.Minimum);
         for (int trial = 0; trial < Trials; trial++)
         {
-            float inverse = (most - 0.6f + (0.2f * trial)) / (high - low);
-            (float Scale, float Minimum) fit = Fit(x, most, 1f / inverse, -low);
-            float error = Error(x, most, fit.Scale, fit.Minimum);
-            if (error < least)
-            {
-                (best, least) = (fit, error);
-            }
+            Take(group.Fit((high - low) / (most - 0.6f + (0.2f * trial)), -low));
         }
 
-        for (int i = 0; i < Trials; i++)
+        while (Take(group.Fit(best.Scale, best.Minimum)))
         {
-            (float Scale, float Minimum) again = Fit(x, most, best.Scale, best.Minimum);
-            float error = Error(x, most, again.Scale, again.Minimum);
-            if (error >= least)
-            {
-                break;
-            }
-
-            (best, least) = (again, error);
         }
 
         return best;
-    }
 
-    /// <summary>The least-squares fit for the weights as a scale and a minimum round them.</summary>
-    private static (float Scale, float Minimum) Fit(float* x, int most, float scale, float minimum)
-    {
-        float inverse = scale > 0f ? 1f / scale : 0f, sumQ = 0f, sumQQ = 0f, sumX = 0f, sumXQ = 0f;
-        for (int i = 0; i < Group; i++)
+        bool Take((float Scale, float Minimum) fit)
         {
-            float q = Quant(x[i], most, inverse, minimum);
-            sumQ += q;
-            sumQQ += q * q;
-            sumX += x[i];
-            sumXQ += x[i] * q;
+            float error = group.Error(fit.Scale, fit.Minimum);
+            bool isBetter = error < least;
+            (best, least) = isBetter ? (fit, error) : (best, least);
+            return isBetter;
         }
-
-        float determinant = (Group * sumQQ) - (sumQ * sumQ);
-        if (determinant <= 0f)
-        {
-            return (scale, minimum); // all round to the same integer
-        }
-
-        float fitted = ((Group * sumXQ) - (sumQ * sumX)) / determinant;
-        float low = ((sumQ * sumXQ) - (sumQQ * sumX)) / determinant;
-        if (low < 0f)
-        {
-            (low, fitted) = (0f, sumXQ / sumQQ);
-        }
-
-        return fitted > 0f ? (fitted, low) : (scale, minimum);
     }
 
     /// <summary>Tries neighbours of the two integers of a group.</summary>
     private static (int Scale, int Minimum) Refine(
-        float* x, int most, float scale, int scaleInteger, float minimum, int minimumInteger)
+        KGroup group, float scale, int scaleInteger, float minimum, int minimumInteger)
     {
         (int Scale, int Minimum) best = (scaleInteger, minimumInteger);
         float least = float.PositiveInfinity;
@@ -202,7 +167,7 @@ internal static unsafe class KEncoder
         {
             for (int m = Math.Max(minimumInteger - 1, 0); m <= Math.Min(minimumInteger + 1, MostInteger); m++)
             {
-                float error = Error(x, most, scale * s, minimum * m);
+                float error = group.Error(scale * s, minimum * m);
                 if (error < least)
                 {
                     (best, least) = ((s, m), error);
@@ -213,31 +178,6 @@ internal static unsafe class KEncoder
         return best;
     }
 
-    private static float Error(float* x, int most, float scale, float minimum)
-    {
-        float inverse = scale > 0f ? 1f / scale : 0f, sum = 0f;
-        for (int i = 0; i < Group; i++)
-        {
-            float difference = (scale * Quant(x[i], most, inverse, minimum)) - minimum - x[i];
-            sum += difference * difference;
-        }
-
-        return sum;
-    }
-
-    private static void Round(float* x, int most, float scale, float minimum, byte* quants)
-    {
-        float inverse = scale > 0f ? 1f / scale : 0f;
-        for (int i = 0; i < Group; i++)
-        {
-            quants[i] = (byte)Quant(x[i], most, inverse, minimum);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Quant(float x, int most, float inverse, float minimum) =>
-        MathF.Min(MathF.Max(MathF.Round((x + minimum) * inverse), 0f), most);
-
     /// <summary>Chooses the scales of the groups of 16 of a block, writes them, and rounds the weights.</summary>
     [SkipLocalsInit]
     private static void EncodeSmallGroups(float* x, byte* target, byte* quants)
@@ -246,7 +186,7 @@ internal static unsafe class KEncoder
         float* scales = stackalloc float[SmallGroups];
         for (int j = 0; j < SmallGroups; j++)
         {
-            scales[j] = FitScale(x + (j * SmallGroup));
+            scales[j] = FitScale(SmallGroupAt(x, j));
         }
 
         // The largest becomes -128, which has one more step than 127.
@@ -255,13 +195,13 @@ internal static unsafe class KEncoder
         float scale = (float)BitConverter.UInt16BitsToHalf(d);
         for (int j = 0; j < SmallGroups; j++)
         {
-            float* group = x + (j * SmallGroup);
+            KGroup group = SmallGroupAt(x, j);
             int nearest = scale == 0f ? 0 : (int)Math.Clamp(MathF.Round(scales[j] / scale), -128f, 127f);
             int best = nearest;
-            float least = SmallError(group, scale * nearest);
-            for (int integer = Math.Max(nearest - 1, -128); integer <= Math.Min(nearest + 1, 127); integer += 2)
+            float least = group.Error(scale * nearest, 0f);
+            for (int integer = Math.Max(nearest - 1, -128); integer <= Math.Min(nearest + 1, 127); integer++)
             {
-                float error = SmallError(group, scale * integer);
+                float error = group.Error(scale * integer, 0f);
                 if (error < least)
                 {
                     (best, least) = (integer, error);
@@ -269,37 +209,27 @@ internal static unsafe class KEncoder
             }
 
             target[192 + j] = (byte)(sbyte)best;
-            float inverse = best == 0 || scale == 0f ? 0f : 1f / (scale * best);
-            for (int i = 0; i < SmallGroup; i++)
-            {
-                quants[(j * SmallGroup) + i] = (byte)(SmallQuant(group[i], inverse) + 32f);
-            }
+            group.Round(scale * best, 0f, quants + (j * SmallGroup));
         }
     }
 
-    /// <summary>Finds a scale of small squared error for values scale·q, q from -32 to 31.</summary>
-    private static float FitScale(float* x)
+    private static KGroup SmallGroupAt(float* x, int index) => new(x + (index * SmallGroup), SmallGroup, -32f, 31f);
+
+    /// <summary>Finds a scale of small squared error.</summary>
+    private static float FitScale(KGroup group)
     {
-        float largest = NarrowNumbers.LargestOf(x, SmallGroup), best = largest / -32f;
+        float largest = NarrowNumbers.LargestOf(group.Weights, SmallGroup), best = largest / -32f;
         if (largest == 0f)
         {
             return 0f;
         }
 
-        float least = SmallError(x, best);
+        float least = group.Error(best, 0f);
         for (int trial = 0; trial < 2 * Trials; trial++)
         {
             // The largest becomes -32, about; in half of the trials 31.
-            float inverse = ((trial < Trials ? -32.8f : 30.2f) + (0.2f * (trial % Trials))) / largest;
-            float sumXQ = 0f, sumQQ = 0f;
-            for (int i = 0; i < SmallGroup; i++)
-            {
-                float q = SmallQuant(x[i], inverse);
-                sumXQ += x[i] * q;
-                sumQQ += q * q;
-            }
-
-            float fitted = sumXQ / sumQQ, error = SmallError(x, fitted);
+            float fitted = group.Fit(largest / ((trial < Trials ? -32.8f : 30.2f) + (0.2f * (trial % Trials))));
+            float error = group.Error(fitted, 0f);
             if (error < least)
             {
                 (best, least) = (fitted, error);
@@ -308,20 +238,4 @@ internal static unsafe class KEncoder
 
         return best;
     }
-
-    private static float SmallError(float* x, float scale)
-    {
-        float inverse = scale == 0f ? 0f : 1f / scale, sum = 0f;
-        for (int i = 0; i < SmallGroup; i++)
-        {
-            float difference = (scale * SmallQuant(x[i], inverse)) - x[i];
-            sum += difference * difference;
-        }
-
-        return sum;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float SmallQuant(float x, float inverse) =>
-        MathF.Min(MathF.Max(MathF.Round(x * inverse), -32f), 31f);
 }
