@@ -17,6 +17,9 @@ internal sealed record TensorPart(
     /// <summary>The first element in the parameter.</summary>
     public long Place { get; init; }
 
-    /// <summary>Added to each element in the model: some families store weights as differences from a constant.</summary>
+    /// <summary>
+    /// Added to each element in the model: some families store weights as differences from a constant. A saved element
+    /// is rounded as the sum is, so that it is loaded to the same bits.
+    /// </summary>
     public float Offset { get; init; }
 }
