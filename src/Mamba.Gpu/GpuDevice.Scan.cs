@@ -93,7 +93,8 @@ public sealed partial class GpuDevice
         (Plane plane, long groups, (int, int) ofPlane) = PlaneOf(finalState.Shape, flat: false);
         Launch(
             new ScanFoldKernel(
-                plane, sizes.States, IntegersOf(Indices(firstOf)), RowsOf(inputs.A), RowsOf(steps),
+                plane, sizes.States, IntegersOf(Indices(firstOf)), RowsOf(inputs.GivenA),
+                inputs.IsALog ? 1 : 0, RowsOf(steps),
                 RowsOf(inputs.InitialState), RowsOf(before), RowsOf(finalState)),
             groups,
             ofPlane);
@@ -107,13 +108,14 @@ public sealed partial class GpuDevice
         {
             X = RowsOf(inputs.X),
             Delta = RowsOf(inputs.Delta),
-            A = RowsOf(inputs.A),
+            A = RowsOf(inputs.GivenA),
             B = RowsOf(inputs.B),
             C = RowsOf(inputs.C),
             D = RowsOf(inputs.D),
             Z = RowsOf(inputs.Z),
             DeltaBias = RowsOf(inputs.DeltaBias),
             Sequences = SequencesOf(sizes.Sequences),
+            IsALog = inputs.IsALog ? 1 : 0,
             HasConstantB = inputs.HasConstantB ? 1 : 0,
             HasConstantC = inputs.HasConstantC ? 1 : 0,
             Softplus = inputs.Softplus ? 1 : 0,

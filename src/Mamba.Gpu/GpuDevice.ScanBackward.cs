@@ -17,7 +17,7 @@ public sealed partial class GpuDevice
         // Partial sums over the tokens of a sequence and over the channels of a tile; they are added below.
         Shape ofSequences = [sizes.Sequences.Count, sizes.StateRows, sizes.Channels];
         Shape ofTokens = [scan.Tiles, sizes.Sequences.Tokens, sizes.Groups * sizes.StateRows];
-        DeviceArray a = AllocateFor(ofInputs.A, ofSequences);
+        DeviceArray a = AllocateFor(ofInputs.GivenA, ofSequences);
         DeviceArray b = AllocateFor(ofInputs.B, inputs.HasConstantB ? ofSequences : ofTokens);
         DeviceArray c = AllocateFor(ofInputs.C, inputs.HasConstantC ? ofSequences : ofTokens);
         DeviceArray d = AllocateFor(ofInputs.D, [sizes.Sequences.Count, sizes.Channels]);
@@ -54,7 +54,9 @@ public sealed partial class GpuDevice
                 break;
         }
 
-        AddSequences(a, ofInputs.A);
+        DeviceArray ofA = GradientOfA(inputs.IsALog, ofInputs.GivenA);
+        AddSequences(a, ofA);
+        AddToLog(inputs.IsALog, inputs.GivenA, sizes.IsComplex, ofA, ofInputs.GivenA);
         AddSequences(d, ofInputs.D);
         AddSequences(deltaBias, ofInputs.DeltaBias);
         AddTiles(b, inputs.HasConstantB, ofInputs.B);

@@ -217,7 +217,7 @@ public sealed partial class GpuDevice
 
     private SsdStep StepOf(in SsdInputs inputs) => new(
         RowsOf(inputs.Weight), VectorOf(inputs.DeltaBias), inputs.Softplus, inputs.WeightLimits.Least,
-        inputs.WeightLimits.Greatest, VectorOf(inputs.A), RowsOf(inputs.LogDecay));
+        inputs.WeightLimits.Greatest, VectorOf(inputs.GivenA), inputs.IsALog, RowsOf(inputs.LogDecay));
 
     private SsdSkip SkipOf(in SsdInputs inputs, in SsdSizes sizes) => new(VectorOf(inputs.D), sizes.HasChannelD);
 

@@ -175,7 +175,10 @@ public sealed partial class GpuDevice
                 RowsOf(gradients.Inputs.LogDecay), RowsOf(aParts), RowsOf(biasParts)),
             Groups((long)count * shape.Heads, GroupSize),
             GroupSize);
-        AddPartsIfWanted(aParts, gradients.Inputs.A);
+        SsdInputs inputs = ssd.Inputs;
+        DeviceArray target = gradients.Inputs.GivenA, ofA = GradientOfA(inputs.IsALog, target);
+        AddPartsIfWanted(aParts, ofA);
+        AddToLog(inputs.IsALog, inputs.GivenA, isComplex: false, ofA, target);
         AddPartsIfWanted(biasParts, gradients.Inputs.DeltaBias);
     }
 

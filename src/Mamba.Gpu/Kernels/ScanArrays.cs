@@ -16,6 +16,9 @@ internal struct ScanArrays
     public GpuRows DeltaBias;
     public GpuSequences Sequences;
 
+    /// <summary>1 if A is given as its logarithm, else 0.</summary>
+    public int IsALog;
+
     /// <summary>1 if B, or C in the next field, is the same for all tokens, else 0.</summary>
     public int HasConstantB;
     public int HasConstantC;
@@ -39,6 +42,14 @@ internal struct ScanArrays
 
     /// <summary>The factor of the output, from z.</summary>
     public readonly Quad GateOf(Quad z) => Z.Exists ? Quad.Map<Elementwise.Silu>(z) : Quad.Broadcast(1f);
+
+    /// <summary>Four numbers of a channel's A.</summary>
+    public readonly Quad LoadA<TNumbers>(int number, int channel)
+        where TNumbers : struct, IScanNumbers
+    {
+        Quad a = LoadState<TNumbers>(A, 0, number, channel);
+        return IsALog != 0 ? TNumbers.FromLog(a) : a;
+    }
 
     /// <summary>Four numbers of a channel's state, from as many rows; zeros beyond the last.</summary>
     public readonly Quad LoadState<TNumbers>(GpuRows rows, long firstRow, int number, int channel)

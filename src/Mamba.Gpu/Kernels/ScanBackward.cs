@@ -45,7 +45,7 @@ internal readonly partial struct ScanBackwardKernel<TNumbers, TCouplings>(
         {
             bias = scan.DeltaBias.LoadOr(0, channel, 0f);
             skip = first == 0 ? scan.D.LoadOr(0, channel, 0f) : 0f;
-            a = scan.LoadState<TNumbers>(scan.A, 0, number, channel);
+            a = scan.LoadA<TNumbers>(number, channel);
             carry = gradients.FinalState.Exists
                 ? scan.LoadState<TNumbers>(gradients.FinalState, row, number, channel)
                 : default;

@@ -44,7 +44,7 @@ internal readonly struct ScanForwardKernel<TNumbers, TCouplings>(
         long row = (long)scan.Sequences.Slot(place.Sequence) * scan.Numbers;
         if (place.IsInside)
         {
-            a = scan.LoadState<TNumbers>(scan.A, 0, number, channel);
+            a = scan.LoadA<TNumbers>(number, channel);
             h = initialState.Exists ? scan.LoadState<TNumbers>(initialState, row, number, channel) : default;
             bias = scan.DeltaBias.LoadOr(0, channel, 0f);
             skip = first == 0 ? scan.D.LoadOr(0, channel, 0f) : 0f;

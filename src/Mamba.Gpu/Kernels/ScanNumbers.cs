@@ -1,3 +1,4 @@
+using Mamba.Kernels;
 using Mamba.Simd;
 
 namespace Mamba.Gpu.Kernels;
@@ -11,6 +12,9 @@ internal interface IScanNumbers
 {
     /// <summary>The row of A or of h that holds a number.</summary>
     static abstract int RowOf(int number, int states);
+
+    /// <summary>A, from its logarithm.</summary>
+    static abstract Quad FromLog(Quad log);
 
     /// <summary><c>exp(Δ·A)</c></summary>
     /// <param name="a">A.</param>
@@ -30,6 +34,8 @@ internal interface IScanNumbers
 internal readonly struct RealNumbers : IScanNumbers
 {
     public static int RowOf(int number, int states) => number;
+
+    public static Quad FromLog(Quad log) => Quad.Map<Elementwise.NegatedExp>(log);
 
     public static Quad Decay(Quad a, float delta)
     {
@@ -52,6 +58,9 @@ internal readonly struct RealNumbers : IScanNumbers
 internal readonly struct ComplexNumbers : IScanNumbers
 {
     public static int RowOf(int number, int states) => (number >> 1) + ((number & 1) * states);
+
+    public static Quad FromLog(Quad log) =>
+        new(Quad.Of<Elementwise.NegatedExp>(log.X), log.Y, Quad.Of<Elementwise.NegatedExp>(log.Z), log.W);
 
     public static Quad Decay(Quad a, float delta)
     {

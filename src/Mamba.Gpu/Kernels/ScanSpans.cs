@@ -33,7 +33,7 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
         if (place.IsInside)
         {
             bias = scan.DeltaBias.LoadOr(0, place.Channel, 0f);
-            a = scan.LoadState<RealNumbers>(scan.A, 0, number, place.Channel);
+            a = scan.LoadA<RealNumbers>(number, place.Channel);
         }
 
         if (TCouplings.MayBeConstant && place.IsInside && scan.HasConstantB != 0)
@@ -81,15 +81,22 @@ internal readonly struct ScanSpanKernel<TCouplings>(ScanArrays scan, GpuRows end
 /// <param name="plane">Rows (sequence, state), columns channels.</param>
 /// <param name="states">Number of states.</param>
 /// <param name="firstOf">The first span of every sequence, and the end of the last.</param>
-/// <param name="a">A.</param>
+/// <param name="a">A, or its logarithm.</param>
+/// <param name="isALog">1 if it is the logarithm, else 0.</param>
 /// <param name="steps">ΣΔ of every span.</param>
 /// <param name="initial">h before each sequence; optional.</param>
 /// <param name="spans">Ends of the spans; become the states before them.</param>
 /// <param name="final">Becomes h after each sequence; may be the initial state.</param>
 internal readonly struct ScanFoldKernel(
-    Plane plane, int states, ArrayView<int> firstOf, GpuRows a, GpuRows steps, GpuRows initial, GpuRows spans,
-    GpuRows final)
-    : IKernel
+    Plane plane,
+    int states,
+    ArrayView<int> firstOf,
+    GpuRows a,
+    int isALog,
+    GpuRows steps,
+    GpuRows initial,
+    GpuRows spans,
+    GpuRows final) : IKernel
 {
     public void Run()
     {
@@ -101,6 +108,11 @@ internal readonly struct ScanFoldKernel(
 
         int sequence = (int)row / states, n = (int)row - (sequence * states);
         Quad rate = a.LoadQuad(n, channel, plane.Width), h = default;
+        if (isALog != 0)
+        {
+            rate = RealNumbers.FromLog(rate);
+        }
+
         if (initial.Exists)
         {
             h = initial.LoadQuad(row, channel, plane.Width);

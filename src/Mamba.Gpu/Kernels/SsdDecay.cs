@@ -7,11 +7,12 @@ namespace Mamba.Gpu.Kernels;
 /// The step size of the SSD, Δ = <c>clamp(softplus(δ + bias), min, max)</c>, and the log decay: Δ·A, or given.
 /// </summary>
 internal readonly struct SsdStep(
-    GpuRows delta, GpuRows bias, bool softplus, float minimum, float maximum, GpuRows a, GpuRows logDecay)
+    GpuRows delta, GpuRows bias, bool softplus, float minimum, float maximum, GpuRows a, bool isALog, GpuRows logDecay)
 {
     private const float StrongestExponent = -200f;
 
     private readonly int _softplus = softplus ? 1 : 0;
+    private readonly int _isALog = isALog ? 1 : 0;
 
     /// <summary>The input of softplus.</summary>
     public float Input(long token, int head) => delta.Load(token, head) + bias.LoadOr(0, head, 0f);
@@ -32,7 +33,11 @@ internal readonly struct SsdStep(
     }
 
     /// <summary>A; 0 if the decays are given.</summary>
-    public float A(int head) => a.LoadOr(0, head, 0f);
+    public float A(int head)
+    {
+        float given = a.LoadOr(0, head, 0f);
+        return _isALog != 0 ? Quad.Of<Elementwise.NegatedExp>(given) : given;
+    }
 
     /// <summary>The log decay of a token: Δ·A, or given.</summary>
     public float LogDecay(long token, int head, float delta, float a) =>

@@ -205,7 +205,4 @@ public static partial class Functions
     private static DeviceArray Broadcast<TOp>(Device device, DeviceArray a, DeviceArray b, AxisView view)
         where TOp : struct, IZip =>
         Run(device, new BroadcastOperation<TOp> { A = Contiguous(a), B = Contiguous(b), View = view }).Y;
-
-    /// <summary>Computes <c>-e^x</c>: A from its logarithm.</summary>
-    internal static DeviceArray NegatedExp(DeviceArray x) => Map<Elementwise.NegatedExp>(x);
 }

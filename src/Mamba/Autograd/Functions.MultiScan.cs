@@ -81,7 +81,7 @@ public static partial class Functions
         return inputs with
         {
             Delta = Part(inputs.Delta),
-            A = Contiguous(Part(inputs.A)),
+            GivenA = Contiguous(Part(inputs.GivenA)),
             B = inputs.HasConstantB ? Contiguous(Part(inputs.B)) : Part(inputs.B),
             C = inputs.HasConstantC ? Contiguous(Part(inputs.C)) : Part(inputs.C),
             D = Part(inputs.D),

@@ -17,7 +17,7 @@ public static partial class Functions
         Device device = Require(inputs.X);
         ScanInputs span = inputs with { InitialState = default, Z = default, D = default };
         DeviceArray state = SelectiveScan(span, segments).FinalState;
-        bool isComplex = inputs.A.Shape.Rank == 3;
+        bool isComplex = inputs.GivenA.Shape.Rank == 3;
         int size = (int)state.Shape.Count / Math.Max(1, state.Shape[0]);
         DeviceArray ones = Filled(device, [state.Shape[0], size], 1f);
         if (isComplex)

@@ -65,7 +65,8 @@ public static partial class Functions
         StateSlots? slots = null) =>
         SelectiveScanStep(TimeInvariant(x, delta, a, b, c, d, z), state, slots);
 
-    private static ScanInputs TimeInvariant(
+    /// <summary>The inputs of the selective scan that computes a time-invariant one.</summary>
+    internal static ScanInputs TimeInvariant(
         DeviceArray x,
         DeviceArray delta,
         DeviceArray a,

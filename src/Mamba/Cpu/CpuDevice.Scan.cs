@@ -87,7 +87,7 @@ public sealed unsafe partial class CpuDevice
         X = RowsOf(inputs.X),
         Delta = RowsOf(inputs.Delta),
         Z = RowsOf(inputs.Z),
-        A = StatesOf(inputs.A, sizes),
+        A = StatesOf(inputs.IsALog ? AOf(inputs.GivenA, sizes.IsComplex) : inputs.GivenA, sizes),
         B = CouplingOf(inputs.B, inputs.HasConstantB, sizes),
         C = CouplingOf(inputs.C, inputs.HasConstantC, sizes),
         D = StartOf(inputs.D),

@@ -54,7 +54,9 @@ public sealed unsafe partial class CpuDevice
                 sizes);
         }
 
-        AddSums(a, ofInputs.A);
+        DeviceArray ofA = GradientOfA(inputs.IsALog, ofInputs.GivenA);
+        AddSums(a, ofA);
+        AddToLog(inputs.IsALog, inputs.GivenA, sizes.IsComplex, ofA, ofInputs.GivenA);
         AddSums(d, ofInputs.D);
         AddSums(deltaBias, ofInputs.DeltaBias);
         AddPartial(b, inputs.HasConstantB, ofInputs.B);

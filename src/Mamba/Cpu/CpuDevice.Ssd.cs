@@ -147,7 +147,7 @@ public sealed unsafe partial class CpuDevice
         B = RowsOf(inputs.B),
         C = RowsOf(inputs.C),
         Z = RowsOf(inputs.Z),
-        A = StartOf(inputs.A),
+        A = StartOf(inputs.IsALog ? AOf(inputs.GivenA, isComplex: false) : inputs.GivenA),
         D = StartOf(inputs.D),
         DeltaBias = StartOf(inputs.DeltaBias),
         InitialState = StartOf(inputs.InitialState),

@@ -24,7 +24,7 @@ public sealed unsafe partial class CpuDevice
         // The gradients of A, D and Δ's bias: every sequence has its own sums, which are added in order.
         using DeviceScope scope = Scope();
         int sequences = sizes.Sequences.Count;
-        DeviceArray ofA = Zeros([sequences, sizes.Heads]), ofBias = Zeros([sequences, sizes.Heads]);
+        DeviceArray a = Zeros([sequences, sizes.Heads]), ofBias = Zeros([sequences, sizes.Heads]);
         DeviceArray ofD = ofInputs.D.Exists ? Zeros([sequences, inputs.D.Shape.Width]) : default;
         DeviceArray ofState = Allocate(sizes.StateShape);
         SsdBackwardPass pass = new()
@@ -40,7 +40,7 @@ public sealed unsafe partial class CpuDevice
                 B = RowsOf(ofInputs.B),
                 C = RowsOf(ofInputs.C),
                 Z = RowsOf(ofInputs.Z),
-                A = StartOf(ofA),
+                A = StartOf(a),
                 D = StartOf(ofD),
                 DeltaBias = StartOf(ofBias),
                 WidthOfD = sizes.HasChannelD ? sizes.HeadDim : 1,
@@ -55,7 +55,9 @@ public sealed unsafe partial class CpuDevice
             Checkpoints = StartOf(ssd.Checkpoints),
         };
         RunChunksBackward(pass, Math.Clamp(LengthsOf(sizes.Sequences).Longest, 1, SsdChunkLengthOf(inputs)));
-        AddSums(ofA, ofInputs.A);
+        DeviceArray ofA = GradientOfA(inputs.IsALog, ofInputs.GivenA);
+        AddSums(a, ofA);
+        AddToLog(inputs.IsALog, inputs.GivenA, isComplex: false, ofA, ofInputs.GivenA);
         AddSums(ofBias, ofInputs.DeltaBias);
         AddSums(ofD, ofInputs.D);
         if (ofInputs.InitialState.Exists)

@@ -192,7 +192,7 @@ public sealed class Mamba2Mixer : RecurrentMixer
             B = operands.X.Slice(ssm, shared),
             C = operands.X.Slice(ssm + shared, shared),
             Delta = operands.Delta,
-            A = Functions.NegatedExp(ALog.Value),
+            ALog = ALog.Value,
             D = D.Value,
             Z = operands.Z,
             DeltaBias = TimeStepBias.Value,

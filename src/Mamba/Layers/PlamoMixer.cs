@@ -125,7 +125,7 @@ public sealed class PlamoMixer : RecurrentMixer
             B = BNorm.Forward(selected.Slice(0, states)),
             C = CNorm.Forward(selected.Slice(states, states)),
             Delta = TimeStep.Forward(delta),
-            A = Functions.NegatedExp(ALog.Value),
+            ALog = ALog.Value,
             D = D.Value,
             Z = operands.Z,
             DeltaBias = TimeStepBias.Value,

@@ -114,30 +114,23 @@ public sealed class S4dMixer : RecurrentMixer
         in Operands operands, DeviceArray hidden, Segments? segments, ScanOrder? order)
     {
         order ??= ScanOrder.Forward;
-        (DeviceArray y, hidden) = Functions.TimeInvariantScan(
+        ScanInputs inputs = Inputs(
             Functions.Reorder(operands.X, order, segments),
-            TimeStepBias.Value,
-            A(),
-            B(),
-            C.Value,
-            D.Value,
-            operands.Z.Exists ? Functions.Reorder(operands.Z, order, segments) : default,
-            hidden,
-            segments);
+            operands.Z.Exists ? Functions.Reorder(operands.Z, order, segments) : default);
+        (DeviceArray y, hidden) = Functions.SelectiveScan(inputs with { InitialState = hidden }, segments);
         return (Functions.Restore(y, order, segments), hidden);
     }
 
     private protected override DeviceArray ScanStep(
         in Operands operands, DeviceArray hidden, StateSlots? slots) =>
-        Functions.TimeInvariantScanStep(
-            operands.X, TimeStepBias.Value, A(), B(), C.Value, D.Value, operands.Z, hidden, slots);
+        Functions.SelectiveScanStep(Inputs(operands.X, operands.Z), hidden, slots);
 
-    private DeviceArray A()
+    private ScanInputs Inputs(DeviceArray x, DeviceArray z)
     {
-        DeviceArray real = Functions.NegatedExp(ALog.Value);
-        return AImaginary is null
-            ? real
-            : Functions.Concat(AsRow(real), AsRow(AImaginary.Value)).Reshape(_options.StateShape);
+        DeviceArray log = AImaginary is null
+            ? ALog.Value
+            : Functions.Concat(AsRow(ALog.Value), AsRow(AImaginary.Value)).Reshape(_options.StateShape);
+        return Functions.TimeInvariant(x, TimeStepBias.Value, default, B(), C.Value, D.Value, z) with { ALog = log };
     }
 
     /// <summary>B = 1 for every state; the imaginary parts of a complex B are 0.</summary>

@@ -102,7 +102,8 @@ public sealed class SelectiveSsm : Module, ILayer
     public Parameter? CNorm { get; }
 
     /// <summary>
-    /// Computes the operands of the scan: Δ, B and C from x, and A and D, which do not depend on the token.
+    /// Computes the operands of the scan: Δ, B and C from x, and A (as <see cref="ScanInputs.ALog"/>) and D, which do
+    /// not depend on the token.
     /// </summary>
     /// <param name="x">Shape [batch, length, innerDim], or [batch, innerDim] for one token of each sequence.</param>
     /// <returns>The operands, without a gate and an initial state. Use <c>with</c> to change any of them.</returns>
@@ -124,7 +125,7 @@ public sealed class SelectiveSsm : Module, ILayer
         {
             X = x,
             Delta = TimeStep.Multiply(delta),
-            A = Functions.NegatedExp(ALog.Value),
+            ALog = ALog.Value,
             B = b,
             C = c,
             D = D.Value,

@@ -18,9 +18,24 @@ public readonly record struct ScanInputs
     public required DeviceArray Delta { get; init; }
 
     /// <summary>
-    /// A itself, not its logarithm: [states, channels], or [2, states, channels] if complex, real parts first.
+    /// A: [states, channels], or [2, states, channels] if complex, real parts first; absent if <see cref="ALog"/> is
+    /// given. Setting it replaces that.
     /// </summary>
-    public required DeviceArray A { get; init; }
+    public DeviceArray A
+    {
+        get => IsALog ? default : GivenA;
+        init => (GivenA, IsALog) = (value, false);
+    }
+
+    /// <summary>
+    /// A as <c>log(-A)</c>, in the layout of A; if A is complex, <c>log(-Re A)</c> and <c>Im A</c>. The scan computes A
+    /// where it reads it. Setting it replaces <see cref="A"/>.
+    /// </summary>
+    public DeviceArray ALog
+    {
+        get => IsALog ? GivenA : default;
+        init => (GivenA, IsALog) = (value, true);
+    }
 
     /// <summary>
     /// B of every token: [batch, length, groups·states], or [batch, length, groups·states·2] if complex, each real part
@@ -55,13 +70,19 @@ public readonly record struct ScanInputs
     /// <summary>Whether softplus, <c>log(1 + e^Δ)</c>, is applied to Δ.</summary>
     public bool Softplus { get; init; }
 
+    /// <summary><see cref="A"/> or <see cref="ALog"/>.</summary>
+    internal DeviceArray GivenA { get; init; }
+
+    /// <summary>Whether <see cref="GivenA"/> is the logarithm.</summary>
+    internal bool IsALog { get; private init; }
+
     /// <summary>Replaces the operands by other arrays.</summary>
     internal ScanInputs Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap => this with
         {
             X = map.Operand(X),
             Delta = map.Operand(Delta),
-            A = map.Operand(A),
+            GivenA = map.Operand(GivenA),
             B = map.Operand(B),
             C = map.Operand(C),
             D = map.Operand(D),

@@ -11,11 +11,11 @@ internal readonly struct ScanSizes
     {
         Directions = directions;
         DeviceArray.Require("x", inputs.X);
-        DeviceArray.Require("A", inputs.A);
+        DeviceArray.Require("A", inputs.GivenA);
         Sequences = new(inputs.X.Shape, segments, slots, inputs.InitialState);
         (int batch, int length) = (inputs.X.Shape[0], inputs.X.Shape[1]);
         Channels = checked(directions * inputs.X.Shape.Width);
-        Shape a = inputs.A.Shape;
+        Shape a = inputs.GivenA.Shape;
         IsComplex = a.Rank == 3;
         if (a.Rank is < 2 or > 3 || a.Width != Channels || (IsComplex && a[0] != 2))
         {

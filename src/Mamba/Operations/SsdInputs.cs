@@ -48,14 +48,28 @@ public readonly record struct SsdInputs
     public DeviceArray Delta { get; init; }
 
     /// <summary>
-    /// A itself, not its logarithm: negative, shape [heads]; absent if <see cref="LogDecay"/> is given.
+    /// A: negative, shape [heads]; absent if <see cref="ALog"/> or <see cref="LogDecay"/> is given. Setting it replaces
+    /// <see cref="ALog"/>.
     /// </summary>
     /// <remarks>
     /// A value of Δ·A above 0 counts as 0, in the output and in the gradient of A, so no state grows (in a selective
     /// scan it may). A of -∞ clears the state. With Δ = 0 the product with -∞ is NaN, and so is the output from that
     /// token on.
     /// </remarks>
-    public DeviceArray A { get; init; }
+    public DeviceArray A
+    {
+        get => IsALog ? default : GivenA;
+        init => (GivenA, IsALog) = (value, false);
+    }
+
+    /// <summary>
+    /// A as <c>log(-A)</c>, shape [heads]. The SSD computes A where it reads it. Setting it replaces <see cref="A"/>.
+    /// </summary>
+    public DeviceArray ALog
+    {
+        get => IsALog ? GivenA : default;
+        init => (GivenA, IsALog) = (value, true);
+    }
 
     /// <summary>
     /// The logarithm of every token's decay, at most 0, shape [batch, length, heads]. Replaces Δ·A, together with
@@ -108,13 +122,19 @@ public readonly record struct SsdInputs
     /// <summary>Tokens per chunk; 0 lets the device choose. It affects only the rounding.</summary>
     public int ChunkLength { get; init; }
 
+    /// <summary><see cref="A"/> or <see cref="ALog"/>.</summary>
+    internal DeviceArray GivenA { get; init; }
+
+    /// <summary>Whether <see cref="GivenA"/> is the logarithm.</summary>
+    internal bool IsALog { get; private init; }
+
     /// <summary>Replaces the operands by other arrays.</summary>
     internal SsdInputs Map<TMap>(ref TMap map)
         where TMap : struct, IArrayMap => this with
         {
             X = map.Operand(X),
             Delta = map.Operand(Delta),
-            A = map.Operand(A),
+            GivenA = map.Operand(GivenA),
             LogDecay = map.Operand(LogDecay),
             InputScale = map.Operand(InputScale),
             DiagonalScale = map.Operand(DiagonalScale),

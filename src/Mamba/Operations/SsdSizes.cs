@@ -21,14 +21,14 @@ internal readonly struct SsdSizes
         DeviceArray.Require("B", inputs.B);
         Shape x = inputs.X.Shape;
         Sequences = new(x, segments, slots, inputs.InitialState);
-        Heads = (inputs.LogDecay.Exists ? inputs.LogDecay : inputs.A).Shape.Width;
+        Heads = (inputs.LogDecay.Exists ? inputs.LogDecay : inputs.GivenA).Shape.Width;
         Groups = inputs.Groups;
         if (Heads == 0 || x.Width % Heads != 0)
         {
             string given = inputs.LogDecay.Exists
                 ? $"LogDecay of [batch, length, heads], with x of [batch, length, heads·headDim]; found {
                     inputs.LogDecay.Shape}"
-                : $"A of [heads], with x of [batch, length, heads·headDim]; found {inputs.A.Shape}";
+                : $"A of [heads], with x of [batch, length, heads·headDim]; found {inputs.GivenA.Shape}";
             throw new ArgumentException($"Expected {given} and {x}.");
         }
 
@@ -53,7 +53,7 @@ internal readonly struct SsdSizes
         }
         else
         {
-            DeviceArray.Require("A", inputs.A, [Heads]);
+            DeviceArray.Require("A", inputs.GivenA, [Heads]);
             DeviceArray.Require("delta", inputs.Delta, ofHeads);
         }
 
@@ -92,18 +92,18 @@ internal readonly struct SsdSizes
         if (!inputs.LogDecay.Exists && !inputs.InputScale.Exists)
         {
             DeviceArray.Require("delta", inputs.Delta);
-            DeviceArray.Require("A", inputs.A);
+            DeviceArray.Require("A", inputs.GivenA);
             return;
         }
 
         DeviceArray.Require("LogDecay", inputs.LogDecay);
         DeviceArray.Require("InputScale", inputs.InputScale);
-        if (inputs.Delta.Exists || inputs.A.Exists || inputs.DeltaBias.Exists || inputs.Softplus
+        if (inputs.Delta.Exists || inputs.GivenA.Exists || inputs.DeltaBias.Exists || inputs.Softplus
             || inputs.DeltaMin != 0f || inputs.DeltaMax != float.PositiveInfinity)
         {
             throw new ArgumentException(
                 "Expected either Delta and A, or LogDecay and InputScale; found LogDecay and InputScale with one of "
-                + "Delta, A, DeltaBias, Softplus, DeltaMin and DeltaMax.");
+                + "Delta, A, ALog, DeltaBias, Softplus, DeltaMin and DeltaMax.");
         }
     }
 }

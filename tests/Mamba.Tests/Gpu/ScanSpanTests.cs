@@ -18,6 +18,10 @@ public sealed class ScanSpanTests
         ShouldMatchTheReference(new(1, 700, 2, 5));
 
     [Fact]
+    public void A_as_its_logarithm_matches_the_reference() =>
+        ShouldMatchTheReference(new(1, 530, 2, 5) { IsALog = true });
+
+    [Fact]
     public void More_states_than_fit_at_once_match_the_reference() =>
         ShouldMatchTheReference(new(1, 530, 2, 21) { HasOptions = false });
 

@@ -15,6 +15,9 @@ internal sealed record ScanCase(int Batch, int Length, int Channels, int States)
 
     public bool IsComplex { get; init; }
 
+    /// <summary>Whether A is given as its logarithm.</summary>
+    public bool IsALog { get; init; }
+
     public bool HasConstantB { get; init; }
 
     public bool HasConstantC { get; init; }
@@ -37,7 +40,10 @@ internal sealed record ScanCase(int Batch, int Length, int Channels, int States)
 
     private int Parts => IsComplex ? 2 : 1;
 
-    public ScanInputs Inputs(Device device) => new()
+    public ScanInputs Inputs(Device device) =>
+        IsALog ? InputsOf(device) with { ALog = A(device) } : InputsOf(device);
+
+    private ScanInputs InputsOf(Device device) => new()
     {
         X = Rows(device, 1, Channels),
         Delta = HasOptions ? Rows(device, 2, Channels) : Positive(device),
@@ -78,7 +84,7 @@ internal sealed record ScanCase(int Batch, int Length, int Channels, int States)
     public static IEnumerable<(string Name, DeviceArray Array)> Named(ScanInputs inputs) =>
         new (string, DeviceArray)[]
         {
-            ("x", inputs.X), ("Δ", inputs.Delta), ("A", inputs.A), ("B", inputs.B), ("C", inputs.C), ("D", inputs.D),
+            ("x", inputs.X), ("Δ", inputs.Delta), ("A", inputs.GivenA), ("B", inputs.B), ("C", inputs.C), ("D", inputs.D),
             ("z", inputs.Z), ("the bias", inputs.DeltaBias), ("the initial state", inputs.InitialState),
         }.Where(pair => pair.Item2.Exists);
 
@@ -106,6 +112,11 @@ internal sealed record ScanCase(int Batch, int Length, int Channels, int States)
         // Δ of 3 is rounded by 1e-7, which turns a complex state of imaginary part 5 by 5e-7 at every token until it
         // has decayed: real parts of -1/2, those of S4D-Lin, forget soon enough for the gradients to keep their digits.
         float[] real = Samples.Uniform((100 * Seed) + 3, States * Channels, -4, IsComplex ? -0.5 : -0.05);
+        if (IsALog)
+        {
+            real = Array.ConvertAll(real, value => MathF.Log(-value));
+        }
+
         return IsComplex
             ? device.Array([2, States, Channels], [.. real, .. Samples.Normal((100 * Seed) + 12, real.Length, 3)])
             : device.Array([States, Channels], real);

@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Cpu;
 using Mamba.Devices;
+using Mamba.Kernels;
 using Mamba.Memory;
 using Mamba.Operations;
 using Mamba.Tests.Reference;
@@ -45,6 +46,40 @@ public sealed class SelectiveScanTests
         ShouldMatchTheReference(scan with { HasOptions = false });
         ShouldMatchTheReference(scan with { IsSliced = true });
         ShouldMatchTheReference(scan with { IsComplex = true });
+        ShouldMatchTheReference(scan with { IsALog = true });
+        ShouldMatchTheReference(scan with { IsALog = true, IsComplex = true, HasOptions = false });
+    }
+
+    [Theory]
+    [InlineData(1, 1, 40, 16)]
+    [InlineData(3, 1, 40, 16)]
+    [InlineData(1, 70, 40, 5)]
+    [InlineData(2, 70, 37, 300)]
+    public void A_as_its_logarithm_has_the_bits_of_A(int batch, int length, int channels, int states)
+    {
+        using CpuDevice device = TestDevice.Cpu(2);
+        using DeviceScope scope = device.Scope();
+        ScanInputs log = new ScanCase(batch, length, channels, states) { IsALog = true }.Inputs(device);
+        ScanInputs plain = log with { A = Functions.Map<Elementwise.NegatedExp>(log.ALog) };
+        plain.ALog.Exists.Should().BeFalse();
+
+        (DeviceArray y, DeviceArray state) = Functions.SelectiveScan(log);
+
+        (DeviceArray expected, DeviceArray expectedState) = Functions.SelectiveScan(plain);
+        y.ToArray().ShouldHaveTheBitsOf(expected.ToArray());
+        state.ToArray().ShouldHaveTheBitsOf(expectedState.ToArray());
+        float[] gradient = GradientOf(given => log with { ALog = given });
+        gradient.ShouldHaveTheBitsOf(GradientOf(
+            given => log with { A = Functions.Map<Elementwise.NegatedExp>(given) }));
+
+        float[] GradientOf(Func<DeviceArray, ScanInputs> inputs)
+        {
+            using Tape tape = new(device);
+            DeviceArray given = device.Array(log.ALog.Shape, log.ALog.ToArray());
+            tape.Watch(given);
+            tape.Backward(Functions.Sum(Functions.SelectiveScan(inputs(given)).Y));
+            return tape.GradientOf(given).ToArray();
+        }
     }
 
     [Theory]

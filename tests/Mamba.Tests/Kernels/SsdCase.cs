@@ -35,6 +35,9 @@ internal sealed record SsdCase
 
     public bool Softplus { get; init; } = true;
 
+    /// <summary>Whether A is given as its logarithm.</summary>
+    public bool IsALog { get; init; }
+
     /// <summary>Whether decays and weights are given by themselves, in place of Δ and A.</summary>
     public bool HasLogDecay { get; init; }
 
@@ -70,6 +73,11 @@ internal sealed record SsdCase
             ["B"] = Samples.Normal(Seed + 3, tokens * Groups * States),
             ["C"] = Samples.Normal(Seed + 4, tokens * Groups * States),
         };
+        if (IsALog)
+        {
+            values["A"] = Array.ConvertAll(values["A"], value => MathF.Log(-value));
+        }
+
         if (HasLogDecay)
         {
             values.Remove("Delta");
@@ -103,7 +111,7 @@ internal sealed record SsdCase
     /// <summary>The inputs on a device.</summary>
     public SsdInputs On(Device device, Dictionary<string, float[]> values)
     {
-        return new()
+        SsdInputs inputs = new()
         {
             X = Rows(device, values["X"], Heads * HeadDim),
             Delta = OfHeads("Delta"),
@@ -125,6 +133,7 @@ internal sealed record SsdCase
             Groups = Groups,
             ChunkLength = ChunkLength,
         };
+        return IsALog ? inputs with { ALog = inputs.A } : inputs;
 
         DeviceArray OfHeads(string name) =>
             values.TryGetValue(name, out float[]? rows) ? Rows(device, rows, Heads) : default;
@@ -139,7 +148,7 @@ internal sealed record SsdCase
     {
         ["X"] = inputs.X,
         ["Delta"] = inputs.Delta,
-        ["A"] = inputs.A,
+        ["A"] = inputs.GivenA,
         ["LogDecay"] = inputs.LogDecay,
         ["InputScale"] = inputs.InputScale,
         ["DiagonalScale"] = inputs.DiagonalScale,

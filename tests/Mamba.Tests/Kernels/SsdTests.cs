@@ -44,6 +44,11 @@ public sealed class SsdTests
         },
         ["packed in chunks"] = new() { Length = 40, Segments = [0, 13, 1, 26], ChunkLength = 8, HasZ = true },
         ["slices"] = new() { Batch = 2, Length = 70, HeadDim = 19, States = 21, HasZ = true, Margin = 3 },
+        ["A as its logarithm, token by token"] = new() { Batch = 2, Length = 5, Heads = 3, HeadDim = 5, IsALog = true },
+        ["A as its logarithm, in chunks"] = new()
+        {
+            Batch = 2, Length = 90, Heads = 4, Groups = 2, HeadDim = 19, States = 21, HasZ = true, IsALog = true,
+        },
         ["decays by themselves, token by token"] = new()
         {
             Batch = 2, Length = 5, Heads = 4, Groups = 2, HeadDim = 5, States = 37, HasLogDecay = true,

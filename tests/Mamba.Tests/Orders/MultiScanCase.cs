@@ -16,6 +16,8 @@ internal sealed record MultiScanCase(int Batch, int Length, int Channels, int St
 
     public bool IsComplex { get; init; }
 
+    public bool IsALog { get; init; }
+
     public bool HasConstantB { get; init; }
 
     public bool HasConstantC { get; init; }
@@ -29,7 +31,7 @@ internal sealed record MultiScanCase(int Batch, int Length, int Channels, int St
     private ScanCase Whole => new(Batch, Length, Channels * Directions, States)
     {
         Groups = Groups * Directions, IsComplex = IsComplex, HasConstantB = HasConstantB, HasConstantC = HasConstantC,
-        HasOptions = HasOptions, IsSliced = IsSliced, SegmentLengths = SegmentLengths,
+        HasOptions = HasOptions, IsSliced = IsSliced, IsALog = IsALog, SegmentLengths = SegmentLengths,
     };
 
     public ScanInputs Inputs(Device device) => Whole.Inputs(device) with

@@ -32,6 +32,8 @@ public sealed class MultiScanTests
         ["without options"] = (new(2, 130, 20, 5, 2) { HasOptions = false }, [Cross[1], Cross[2]]),
         ["groups"] = (new(2, 130, 36, 6, 2) { Groups = 3 }, [Cross[3], Cross[0]]),
         ["complex"] = (new(2, 130, 18, 3, 2) { IsComplex = true, Groups = 2 }, [Cross[3], ScanOrder.Backward]),
+        ["A as its logarithm"] = (new(2, 130, 18, 5, 2) { IsALog = true }, Cross[..2]),
+        ["complex A as its logarithm"] = (new(1, 130, 18, 3, 2) { IsALog = true, IsComplex = true }, Cross[1..3]),
         ["constant B"] = (new(2, 130, 18, 5, 2) { HasConstantB = true }, [Cross[3], Cross[1]]),
         ["constant B and C"] = (new(2, 130, 18, 5, 2) { HasConstantB = true, HasConstantC = true }, Cross[..2]),
         ["constant C, complex"] = (new(1, 130, 9, 4, 2) { HasConstantC = true, IsComplex = true }, Cross[1..3]),

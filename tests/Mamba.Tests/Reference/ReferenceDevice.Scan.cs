@@ -90,7 +90,7 @@ internal sealed partial class ReferenceDevice
             writer.X(token, channel, along * delta);
             Complex exponent = Complex.Conjugate(decay * before[n]) * g[n];                  // of Δ·A
             gDelta += (along * x) + (Complex.Conjugate(a) * exponent).Real;
-            writer.A(n, channel, exponent * delta);
+            writer.A(n, channel, a, exponent * delta);
             g[n] *= Complex.Conjugate(decay);
         }
 

@@ -12,7 +12,7 @@ internal sealed partial class ReferenceDevice
     {
         private readonly CouplingView _b = new(inputs.B, inputs.HasConstantB, sizes);
         private readonly CouplingView _c = new(inputs.C, inputs.HasConstantC, sizes);
-        private readonly StateView _a = new(inputs.A, sizes, isShared: true);
+        private readonly StateView _a = new(inputs.GivenA, sizes, isShared: true);
 
         /// <summary>2 for complex states, because y = 2·Re(C·h).</summary>
         public double Weight => sizes.IsComplex ? 2 : 1;
@@ -21,7 +21,11 @@ internal sealed partial class ReferenceDevice
 
         public double D(int channel) => inputs.D.Exists ? ViewOf(inputs.D)[channel] : 0;
 
-        public Complex A(int state, int channel) => _a[0, state, channel];
+        public Complex A(int state, int channel)
+        {
+            Complex a = _a[0, state, channel];
+            return inputs.IsALog ? new(-Math.Exp(a.Real), a.Imaginary) : a;
+        }
 
         public Complex B(int token, int state, int channel) => _b[token, state, channel];
 
@@ -90,8 +94,9 @@ internal sealed partial class ReferenceDevice
 
         public void D(int channel, double value) => Add(gradients.D, 0, channel, value);
 
-        public void A(int state, int channel, Complex value) =>
-            new StateView(gradients.A, sizes, isShared: true).Add(0, state, channel, value);
+        public void A(int state, int channel, Complex a, Complex value) =>
+            new StateView(gradients.GivenA, sizes, isShared: true).Add(
+                0, state, channel, inputs.IsALog ? new(value.Real * a.Real, value.Imaginary) : value);
 
         public void B(int token, int state, int channel, Complex value) =>
             new CouplingView(gradients.B, inputs.HasConstantB, sizes).Add(token, state, channel, value);

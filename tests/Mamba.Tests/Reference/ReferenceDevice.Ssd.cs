@@ -59,7 +59,7 @@ internal sealed partial class ReferenceDevice
         private readonly SsdInputs _inputs = inputs;
         private readonly View _x = ViewOf(inputs.X);
         private readonly View _delta = ViewOf(inputs.Delta);
-        private readonly View _a = ViewOf(inputs.A);
+        private readonly View _a = ViewOf(inputs.GivenA);
         private readonly View _logDecay = ViewOf(inputs.LogDecay);
         private readonly View _inputScale = ViewOf(inputs.InputScale);
         private readonly View _diagonalScale = ViewOf(inputs.DiagonalScale);
@@ -129,7 +129,7 @@ internal sealed partial class ReferenceDevice
         public void Backward(DeviceArray gradientOfY, DeviceArray gradientOfFinalState, in SsdInputs gradients)
         {
             View gy = ViewOf(gradientOfY), gFinal = ViewOf(gradientOfFinalState);
-            View gx = ViewOf(gradients.X), gDelta = ViewOf(gradients.Delta), ga = ViewOf(gradients.A);
+            View gx = ViewOf(gradients.X), gDelta = ViewOf(gradients.Delta), ga = ViewOf(gradients.GivenA);
             View gb = ViewOf(gradients.B), gc = ViewOf(gradients.C), gd = ViewOf(gradients.D), gz = ViewOf(gradients.Z);
             View gBias = ViewOf(gradients.DeltaBias), gInitial = ViewOf(gradients.InitialState);
             View gLogDecay = ViewOf(gradients.LogDecay), gInputScale = ViewOf(gradients.InputScale);
@@ -200,10 +200,10 @@ internal sealed partial class ReferenceDevice
 
                 if (ga.Exists)
                 {
-                    ga[head] += ofDecay * delta;
+                    ga[head] += ofDecay * delta * (_inputs.IsALog ? A() : 1);
                 }
 
-                ofDelta = (ofDelta + (ofDecay * _a[head])) * DeltaSlope(t);
+                ofDelta = (ofDelta + (ofDecay * A())) * DeltaSlope(t);
                 Add(gDelta, token, head, ofDelta);
                 if (gBias.Exists)
                 {
@@ -239,7 +239,9 @@ internal sealed partial class ReferenceDevice
 
         private double Decay(int t) => _logDecay.Exists
             ? Math.Exp(Math.Min(_logDecay[_start + t, head], 0))
-            : Math.Exp(Delta(t) * _a[head]);
+            : Math.Exp(Delta(t) * A());
+
+        private double A() => _inputs.IsALog ? -Math.Exp(_a[head]) : _a[head];
 
         private double DeltaSlope(int t)
         {

@@ -18,12 +18,14 @@ public sealed class ReferenceScanTests
     [InlineData(false, false, true)]
     [InlineData(true, false, false)]
     [InlineData(true, true, true)]
-    public void Gradients_are_central_differences(bool complex, bool constantB, bool constantC)
+    [InlineData(false, false, false, true)]
+    [InlineData(true, false, false, true)]
+    public void Gradients_are_central_differences(bool complex, bool constantB, bool constantC, bool isALog = false)
     {
         using ReferenceDevice device = TestDevice.Reference();
         ScanCase scan = new(2, 4, 4, 2)
         {
-            IsComplex = complex, HasConstantB = constantB, HasConstantC = constantC,
+            IsComplex = complex, HasConstantB = constantB, HasConstantC = constantC, IsALog = isALog,
             Groups = constantB && constantC ? 1 : 2, SegmentLengths = [4, 1, 3],
         };
         Dictionary<string, double[]> analytic = scan.Run(device);

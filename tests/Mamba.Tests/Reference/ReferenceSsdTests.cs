@@ -60,6 +60,12 @@ public sealed class ReferenceSsdTests
     public void Gradients_of_a_diagonal_with_delta_match_central_differences(string name) =>
         ShouldMatch(new() { Length = 6, HasDiagonalScale = true }, name);
 
+    [Theory]
+    [InlineData("Delta")]
+    [InlineData("A")]
+    public void Gradients_of_a_logarithm_of_A_match_central_differences(string name) =>
+        ShouldMatch(new() { Length = 6, IsALog = true }, name);
+
     private static void ShouldMatch(SsdCase c, string name)
     {
         using ReferenceDevice reference = TestDevice.Reference();
@@ -78,7 +84,7 @@ public sealed class ReferenceSsdTests
         {
             using DeviceScope scope = reference.Scope();
             SsdInputs inputs = c.On(reference, c.Values());
-            DeviceArray array = (DeviceArray)typeof(SsdInputs).GetProperty(name)!.GetValue(inputs)!;
+            DeviceArray array = SsdCase.Named(inputs)[name];
             ReferenceDevice.Set(array, index, ReferenceDevice.Exact(array)[index] + change);
             (DeviceArray y, DeviceArray finalState) = Functions.Ssd(inputs, c.SegmentsOrNull());
             return Dot(y, c.GradientOfY(reference, y.Shape))
