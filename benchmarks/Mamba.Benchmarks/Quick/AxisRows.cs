@@ -53,7 +53,7 @@ internal static class AxisRows
         using CpuDevice device = new(threads: 1);
         using DeviceScope scope = device.Scope();
         DeviceArray x = Seeded.Array(device, [Batch, Length, Channels], -1, 1);
-        return Timing.InTurns(() => Run(function), () => Run(x => Functions.Scale(x, 1.5f))).Ratio;
+        return Timing.Alternating(() => Run(function), () => Run(x => Functions.Scale(x, 1.5f))).Ratio;
 
         void Run(Func<DeviceArray, DeviceArray> function)
         {
@@ -74,7 +74,7 @@ internal static class AxisRows
             DeviceArray taps = Seeded.Array(device, [9, Channels], -1, 1, 2);
             DeviceArray bias = Seeded.Array(device, [Channels], -1, 1, 3);
             DeviceArray image = x.Reshape([Batch, 14, 14, Channels]), filter = taps.Reshape([3, 3, Channels]);
-            return Timing.InTurns(
+            return Timing.Alternating(
                 () => Run(() => Functions.DepthwiseConvolution2d(image, filter, bias, silu: true)),
                 () => Run(() => Functions.SameConvolution(x, taps, bias, silu: true))).Ratio;
 

@@ -10,14 +10,14 @@ internal static class Comparison
     /// <param name="perSecond">Units in a second.</param>
     /// <param name="measure">Times the other first, ours second; called once.</param>
     public static IEnumerable<QuickRow> Rows(
-        string work, string other, string unit, double perSecond, Func<Turns> measure)
+        string work, string other, string unit, double perSecond, Func<PairedTimes> measure)
     {
-        Lazy<Turns> turns = new(measure);
+        Lazy<PairedTimes> times = new(measure);
         return
         [
-            new(work, unit, _ => turns.Value.Second * perSecond) { LowerIsBetter = true },
-            new($"{work}, {other}", unit, _ => turns.Value.First * perSecond) { LowerIsBetter = true },
-            new($"{work}, {other} / ours", "ratio", _ => turns.Value.Ratio),
+            new(work, unit, _ => times.Value.Second * perSecond) { LowerIsBetter = true },
+            new($"{work}, {other}", unit, _ => times.Value.First * perSecond) { LowerIsBetter = true },
+            new($"{work}, {other} / ours", "ratio", _ => times.Value.Ratio),
         ];
     }
 }

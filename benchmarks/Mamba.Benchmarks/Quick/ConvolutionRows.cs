@@ -18,14 +18,14 @@ internal static class ConvolutionRows
         1e9 / Length / ConvolutionProblem.Channels,
         WithOnnx);
 
-    private static Turns WithOnnx()
+    private static PairedTimes WithOnnx()
     {
         using CpuDevice device = new();
         using DeviceScope scope = device.Scope();
         (DeviceArray x, DeviceArray weight, DeviceArray bias) = ConvolutionProblem.Of(device, Length);
         using OnnxOperator onnx = OnnxCores.Convolution(x, weight, bias, device.Threads);
         OnnxCores.Require(onnx, Functions.CausalConvolution(x, weight, bias, silu: true).Y);
-        return Timing.InTurns(onnx.Run, Ours);
+        return Timing.Alternating(onnx.Run, Ours);
 
         void Ours()
         {

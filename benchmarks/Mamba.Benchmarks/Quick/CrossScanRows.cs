@@ -37,12 +37,12 @@ internal static class CrossScanRows
 
     private static IEnumerable<QuickRow> Times(string name, int states, bool backward)
     {
-        Lazy<Turns> turns = new(() => Measure(states, backward));
+        Lazy<PairedTimes> times = new(() => Measure(states, backward));
         return
         [
-            new(name, "ms", _ => 1000 * turns.Value.First) { LowerIsBetter = true },
-            new($"{name}, four plain scans summed", "ms", _ => 1000 * turns.Value.Second) { LowerIsBetter = true },
-            new($"{name}, ours / four plain scans summed", "ratio", _ => turns.Value.Ratio)
+            new(name, "ms", _ => 1000 * times.Value.First) { LowerIsBetter = true },
+            new($"{name}, four plain scans summed", "ms", _ => 1000 * times.Value.Second) { LowerIsBetter = true },
+            new($"{name}, ours / four plain scans summed", "ratio", _ => times.Value.Ratio)
             {
                 Goal = Goal,
                 LowerIsBetter = true,
@@ -50,12 +50,12 @@ internal static class CrossScanRows
         ];
     }
 
-    private static Turns Measure(int states, bool backward)
+    private static PairedTimes Measure(int states, bool backward)
     {
         using CpuDevice device = new(1);
         using DeviceScope scope = device.Scope();
         Work work = new(device, states);
-        return Timing.InTurns(() => work.Run(inOrders: true, backward), () => work.Run(false, backward), Budget);
+        return Timing.Alternating(() => work.Run(inOrders: true, backward), () => work.Run(false, backward), Budget);
     }
 
     /// <summary>Memory of a training step, without its inputs.</summary>

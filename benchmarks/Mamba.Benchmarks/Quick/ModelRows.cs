@@ -92,6 +92,6 @@ internal static class ModelRows
     private static double Batched(BenchModel one)
     {
         using BenchModel many = new(one.Model, Conversations);
-        return Conversations * Timing.InTurns(one.Step, many.Step).Ratio;
+        return Conversations * Timing.Alternating(one.Step, many.Step).Ratio;
     }
 }

@@ -58,14 +58,14 @@ internal static class ScanRows
         return PerSecond(length) * Timing.Seconds(scan.Run);
     }
 
-    private static Turns WithOnnx(int length)
+    private static PairedTimes WithOnnx(int length)
     {
         using CpuDevice device = new();
         using DeviceScope scope = device.Scope();
         ScanInputs inputs = ScanProblem.Core(device, length);
         using OnnxOperator onnx = OnnxCores.Scan(inputs, device.Threads);
         OnnxCores.Require(onnx, Functions.SelectiveScan(inputs).Y);
-        return Timing.InTurns(onnx.Run, Ours);
+        return Timing.Alternating(onnx.Run, Ours);
 
         void Ours()
         {

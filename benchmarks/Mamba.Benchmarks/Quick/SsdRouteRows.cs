@@ -30,7 +30,7 @@ internal static unsafe class SsdRouteRows
         using CpuDevice device = new(threads: 1);
         using Workers workers = new(device.Threads);
         SsdInputs inputs = SsdProblem.Core(device, length);
-        return Timing.InTurns(Chosen, TokenByToken, Budget).Ratio;
+        return Timing.Alternating(Chosen, TokenByToken, Budget).Ratio;
 
         void Chosen()
         {

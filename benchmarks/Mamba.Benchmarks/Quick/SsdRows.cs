@@ -69,7 +69,7 @@ internal static class SsdRows
             SsdInputs inputs = SsdProblem.Core(device, length);
             using OnnxOperator onnx = OnnxCores.Ssd(inputs, device.Threads);
             OnnxCores.Require(onnx, Functions.Ssd(inputs).Y);
-            return Timing.InTurns(onnx.Run, Ours);
+            return Timing.Alternating(onnx.Run, Ours);
 
             void Ours()
             {

@@ -18,21 +18,21 @@ internal static class ThreadRows
         Row("training, mamba-2 mixer B4 L512 D256", () => Training(BlockTraining.Mamba2)),
     ];
 
-    private static QuickRow Row(string work, Func<Turns> measure) =>
+    private static QuickRow Row(string work, Func<PairedTimes> measure) =>
         new($"2 threads against 1, {work}", "times", _ => measure().Ratio) { Goal = 1.85 };
 
-    private static Turns Prefill(LanguageModelConfig config)
+    private static PairedTimes Prefill(LanguageModelConfig config)
     {
         using CpuDevice oneDevice = new(threads: 1), twoDevice = new(threads: 2);
         using BenchModel one = new(new(oneDevice, config, new Random(1)));
         using BenchModel two = new(new(twoDevice, config, new Random(1)));
         int[] ids = new int[Length];
-        return Timing.InTurns(() => one.Prefill(ids), () => two.Prefill(ids));
+        return Timing.Alternating(() => one.Prefill(ids), () => two.Prefill(ids));
     }
 
-    private static Turns Training(MixerOptions options)
+    private static PairedTimes Training(MixerOptions options)
     {
         using BlockTraining one = new(options, threads: 1), two = new(options, threads: 2);
-        return Timing.InTurns(one.Step, two.Step);
+        return Timing.Alternating(one.Step, two.Step);
     }
 }

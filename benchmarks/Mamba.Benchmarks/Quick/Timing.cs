@@ -8,7 +8,7 @@ internal static class Timing
     private const int LeastRepeats = 3;
     private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(200); // until JIT compilation is done
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan ShortestTurn = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan ShortestRun = TimeSpan.FromMilliseconds(10);
 
     /// <summary>The median time of some repeats, in seconds.</summary>
     public static double Seconds(Action action)
@@ -20,17 +20,17 @@ internal static class Timing
     /// <summary>Times two actions alternately, so that other load on the machine affects both.</summary>
     /// <param name="first">The first action.</param>
     /// <param name="second">The second action.</param>
-    /// <param name="budget">Time for all turns; by default twice that of a single action.</param>
-    /// <returns>The median times, and the median ratio of a turn of the first to the next turn of the second.</returns>
-    public static Turns InTurns(Action first, Action second, TimeSpan? budget = null)
+    /// <param name="budget">Time for all runs; by default twice that of a single action.</param>
+    /// <returns>The median times, and the median ratio of a run of the first to the next run of the second.</returns>
+    public static PairedTimes Alternating(Action first, Action second, TimeSpan? budget = null)
     {
-        int firstCount = CountOfTurn(first), secondCount = CountOfTurn(second);
+        int firstCount = RunsOf(first), secondCount = RunsOf(second);
         List<double> firstSeconds = [], secondSeconds = [], ratios = [];
         long start = Stopwatch.GetTimestamp();
         while (ratios.Count < LeastRepeats || Stopwatch.GetElapsedTime(start) < (budget ?? (2 * Budget)))
         {
-            firstSeconds.Add(Turn(first, firstCount));
-            secondSeconds.Add(Turn(second, secondCount));
+            firstSeconds.Add(Run(first, firstCount));
+            secondSeconds.Add(Run(second, secondCount));
             ratios.Add(firstSeconds[^1] / secondSeconds[^1]);
         }
 
@@ -44,10 +44,10 @@ internal static class Timing
         return values[values.Count / 2];
     }
 
-    private static int CountOfTurn(Action action) =>
-        (int)Math.Ceiling(ShortestTurn.TotalSeconds / Median(Repeat(action, WarmUp, 1)));
+    private static int RunsOf(Action action) =>
+        (int)Math.Ceiling(ShortestRun.TotalSeconds / Median(Repeat(action, WarmUp, 1)));
 
-    private static double Turn(Action action, int count)
+    private static double Run(Action action, int count)
     {
         action(); // wakes its threads
         long start = Stopwatch.GetTimestamp();
@@ -78,4 +78,4 @@ internal static class Timing
 /// <param name="First">Seconds of one run of the first.</param>
 /// <param name="Second">Seconds of one run of the second.</param>
 /// <param name="Ratio">Time of the first relative to the second.</param>
-internal readonly record struct Turns(double First, double Second, double Ratio);
+internal readonly record struct PairedTimes(double First, double Second, double Ratio);

@@ -27,7 +27,7 @@ internal readonly struct AttentionKernel(AttentionParts parts, int heads, int ti
             Quad scores = Quad.Broadcast(Exponentials.Lowest);
             if (key < keys)
             {
-                scores = parts.Seen(
+                scores = parts.Masked(
                     tile, key, parts.Scaled(parts.OfTokens(queries, parts.K, tile, key)), Exponentials.Lowest);
             }
 
@@ -35,7 +35,7 @@ internal readonly struct AttentionKernel(AttentionParts parts, int heads, int ti
             largest = Quad.Max(largest, GroupSum.Max(scores));
             Quad shrink = Exponentials.Of(before, largest);
             Quad weights = key < keys
-                ? parts.Seen(tile, key, Exponentials.Of(scores, largest), 0f)
+                ? parts.Masked(tile, key, Exponentials.Of(scores, largest), 0f)
                 : Quad.Broadcast(0f);
             sum = (sum * shrink) + weights;
             total.Scale(shrink);

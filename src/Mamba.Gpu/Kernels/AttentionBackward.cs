@@ -32,7 +32,7 @@ internal readonly struct AttentionQueryGradientKernel(
             Quad scores = Scores(queries, tile, key), before = largest;
             largest = Quad.Max(largest, scores);
             Quad shrink = Exponentials.Of(before, largest);
-            Quad weights = parts.Seen(tile, key, Exponentials.Of(scores, largest), 0f);
+            Quad weights = parts.Masked(tile, key, Exponentials.Of(scores, largest), 0f);
             sum = (sum * shrink) + weights;
             mean = (mean * shrink) + (weights * parts.OfTokens(outputs, parts.V, tile, key));
         }
@@ -55,7 +55,7 @@ internal readonly struct AttentionQueryGradientKernel(
             {
                 Quad weights = Exponentials.Of(Scores(queries, tile, key), largest) * inverse;
                 gradient = weights * (parts.OfTokens(outputs, parts.V, tile, key) - mean);
-                gradient = parts.Seen(tile, key, parts.Scaled(gradient), 0f);
+                gradient = parts.Masked(tile, key, parts.Scaled(gradient), 0f);
             }
 
             shared[thread] = gradient;
@@ -84,7 +84,7 @@ internal readonly struct AttentionQueryGradientKernel(
     /// <summary>1/x; 0 for the empty sum of a query that attends to no key.</summary>
     private static float Inverse(float x) => x > 0f ? 1f / x : 0f;
 
-    private Quad Scores(ArrayView<Quad> queries, AttentionTile tile, int key) => parts.Seen(
+    private Quad Scores(ArrayView<Quad> queries, AttentionTile tile, int key) => parts.Masked(
         tile, key, parts.Scaled(parts.OfTokens(queries, parts.K, tile, key)), Exponentials.Lowest);
 
     private void Store(AttentionTile tile, int i, Quad gradient, Quad kept)
@@ -144,9 +144,9 @@ internal readonly struct AttentionKeyGradientKernel(
                 {
                     Quad kept = statistics.LoadQuad((long)tile.Start + token, 4 * head, 4L * heads * parts.HeadsPerKey);
                     Quad scores = parts.Scaled(parts.OfKeys(keys, parts.Q, tile, token, head));
-                    weights = parts.SeenBy(tile, token, Exponentials.Of(scores, kept.X) * kept.Y);
+                    weights = parts.MaskedBy(tile, token, Exponentials.Of(scores, kept.X) * kept.Y);
                     Quad products = parts.OfKeys(values, gy, tile, token, head) - Quad.Broadcast(kept.Z);
-                    gradients = parts.SeenBy(tile, token, parts.Scaled(weights * products));
+                    gradients = parts.MaskedBy(tile, token, parts.Scaled(weights * products));
                 }
 
                 sharedWeights[thread] = weights;

@@ -199,29 +199,29 @@ internal readonly struct AttentionParts(
     public Quad Scaled(Quad products) => products * scale;
 
     /// <summary>Masks the values of four queries for a key with a constant.</summary>
-    public Quad Seen(AttentionTile tile, int key, Quad value, float otherwise)
+    public Quad Masked(AttentionTile tile, int key, Quad value, float otherwise)
     {
         int first = tile.Past + tile.First;
         return new(
-            Sees(first, key) ? value.X : otherwise,
-            Sees(first + 1, key) ? value.Y : otherwise,
-            Sees(first + 2, key) ? value.Z : otherwise,
-            Sees(first + 3, key) ? value.W : otherwise);
+            IsVisible(first, key) ? value.X : otherwise,
+            IsVisible(first + 1, key) ? value.Y : otherwise,
+            IsVisible(first + 2, key) ? value.Z : otherwise,
+            IsVisible(first + 3, key) ? value.W : otherwise);
     }
 
     /// <summary>Masks the values of a query for four keys with 0.</summary>
-    public Quad SeenBy(AttentionTile tile, int token, Quad value)
+    public Quad MaskedBy(AttentionTile tile, int token, Quad value)
     {
         int own = tile.Past + token;
         return new(
-            Sees(own, tile.First) ? value.X : 0f,
-            Sees(own, tile.First + 1) ? value.Y : 0f,
-            Sees(own, tile.First + 2) ? value.Z : 0f,
-            Sees(own, tile.First + 3) ? value.W : 0f);
+            IsVisible(own, tile.First) ? value.X : 0f,
+            IsVisible(own, tile.First + 1) ? value.Y : 0f,
+            IsVisible(own, tile.First + 2) ? value.Z : 0f,
+            IsVisible(own, tile.First + 3) ? value.W : 0f);
     }
 
     /// <summary>The first key that any of the four queries attends to.</summary>
-    public int FirstKey(AttentionTile tile) => FirstSeen(tile.Past + tile.First);
+    public int FirstKey(AttentionTile tile) => FirstVisible(tile.Past + tile.First);
 
     /// <summary>
     /// The end of the keys that the four queries attend to; 0 for a tile past the end of a short sequence.
@@ -239,9 +239,9 @@ internal readonly struct AttentionParts(
     public int Tokens(AttentionTile tile) =>
         window > 0 ? Smaller(tile.Length, tile.First + 3 + window - tile.Past) : tile.Length;
 
-    private int FirstSeen(int own) => window > 0 && own + 1 > window ? own + 1 - window : 0;
+    private int FirstVisible(int own) => window > 0 && own + 1 > window ? own + 1 - window : 0;
 
-    private bool Sees(int own, int key) => causal == 0 || (key <= own && key >= FirstSeen(own));
+    private bool IsVisible(int own, int key) => causal == 0 || (key <= own && key >= FirstVisible(own));
 
     /// <summary>The row of one of the four tokens, or of the last token if it is past the end.</summary>
     public static long TokenRow(AttentionTile tile, int i) =>

@@ -2,7 +2,7 @@ namespace Mamba.Models.Checkpoints;
 
 /// <summary>
 /// Reads data from a Python pickle without executing code. It supports the opcodes for numbers, text, tuples, lists and
-/// dictionaries, and only the names that an <see cref="IPickleWorld"/> allows.
+/// dictionaries, and only the names that an <see cref="IPickleAllowList"/> allows.
 /// </summary>
 /// <remarks>
 /// Integers become long, floats double; a tuple becomes object?[], a list List&lt;object?&gt;, a dictionary
@@ -14,20 +14,20 @@ internal sealed class Pickle
 {
     private readonly PickleBytes _bytes;
     private readonly PickleStack _stack = new();
-    private readonly IPickleWorld _world;
+    private readonly IPickleAllowList _allowed;
     private readonly PickleMemory _memory;
 
-    private Pickle(byte[] bytes, IPickleWorld world) =>
-        (_bytes, _world, _memory) = (new(bytes), world, new(bytes.Length));
+    private Pickle(byte[] bytes, IPickleAllowList allowed) =>
+        (_bytes, _allowed, _memory) = (new(bytes), allowed, new(bytes.Length));
 
     /// <summary>Reads the value of a pickle.</summary>
     /// <param name="bytes">The pickle.</param>
-    /// <param name="world">The names that are allowed.</param>
+    /// <param name="allowed">The names that are allowed.</param>
     /// <param name="source">The origin of the pickle, for messages.</param>
     /// <exception cref="InvalidDataException">The pickle is damaged, or uses what is not allowed.</exception>
-    public static object? Read(byte[] bytes, IPickleWorld world, string source)
+    public static object? Read(byte[] bytes, IPickleAllowList allowed, string source)
     {
-        Pickle pickle = new(bytes, world);
+        Pickle pickle = new(bytes, allowed);
         int start = 0;
         try
         {
@@ -160,12 +160,12 @@ internal sealed class Pickle
                 _stack.Recall(_bytes.U32());
                 break;
             default:
-                ExecuteOnWorld(opcode);
+                ExecuteWithAllowList(opcode);
                 break;
         }
     }
 
-    private void ExecuteOnWorld(byte opcode)
+    private void ExecuteWithAllowList(byte opcode)
     {
         switch (opcode)
         {
@@ -187,7 +187,7 @@ internal sealed class Pickle
                 break;
             case (byte)'Q': // BINPERSID
                 object? id = _stack.Pop();
-                Push(_world.Persistent(id) ?? throw new InvalidDataException(
+                Push(_allowed.Persistent(id) ?? throw new InvalidDataException(
                     $"expected the id of a storage; found {Describe(id)}."));
                 break;
             default:
@@ -228,12 +228,12 @@ internal sealed class Pickle
     }
 
     private void PushGlobal(string module, string name) =>
-        Push(_world.Global(module, name) ?? throw new InvalidDataException(
+        Push(_allowed.Global(module, name) ?? throw new InvalidDataException(
             $"expected a name that tensors are made of; found \"{Cut($"{module}.{name}")}\", which is not allowed."));
 
     private void Call(object? callable, object? arguments)
     {
-        object? result = arguments is object?[] values ? _world.Call(callable, values) : null;
+        object? result = arguments is object?[] values ? _allowed.Call(callable, values) : null;
         Push(result ?? throw new InvalidDataException(
             $"expected a call that makes a tensor; found {Describe(callable)} called with {Describe(arguments)}."));
     }

@@ -7,7 +7,7 @@ namespace Mamba.Models.Checkpoints;
 /// archive with a pickle, which lists the tensors, and one file for each storage.
 /// </summary>
 /// <remarks>
-/// A pickle can hold any program. This reader executes none, see <see cref="Pickle"/> and <see cref="TorchWorld"/>.
+/// A pickle can hold any program. This reader executes none, see <see cref="Pickle"/> and <see cref="TorchAllowList"/>.
 /// It rejects compressed storages, which PyTorch never writes.
 /// </remarks>
 internal sealed unsafe class TorchFile : ITensorSource
@@ -102,8 +102,8 @@ internal sealed unsafe class TorchFile : ITensorSource
         string folder = pickle.Name[..^PickleName.Length];
         CheckByteOrder(folder);
         string source = $"{Path}: {pickle.Name}";
-        TorchWorld world = new(_archive.Entries, folder);
-        if (Pickle.Read(Bytes(pickle), world, source) is not Dictionary<string, object?> content)
+        TorchAllowList allowed = new(_archive.Entries, folder);
+        if (Pickle.Read(Bytes(pickle), allowed, source) is not Dictionary<string, object?> content)
         {
             throw new InvalidDataException($"{source}: expected a dictionary of tensors; found another value.");
         }

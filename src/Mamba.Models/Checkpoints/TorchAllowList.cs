@@ -5,7 +5,7 @@ namespace Mamba.Models.Checkpoints;
 /// <summary>The allow-list of a PyTorch state dictionary: tensors, storages and dictionaries.</summary>
 /// <param name="entries">The files in the archive.</param>
 /// <param name="folder">The folder in the archive, with a trailing slash.</param>
-internal sealed class TorchWorld(IReadOnlyDictionary<string, ZipEntry> entries, string folder) : IPickleWorld
+internal sealed class TorchAllowList(IReadOnlyDictionary<string, ZipEntry> entries, string folder) : IPickleAllowList
 {
     private enum Function
     {

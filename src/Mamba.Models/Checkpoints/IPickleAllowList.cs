@@ -1,7 +1,7 @@
 namespace Mamba.Models.Checkpoints;
 
 /// <summary>The allow-list of a pickle: the only values that it can name, call or load.</summary>
-internal interface IPickleWorld
+internal interface IPickleAllowList
 {
     /// <summary>Returns the value of a name; null if the name is not allowed.</summary>
     object? Global(string module, string name);
