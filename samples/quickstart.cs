@@ -1,10 +1,11 @@
 #:project ../src/Mamba.Models/Mamba.Models.csproj
+#:project ../src/Mamba.Text/Mamba.Text.csproj
 #:property PublishAot=false
 using System.Diagnostics;
-using System.Text;
 using Mamba.Cpu;
 using Mamba.Models;
 using Mamba.Models.Generation;
+using Mamba.Text;
 
 // Continues a text with the model in samples/model, which has read the King James Bible byte by byte.
 string folder = (string)AppContext.GetData("EntryPointFileDirectoryPath")!;
@@ -15,13 +16,14 @@ using MambaLanguageModel model = MambaLanguageModel.Load(Path.Combine(folder, "m
 Console.WriteLine($"{model.ParameterCount:N0} parameters on {device}\n");
 Console.Write(prompt);
 
-int[] ids = [.. Encoding.UTF8.GetBytes(prompt).Select(b => (int)b)];
+ByteTokenizer tokenizer = new();
+TokenDecoder decoder = tokenizer.CreateDecoder();
 GenerationOptions options = new() { MaxTokens = 600, Sampling = new() { Temperature = 0.7, Seed = 1 } };
 Stopwatch watch = Stopwatch.StartNew();
 int count = 0;
-await foreach (int token in model.GenerateAsync(ids, options))
+await foreach (int token in model.GenerateAsync(tokenizer.Encode(prompt), options))
 {
-    Console.Write((char)token);
+    Console.Write(decoder.Append(token));
     count++;
 }
 

@@ -62,6 +62,14 @@ internal sealed class Report(Tolerance tolerance)
     /// <summary>Compares an error that was computed already with a bound.</summary>
     public void CompareError(string name, double error, double bound) => Add(name, error, bound, bound);
 
+    /// <summary>Compares lists that must be equal on every device; the error is the number of differences.</summary>
+    public void CompareExactly<T>(string name, IEnumerable<T> actual, IEnumerable<T> expected)
+    {
+        T[] found = [.. actual], right = [.. expected];
+        int same = found.Zip(right).Count(pair => EqualityComparer<T>.Default.Equals(pair.First, pair.Second));
+        Add(name, Math.Max(found.Length, right.Length) - same, 0, 0);
+    }
+
     public override string ToString() => Note is not null && Passed ? Note : string.Create(
         CultureInfo.InvariantCulture,
         $"{WorstName} {WorstError:0.0e+0} of {WorstBound:0.0e+0} {Note}").TrimEnd();

@@ -5,6 +5,7 @@ using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Operations;
 using Mamba.Optimization;
+using Mamba.Text;
 
 namespace Mamba.Snippets;
 
@@ -29,6 +30,7 @@ internal abstract class Given
     protected static readonly Parameter parameter = null!;
     protected static readonly Optimizer optimizer = null!;
     protected static readonly Tape tape = null!;
+    protected static readonly TextTokenizer tokenizer = null!;
     protected static readonly ScanInputs inputs, firstInputs, secondInputs;
     protected static readonly Exchange exchange = null!;
 

@@ -5,7 +5,7 @@ namespace Mamba.Tests.Fuzz;
 /// </summary>
 public sealed class FuzzTests(ITestOutputHelper output)
 {
-    private static readonly FuzzReader[] _readers = [.. CheckpointReaders.All, .. RunReaders.All];
+    private static readonly FuzzReader[] _readers = [.. CheckpointReaders.All, .. RunReaders.All, .. TextReaders.All];
 
     /// <summary>Names of all readers.</summary>
     public static TheoryData<string> Readers => [.. _readers.Select(reader => reader.Name)];
