@@ -17,14 +17,15 @@ internal static class GenerateCommand
     {
         Argument<string> folder = new("model")
         {
-            Description = "A model's folder, with config.json and weights, or the folder of a finished run.",
+            Description =
+                "A model's folder, with config.json and weights, a GGUF file, or the folder of a finished run.",
         };
         Option<string> prompt = new("--prompt") { Description = "Text to continue.", Required = true };
         Option<int> tokens = Options.Positive("--tokens", "Maximum number of tokens.", 400);
         Option<float> temperature = Options.NotNegative(
             "--temperature", "Sampling temperature. 0 always takes the most likely token.", 0.8f, MostTemperature);
         Option<ulong> seed = new("--seed") { Description = "Seed of the sampling.", DefaultValueFactory = _ => 1ul };
-        Option<Precision> weights = Options.Weights();
+        Option<Precision?> weights = Options.Weights();
         Command command = new("generate", "Generates text from a prompt.")
         {
             folder, prompt, tokens, temperature, seed, weights,
@@ -43,7 +44,7 @@ internal static class GenerateCommand
     }
 
     private static async Task<int> RunAsync(
-        string folder, string prompt, GenerationOptions options, Precision weights, CancellationToken cancellation)
+        string folder, string prompt, GenerationOptions options, Precision? weights, CancellationToken cancellation)
     {
         if (prompt.Length == 0)
         {

@@ -1,3 +1,5 @@
+using Mamba.Models.Gguf;
+
 namespace Mamba.Cli;
 
 /// <summary>Finds the model that a folder on the command line means.</summary>
@@ -6,13 +8,15 @@ internal static class ModelFolder
     public const string Name = "model", SettingsName = "settings.json", Checkpoints = "step-*";
     private const string Config = "config.json";
 
-    /// <summary>The folder itself if it holds a model; of a run, the model that it ended with.</summary>
+    /// <summary>
+    /// The folder itself if it holds a model, or a GGUF file; of a run, the model that it ended with.
+    /// </summary>
     /// <param name="folder">What the user gave.</param>
     /// <exception cref="InvalidDataException">There is no model; the message says what to do.</exception>
     public static string Find(string folder)
     {
         string model = Path.Combine(folder, Name);
-        if (File.Exists(Path.Combine(folder, Config)))
+        if (File.Exists(Path.Combine(folder, Config)) || (GgufModel.IsPath(folder) && File.Exists(folder)))
         {
             return folder;
         }

@@ -71,14 +71,16 @@ internal static class Options
     public static string NameOf(Precision precision) =>
         PrecisionNames[Array.IndexOf(Enum.GetValues<Precision>(), precision)];
 
-    /// <summary><c>--weights</c>: how a model's matrices are stored in memory.</summary>
-    public static Option<Precision> Weights()
+    /// <summary><c>--weights</c>: how a model's matrices are stored in memory; null: as its files have them.</summary>
+    public static Option<Precision?> Weights()
     {
         const string Name = "--weights";
         string all = string.Join(", ", PrecisionNames);
         return new(Name)
         {
-            Description = $"Quantization of the weights in memory: {all}. [default: {PrecisionNames[0]}]",
+            Description =
+                $"Quantization of the weights in memory: {all}. [default: as a GGUF file has them, else " +
+                $"{PrecisionNames[0]}]",
             HelpName = "precision",
             CustomParser = result =>
             {
@@ -88,7 +90,7 @@ internal static class Options
                     result.AddError($"{Name}: expected {all}; found \"{result.Tokens[0].Value}\".");
                 }
 
-                return index < 0 ? default : Enum.GetValues<Precision>()[index];
+                return index < 0 ? null : Enum.GetValues<Precision>()[index];
             },
         };
     }

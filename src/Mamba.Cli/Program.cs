@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 using Mamba.Cli.Bench;
+using Mamba.Cli.Files;
 using Mamba.Cli.Train;
 
 namespace Mamba.Cli;
@@ -39,6 +40,9 @@ internal static class Program
             TrainCommand.Create(),
             GenerateCommand.Create(),
             BenchCommand.Create(),
+            InspectCommand.Create(),
+            ConvertCommand.Create(),
+            ConvertCommand.CreateQuantize(),
         };
         Help.Use(root);
         ParseResult parsed = root.Parse(arguments.Length > 0 ? arguments : ["--help"]);

@@ -21,7 +21,7 @@ internal static class BenchCommand
     {
         Argument<string?> folder = new("model")
         {
-            Description = "A model's folder, with config.json and weights.",
+            Description = "A model's folder, with config.json and weights, or a GGUF file.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<string?> preset = new("--preset")
@@ -33,7 +33,7 @@ internal static class BenchCommand
         Option<int> tokens = Options.Positive("--tokens", "Tokens to generate, one by one.", 128);
         Option<int> batch = Options.Positive("--batch", "Number of conversations at once.", 1);
         Option<int> repeat = Options.Positive("--repeat", "Number of measurements; the median is reported.", 3);
-        Option<Precision> weights = Options.Weights();
+        Option<Precision?> weights = Options.Weights();
         Option<string> device = new("--device")
         {
             Description = DeviceSetting.Description,

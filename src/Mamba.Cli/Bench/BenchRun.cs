@@ -39,7 +39,10 @@ internal sealed class BenchRun
         using MambaLanguageModel model = preset is null
             ? MambaLanguageModel.Load(ModelFolder.Find(settings.Folder!), device, precision: settings.Weights)
             : new(device, preset, new Random(1));
-        model.Narrow(settings.Weights);
+        if (settings.Weights is { } weights)
+        {
+            model.Narrow(weights);
+        }
 
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return new BenchRun(settings, model, cancellation).Measure(seconds, progress);
@@ -62,7 +65,7 @@ internal sealed class BenchRun
             Model = _settings.Preset ?? _settings.Folder!,
             IsPreset = _settings.Preset is not null,
             Parameters = _model.ParameterCount,
-            Weights = Options.NameOf(_settings.Weights),
+            Weights = Options.NameOf(_settings.Weights ?? _model.Embedding.Weight.Value.Precision),
             Prompt = _settings.Prompt,
             Tokens = _settings.Tokens,
             Batch = _settings.Batch,

@@ -23,8 +23,8 @@ internal sealed record BenchSettings
     /// <summary>How often prompt and tokens are measured.</summary>
     public required int Repeat { get; init; }
 
-    /// <summary>How the model's matrices are stored in memory.</summary>
-    public required Precision Weights { get; init; }
+    /// <summary>How the model's matrices are stored in memory; null: as its files have them.</summary>
+    public required Precision? Weights { get; init; }
 
     /// <summary>A name for <see cref="DeviceSetting"/>.</summary>
     public required string Device { get; init; }

@@ -14,6 +14,9 @@ internal static class GgufMatrix
         [GgufType.BF16] = 32,
     };
 
+    /// <summary>The types that matrices can be written in.</summary>
+    public static IReadOnlyCollection<GgufType> WrittenTypes => _fileTypes.Keys;
+
     /// <summary>Throws unless matrices can be written in a type.</summary>
     public static void RequireWritten(GgufType type)
     {
