@@ -19,9 +19,9 @@ public sealed partial class MambaLanguageModel
     /// </summary>
     /// <param name="path">The file to make or replace.</param>
     /// <param name="type">
-    /// How matrices are stored: F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K or Q6_K. Norms, biases, convolutions, A and D are
-    /// float32. Where rows are not whole blocks, the type is the one that llama.cpp takes: Q8_0 or Q5_0 or Q5_1, else
-    /// F16.
+    /// How matrices are stored: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K. Norms, biases,
+    /// convolutions, A and D are float32. Where rows are not whole blocks, the type is the one that llama.cpp takes:
+    /// Q8_0, Q5_0 or Q5_1, else F16.
     /// </param>
     /// <param name="tokenizer">
     /// The tokenizer to embed; unused tokens fill it up to the rows of the embedding. Null takes
@@ -39,8 +39,9 @@ public sealed partial class MambaLanguageModel
     /// <exception cref="InvalidOperationException">Weights were never set. Nothing is written.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed. Nothing is written.</exception>
     /// <remarks>
-    /// A matrix that the model stores in the precision of the type, such as <see cref="Precision.Q4K"/>, is written as it
-    /// is, to the bit. The file has A = -exp(log(-A)), computed in float64 and rounded once.
+    /// A matrix that the model stores in the precision of the type, such as <see cref="Precision.Q4K"/>, is written as
+    /// it is, to the bit. The file has A where the model has log(-A): converted in float64 and rounded once, in both
+    /// directions, so A may differ in its last two bits after it was loaded.
     /// </remarks>
     public void SaveGguf(string path, GgufType type = GgufType.F32, GgufTokenizer? tokenizer = null)
     {

@@ -6,8 +6,8 @@ namespace Mamba.Models.Gguf;
 
 /// <summary>Decodes blocks to float32.</summary>
 /// <remarks>
-/// The values are those of ggml (ggml-quants.c) to the bit. A product of a half-precision scale, an integer scale and an
-/// integer is exact in float32; types with minima round once, after the addition.
+/// The values are those of ggml (ggml-quants.c) to the bit. A product of a half-precision scale, an integer scale and
+/// an integer is exact in float32; types with minima round once, after the addition.
 /// </remarks>
 internal static unsafe class GgufBlocks
 {

@@ -4,9 +4,9 @@ namespace Mamba.Models.Gguf;
 
 /// <summary>Encodes rows of float32 numbers.</summary>
 /// <remarks>
-/// F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 are to the bit what ggml makes of the same numbers; its scales are computed
-/// in float32 and rounded to half precision only to be stored. K types have scales of our own choice
-/// (<see cref="KEncoder"/>).
+/// F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 are to the bit what ggml makes of the same numbers; its scales are
+/// computed in float32 and rounded to half precision only to be stored. K types have scales of our own choice, see
+/// <see cref="KEncoder"/>.
 /// </remarks>
 internal static unsafe class GgufEncoder
 {

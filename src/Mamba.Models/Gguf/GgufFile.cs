@@ -165,7 +165,8 @@ public sealed unsafe partial class GgufFile : IDisposable
         Match name = PartName().Match(Path);
         if (!name.Success || name.Groups["count"].Value != count.ToString("d5", CultureInfo.InvariantCulture))
         {
-            throw Keys.Refuse(SplitCount, $"a file called NAME-00001-of-{count:d5}.gguf", System.IO.Path.GetFileName(Path));
+            throw Keys.Refuse(
+                SplitCount, $"a file called NAME-00001-of-{count:d5}.gguf", System.IO.Path.GetFileName(Path));
         }
 
         RequirePart(Keys, 0, count);
@@ -210,17 +211,16 @@ public sealed unsafe partial class GgufFile : IDisposable
     {
         if (keys.Integer(SplitIndex) != index)
         {
-            string advice = index == 0 ? " Open the first file of the model." : "";
-            throw keys.Refuse(
-                SplitIndex, $"{index} in this file", $"{keys.Integer(SplitIndex)?.ToString(CultureInfo.InvariantCulture) ?? "no such key"}.{advice}".TrimEnd('.'));
+            string advice = index == 0 ? ": open the first file of the model" : "";
+            throw keys.Refuse(SplitIndex, $"{index} in this file", $"{Found(SplitIndex)}{advice}");
         }
 
         if (keys.Integer(SplitCount) != count)
         {
-            throw keys.Refuse(
-                SplitCount, $"{count} as in the first file",
-                keys.Integer(SplitCount)?.ToString(CultureInfo.InvariantCulture) ?? "no such key");
+            throw keys.Refuse(SplitCount, $"{count} as in the first file", Found(SplitCount));
         }
+
+        string Found(string key) => keys.Has(key) ? keys.Describe(key) : "no such key";
     }
 
     [GeneratedRegex(@"^(?<stem>.*)-(?<index>\d{5})-of-(?<count>\d{5})\.gguf$", RegexOptions.Singleline)]

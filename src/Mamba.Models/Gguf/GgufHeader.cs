@@ -182,7 +182,8 @@ internal sealed class GgufHeader
         }
 
         uint id = cursor.UInt32(what);
-        GgufType type = GgufTypes.Parse(id) ?? throw RefuseTensor(name, "a type that is supported", GgufTypes.NameOf(id));
+        GgufType type = GgufTypes.Parse(id)
+            ?? throw RefuseTensor(name, "a type that is supported", GgufTypes.NameOf(id));
         if (sizes[0] % type.Block().Elements != 0)
         {
             throw RefuseTensor(
@@ -229,7 +230,7 @@ internal sealed class GgufHeader
             {
                 throw RefuseTensor(
                     name, $"{tensor.ByteLength} bytes from byte {offset} of the data on",
-                    $"{Math.Max(fileLength - start, 0)} bytes of data, as in a file that was not downloaded as a whole");
+                    $"{Math.Max(fileLength - start, 0)} bytes of data. Was the file downloaded as a whole?");
             }
 
             _tensors.Add(tensor);
@@ -252,5 +253,5 @@ internal sealed class GgufHeader
         new($"{_path}: \"{key}\": expected {expected}; found {found}.");
 
     private InvalidDataException RefuseTensor(string name, string expected, string found) =>
-        new($"{_path}: tensor \"{name}\": expected {expected}; found {found}.");
+        new($"{_path}: tensor \"{name}\": expected {expected}; found {found}{(found[^1] == '?' ? "" : ".")}");
 }

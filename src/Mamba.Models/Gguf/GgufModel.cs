@@ -98,7 +98,9 @@ internal static class GgufModel
 
     private static string Supported => string.Join(" and ", GgufArchitecture.All.Select(known => known.Name));
 
-    /// <summary>Number of tokens, and the multiple that it is padded to: unused tokens at the end are padding.</summary>
+    /// <summary>
+    /// Number of tokens, and the multiple that it is padded to: unused tokens at the end are padding.
+    /// </summary>
     private static (int Size, int Multiple) Vocabulary(
         GgufFile file, GgufArchitecture architecture, GgufTokenizer? tokenizer)
     {

@@ -4,11 +4,12 @@ using Mamba.Memory;
 namespace Mamba.Models.Gguf;
 
 /// <summary>
-/// Converts rows between GGUF's types and this library's precisions that hold the same numbers, without a loss of a bit.
+/// Converts rows between GGUF's types and this library's precisions that hold the same numbers, without loss of a bit.
 /// </summary>
 /// <remarks>
-/// Q4_K, Q5_K, Q6_K, F16 and BF16 have the same bytes in both. Q8_0 and Q4_0 have the same integers and scales, here with
-/// the scales after the row. Q5_0 and IQ4_NL, whose integers fit 8 bits, are read as 8-bit integers with the same scale.
+/// Q4_K, Q5_K, Q6_K, F16 and BF16 have the same bytes in both. Q8_0 and Q4_0 have the same integers and scales, here
+/// with the scales after the row. Q5_0 and IQ4_NL, whose integers fit 8 bits, are read as 8-bit integers with the same
+/// scale.
 /// </remarks>
 internal static class GgufRows
 {

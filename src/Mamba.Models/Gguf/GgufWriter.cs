@@ -11,7 +11,9 @@ namespace Mamba.Models.Gguf;
 /// <param name="target">Receives the bytes of whole rows.</param>
 internal delegate void GgufRowBytes(long row, Span<byte> target);
 
-/// <summary>Writes a GGUF file, version 3: keys and tensors are announced, then written by <see cref="Save"/>.</summary>
+/// <summary>
+/// Writes a GGUF file, version 3: keys and tensors are announced, then written by <see cref="Save"/>.
+/// </summary>
 /// <remarks>
 /// llama.cpp wants integers of 32 bits, and tensors in the order of their list without gaps. Absent values are not
 /// written. Writing takes memory for some rows, not for the model.

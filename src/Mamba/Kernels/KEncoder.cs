@@ -4,10 +4,10 @@ namespace Mamba.Kernels;
 
 /// <summary>Encodes blocks of 256 weights with two levels of scales: GGUF's Q4_K, Q5_K and Q6_K.</summary>
 /// <remarks>
-/// The format leaves the choice of scales free. Each group takes the scale and the minimum of least squared error, found
-/// from several roundings of its weights, each with its exact least-squares fit. They are rounded to multiples of the
-/// block's scales; then neighbouring multiples are tried with the weights rounded anew. Unlike ggml, which weights large
-/// values more, all weights count equally.
+/// The format leaves the choice of scales free. Each group takes the scale and the minimum of least squared error,
+/// found from several roundings of its weights, each with its exact least-squares fit. They are rounded to multiples of
+/// the block's scales; then neighbouring multiples are tried with the weights rounded anew. All weights count equally;
+/// ggml weights large values more.
 /// </remarks>
 internal static unsafe class KEncoder
 {

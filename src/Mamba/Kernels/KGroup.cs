@@ -6,7 +6,7 @@ namespace Mamba.Kernels;
 /// <summary>
 /// A group of weights that share a scale and a minimum: values scale·q - minimum, with q an integer in a range.
 /// </summary>
-/// <remarks>Sums are added in one order on every processor, so that the choices that depend on them are the same.</remarks>
+/// <remarks>Sums are added in one order on every processor, so that choices that depend on them are the same.</remarks>
 /// <param name="x">The weights.</param>
 /// <param name="count">Their number, a multiple of 8.</param>
 /// <param name="least">The smallest integer.</param>

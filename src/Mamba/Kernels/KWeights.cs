@@ -19,7 +19,7 @@ internal static unsafe class KWeights
     public const int Scales = 16;
 
     /// <summary>
-    /// Reads eight scales, then eight negated minima, of groups of 32: scales, minima and 6-bit integers of Q4_K and Q5_K.
+    /// Reads eight scales, then eight negated minima, of the groups of 32 weights of Q4_K and Q5_K.
     /// </summary>
     public static void ReadPairs(byte* block, float* target)
     {
@@ -64,8 +64,8 @@ internal static unsafe class KWeights
 
 /// <summary>4-bit integers with a scale and a minimum for each 32: the blocks of GGUF's Q4_K.</summary>
 /// <remarks>
-/// A block: scale and scale of minima in half precision, 12 bytes of 6-bit integers, 128 bytes of nibbles: each 32 bytes
-/// hold two groups, the low nibbles first.
+/// A block: scale and scale of minima in half precision, 12 bytes of 6-bit integers, 128 bytes of nibbles. Each 32 of
+/// these hold two groups, the low nibbles first.
 /// </remarks>
 internal readonly unsafe struct Q4KWeights : IWeightFormat
 {
@@ -116,8 +116,10 @@ internal readonly unsafe struct Q4KWeights : IWeightFormat
 }
 
 /// <summary>5-bit integers with a scale and a minimum for each 32: the blocks of GGUF's Q5_K.</summary>
-/// <remarks>As <see cref="Q4KWeights"/>, with 32 bytes before the nibbles: bit g of byte i is the fifth of group g's
-/// weight i.</remarks>
+/// <remarks>
+/// As <see cref="Q4KWeights"/>, with 32 bytes before the nibbles: bit g of byte i is the fifth bit of weight i of group
+/// g.
+/// </remarks>
 internal readonly unsafe struct Q5KWeights : IWeightFormat
 {
     /// <summary>Bytes of a block.</summary>
@@ -163,9 +165,9 @@ internal readonly unsafe struct Q5KWeights : IWeightFormat
 
 /// <summary>Integers from -32 to 31 with a scale for each 16: the blocks of GGUF's Q6_K.</summary>
 /// <remarks>
-/// A block: 128 bytes of low nibbles, 64 bytes of pairs of upper bits, 16 signed integers, scale in half precision. Each
-/// half of 128 weights is four runs of 32, which share 32 bytes of upper bits; runs 0 and 2, and 1 and 3, share 32 bytes
-/// of nibbles.
+/// A block: 128 bytes of low nibbles, 64 bytes of pairs of upper bits, 16 signed integers, scale in half precision.
+/// Each half of 128 weights is four runs of 32, which share 32 bytes of upper bits; runs 0 and 2, and 1 and 3, share 32
+/// bytes of nibbles.
 /// </remarks>
 internal readonly unsafe struct Q6KWeights : IWeightFormat
 {

@@ -21,9 +21,10 @@ internal static class GgufFileCase
         foreach (JsonElement item in json.RootElement.EnumerateArray())
         {
             string file = item.GetProperty("file").GetString()!;
+            bool isEither = file.StartsWith("either", StringComparison.Ordinal);
             yield return (
                 Path.Combine(Path.GetDirectoryName(list)!, file),
-                file.StartsWith("either", StringComparison.Ordinal) ? "either" : item.GetProperty("expect").GetString()!);
+                isEither ? "either" : item.GetProperty("expect").GetString()!);
         }
     }
 

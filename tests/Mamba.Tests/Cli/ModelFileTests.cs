@@ -62,7 +62,8 @@ public sealed class ModelFileTests : IDisposable
 
     [Theory]
     [InlineData("mamba quantize: type: expected f32, f16, *; found \"q9\".", "quantize", "m.gguf", "x.gguf", "q9")]
-    [InlineData("mamba quantize: target: expected a file that ends in .gguf; found \"x\".", "quantize", "m", "x", "q4_0")]
+    [InlineData("mamba quantize: target: expected a file that ends in .gguf; found \"x\".", "quantize", "m", "x",
+        "q4_0")]
     [InlineData("mamba convert: --type: expected f32, f16 or bf16 for a folder; found \"q8_0\".*", "convert", "m", "x",
         "--type", "q8_0")]
     [InlineData("mamba inspect: nowhere: the folder does not exist.*", "inspect", "nowhere")]

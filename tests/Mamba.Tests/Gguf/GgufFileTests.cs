@@ -23,9 +23,9 @@ public sealed class GgufFileTests : IDisposable
                 { "magic", [.. "GGML"u8, .. right[4..]], "*begins with \"GGUF\"*47 47 4d 4c*" },
                 { "pickle", [0x80, 2, .. right], "*begins with \"GGUF\"*80 02 47 47*" },
                 { "version 1", new GgufBytes { Version = 1 }.Make(), "*version 2 or 3; found 1.*" },
-                { "big-endian", new GgufBytes { Version = 3 << 24 }.Make(), "*found 50331648. The file is big-endian.*" },
+                { "big-endian", new GgufBytes { Version = 3 << 24 }.Make(), "*found 50331648. The file is big*" },
                 { "header", right[..20], "*number of keys at byte 16; found 4*" },
-                { "keys", new GgufBytes { ClaimedKeys = 1ul << 61 }.Make(), "*at most 65536 keys*2305843009213693952*" },
+                { "keys", new GgufBytes { ClaimedKeys = 1ul << 61 }.Make(), "*65536 keys*2305843009213693952*" },
                 { "tensors", new GgufBytes { ClaimedTensors = ulong.MaxValue }.Make(), "*at most 1048576 tensors*" },
                 { "a key more", new GgufBytes { ClaimedKeys = 1 }.Make(), "*name of key 0 at byte 24; found 0*" },
                 { "key without name", new GgufBytes().Key("", 1u).Make(), "*key 0: expected a name*" },
@@ -107,7 +107,8 @@ public sealed class GgufFileTests : IDisposable
             .Key("text", "a\0ü").Key("texts", "x", "", "yz").Key("none", 9, List(8, 0))
             .Key("u64", 10, BitConverter.GetBytes(1L << 40)).Key("i64", 11, BitConverter.GetBytes(-1L))
             .Key("f64", 12, BitConverter.GetBytes(0.1))
-            .Key("list", 9, [.. List(3, 2), 0, 128, 1, 0]).Key("numbers", 9, [.. List(6, 1), .. BitConverter.GetBytes(2f)]);
+            .Key("list", 9, [.. List(3, 2), 0, 128, 1, 0])
+            .Key("numbers", 9, [.. List(6, 1), .. BitConverter.GetBytes(2f)]);
         using GgufFile file = Open(bytes.Make());
 
         GgufKeys keys = file.Keys;
@@ -135,7 +136,7 @@ public sealed class GgufFileTests : IDisposable
         Action texts = () => file.Keys.Texts("k");
         Action large = () => file.Keys.Integer("n");
 
-        integer.Should().Throw<InvalidDataException>().WithMessage("*\"k\": expected an integer; found a value of Text.");
+        integer.Should().Throw<InvalidDataException>().WithMessage("*\"k\": expected an integer; found*of Text.");
         texts.Should().Throw<InvalidDataException>().WithMessage("*\"k\": expected a list of texts*");
         large.Should().Throw<InvalidDataException>().WithMessage("*\"n\": expected an integer below 2^63*");
     }
@@ -155,7 +156,7 @@ public sealed class GgufFileTests : IDisposable
 
     [Theory]
     [InlineData("missing", "*split over 2 files; found no \"m-00002-of-00002.gguf\"*")]
-    [InlineData("second", "*\"split.no\": expected 0 in this file; found 1. Open the first file*")]
+    [InlineData("second", "*\"split.no\": expected 0 in this file; found 1: open the first file of the model.")]
     [InlineData("name", "*expected a file called NAME-00001-of-00002.gguf; found other.gguf*")]
     [InlineData("twice", "*m-00002-of-00002.gguf: expected one tensor \"t0\" in all files*")]
     [InlineData("order", "*m-00002-of-00002.gguf: \"split.no\": expected 1 in this file; found 0*")]
@@ -194,7 +195,7 @@ public sealed class GgufFileTests : IDisposable
         Action bytes = () => file.ReadBytes("b", 5, new byte[4]);
         Action unknown = () => file.Read("c", new float[1]);
 
-        beyond.Should().Throw<ArgumentException>().WithMessage("*\"b\" is F32 [2], 2 elements*request for 2 from element 1*");
+        beyond.Should().Throw<ArgumentException>().WithMessage("*\"b\" is F32 [2], 2 elements*2 from element 1*");
         bytes.Should().Throw<ArgumentException>().WithMessage("*\"b\" has 8 bytes*");
         unknown.Should().Throw<InvalidDataException>().WithMessage("*a tensor \"c\"; found none*");
     }

@@ -152,7 +152,8 @@ public sealed class GgufModelTests : IDisposable
         file.Tensors["blk.0.ssm_in.weight"].Type.Should().Be(GgufType.Q5_0); // rows of 32
         file.Tensors["blk.0.ssm_out.weight"].ToString().Should().Be("Q5_0 [32, 96]");
         float[] a = Values(file, file.Tensors["blk.0.ssm_a"]);
-        ((Mamba2Mixer)model.Blocks[0].Mixer).ALog.Value.ToArray().Select(log => (float)-Math.Exp(log)).Should().Equal(a);
+        float[] logs = ((Mamba2Mixer)model.Blocks[0].Mixer).ALog.Value.ToArray();
+        logs.Select(log => (float)-Math.Exp(log)).Should().Equal(a);
     }
 
     [Fact]
@@ -202,7 +203,8 @@ public sealed class GgufModelTests : IDisposable
         ShouldRefuse(GgufModels.Of(mamba with { ConvBias = false }), "MambaMixerOptions.ConvBias = False");
         ShouldRefuse(GgufModels.Of(mamba with { InnerDim = 48 }), "MambaMixerOptions.InnerDim = 48 where*twice 32");
         ShouldRefuse(
-            GgufModels.Of(mamba with { ParameterNormEpsilon = 1e-6f }), "*ParameterNormEpsilon = 1E-06*model's is 1E-05");
+            GgufModels.Of(mamba with { ParameterNormEpsilon = 1e-6f }),
+            "*ParameterNormEpsilon = 1E-06*model's is 1E-05");
         ShouldRefuse(GgufModels.Of(mamba2 with { Norm = false }), "Mamba2MixerOptions.Norm = False");
         ShouldRefuse(GgufModels.Of(mamba2 with { NormBeforeGate = true }), "*NormBeforeGate = True");
         ShouldRefuse(GgufModels.Of(mamba2 with { Groups = 2, UngroupedNorm = true }), "*UngroupedNorm = True");
@@ -248,7 +250,7 @@ public sealed class GgufModelTests : IDisposable
     }
 
     [Theory]
-    [InlineData("general.architecture", "mamba99", "*general.architecture is \"mamba99\"; supported are mamba and mamba2.")]
+    [InlineData("general.architecture", "mamba99", "*general.architecture is \"mamba99\"; supported are mamba*mamba2*")]
     public void An_unknown_kind_of_model_is_refused_by_name(string key, string value, string message)
     {
         using CpuDevice device = TestDevice.Cpu(1);
@@ -262,9 +264,9 @@ public sealed class GgufModelTests : IDisposable
     [Theory]
     [InlineData("block_count", 3u, "*\"blk.2.attn_norm.weight\" is missing*")]
     [InlineData("block_count", uint.MaxValue, "*\"mamba2.block_count\": expected an integer from 1 to 4096*")]
-    [InlineData("embedding_length", 64u, "*\"token_embd.weight\" has shape ?16, 256?; expected ?16, 64? from the keys*")]
+    [InlineData("embedding_length", 64u, "*\"token_embd.weight\" has shape ?16, 256?; expected ?16, 64? from*keys*")]
     [InlineData("ssm.state_size", 0u, "*\"mamba2.ssm.state_size\": expected an integer from 1*found 0*")]
-    [InlineData("ssm.time_step_rank", 7u, "*\"mamba2.ssm.time_step_rank\": expected a number of heads that divides 512*")]
+    [InlineData("ssm.time_step_rank", 7u, "*\"mamba2.ssm.time_step_rank\": expected*heads that divides 512*")]
     [InlineData("ssm.group_count", 3u, "*\"mamba2.ssm.group_count\": expected a number of groups that divides 16*")]
     public void Keys_that_do_not_fit_the_tensors_are_refused_by_name(string key, uint value, string message)
     {

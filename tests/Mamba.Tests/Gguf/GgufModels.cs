@@ -16,8 +16,11 @@ internal static class GgufModels
         {
             ["mamba"] = Of(new MambaMixerOptions { ModelDim = 256, StateDim = 16 }, 8),
             ["mamba, untied, Falcon's norms"] = Of(
-                new MambaMixerOptions { ModelDim = 32, StateDim = 8, TimeStepRank = 3, ParameterNormEpsilon = 1e-5f }, 8)
-                with { TieEmbeddings = false },
+                new MambaMixerOptions
+                {
+                    ModelDim = 32, StateDim = 8, TimeStepRank = 3, ParameterNormEpsilon = 1e-5f,
+                },
+                8) with { TieEmbeddings = false },
             ["mamba2"] = Of(new Mamba2MixerOptions { ModelDim = 256, StateDim = 16, HeadDim = 32 }, 16),
             ["mamba2, untied, two groups"] = Of(
                 new Mamba2MixerOptions { ModelDim = 32, InnerDim = 96, StateDim = 8, HeadDim = 16, Groups = 2 }, 16)
