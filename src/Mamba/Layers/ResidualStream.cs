@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Mamba.Autograd;
 using Mamba.Memory;
 
@@ -24,6 +25,7 @@ namespace Mamba.Layers;
 /// DeviceArray y = finalNorm.Forward(h).Y;
 /// </code>
 /// </example>
+[SuppressMessage("Naming", "CA1711", Justification = "The field's word; it has nothing to do with System.IO.Stream.")]
 public readonly record struct ResidualStream
 {
     /// <summary>Makes a stream.</summary>
