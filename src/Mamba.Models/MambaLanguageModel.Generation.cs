@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Mamba.Models.Generation;
 
 namespace Mamba.Models;
@@ -39,19 +38,25 @@ public sealed partial class MambaLanguageModel
         CancellationToken cancellation = default)
     {
         options ??= new();
+        RequirePrompt(prompt.Span, options);
+        if (state is { Batch: not 1 })
+        {
+            throw new ArgumentException($"Expected a state of one text; found one of {state.Batch}.", nameof(state));
+        }
+
+        return GenerateTokensAsync(prompt, options, state, cancellation);
+    }
+
+    /// <summary>Throws unless generation from this prompt with these options can begin.</summary>
+    internal void RequirePrompt(ReadOnlySpan<int> prompt, GenerationOptions options)
+    {
         options.Validate();
         if (prompt.IsEmpty)
         {
             throw new ArgumentException("Expected a prompt of at least one token; found none.", nameof(prompt));
         }
 
-        if (state is { Batch: not 1 })
-        {
-            throw new ArgumentException($"Expected a state of one text; found one of {state.Batch}.", nameof(state));
-        }
-
-        RequireIds(prompt.Span, nameof(prompt));
-        return GenerateTokensAsync(prompt, options, state, cancellation);
+        RequireIds(prompt, nameof(prompt));
     }
 
     private async IAsyncEnumerable<int> GenerateTokensAsync(
@@ -62,19 +67,16 @@ public sealed partial class MambaLanguageModel
     {
         using GenerationState? own = state is null ? new(CreateState()) : null;
         ModelState current = state ?? own!.State;
-        Sampler sampler = new(Config.VocabularySize, options.Sampling);
-        PreviousTokens previous = new(prompt.Span, options, Config.VocabularySize);
+        TokenChooser chooser = new(prompt.Span, options, Config);
         float[] logits = new float[Config.PaddedVocabularySize];
-        IReadOnlyCollection<int> stopTokens = options.StopTokens ?? Config.EndOfText;
 
         ReadPrompt(prompt.Span, options.PrefillLength, current, isShared: state is not null, logits, cancellation);
         long version = current.Version;
-        for (int count = 0; count < options.MaxTokens; count++)
+        while (chooser.Finish is null)
         {
             cancellation.ThrowIfCancellationRequested();
             RequireUnchanged(current, version);
-            int token = sampler.Next(logits.AsSpan(0, Config.VocabularySize), previous.Distinct);
-            if (stopTokens.Contains(token))
+            if (chooser.Next(logits) is not { } token)
             {
                 yield break;
             }
@@ -82,13 +84,7 @@ public sealed partial class MambaLanguageModel
             // Step before returning the token, so that the state includes it wherever the caller stops.
             Step([token], current, logits);
             version = current.Version;
-            previous.Add(token);
             yield return token;
-            if (previous.EndsWithStopSequence)
-            {
-                yield break;
-            }
-
             await Task.CompletedTask.ConfigureAwait(false);
         }
     }
@@ -123,56 +119,6 @@ public sealed partial class MambaLanguageModel
             throw new InvalidOperationException(
                 "The state was changed since this generation returned its last token: expected one generation at a " +
                 "time over a state; found another change. Clone the state for a second generation.");
-        }
-    }
-
-    /// <summary>The previous tokens that sampling and stop sequences need, in bounded memory.</summary>
-    private sealed class PreviousTokens
-    {
-        private readonly IReadOnlyCollection<IReadOnlyList<int>> _stopSequences;
-        private readonly HashSet<int>? _seen;
-        private readonly List<int> _distinct = [];
-        private readonly List<int> _end = [];
-        private readonly int _longest;
-        private readonly int _vocabularySize;
-
-        public PreviousTokens(ReadOnlySpan<int> prompt, GenerationOptions options, int vocabularySize)
-        {
-            _vocabularySize = vocabularySize;
-            _stopSequences = options.StopSequences;
-            _longest = _stopSequences.Select(sequence => sequence.Count).DefaultIfEmpty().Max();
-            _seen = options.Sampling.RepetitionPenalty == 1 ? null : [];
-            foreach (int token in prompt)
-            {
-                Note(token);
-            }
-        }
-
-        /// <summary>Each distinct token if repetition is penalised; otherwise empty.</summary>
-        public ReadOnlySpan<int> Distinct => CollectionsMarshal.AsSpan(_distinct);
-
-        /// <summary>Whether the tokens after the prompt end with a stop sequence.</summary>
-        public bool EndsWithStopSequence => _stopSequences.Any(
-            sequence => _end.Count >= sequence.Count && _end.TakeLast(sequence.Count).SequenceEqual(sequence));
-
-        /// <summary>Adds a generated token.</summary>
-        public void Add(int token)
-        {
-            Note(token);
-            if (_longest > 0)
-            {
-                _end.RemoveRange(0, _end.Count == _longest ? 1 : 0);
-                _end.Add(token);
-            }
-        }
-
-        private void Note(int token)
-        {
-            // Padding tokens can be read but never sampled, so they need no penalty.
-            if (token < _vocabularySize && _seen is not null && _seen.Add(token))
-            {
-                _distinct.Add(token);
-            }
         }
     }
 

@@ -1,5 +1,6 @@
 using Mamba.Models.Data;
 using Mamba.Models.Generation;
+using Mamba.Models.Serving;
 
 namespace Mamba.Tests.OptionRecords;
 
@@ -14,6 +15,13 @@ public sealed class TextOptionsTests
             ["TopP"] = [0.0, -0.5, 1.01, double.NaN],
             ["MinP"] = [-0.1, 1.1, double.NaN],
             ["RepetitionPenalty"] = [0.0, -1.0, 1e7, double.NaN, double.PositiveInfinity],
+        }),
+        new(new EngineOptions(), new()
+        {
+            ["Slots"] = [0, -1],
+            ["QueueLength"] = [-1],
+            ["PrefillLength"] = [0, -1],
+            ["PrefixCacheBytes"] = [-1L],
         }),
         new(new GenerationOptions(), new()
         {

@@ -1,0 +1,11 @@
+namespace Mamba.Models.Generation;
+
+/// <summary>Why a text ended.</summary>
+public enum FinishReason
+{
+    /// <summary>At a stop token or a stop sequence.</summary>
+    Stop,
+
+    /// <summary>After <see cref="GenerationOptions.MaxTokens"/> tokens.</summary>
+    Length,
+}

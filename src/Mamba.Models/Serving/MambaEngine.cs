@@ -1,0 +1,381 @@
+using System.Runtime.InteropServices;
+using Mamba.Models.Generation;
+using Mamba.Operations;
+
+namespace Mamba.Models.Serving;
+
+/// <summary>
+/// Generates many texts at once with one model: continuous batching. A request joins the others as soon as a slot is
+/// free and leaves when its text ends; prompts are read in pieces between the steps of the others.
+/// </summary>
+/// <remarks>
+/// One thread of the engine does all the work; every method may be called from any thread. Pieces of prompts take turns,
+/// so that a short prompt does not wait for a long one. On a CPU every text has bitwise the tokens that
+/// <see cref="MambaLanguageModel.GenerateAsync"/> gives with the same <see cref="EngineOptions.PrefillLength"/>, whatever
+/// else is generated or was read before (with <see cref="EngineOptions.ExactPrefixes"/>). The method is that of Orca: Yu
+/// et al., OSDI 2022.
+/// </remarks>
+/// <example>
+/// <code>
+/// await using MambaEngine engine = new(model, new() { Slots = 8 });
+/// GenerationRequest first = engine.Submit(prompt, new() { MaxTokens = 50 });
+/// GenerationRequest second = engine.Submit(new[] { 3, 1, 4 }, new() { MaxTokens = 20 });
+/// IReadOnlyList&lt;int&gt; tokens = await second.ReadAllAsync();
+/// </code>
+/// </example>
+public sealed class MambaEngine : IAsyncDisposable
+{
+    private readonly MambaLanguageModel _model;
+    private readonly EngineOptions _options;
+    private readonly Lock _lock = new();
+    private readonly SemaphoreSlim _work = new(0);
+    private readonly LinkedList<GenerationRequest> _waiting = [];
+    private readonly List<GenerationRequest> _active = []; // in the order of their turns at reading
+    private readonly Stack<int> _free = [];
+    private readonly PrefixCache _prefixes;
+    private readonly ModelState _pool;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly float[] _logits;
+    private EngineStatistics _statistics;
+    private volatile bool _isClosed;
+
+    /// <summary>Starts an engine.</summary>
+    /// <param name="model">The model, which must outlive the engine. It may be used elsewhere at the same time.</param>
+    /// <param name="options">Limits; null for the defaults.</param>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
+    /// <exception cref="NotSupportedException">The model reads texts in both directions, so that it has no state.</exception>
+    /// <exception cref="InsufficientMemoryException">The device has too little memory for the slots.</exception>
+    public MambaEngine(MambaLanguageModel model, EngineOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        _options = options ?? new();
+        _options.Validate();
+        _model = model;
+        _prefixes = new(_options.PrefixCacheBytes);
+        _logits = new float[checked(_options.Slots * model.Config.PaddedVocabularySize)];
+        for (int slot = _options.Slots - 1; slot >= 0; slot--)
+        {
+            _free.Push(slot);
+        }
+
+        _pool = model.CreateState(_options.Slots);
+        new Thread(Run) { IsBackground = true, Name = nameof(MambaEngine) }.Start();
+    }
+
+    /// <summary>What the engine has done, and is doing.</summary>
+    public EngineStatistics Statistics
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _statistics with { Waiting = _waiting.Count };
+            }
+        }
+    }
+
+    /// <summary>Asks for a text.</summary>
+    /// <param name="prompt">The tokens to read first, at least one.</param>
+    /// <param name="options">
+    /// Sampling and limits; null for the defaults. Prompts are read in pieces of the engine's length, not of theirs.
+    /// </param>
+    /// <param name="cancellation">Ends the request, also while its prompt is read, and frees its slot.</param>
+    /// <returns>The request, whose tokens can be enumerated at once.</returns>
+    /// <exception cref="ArgumentException">
+    /// The prompt is empty or has an id outside the padded vocabulary, or an option is invalid.
+    /// </exception>
+    /// <exception cref="QueueFullException">Too many requests wait.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed.</exception>
+    public GenerationRequest Submit(
+        ReadOnlyMemory<int> prompt, GenerationOptions? options = null, CancellationToken cancellation = default)
+    {
+        options ??= new();
+        _model.RequirePrompt(prompt.Span, options);
+        GenerationRequest request = new(prompt, options, _model.Config, cancellation);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
+            if (_waiting.Count >= _options.QueueLength + _free.Count)
+            {
+                throw new QueueFullException(_waiting.Count);
+            }
+
+            _waiting.AddLast(request);
+            _statistics = _statistics with { PromptTokens = _statistics.PromptTokens + request.PromptTokens };
+        }
+
+        _work.Release();
+        return request;
+    }
+
+    /// <summary>Ends all requests as cancelled, and frees the states.</summary>
+    /// <returns>Completes when the engine's thread has ended.</returns>
+    public ValueTask DisposeAsync()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+        }
+
+        _work.Release();
+        return new(_ended.Task);
+    }
+
+    /// <summary>The engine's thread: begins, reads, steps, ends, until there is nothing to do; then waits.</summary>
+    private void Run()
+    {
+        Exception failure = new OperationCanceledException("The engine has been disposed.");
+        try
+        {
+            while (!_isClosed)
+            {
+                if (!Turn())
+                {
+                    _work.Wait();
+                }
+            }
+        }
+        catch (Exception exception)
+        {
+            failure = exception; // no request may wait forever
+        }
+        finally
+        {
+            EndAll(failure);
+            _prefixes.Dispose();
+            _pool.Dispose();
+            _ended.TrySetResult();
+        }
+    }
+
+    /// <summary>Reads one piece of one prompt, and steps all texts; false: there was nothing to do.</summary>
+    private bool Turn()
+    {
+        Begin();
+        foreach (GenerationRequest request in _active.Where(one => one.Cancellation.IsCancellationRequested).ToArray())
+        {
+            End(request, new OperationCanceledException(request.Cancellation));
+        }
+
+        if (_active.Count == 0)
+        {
+            return false;
+        }
+
+        if (_active.Find(request => !request.IsGenerating) is { } reading)
+        {
+            // The next piece is another prompt's.
+            _active.Remove(reading);
+            _active.Add(reading);
+            Guarded(reading, () => ReadPiece(reading));
+        }
+
+        Step();
+        return true;
+    }
+
+    /// <summary>Gives free slots to requests that wait, and ends those that were cancelled.</summary>
+    private void Begin()
+    {
+        lock (_lock)
+        {
+            LinkedListNode<GenerationRequest>? next = _waiting.First;
+            while (next is { Value: GenerationRequest request } node)
+            {
+                next = node.Next;
+                bool isCancelled = request.Cancellation.IsCancellationRequested;
+                if (isCancelled || request.Chooser.Finish is not null)
+                {
+                    _waiting.Remove(node);
+                    _statistics = _statistics with { Finished = _statistics.Finished + 1 };
+                    request.End(isCancelled ? new OperationCanceledException(request.Cancellation) : null);
+                }
+                else if (_free.TryPop(out int slot))
+                {
+                    _waiting.Remove(node);
+                    request.Slot = slot;
+                    _active.Add(request);
+                }
+            }
+
+            _statistics = _statistics with { Active = _active.Count };
+        }
+    }
+
+    /// <summary>Reads the next piece of a prompt; after the last one, chooses the first token.</summary>
+    private void ReadPiece(GenerationRequest request)
+    {
+        ReadOnlySpan<int> prompt = CollectionsMarshal.AsSpan(request.Text);
+        if (request.State is null)
+        {
+            request.State = _model.CreateState();
+            ContinueFromPrefix(request, prompt);
+        }
+
+        bool isBeforeFork = !_options.ExactPrefixes && request.Read < request.Fork;
+        int end = isBeforeFork ? request.Fork : request.PromptTokens;
+        int count = Math.Min(_options.PrefillLength, end - request.Read);
+        Span<float> logits = _logits.AsSpan(0, _model.Config.PaddedVocabularySize);
+        _model.Prefill(prompt.Slice(request.Read, count), request.State, logits, request.Cancellation);
+        request.Read += count;
+        if (request.Read == request.Fork || request.Read == LastToKeep(request.PromptTokens))
+        {
+            Keep(prompt[..request.Read], request.State, 0);
+        }
+
+        if (!request.IsGenerating)
+        {
+            return;
+        }
+
+        _pool.CopySlot(request.Slot, request.State, 0);
+        request.State.Dispose();
+        request.State = null;
+        Choose(request, logits);
+    }
+
+    /// <summary>Copies the state of the longest known prefix, and notes where this prompt parts from known ones.</summary>
+    private void ContinueFromPrefix(GenerationRequest request, ReadOnlySpan<int> prompt)
+    {
+        request.Fork = LastToKeep(_prefixes.CommonLength(prompt));
+        (ModelState? known, int length) = _prefixes.Find(prompt, prompt.Length - 1);
+        if (known is null)
+        {
+            return;
+        }
+
+        request.State!.CopyFrom(known);
+        (request.Read, request.CachedTokens) = (length, length);
+        Count(statistics => statistics with
+        {
+            CachedTokens = statistics.CachedTokens + length, PrefixHits = statistics.PrefixHits + 1,
+        });
+    }
+
+    /// <summary>The last place, within some tokens, after which a state may be kept.</summary>
+    private int LastToKeep(int tokens) =>
+        _options.ExactPrefixes ? tokens / _options.PrefillLength * _options.PrefillLength : tokens;
+
+    /// <summary>Reads the last token of every text that goes on, and chooses the next ones.</summary>
+    private void Step()
+    {
+        GenerationRequest[] texts = [.. _active.Where(request => request.IsGenerating)];
+        if (texts.Length == 0)
+        {
+            return;
+        }
+
+        int vocabulary = _model.Config.PaddedVocabularySize;
+        try
+        {
+            _model.Step(
+                Array.ConvertAll(texts, request => request.Text[^1]),
+                _pool,
+                _logits.AsSpan(0, texts.Length * vocabulary),
+                StateSlots.Of(Array.ConvertAll(texts, request => request.Slot)));
+        }
+        catch (Exception failure)
+        {
+            Array.ForEach(texts, request => End(request, failure));
+            return;
+        }
+
+        for (int i = 0; i < texts.Length; i++)
+        {
+            GenerationRequest request = texts[i];
+            int start = i * vocabulary;
+            request.Read++;
+            Guarded(request, () => Choose(request, _logits.AsSpan(start, vocabulary)));
+        }
+    }
+
+    private void Choose(GenerationRequest request, ReadOnlySpan<float> logits)
+    {
+        int before = request.Text.Count;
+        request.Choose(logits);
+        Count(statistics => statistics with
+        {
+            GeneratedTokens = statistics.GeneratedTokens + request.Text.Count - before,
+        });
+        if (request.Chooser.Finish is not null)
+        {
+            if (!_options.ExactPrefixes)
+            {
+                // The next prompt of a conversation begins with this text.
+                Keep(
+                    CollectionsMarshal.AsSpan(request.Text)[..request.Read],
+                    _pool,
+                    request.Slot);
+            }
+
+            End(request, null);
+        }
+    }
+
+    /// <summary>Keeps the state of a text for prompts that begin with it.</summary>
+    private void Keep(ReadOnlySpan<int> tokens, ModelState state, int slot)
+    {
+        _prefixes.Add(tokens, BytesOf(state), () => state.Clone(StateSlots.Of(slot)));
+        Count(statistics => statistics with { PrefixCacheBytes = _prefixes.Bytes });
+    }
+
+    /// <summary>Memory of one text's state.</summary>
+    private static long BytesOf(ModelState state) =>
+        state.Layers.Sum(layer => layer.Arrays.Sum(array => (long)array.Shape.Count * sizeof(float) / state.Batch));
+
+    /// <summary>Runs a part of the work of one request, which ends if it fails.</summary>
+    private void Guarded(GenerationRequest request, Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch (Exception failure)
+        {
+            End(request, failure);
+        }
+    }
+
+    private void End(GenerationRequest request, Exception? failure)
+    {
+        request.State?.Dispose();
+        request.State = null;
+        if (_active.Remove(request))
+        {
+            lock (_lock)
+            {
+                _free.Push(request.Slot);
+            }
+        }
+
+        Count(statistics => statistics with { Active = _active.Count, Finished = statistics.Finished + 1 });
+        request.End(failure);
+    }
+
+    private void EndAll(Exception failure)
+    {
+        foreach (GenerationRequest request in _active.ToArray())
+        {
+            End(request, failure);
+        }
+
+        lock (_lock)
+        {
+            _isClosed = true;
+            foreach (GenerationRequest request in _waiting)
+            {
+                request.End(failure);
+            }
+
+            _waiting.Clear();
+        }
+    }
+
+    private void Count(Func<EngineStatistics, EngineStatistics> change)
+    {
+        lock (_lock)
+        {
+            _statistics = change(_statistics);
+        }
+    }
+}
