@@ -75,13 +75,13 @@ internal static unsafe class GgufEncoder
 
     private static void EncodeQ5_0(float* source, int width, byte* target)
     {
+        byte* integers = stackalloc byte[Block];
         for (int i = 0; i < width / Block; i++)
         {
             float* x = source + (i * Block);
             byte* block = target + (i * 22);
             float scale = NarrowNumbers.LargestOf(x, Block) / -16f, inverse = scale == 0f ? 0f : 1f / scale;
             *(ushort*)block = NarrowNumbers.ToFloat16(scale);
-            byte* integers = stackalloc byte[Block];
             for (int j = 0; j < Block; j++)
             {
                 integers[j] = (byte)Math.Min(31, (int)((x[j] * inverse) + 16.5f));
@@ -94,6 +94,7 @@ internal static unsafe class GgufEncoder
     /// <summary>Encodes blocks with a scale and a minimum.</summary>
     private static void EncodePairs(float* source, int width, int most, byte* target, bool fifthBits)
     {
+        byte* integers = stackalloc byte[Block];
         for (int i = 0; i < width / Block; i++)
         {
             float* x = source + (i * Block);
@@ -105,7 +106,6 @@ internal static unsafe class GgufEncoder
             float inverse = scale == 0f ? 0f : 1f / scale;
             ((ushort*)block)[0] = NarrowNumbers.ToFloat16(scale);
             ((ushort*)block)[1] = NarrowNumbers.ToFloat16(low);
-            byte* integers = stackalloc byte[Block];
             for (int j = 0; j < Block; j++)
             {
                 integers[j] = (byte)Math.Min(most, (int)(((x[j] - low) * inverse) + 0.5f));
