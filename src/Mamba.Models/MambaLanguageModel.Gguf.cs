@@ -3,6 +3,7 @@ using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Models.Checkpoints;
+using Mamba.Models.Checkpoints.Families;
 using Mamba.Models.Gguf;
 
 namespace Mamba.Models;
@@ -47,7 +48,7 @@ public sealed partial class MambaLanguageModel
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         LanguageModelConfig config = CurrentConfig;
-        GgufArchitecture architecture = GgufModel.ArchitectureFor(config);
+        GgufPureArchitecture architecture = GgufModel.ArchitectureFor(config);
         GgufMatrix.RequireWritten(type);
         GgufWriter writer = new();
         GgufModel.WriteConfig(config, architecture, writer);
@@ -70,11 +71,21 @@ public sealed partial class MambaLanguageModel
         GgufArchitecture architecture = GgufModel.ArchitectureOf(file);
         GgufTokenizer? tokenizer = GgufTokenizer.Read(file);
         LanguageModelConfig config = WithNorm(GgufModel.ReadConfig(file, architecture, tokenizer), ungroupedNorm);
-        using GgufTensors weights = new(file, architecture, config);
+        TensorMap? map = (architecture as GgufHybridArchitecture)?.Map(file, config);
+        using GgufTensors? weights =
+            architecture is GgufPureArchitecture pure ? new(file, pure, config) : null;
         MambaLanguageModel model = new(device, config, random: null) { GgufTokenizer = tokenizer };
         try
         {
-            model.LoadWeights(weights, precision);
+            if (weights is not null)
+            {
+                model.LoadWeights(weights, precision);
+            }
+            else
+            {
+                GgufParts.Load(file, map!, model, model.NarrowWhen(precision), precision);
+            }
+
             return model;
         }
         catch

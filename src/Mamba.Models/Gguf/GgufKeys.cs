@@ -31,6 +31,9 @@ public sealed class GgufKeys
     /// <returns>Whether the file has it.</returns>
     public bool Has(string key) => _values.ContainsKey(key);
 
+    /// <summary>Whether the value of a key is a list.</summary>
+    internal bool IsList(string key) => _values.TryGetValue(key, out GgufValue value) && value.IsList;
+
     /// <summary>A text.</summary>
     /// <param name="key">The key.</param>
     /// <returns>The text; null if the file lacks the key.</returns>

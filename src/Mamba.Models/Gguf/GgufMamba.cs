@@ -4,7 +4,7 @@ using Mamba.Models.Checkpoints;
 namespace Mamba.Models.Gguf;
 
 /// <summary>Mamba-1 models, Falcon-Mamba included.</summary>
-internal sealed class GgufMamba() : GgufArchitecture(
+internal sealed class GgufMamba() : GgufPureArchitecture(
     "mamba",
     new("attn_norm.weight", "norm.weight"),
     new("ssm_in.weight", "mixer.in_proj.weight"),

@@ -4,7 +4,7 @@ using Mamba.Models.Checkpoints;
 namespace Mamba.Models.Gguf;
 
 /// <summary>Mamba-2 models.</summary>
-internal sealed class GgufMamba2() : GgufArchitecture(
+internal sealed class GgufMamba2() : GgufPureArchitecture(
     "mamba2",
     new("attn_norm.weight", "norm.weight"),
     new("ssm_in.weight", "mixer.in_proj.weight"),
@@ -18,33 +18,38 @@ internal sealed class GgufMamba2() : GgufArchitecture(
 {
     public override int VocabularyMultiple => 16;
 
-    public override IReadOnlyList<MixerOptions> ReadLayers(GgufFile file, int layers, int modelDim, float epsilon)
+    /// <summary>Reads the options of a layer from the keys of any family that has such layers.</summary>
+    public static Mamba2MixerOptions Read(GgufFile file, string architecture, int modelDim, float epsilon)
     {
-        int inner = Size(file, "ssm.inner_size"), heads = Size(file, "ssm.time_step_rank");
-        int groups = Size(file, "ssm.group_count");
+        int Size(string key) => file.Keys.Integer($"{architecture}.{key}", ConfigRanges.Size);
+        int inner = Size("ssm.inner_size"), heads = Size("ssm.time_step_rank"), groups = Size("ssm.group_count");
         if (inner % heads != 0)
         {
-            throw file.Keys.Refuse($"{Name}.ssm.time_step_rank", $"a number of heads that divides {inner}", $"{heads}");
+            throw file.Keys.Refuse(
+                $"{architecture}.ssm.time_step_rank", $"a number of heads that divides {inner}", $"{heads}");
         }
 
         if (heads % groups != 0)
         {
-            throw file.Keys.Refuse($"{Name}.ssm.group_count", $"a number of groups that divides {heads}", $"{groups}");
+            throw file.Keys.Refuse(
+                $"{architecture}.ssm.group_count", $"a number of groups that divides {heads}", $"{groups}");
         }
 
-        Mamba2MixerOptions layer = new()
+        return new()
         {
             ModelDim = modelDim,
             InnerDim = inner,
-            StateDim = Size(file, "ssm.state_size"),
+            StateDim = Size("ssm.state_size"),
             HeadDim = inner / heads,
             Groups = groups,
-            ConvWidth = Size(file, "ssm.conv_kernel"),
-            ConvBias = file.Tensors.ContainsKey("blk.0.ssm_conv1d.bias"),
+            ConvWidth = Size("ssm.conv_kernel"),
+            ConvBias = file.Tensors.Keys.Any(name => name.EndsWith("ssm_conv1d.bias", StringComparison.Ordinal)),
             NormEpsilon = epsilon,
         };
-        return [.. Enumerable.Repeat(layer, layers)];
     }
+
+    public override IReadOnlyList<MixerOptions> ReadLayers(GgufFile file, int layers, int modelDim, float epsilon) =>
+        [.. Enumerable.Repeat(Read(file, Name, modelDim, epsilon), layers)];
 
     public override string? Missing(MixerOptions layer, float epsilon) => layer switch
     {

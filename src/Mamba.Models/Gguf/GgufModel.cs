@@ -41,7 +41,7 @@ internal static class GgufModel
         float epsilon = (float)keys.Number($"{architecture.Name}.{EpsilonKey}", ConfigRanges.Epsilon);
         (int size, int multiple) = Vocabulary(file, architecture, tokenizer);
         int?[] ends = [tokenizer?.EndOfText, tokenizer?.EndOfTurn];
-        LanguageModelConfig config = new()
+        LanguageModelConfig config = architecture.Complete(new()
         {
             VocabularySize = size,
             VocabularyMultiple = multiple,
@@ -49,7 +49,7 @@ internal static class GgufModel
             NormEpsilon = epsilon,
             TieEmbeddings = !file.Tensors.ContainsKey("output.weight"),
             EndOfText = [.. ends.OfType<int>().Where(token => token < size).Distinct()],
-        };
+        }, file);
         try
         {
             config.Validate();
@@ -63,12 +63,13 @@ internal static class GgufModel
 
     /// <summary>The family that can express a model.</summary>
     /// <exception cref="NotSupportedException">There is none; the message gives the reason.</exception>
-    public static GgufArchitecture ArchitectureFor(LanguageModelConfig config)
+    public static GgufPureArchitecture ArchitectureFor(LanguageModelConfig config)
     {
         MixerOptions first = config.Layers[0];
-        GgufArchitecture? architecture =
-            GgufArchitecture.All.FirstOrDefault(known => known.Missing(first, config.NormEpsilon) != "");
+        GgufPureArchitecture? architecture = GgufArchitecture.All.OfType<GgufPureArchitecture>()
+            .FirstOrDefault(known => known.Missing(first, config.NormEpsilon) != "");
         string? missing = architecture is null ? $"the layer {first.GetType().Name}"
+            : config is not { ResidualScale: 1, EmbeddingScale: 1, LogitScale: 1, PostNorms: false } ? "factors or norms"
             : config.MlpDim > 0 ? $"MlpDim = {config.MlpDim}"
             : config.Layers.Any(layer => layer != first) ? "Layers that differ"
             : architecture.Missing(first, config.NormEpsilon) is { } option ? $"{first.GetType().Name}{option}"
@@ -79,7 +80,7 @@ internal static class GgufModel
     }
 
     /// <summary>Writes the keys of a configuration.</summary>
-    public static void WriteConfig(LanguageModelConfig config, GgufArchitecture architecture, GgufWriter writer)
+    public static void WriteConfig(LanguageModelConfig config, GgufPureArchitecture architecture, GgufWriter writer)
     {
         string prefix = $"{architecture.Name}.";
         writer.Add(ArchitectureKey, architecture.Name);
@@ -96,7 +97,7 @@ internal static class GgufModel
     /// <summary>Text of a number, for messages.</summary>
     public static string Shown(float value) => value.ToString(CultureInfo.InvariantCulture);
 
-    private static string Supported => string.Join(" and ", GgufArchitecture.All.Select(known => known.Name));
+    private static string Supported => string.Join(", ", GgufArchitecture.All.Select(known => known.Name));
 
     /// <summary>
     /// Number of tokens, and the multiple that it is padded to: unused tokens at the end are padding.

@@ -1,0 +1,27 @@
+using Mamba.Layers;
+
+namespace Mamba.Models.Gguf;
+
+/// <summary>Nemotron-H: every layer is one of Mamba-2, attention, and an MLP.</summary>
+internal sealed class GgufNemotronH() : GgufHybridArchitecture("nemotron_h", hasTwoBranches: false)
+{
+    public override IReadOnlyList<MixerOptions> ReadLayers(GgufFile file, int layers, int modelDim, float epsilon)
+    {
+        int[] keyHeads = PerLayer(file, "attention.head_count_kv", layers);
+        int[] widths = PerLayer(file, "feed_forward_length", layers);
+        Mamba2MixerOptions mamba = ReadMamba2(file, modelDim, epsilon);
+        MlpOptions Mlp(int layer) => new()
+        {
+            ModelDim = modelDim,
+            HiddenDim = widths[layer],
+            Activation = Activation.SquaredRelu,
+            Bias = file.Tensors.ContainsKey($"blk.{layer}.ffn_up.bias"),
+        };
+        return
+        [
+            .. Enumerable.Range(0, layers).Select<int, MixerOptions>(i => widths[i] > 0 ? Mlp(i)
+                : keyHeads[i] > 0 ? ReadAttention(file, modelDim, i, layers)
+                : mamba),
+        ];
+    }
+}
