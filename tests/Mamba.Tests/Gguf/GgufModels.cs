@@ -42,10 +42,10 @@ internal static class GgufModels
         return model;
     }
 
-    public static float[] Logits(MambaLanguageModel model)
+    public static float[] Logits(MambaLanguageModel model, int[]? ids = null)
     {
         using DeviceScope scope = model.Device.Scope();
-        return model.Forward(Ids).ToArray();
+        return model.Forward(ids ?? Ids).ToArray();
     }
 
     public static GgufTokenizer Tokenizer(int tokens) => new()
