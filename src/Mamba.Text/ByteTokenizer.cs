@@ -4,7 +4,9 @@ using Mamba.Text.Tokenizing;
 
 namespace Mamba.Text;
 
-/// <summary>The tokenizer of byte models: the 256 bytes of UTF-8 are the tokens, and there are no special ones.</summary>
+/// <summary>
+/// The tokenizer of byte models: the 256 bytes of UTF-8 are the tokens, and there are no special ones.
+/// </summary>
 /// <example>
 /// <code>
 /// int[] tokens = new ByteTokenizer().Encode("née"); // 110, 195, 169, 101

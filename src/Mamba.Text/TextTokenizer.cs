@@ -34,13 +34,15 @@ public abstract class TextTokenizer
     /// <summary>Reads the tokenizer of a published model.</summary>
     /// <param name="path">
     /// A folder in the manner of Hugging Face, with <c>tokenizer.json</c> (and <c>tokenizer_config.json</c>,
-    /// <c>special_tokens_map.json</c>, <c>chat_template.jinja</c> if there are any) or <c>tokenizer.model</c>; or one of
-    /// these two files, whose folder is then searched for the other ones.
+    /// <c>special_tokens_map.json</c>, <c>chat_template.jinja</c> if there are any) or <c>tokenizer.model</c>; or one
+    /// of these two files, whose folder is then searched for the other ones.
     /// </param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="FileNotFoundException">There is no tokenizer.</exception>
     /// <exception cref="InvalidDataException">A file is damaged.</exception>
-    /// <exception cref="NotSupportedException">The tokenizer needs what this library does not have; it says what.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The tokenizer needs what this library does not have; it says what.
+    /// </exception>
     public static TextTokenizer Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -65,8 +67,8 @@ public abstract class TextTokenizer
     /// chat template made, and for text that goes on.
     /// </param>
     /// <param name="recognizeSpecialTokens">
-    /// Whether special tokens written in the text, such as <c>&lt;|endoftext|&gt;</c>, become those tokens. Leave it out for
-    /// text of people who must not write control tokens.
+    /// Whether special tokens written in the text, such as <c>&lt;|endoftext|&gt;</c>, become those tokens. Leave it
+    /// out for text of people who must not write control tokens.
     /// </param>
     /// <returns>The ids.</returns>
     public int[] Encode(string text, bool addSpecialTokens = true, bool recognizeSpecialTokens = true)
@@ -94,7 +96,8 @@ public abstract class TextTokenizer
     /// <summary>A decoder of tokens that come one by one.</summary>
     /// <param name="skipSpecialTokens">Whether special tokens have no text.</param>
     /// <returns>The decoder.</returns>
-    public TokenDecoder CreateDecoder(bool skipSpecialTokens = false) => CreateDecoder(skipSpecialTokens, streams: true);
+    public TokenDecoder CreateDecoder(bool skipSpecialTokens = false) =>
+        CreateDecoder(skipSpecialTokens, streams: true);
 
     /// <summary>A token as the vocabulary spells it, for example <c>Ġthe</c>; null if no token has the id.</summary>
     /// <param name="id">The id.</param>

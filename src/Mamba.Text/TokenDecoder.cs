@@ -8,8 +8,8 @@ namespace Mamba.Text;
 /// </summary>
 /// <remarks>
 /// All texts together are the text that <see cref="TextTokenizer.Decode"/> gives. One exception: of bytes that are no
-/// UTF-8, between tokens that stand for single bytes, <see cref="TextTokenizer.Decode"/> makes one U+FFFD of each byte of
-/// the whole run, also of whole characters in it, which a stream has printed already.
+/// UTF-8, between tokens that stand for single bytes, <see cref="TextTokenizer.Decode"/> makes one U+FFFD of each byte
+/// of the whole run, also of whole characters in it, which a stream has printed already.
 /// <para>A decoder belongs to one sequence of tokens, and to one thread at a time.</para>
 /// </remarks>
 /// <example>
@@ -51,7 +51,9 @@ public sealed class TokenDecoder
         return _sink.Take();
     }
 
-    /// <summary>The text that was held back: U+FFFD if the last character is not whole. Call it after the last token.</summary>
+    /// <summary>
+    /// The text that was held back: U+FFFD if the last character is not whole. Call it after the last token.
+    /// </summary>
     /// <returns>The text.</returns>
     public string Finish()
     {

@@ -5,8 +5,8 @@ namespace Mamba.Text;
 public sealed record TokenizerVocabulary
 {
     /// <summary>
-    /// <c>gpt2</c>: tokens in GPT-2's alphabet of bytes, merged by <see cref="Merges"/>; <c>llama</c>: SentencePiece, merged
-    /// by <see cref="Scores"/>.
+    /// <c>gpt2</c>: tokens in GPT-2's alphabet of bytes, merged by <see cref="Merges"/>; <c>llama</c>: SentencePiece,
+    /// merged by <see cref="Scores"/>.
     /// </summary>
     public required string Model { get; init; }
 
@@ -24,7 +24,9 @@ public sealed record TokenizerVocabulary
     /// <summary>A score of each token; a token of a high score is made first. <c>llama</c> only.</summary>
     public IReadOnlyList<float>? Scores { get; init; }
 
-    /// <summary>The name of the rule by which text is cut into words, such as <c>llama-bpe</c>. <c>gpt2</c> only.</summary>
+    /// <summary>
+    /// The name of the rule by which text is cut into words, such as <c>llama-bpe</c>. <c>gpt2</c> only.
+    /// </summary>
     public string? PreTokenizer { get; init; }
 
     /// <summary>BOS; null if there is none.</summary>
@@ -39,7 +41,9 @@ public sealed record TokenizerVocabulary
     /// <summary>The token that fills rows; null if there is none.</summary>
     public int? PaddingToken { get; init; }
 
-    /// <summary>Whether BOS is added; null: as <see cref="Model"/> and <see cref="PreTokenizer"/> have it by default.</summary>
+    /// <summary>
+    /// Whether BOS is added; null: as <see cref="Model"/> and <see cref="PreTokenizer"/> have it by default.
+    /// </summary>
     public bool? AddBeginToken { get; init; }
 
     /// <summary>Whether EOS is added; null: it is not.</summary>

@@ -18,6 +18,7 @@ internal static class QuickRows
         .. ThreadRows.All,
         .. LengthRows.All,
         .. LoadRows.All,
+        .. TokenizerRows.All,
         .. ModelRows.All,
     ];
 }

@@ -6,8 +6,8 @@ namespace Mamba.Text.Decoding;
 /// <summary>Reads runs of tokens such as <c>&lt;0xE6&gt;</c> as UTF-8.</summary>
 /// <param name="next">The next stage.</param>
 /// <param name="streams">
-/// Whether characters go on as soon as they are whole; false: when the run ends, because one error in it makes every byte
-/// of it U+FFFD.
+/// Whether characters go on as soon as they are whole; false: when the run ends, because one error in it makes every
+/// byte of it U+FFFD.
 /// </param>
 internal sealed class ByteFallbackStep(DecodeStep next, bool streams) : DecodeStep(next)
 {
@@ -20,7 +20,8 @@ internal sealed class ByteFallbackStep(DecodeStep next, bool streams) : DecodeSt
     public override void Push(string text)
     {
         if (text.Length == 6 && text.StartsWith("<0x", StringComparison.Ordinal) && text[5] == '>' &&
-            byte.TryParse(text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
+            byte.TryParse(
+                text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
         {
             if (streams)
             {

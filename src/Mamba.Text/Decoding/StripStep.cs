@@ -25,7 +25,8 @@ internal sealed class StripStep(DecodeStep next, char content, int start, int st
             end--;
         }
 
-        // All of a text of this character may be the end; of what waited before it, as much goes on as exceeds the bound.
+        // All of a text of this character may be the end; of what waited before it, as much goes on as exceeds the
+        // bound.
         int waits = text.Length - end, sent = end > 0 ? _waiting : Math.Max(0, _waiting + waits - stop);
         Next.Push(new string(content, sent) + text[..end]);
         _waiting = _waiting - sent + waits;

@@ -23,8 +23,8 @@ internal static class DecoderJson
         return steps;
     }
 
-    // After Fuse or ByteLevel the text is whole. It still comes piece by piece here, so what needs more than a character
-    // of it at a time is refused.
+    // After Fuse or ByteLevel the text is whole. It still comes piece by piece here, so what needs more than a
+    // character of it at a time is refused.
     private static void Read(JsonField node, List<Func<DecodeStep, bool, DecodeStep>> steps, ref bool isFused)
     {
         string type = node["type"].Text();

@@ -55,7 +55,8 @@ internal static class PreTokenizerJson
                 break;
             case "Punctuation":
                 stages.Add(new CharacterSplit(
-                    Characters.IsPunctuation, node["behavior"].IsNull ? SplitBehavior.Isolated : Behavior(node["behavior"])));
+                    Characters.IsPunctuation,
+                    node["behavior"].IsNull ? SplitBehavior.Isolated : Behavior(node["behavior"])));
                 break;
             case "CharDelimiterSplit":
                 stages.Add(new PatternSplit(

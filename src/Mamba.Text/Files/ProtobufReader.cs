@@ -70,7 +70,8 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
     {
         if (length > _message.Length - _at)
         {
-            throw Unsupported.Data($"a field of {length} bytes at {_at} of a SentencePiece message does not end in it.");
+            throw Unsupported.Data(
+                $"a field of {length} bytes at {_at} of a SentencePiece message does not end in it.");
         }
 
         _value = _message.Slice(_at, length);

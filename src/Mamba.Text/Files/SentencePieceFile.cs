@@ -51,7 +51,8 @@ internal static class SentencePieceFile
 
         if (modelType != 2)
         {
-            string name = modelType switch { 1 => "unigram", 3 => "word", 4 => "character", _ => $"number {modelType}" };
+            string[] names = ["unigram", "", "word", "character"];
+            string name = modelType is >= 1 and <= 4 ? names[modelType - 1] : $"number {modelType}";
             throw Unsupported.Part($"a SentencePiece model of the type {name} (byte pairs are)");
         }
 

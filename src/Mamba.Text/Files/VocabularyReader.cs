@@ -119,7 +119,10 @@ internal static class VocabularyReader
     private static void Check(TokenizerVocabulary source)
     {
         int count = source.Tokens.Count;
-        foreach ((string name, int? length) in new[] { ("kinds", source.Kinds?.Count), ("scores", source.Scores?.Count) })
+        foreach ((string name, int? length) in new[]
+        {
+            ("kinds", source.Kinds?.Count), ("scores", source.Scores?.Count),
+        })
         {
             if (length < count) // llama.cpp reads longer lists too
             {

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Mamba.Text.Tokenizing;
 
-/// <summary>Byte-pair encoding of words: characters are merged into tokens, the pair of the lowest rank first.</summary>
+/// <summary>
+/// Byte-pair encoding of words: characters are merged into tokens, the pair of the lowest rank first.
+/// </summary>
 /// <remarks>Sennrich et al., <see href="https://arxiv.org/abs/1508.07909"/>.</remarks>
 internal sealed class BytePairModel
 {
@@ -36,7 +38,9 @@ internal sealed class BytePairModel
     /// <summary>Whether a word that is a token is not merged.</summary>
     public bool IgnoresMerges { get; init; }
 
-    /// <summary>The tokens of the 256 bytes, -1 where one is missing; null: unknown characters are not spelled in bytes.</summary>
+    /// <summary>
+    /// The tokens of the 256 bytes, -1 where one is missing; null: unknown characters are not spelled in bytes.
+    /// </summary>
     public int[]? Bytes
     {
         get => _bytes;
@@ -185,6 +189,8 @@ internal sealed class BytePairModel
         }
     }
 
-    /// <summary>A token of a word and its neighbours' places; the id of one that was merged into its left is -1.</summary>
+    /// <summary>
+    /// A token of a word and its neighbours' places; the id of one that was merged into its left is -1.
+    /// </summary>
     private readonly record struct Symbol(int Id, int Previous, int Next);
 }

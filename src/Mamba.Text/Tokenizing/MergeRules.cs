@@ -29,7 +29,9 @@ internal static class MergeRules
             : throw Unsupported.Data($"a merge needs the token \"{token}\", which is not in the vocabulary.");
     }
 
-    /// <summary>Rules of SentencePiece: two pieces merge if they are a piece together, the highest score first.</summary>
+    /// <summary>
+    /// Rules of SentencePiece: two pieces merge if they are a piece together, the highest score first.
+    /// </summary>
     /// <param name="pieces">The pieces that text may become, with their scores.</param>
     /// <param name="vocabulary">The ids of these pieces.</param>
     public static Dictionary<(int Left, int Right), MergeRule> OfScores(

@@ -4,8 +4,9 @@ namespace Mamba.Text.Tokenizing;
 
 /// <summary>Rewrites a regular expression of Oniguruma, as tokenizers have them, as one of .NET.</summary>
 /// <remarks>
-/// Different are: possessive quantifiers; <c>\w</c>, <c>\b</c> and <c>\x{...}</c>; the letter ſ, which equals s where case
-/// is ignored; sets within sets, intersections and POSIX names, which are refused. Classes such as <c>\p{L}</c> and
+/// Different are: possessive quantifiers; <c>\w</c>, <c>\b</c> and <c>\x{...}</c>; the letter ſ, which equals s where
+/// case is ignored; sets within sets, intersections and POSIX names, which are refused. Classes such as <c>\p{L}</c>
+/// and
 /// <c>\s</c> are the same. <see cref="PiecePattern"/> cares for characters beyond the Basic Multilingual Plane.
 /// </remarks>
 internal ref struct PatternTranslation
@@ -28,7 +29,9 @@ internal ref struct PatternTranslation
     {
         PatternTranslation translation = new(pattern);
         translation.Alternatives(ignoreCase: false, depth: 0);
-        return translation._at == pattern.Length ? translation._result.ToString() : throw Refused(pattern, "a lone \")\"");
+        return translation._at == pattern.Length
+            ? translation._result.ToString()
+            : throw Refused(pattern, "a lone \")\"");
     }
 
     private static NotSupportedException Refused(string pattern, string what) =>
@@ -201,13 +204,13 @@ internal ref struct PatternTranslation
         {
             _result.Append($"[^{Word}]");
         }
-        else if (c is 'b' or 'B' && !inSet)
+        else if (c is ('b' or 'B') && !inSet)
         {
             string inside = $"(?<=[{Word}])(?![{Word}])|(?<![{Word}])(?=[{Word}])";
             _result.Append(c == 'b' ? $"(?:{inside})" : $"(?!{inside})");
         }
-        else if ((!char.IsAsciiLetterOrDigit(c) && !char.IsSurrogate(c)) || c is 'd' or 'D' or 's' or 'S' or 'r' or 'n' or 't'
-            or 'f' or 'v' or 'a' or 'e' or 'u' or 'x' || (!inSet && c is 'A' or 'z' or 'Z'))
+        else if ((!char.IsAsciiLetterOrDigit(c) && !char.IsSurrogate(c)) || "dDsSrntfvaeux".Contains(c) ||
+            (!inSet && c is ('A' or 'z' or 'Z')))
         {
             _result.Append('\\').Append(c);
         }

@@ -7,8 +7,8 @@ namespace Mamba.Text.Tokenizing;
 
 /// <summary>What a pre-tokenizer or normalizer looks for: a string or a regular expression.</summary>
 /// <remarks>
-/// .NET matches UTF-16 code units, so <c>\p{L}</c> would not match a letter beyond U+FFFF. A text that has surrogates is
-/// therefore matched in a copy in which one character of the same category stands for each surrogate pair.
+/// .NET matches UTF-16 code units, so <c>\p{L}</c> would not match a letter beyond U+FFFF. A text that has surrogates
+/// is therefore matched in a copy in which one character of the same category stands for each surrogate pair.
 /// </remarks>
 internal sealed class PiecePattern
 {

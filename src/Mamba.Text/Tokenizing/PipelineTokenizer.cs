@@ -3,7 +3,9 @@ using Mamba.Text.Unicode;
 
 namespace Mamba.Text.Tokenizing;
 
-/// <summary>A tokenizer in the stages of Hugging Face's: added tokens, normalizer, words, merges; and a decoder.</summary>
+/// <summary>
+/// A tokenizer in the stages of Hugging Face's: added tokens, normalizer, words, merges; and a decoder.
+/// </summary>
 internal sealed class PipelineTokenizer : TextTokenizer
 {
     private readonly BytePairModel _model;

@@ -11,7 +11,9 @@ internal sealed class TokenFinder
     private readonly SearchValues<string>? _any;
     private readonly int[] _lengths;
 
-    /// <param name="tokens">What is looked for in the text, and the token that it is; the first of equal texts counts.</param>
+    /// <param name="tokens">
+    /// What is looked for in the text, and the token that it is; the first of equal texts counts.
+    /// </param>
     public TokenFinder(IEnumerable<(string Content, AddedToken Token)> tokens)
     {
         Dictionary<string, AddedToken> found = new(StringComparer.Ordinal);

@@ -33,7 +33,10 @@ internal sealed record WordRule(string[] Patterns, bool IgnoresMerges = false, b
             IgnoresMerges: true,
             AddsBeginToken: true),
         "gpt-4o" or "llama4" => new(
-            [$@"{First}{Upper}*{Lower}+{Contractions}?|{First}{Upper}+{Lower}*{Contractions}?|\p{{N}}{{1,3}}{SlashRest}"]),
+        [
+            $@"{First}{Upper}*{Lower}+{Contractions}?|{First}{Upper}+{Lower}*{Contractions}?|" +
+            $@"\p{{N}}{{1,3}}{SlashRest}",
+        ]),
         _ => throw Unsupported.Part($"words cut by the rule \"{name}\""),
     };
 }

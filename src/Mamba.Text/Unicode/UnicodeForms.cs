@@ -5,9 +5,10 @@ namespace Mamba.Text.Unicode;
 
 /// <summary>The normalization forms of Unicode (UAX #15).</summary>
 /// <remarks>
-/// <see cref="string.Normalize(NormalizationForm)"/> returns its input unchanged where globalization is invariant, as it
-/// is in many containers, and elsewhere follows the version of the system's ICU. A tokenizer must give the same tokens
-/// everywhere, so the tables are ours; <c>eng/unicode-forms.sh</c> writes them from the Unicode Character Database.
+/// <see cref="string.Normalize(NormalizationForm)"/> returns its input unchanged where globalization is invariant, as
+/// it is in many containers, and elsewhere follows the version of the system's ICU. A tokenizer must give the same
+/// tokens everywhere, so the tables are ours; <c>eng/unicode-forms.sh</c> writes them from the Unicode Character
+/// Database.
 /// </remarks>
 internal static class UnicodeForms
 {

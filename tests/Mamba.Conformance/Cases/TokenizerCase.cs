@@ -3,7 +3,9 @@ using Mamba.Text;
 
 namespace Mamba.Conformance.Cases;
 
-/// <summary>Texts and their tokens by a published tokenizer, which lies in <c>tokenizers</c> beside the reference data.</summary>
+/// <summary>
+/// Texts and their tokens by a published tokenizer, which lies in <c>tokenizers</c> beside the reference data.
+/// </summary>
 internal static class TokenizerCase
 {
     /// <summary>Why a case is not run; null: it is.</summary>

@@ -19,7 +19,8 @@ internal static class SentencePieceFiles
             Message(file, 1, [.. Field(1, Encoding.UTF8.GetBytes(piece)), (2 << 3) | 5, .. number, 3 << 3, (byte)kind]);
         }
 
-        Message(file, 2, [3 << 3, (byte)modelType, .. Number(35, 1), .. Number(40, 0), .. Number(41, 1), .. Number(42, 2)]);
+        byte[] type = [3 << 3, (byte)modelType];
+        Message(file, 2, [.. type, .. Number(35, 1), .. Number(40, 0), .. Number(41, 1), .. Number(42, 2)]);
         Message(file, 3, [.. Field(1, "identity"u8), .. Field(2, charsmap ?? []), 3 << 3, 1, 4 << 3, 0, 5 << 3, 1]);
         return [.. file];
     }

@@ -5,42 +5,35 @@ namespace Mamba.Tests.Text;
 /// <summary>Tokenizers in the shapes of the published families, and of every part that is supported.</summary>
 internal static class TokenizerFamilies
 {
-    private const string Specials =
-        """
-        [{"id": 900, "content": "<|endoftext|>", "special": true, "normalized": false, "single_word": false, "lstrip": false, "rstrip": false},
-         {"id": 901, "content": "<|im_start|>", "special": true, "normalized": false, "single_word": false, "lstrip": false, "rstrip": false},
-         {"id": 902, "content": "<s>", "special": true, "normalized": false, "single_word": false, "lstrip": false, "rstrip": false}]
-        """;
+    private static readonly string Specials = Added(
+        ("<|endoftext|>", Flag.Special),
+        ("<|im_start|>", Flag.Special),
+        ("<s>", Flag.Special));
 
-    private const string Runs =
-        """
-        [{"id": 900, "content": "<|endoftext|>", "special": true, "normalized": false, "single_word": false, "lstrip": false, "rstrip": false},
-         {"id": 901, "content": "    ", "special": false, "normalized": true, "single_word": false, "lstrip": false, "rstrip": false},
-         {"id": 902, "content": "   ", "special": false, "normalized": true, "single_word": false, "lstrip": false, "rstrip": false},
-         {"id": 903, "content": "  ", "special": false, "normalized": true, "single_word": false, "lstrip": false, "rstrip": false}]
-        """;
+    private static readonly string Runs = Added(
+        ("<|endoftext|>", Flag.Special),
+        ("    ", Flag.Normalized),
+        ("   ", Flag.Normalized),
+        ("  ", Flag.Normalized));
 
-    private const string Flags =
-        """
-        [{"id": 900, "content": "<L>", "special": true, "normalized": false, "single_word": false, "lstrip": true, "rstrip": false},
-         {"id": 901, "content": "<R>", "special": true, "normalized": false, "single_word": false, "lstrip": false, "rstrip": true},
-         {"id": 902, "content": "<LR>", "special": false, "normalized": false, "single_word": false, "lstrip": true, "rstrip": true},
-         {"id": 903, "content": "Word", "special": false, "normalized": false, "single_word": true, "lstrip": false, "rstrip": false},
-         {"id": 904, "content": "Été", "special": false, "normalized": true, "single_word": true, "lstrip": false, "rstrip": true},
-         {"id": 905, "content": "ÉtÉS", "special": true, "normalized": true, "single_word": false, "lstrip": true, "rstrip": false},
-         {"id": 906, "content": "Wor", "special": false, "normalized": false, "single_word": false, "lstrip": false, "rstrip": false}]
-        """;
+    private static readonly string Flags = Added(
+        ("<L>", Flag.Special | Flag.Left),
+        ("<R>", Flag.Special | Flag.Right),
+        ("<LR>", Flag.Left | Flag.Right),
+        ("Word", Flag.SingleWord),
+        ("Été", Flag.Normalized | Flag.SingleWord | Flag.Right),
+        ("ÉtÉS", Flag.Special | Flag.Normalized | Flag.Left),
+        ("Wor", Flag.None));
 
-    private const string Pieces =
-        """
-        [{"id": 0, "content": "<unk>", "special": true, "normalized": false, "single_word": false, "lstrip": false, "rstrip": false},
-         {"id": 1, "content": "<s>", "special": true, "normalized": false, "single_word": false, "lstrip": false, "rstrip": false},
-         {"id": 2, "content": "</s>", "special": true, "normalized": false, "single_word": false, "lstrip": false, "rstrip": false},
-         {"id": 950, "content": "[INST]", "special": false, "normalized": true, "single_word": false, "lstrip": false, "rstrip": false}]
-        """;
+    private static readonly string Pieces = Added(
+        ("<unk>", Flag.Special),
+        ("<s>", Flag.Special),
+        ("</s>", Flag.Special),
+        ("[INST]", Flag.Normalized));
 
     private const string Llama3Words =
-        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|" +
+        @"\s*[\r\n]+|\s+(?!\S)|\s+";
 
     private const string TekkenWords =
         @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|" +
@@ -63,9 +56,11 @@ internal static class TokenizerFamilies
           {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]}
         """;
 
-    private const string Bytes = """{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}""";
+    private const string Bytes =
+        """{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}""";
 
-    private const string Words = """{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}""";
+    private const string Words =
+        """{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}""";
 
     /// <summary>The tokenizers by name; a function, because training one takes a while.</summary>
     public static readonly Dictionary<string, Func<JsonObject>> All = new(Parts())
@@ -73,7 +68,8 @@ internal static class TokenizerFamilies
         ["gpt-neox"] = () => TokenizerJsonBuilder.ByteLevel(Words, """{"type": "NFC"}""", Runs),
         ["gpt-2, granite"] = () => TokenizerJsonBuilder.ByteLevel(Words, added: Specials),
         ["gpt-2 with a space in front"] = () => TokenizerJsonBuilder.ByteLevel(
-            """{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}""", added: Specials),
+            """{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}""",
+            added: Specials),
         ["llama-3, bamba"] = () => TokenizerJsonBuilder.ByteLevel(
             Cut(Llama3Words, Bytes), added: Specials, processor: Begin("<s>", 558), ignoreMerges: true),
         ["tekken, nemotron"] = () => TokenizerJsonBuilder.ByteLevel(
@@ -85,12 +81,16 @@ internal static class TokenizerFamilies
             added: Specials),
         ["falcon-h1"] = () => TokenizerJsonBuilder.ByteLevel(Sequence(
             """{"type": "Split", "pattern": {"String": "\n"}, "behavior": "Isolated", "invert": false}""",
-            """{"type": "Punctuation", "behavior": "Isolated"}""", """{"type": "Digits", "individual_digits": true}""", Words),
+            """{"type": "Punctuation", "behavior": "Isolated"}""", """{"type": "Digits", "individual_digits": true}""",
+            Words),
             added: Specials),
         ["possessive, qwen"] = () => TokenizerJsonBuilder.ByteLevel(
             Cut(PossessiveWords, Bytes), """{"type": "NFC"}""", Specials),
         ["inverted, removed"] = () => TokenizerJsonBuilder.ByteLevel(Sequence(
-            """{"type": "Split", "pattern": {"Regex": "'s|\\p{L}+|\\p{N}"}, "behavior": "Removed", "invert": true}""", Bytes)),
+            """
+            {"type": "Split", "pattern": {"Regex": "'s|\\p{L}+|\\p{N}"}, "behavior": "Removed", "invert": true}
+            """,
+            Bytes)),
         ["mistral, zamba2, jamba, codestral"] = () => TokenizerJsonBuilder.SentencePiece(
             "null", SpaceNormalizer, SpaceDecoder, Pieces, Begin("<s>", 1)),
         ["unknown fused"] = () => TokenizerJsonBuilder.SentencePiece(
@@ -148,7 +148,10 @@ internal static class TokenizerFamilies
             parts[type] = () => TokenizerJsonBuilder.ByteLevel(Sequence($$"""{"type": "{{type}}"}""", Bytes));
         }
 
-        foreach (string behavior in new[] { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous" })
+        foreach (string behavior in new[]
+        {
+            "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous",
+        })
         {
             parts[$"punctuation {behavior}"] = () => TokenizerJsonBuilder.ByteLevel(
                 Sequence($$"""{"type": "Punctuation", "behavior": "{{behavior}}"}""", Bytes));
@@ -168,6 +171,28 @@ internal static class TokenizerFamilies
 
     private static string Json(bool value) => value ? "true" : "false";
 
+    [Flags]
+    private enum Flag
+    {
+        None = 0,
+        Special = 1,
+        Normalized = 2,
+        SingleWord = 4,
+        Left = 8,
+        Right = 16,
+    }
+
+    private static string Added(params (string Content, Flag Flags)[] tokens) => new JsonArray([.. tokens.Select(
+        token => (JsonNode)new JsonObject
+        {
+            ["content"] = token.Content,
+            ["special"] = token.Flags.HasFlag(Flag.Special),
+            ["normalized"] = token.Flags.HasFlag(Flag.Normalized),
+            ["single_word"] = token.Flags.HasFlag(Flag.SingleWord),
+            ["lstrip"] = token.Flags.HasFlag(Flag.Left),
+            ["rstrip"] = token.Flags.HasFlag(Flag.Right),
+        })]).ToJsonString();
+
     private static string Sequence(params string[] stages) =>
         $$"""{"type": "Sequence", "pretokenizers": [{{string.Join(", ", stages)}}]}""";
 
@@ -179,13 +204,16 @@ internal static class TokenizerFamilies
         next);
 
     private static string Metaspace(string scheme, bool split) =>
-        $$$"""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "{{{scheme}}}", "split": {{{Json(split)}}}}""";
+        $$$"""
+        {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "{{{scheme}}}", "split": {{{Json(split)}}}}
+        """;
 
     private static string Begin(string token, int id) =>
         $$$$"""
         {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "{{{{token}}}}", "type_id": 0}},
           {"Sequence": {"id": "A", "type_id": 0}}], "pair": [{"Sequence": {"id": "A", "type_id": 0}},
           {"Sequence": {"id": "B", "type_id": 1}}],
-          "special_tokens": {"{{{{token}}}}": {"id": "{{{{token}}}}", "ids": [{{{{id}}}}], "tokens": ["{{{{token}}}}"]}}}
+          "special_tokens": {"{{{{token}}}}":
+            {"id": "{{{{token}}}}", "ids": [{{{{id}}}}], "tokens": ["{{{{token}}}}"]}}}
         """;
 }

@@ -19,7 +19,9 @@ public class TokenizerFileTests
     [Theory]
     [InlineData("""{"bos_token": "<s>", "eos_token": {"content": "</s>"}}""", "ab")]
     [InlineData("""{"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": true}""", "<s> ab")]
-    [InlineData("""{"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": true, "add_eos_token": true}""", "<s> ab </s>")]
+    [InlineData(
+        """{"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": true, "add_eos_token": true}""",
+        "<s> ab </s>")]
     [InlineData("""{"add_bos_token": true}""", "ab")]
     public void The_configuration_says_which_tokens_are_added(string config, string expected)
     {
@@ -117,14 +119,26 @@ public class TokenizerFileTests
     [InlineData("model.end_of_word_suffix", "\"</w>\"", "*end_of_word_suffix*")]
     [InlineData("normalizer", """{"type": "Precompiled", "precompiled_charsmap": ""}""", "*Precompiled*")]
     [InlineData("pre_tokenizer", """{"type": "UnicodeScripts"}""", "*UnicodeScripts*")]
-    [InlineData("pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "[a&&b]"}, "behavior": "Isolated"}""", "*\"&\" in a set*")]
-    [InlineData("pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "\\p{Han}"}, "behavior": "Isolated"}""", "*\"Han\"*")]
-    [InlineData("pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "\\h"}, "behavior": "Isolated"}""", "*\"\\h\"*")]
-    [InlineData("pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"}""", "*does not end*")]
-    [InlineData("pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "𐐀"}, "behavior": "Isolated"}""", "*beyond U+FFFF*")]
+    [InlineData(
+        "pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "[a&&b]"}, "behavior": "Isolated"}""",
+        "*\"&\" in a set*")]
+    [InlineData(
+        "pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "\\p{Han}"}, "behavior": "Isolated"}""",
+        "*\"Han\"*")]
+    [InlineData(
+        "pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "\\h"}, "behavior": "Isolated"}""",
+        "*\"\\h\"*")]
+    [InlineData(
+        "pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"}""",
+        "*does not end*")]
+    [InlineData(
+        "pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "𐐀"}, "behavior": "Isolated"}""",
+        "*beyond U+FFFF*")]
     [InlineData("post_processor", """{"type": "BertProcessing"}""", "*BertProcessing*")]
     [InlineData("decoder", """{"type": "WordPiece"}""", "*WordPiece*")]
-    [InlineData("decoder", """{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}""", "*after Fuse*")]
+    [InlineData(
+        "decoder", """{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}""",
+        "*after Fuse*")]
     public void What_is_not_supported_is_refused_by_name(string key, string value, string message)
     {
         Action read = () => Read(With(key, value));

@@ -11,7 +11,8 @@ public class TokenizerOracleTests
 {
     private static readonly string[] _words =
     [
-        "<|endoftext|>", "<|im_start|>", "<s>", "</s>", "[INST]", "<L>", "<R>", "<LR>", "Word", "Été", "été", "e\u0301te\u0301",
+        "<|endoftext|>", "<|im_start|>", "<s>", "</s>", "[INST]", "<L>", "<R>", "<LR>", "Word", "Été", "été",
+        "e\u0301te\u0301",
         "ÉTÉS", "Wor", "<unk>", "<0x41>", " <R> ", "  <L>", "aWord", "Word9", "WWord", "W[INST]",
     ];
 
@@ -64,7 +65,8 @@ public class TokenizerOracleTests
             int[] expected = oracle.Encode(text);
             if (!ids.SequenceEqual(expected))
             {
-                Assert.Fail($"{JsonSerializer.Serialize(text)}\n{Tokens(tokenizer, ids)}\n{Tokens(tokenizer, expected)}");
+                Assert.Fail(
+                    $"{JsonSerializer.Serialize(text)}\n{Tokens(tokenizer, ids)}\n{Tokens(tokenizer, expected)}");
             }
 
             int[] any = [.. Enumerable.Range(0, random.Next(12)).Select(_ => random.Next(tokenizer.VocabularySize))];

@@ -12,13 +12,21 @@ public class UnicodeFormsTests
     [InlineData("\u212B", "\u00C5", "A\u030A", "\u00C5", "A\u030A")]
     [InlineData("\uFB01", "\uFB01", "\uFB01", "fi", "fi")]
     [InlineData("\uAC01", "\uAC01", "\u1100\u1161\u11A8", "\uAC01", "\u1100\u1161\u11A8")]
-    [InlineData("\uAC00\u11A8\u11A8", "\uAC01\u11A8", "\u1100\u1161\u11A8\u11A8", "\uAC01\u11A8", "\u1100\u1161\u11A8\u11A8")]
-    [InlineData("a\u0301\u0323\u0301", "\u1EA1\u0301\u0301", "a\u0323\u0301\u0301", "\u1EA1\u0301\u0301", "a\u0323\u0301\u0301")]
+    [InlineData(
+        "\uAC00\u11A8\u11A8", "\uAC01\u11A8", "\u1100\u1161\u11A8\u11A8",
+        "\uAC01\u11A8", "\u1100\u1161\u11A8\u11A8")]
+    [InlineData(
+        "a\u0301\u0323\u0301", "\u1EA1\u0301\u0301", "a\u0323\u0301\u0301",
+        "\u1EA1\u0301\u0301", "a\u0323\u0301\u0301")]
     [InlineData("\u0958", "\u0915\u093C", "\u0915\u093C", "\u0915\u093C", "\u0915\u093C")] // excluded from composition
     [InlineData("\u0344", "\u0308\u0301", "\u0308\u0301", "\u0308\u0301", "\u0308\u0301")]
-    [InlineData("\U0001D15E", "\U0001D157\U0001D165", "\U0001D157\U0001D165", "\U0001D157\U0001D165", "\U0001D157\U0001D165")]
+    [InlineData(
+        "\U0001D15E", "\U0001D157\U0001D165", "\U0001D157\U0001D165",
+        "\U0001D157\U0001D165", "\U0001D157\U0001D165")]
     [InlineData("\U00011099\U000110BA", "\U0001109A", "\U00011099\U000110BA", "\U0001109A", "\U00011099\U000110BA")]
-    [InlineData("a\u0301\u0000\u0301", "\u00E1\u0000\u0301", "a\u0301\u0000\u0301", "\u00E1\u0000\u0301", "a\u0301\u0000\u0301")]
+    [InlineData(
+        "a\u0301\u0000\u0301", "\u00E1\u0000\u0301", "a\u0301\u0000\u0301",
+        "\u00E1\u0000\u0301", "a\u0301\u0000\u0301")]
     public void Forms_are_those_of_the_standard(string text, string c, string d, string kc, string kd)
     {
         UnicodeForms.Normalize(text, NormalizationForm.FormC).Should().Be(c);

@@ -94,11 +94,14 @@ public class VocabularyTests
         static Action Of(TokenizerVocabulary vocabulary) => () => TextTokenizer.Create(vocabulary);
 
         Of(Vocabulary() with { Model = "bert" }).Should().Throw<NotSupportedException>().WithMessage("*\"bert\"*");
-        Of(Vocabulary() with { PreTokenizer = "kimi-k2" }).Should().Throw<NotSupportedException>().WithMessage("*kimi-k2*");
+        Of(Vocabulary() with { PreTokenizer = "kimi-k2" }).Should()
+            .Throw<NotSupportedException>().WithMessage("*kimi-k2*");
         Of(Vocabulary() with { Merges = null }).Should().Throw<InvalidDataException>().WithMessage("*merges*");
         Of(Vocabulary() with { Merges = ["Ġ x"] }).Should().Throw<InvalidDataException>().WithMessage("*\"Ġx\"*");
-        Of(Vocabulary() with { Kinds = [1, 1] }).Should().Throw<InvalidDataException>().WithMessage("*260 tokens and 2*");
-        Of(Vocabulary() with { BeginToken = 260 }).Should().Throw<InvalidDataException>().WithMessage("*BOS token is 260*");
+        Of(Vocabulary() with { Kinds = [1, 1] }).Should()
+            .Throw<InvalidDataException>().WithMessage("*260 tokens and 2*");
+        Of(Vocabulary() with { BeginToken = 260 }).Should()
+            .Throw<InvalidDataException>().WithMessage("*BOS token is 260*");
         Of(Vocabulary() with { Model = "llama" }).Should().Throw<InvalidDataException>().WithMessage("*scores*");
     }
 
