@@ -96,7 +96,7 @@ internal static class ConvertCommand
 
     private static GgufType Parse(string name, string option)
     {
-        int index = Array.FindIndex(_types, row => row.Name == name.ToLowerInvariant());
+        int index = Array.FindIndex(_types, row => row.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
         return index >= 0
             ? _types[index].Type
             : throw new InvalidDataException($"{option}: expected {TypeNames}; found \"{name}\".");
