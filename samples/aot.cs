@@ -1,12 +1,15 @@
 #:project ../src/Mamba.Models/Mamba.Models.csproj
+#:project ../src/Mamba.Text/Mamba.Text.csproj
 using Mamba.Autograd;
 using Mamba.Cpu;
 using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Generation;
 using Mamba.Optimization;
+using Mamba.Text;
 
-// A model is trained, saved, loaded and continued, in a program that can be published as Native AOT:
+// A model is trained, saved, loaded and continued, and a conversation becomes tokens, in a program that can be published
+// as Native AOT:
 // dotnet publish -c Release samples/aot.cs
 string folder = Directory.CreateTempSubdirectory("mamba-aot-").FullName;
 int[] text = [.. Enumerable.Range(0, 64).Select(i => i % 8)];
@@ -38,4 +41,18 @@ await foreach (int token in loaded.GenerateAsync(text.AsMemory(0, 16), options))
 
 bool isLearned = continued.SequenceEqual(text[..16]);
 Console.WriteLine($"{device}: loss {loss:f3}; 0 1 2 … 7 goes on with {string.Join(' ', continued)}");
-return isLearned ? 0 : 1;
+
+string conversation = ChatTemplate.Parse("{% for m in messages %}<{{ m.role|upper }}>{{ m.content }}{% endfor %}").Render(
+    [new("user", "ab aé")]);
+TextTokenizer tokenizer = TextTokenizer.Create(new()
+{
+    Model = "gpt2",
+    Tokens = [.. Enumerable.Range(0, 256).Select(id => new ByteTokenizer().TokenOf(id)!), "ab", "<USER>"],
+    Kinds = [.. Enumerable.Repeat(1, 257), 3],
+    Merges = ["a b"],
+    PreTokenizer = "gpt-2",
+});
+int[] tokens = tokenizer.Encode(conversation);
+Console.WriteLine($"{conversation} has the tokens {string.Join(' ', tokens)}");
+bool isRead = tokens is [257, 256, ..] && tokenizer.Decode(tokens) == conversation;
+return isLearned && isRead ? 0 : 1;

@@ -15,7 +15,14 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
         get
         {
             Require(JsonValueKind.Object, "an object");
-            return new(Value.TryGetProperty(name, out JsonElement member) ? member : default, $"{Path}.{name}");
+            try
+            {
+                return new(Value.TryGetProperty(name, out JsonElement member) ? member : default, $"{Path}.{name}");
+            }
+            catch (InvalidOperationException exception) // a name that is compared has half of a surrogate pair
+            {
+                throw Unsupported.Data($"a name in {Path} is no valid text.", exception);
+            }
         }
     }
 

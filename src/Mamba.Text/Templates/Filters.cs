@@ -45,9 +45,9 @@ internal static class Filters
         ["sort"] = Sort,
         ["unique"] = Unique,
         ["dictsort"] = (r, v, _) => v is TemplateMap map
-            ? Listed(r, map.Items.Select(item => (Key: TemplateMap.Key(item.Key), item.Value))
-                .OrderBy(item => item.Key, Comparer<object?>.Create(Order)).Select(
-                    item => (object?)new[] { item.Key, item.Value }))
+            ? Sorted(
+                r, map.Items.Select(item => (object?)new[] { TemplateMap.Key(item.Key), item.Value }),
+                pair => ((object?[])pair!)[0], Order)
             : throw new TemplateFault($"{Values.Kind(v)} is no dictionary"),
         ["map"] = Map,
         ["select"] = (r, v, a) => Select(r, v, a, item => item, true),
@@ -95,14 +95,14 @@ internal static class Filters
         return result.ToString();
     }
 
-    private static object? Join(Rendering rendering, object? value, Arguments arguments)
+    private static string Join(Rendering rendering, object? value, Arguments arguments)
     {
         string between = Values.ToText(arguments.Next("d", ""));
         Func<object?, object?> path = PathOf(arguments);
         return Methods.Joined(rendering, Values.Items(value).Select(item => Values.ToText(path(item))), between);
     }
 
-    private static object? ToJson(Rendering rendering, object? value, Arguments arguments)
+    private static string ToJson(Rendering rendering, object? value, Arguments arguments)
     {
         // The order is that of the function which Hugging Face puts in the place of Jinja's.
         bool asciiOnly = Values.Truth(arguments.Next("ensure_ascii", false));
@@ -189,16 +189,22 @@ internal static class Filters
             arguments.Next("start", 0L), (sum, item) => Operators.Apply(rendering, "+", sum, path(item)));
     }
 
-    private static object? Sort(Rendering rendering, object? value, Arguments arguments)
+    private static List<object?> Sort(Rendering rendering, object? value, Arguments arguments)
     {
         bool isReversed = Values.Truth(arguments.Next("reverse", false));
         bool isExact = Values.Truth(arguments.Next("case_sensitive", false));
         Func<object?, object?> path = PathOf(arguments);
-        Comparer<object?> order = Comparer<object?>.Create(
+        return Sorted(
+            rendering, Values.Items(value), path,
             (x, y) => (isExact ? Values.Compare(x, y) : Order(x, y)) * (isReversed ? -1 : 1));
+    }
+
+    private static List<object?> Sorted(
+        Rendering rendering, IEnumerable<object?> items, Func<object?, object?> key, Comparison<object?> order)
+    {
         try
         {
-            return Listed(rendering, Values.Items(value).OrderBy(path, order));
+            return Listed(rendering, items.OrderBy(key, Comparer<object?>.Create(order)));
         }
         catch (InvalidOperationException exception) when (exception.InnerException is TemplateFault fault)
         {
@@ -206,7 +212,7 @@ internal static class Filters
         }
     }
 
-    private static object? Unique(Rendering rendering, object? value, Arguments arguments)
+    private static List<object?> Unique(Rendering rendering, object? value, Arguments arguments)
     {
         List<object?> found = [];
         foreach (object? item in Values.Items(value))
@@ -223,7 +229,7 @@ internal static class Filters
         return found;
     }
 
-    private static object? Map(Rendering rendering, object? value, Arguments arguments)
+    private static List<object?> Map(Rendering rendering, object? value, Arguments arguments)
     {
         IReadOnlyList<object?> items = Values.Items(value);
         rendering.Create(items.Count);
@@ -275,7 +281,7 @@ internal static class Filters
         return item => names.Aggregate(item, (value, name) => value is Undefined ? value : Members.Item(value, name));
     }
 
-    private static object? Indent(Rendering rendering, object? value, Arguments arguments)
+    private static string Indent(Rendering rendering, object? value, Arguments arguments)
     {
         object? width = arguments.Next("width", 4L);
         bool first = Values.Truth(arguments.Next("first", false)), blank = Values.Truth(arguments.Next("blank", false));

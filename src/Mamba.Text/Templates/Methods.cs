@@ -158,13 +158,13 @@ internal static class Methods
         return list;
     }
 
-    private static object IndexOf(IReadOnlyList<object?> items, object? value)
+    private static long IndexOf(IReadOnlyList<object?> items, object? value)
     {
         for (int i = 0; i < items.Count; i++)
         {
             if (Values.Equal(items[i], value))
             {
-                return (long)i;
+                return i;
             }
         }
 

@@ -99,7 +99,7 @@ internal static class Operators
         {
             case string text:
                 rendering.Create(checked(text.Length * count));
-                return new StringBuilder().Insert(0, text, (int)count).ToString();
+                return text.Length == 0 ? text : new StringBuilder().Insert(0, text, (int)count).ToString();
             case List<object?> list:
                 rendering.Create(checked(list.Count * count));
                 return Enumerable.Repeat(list, list.Count == 0 ? 0 : (int)count).SelectMany(items => items).ToList();

@@ -31,7 +31,15 @@ internal static class Values
             case float or decimal:
                 return Convert.ToDouble(value, CultureInfo.InvariantCulture);
             case JsonElement element:
-                return FromJson(element, depth);
+                try
+                {
+                    return FromJson(element, depth);
+                }
+                catch (InvalidOperationException) // half of a surrogate pair, or bytes that are no UTF-8
+                {
+                    throw new TemplateFault("a variable has text that is no valid Unicode");
+                }
+
             case IReadOnlyDictionary<string, object?> map:
                 return Map(map.Select(item => (item.Key, item.Value)), depth);
             case IReadOnlyDictionary<string, string> map:

@@ -13,6 +13,9 @@ internal ref struct PatternTranslation
 {
     private const string Word = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24B6-\u24E9\u200C\u200D";
 
+    private static readonly string[] _groups =
+        ["(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:", "(?i)", "(?-i:"];
+
     private readonly string _pattern;
     private readonly StringBuilder _result;
     private int _at;
@@ -82,8 +85,7 @@ internal ref struct PatternTranslation
     private bool Group(bool ignoreCase, int depth)
     {
         string rest = _pattern[_at..];
-        string? open = new[] { "(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:", "(?i)", "(?-i:" }
-            .FirstOrDefault(form => rest.StartsWith(form, StringComparison.Ordinal));
+        string? open = Array.Find(_groups, form => rest.StartsWith(form, StringComparison.Ordinal));
         if (open is null && rest.StartsWith("(?", StringComparison.Ordinal))
         {
             throw Refused(_pattern, $"\"{rest[..Math.Min(rest.Length, 4)]}\"");
@@ -229,8 +231,8 @@ internal ref struct PatternTranslation
             if (_pattern[_at] == '{')
             {
                 end = _pattern.IndexOf('}', _at) + 1;
-                ReadOnlySpan<char> inside = end > 0 ? _pattern.AsSpan((_at + 1)..(end - 1)) : "";
-                if (inside.IsEmpty || inside[0] == ',' || inside.ContainsAnyExcept("0123456789,"))
+                string inside = end > 0 ? _pattern[(_at + 1)..(end - 1)] : "";
+                if (inside.Length == 0 || inside[0] == ',' || !inside.All(c => char.IsAsciiDigit(c) || c == ','))
                 {
                     throw Refused(_pattern, "a \"{\" that begins no quantifier");
                 }

@@ -149,6 +149,23 @@ public class ChatTemplateTests
     }
 
     [Fact]
+    public void Deep_macros_end_with_a_message_on_a_small_stack()
+    {
+        static string Repeat(string text, int count) => string.Concat(Enumerable.Repeat(text, count));
+        string template = "{% macro f() %}" + Repeat("{% if true %}{% for i in [1] %}", 20) + "{{ " +
+            Repeat("[1, not (1 + ", 15) + "f()" + Repeat(")]", 15) + " }}" + Repeat("{% endfor %}{% endif %}", 20) +
+            "{% endmacro %}{{ f() }}";
+        Exception? exception = null;
+        Thread thread = new(
+            () => exception = Record.Exception(() => ChatTemplate.Parse(template).Render([])), maxStackSize: 512 << 10);
+
+        thread.Start();
+        thread.Join();
+
+        exception.Should().BeOfType<InvalidDataException>().Which.Message.Should().Contain("macros call each other");
+    }
+
+    [Fact]
     public void Long_chains_of_operators_and_filters_are_no_nesting()
     {
         string chain = string.Concat(Enumerable.Repeat(" + 1", 30_000));
