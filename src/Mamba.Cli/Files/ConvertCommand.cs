@@ -81,8 +81,7 @@ internal static class ConvertCommand
         using MambaLanguageModel model = MambaLanguageModel.Load(source, device);
         if (isGguf)
         {
-            model.SaveGguf(target, type);
-            RemarkOnTokenizer(model, target);
+            model.SaveGguf(target, type, model.GgufTokenizer ?? TokenizerOf(source, target));
         }
         else
         {
@@ -102,11 +101,23 @@ internal static class ConvertCommand
             : throw new InvalidDataException($"{option}: expected {TypeNames}; found \"{name}\".");
     }
 
-    private static void RemarkOnTokenizer(MambaLanguageModel model, string target)
+    /// <summary>The tokenizer of a folder; null, with a remark, if llama.cpp has no such tokenizer.</summary>
+    private static GgufTokenizer? TokenizerOf(string source, string target)
     {
-        if (model.GgufTokenizer is null)
+        string reason = "the model came without one";
+        if (File.Exists(Path.Combine(source, GgufTokenizerFolder.FileName)))
         {
-            Console.Error.WriteLine($"{target}: the file has no tokenizer, because the model came without one.");
+            try
+            {
+                return GgufTokenizer.FromFolder(source);
+            }
+            catch (NotSupportedException exception)
+            {
+                reason = exception.Message;
+            }
         }
+
+        Console.Error.WriteLine($"{target}: the file has no tokenizer: {reason.TrimEnd('.')}.");
+        return null;
     }
 }

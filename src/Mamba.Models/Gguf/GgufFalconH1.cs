@@ -3,8 +3,8 @@ using Mamba.Layers;
 namespace Mamba.Models.Gguf;
 
 /// <summary>
-/// Falcon-H1: every layer has Mamba-2 and attention side by side, then a gated MLP. Its constant factors are part of the
-/// weights in GGUF files.
+/// Falcon-H1: every layer has Mamba-2 and attention side by side, then a gated MLP. Its constant factors are part of
+/// the weights in GGUF files.
 /// </summary>
 internal sealed class GgufFalconH1() : GgufHybridArchitecture("falcon-h1", hasTwoBranches: true)
 {

@@ -69,7 +69,8 @@ internal static class GgufModel
         GgufPureArchitecture? architecture = GgufArchitecture.All.OfType<GgufPureArchitecture>()
             .FirstOrDefault(known => known.Missing(first, config.NormEpsilon) != "");
         string? missing = architecture is null ? $"the layer {first.GetType().Name}"
-            : config is not { ResidualScale: 1, EmbeddingScale: 1, LogitScale: 1, PostNorms: false } ? "factors or norms"
+            : config is not { ResidualScale: 1, EmbeddingScale: 1, LogitScale: 1 } ? "factors of a stream"
+            : config.PostNorms ? "PostNorms = True"
             : config.MlpDim > 0 ? $"MlpDim = {config.MlpDim}"
             : config.Layers.Any(layer => layer != first) ? "Layers that differ"
             : architecture.Missing(first, config.NormEpsilon) is { } option ? $"{first.GetType().Name}{option}"

@@ -46,8 +46,8 @@ internal static class GgufReading
             if (!GgufRows.TryRead(tensor.Type, source, target.Slice(i * own, own)))
             {
                 throw new InvalidDataException(
-                    $"{file.Path}: tensor \"{tensor.Name}\": expected finite half-precision numbers; found another in " +
-                    $"row {row + i}.");
+                    $"{file.Path}: tensor \"{tensor.Name}\": expected finite half-precision numbers; found " +
+                    $"another in row {row + i}.");
             }
         }
     }

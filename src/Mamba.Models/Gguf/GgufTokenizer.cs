@@ -84,6 +84,18 @@ public sealed record GgufTokenizer
         return Read(file.Keys);
     }
 
+    /// <summary>Reads the tokenizer of a Hugging Face folder: byte-level BPE as of GPT-2 or of Llama-3.</summary>
+    /// <param name="folder">A folder with tokenizer.json and, if there is one, tokenizer_config.json.</param>
+    /// <returns>The data.</returns>
+    /// <exception cref="FileNotFoundException">There is no tokenizer.json.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged.</exception>
+    /// <exception cref="NotSupportedException">llama.cpp has no such tokenizer; the message says why.</exception>
+    public static GgufTokenizer FromFolder(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        return GgufTokenizerFolder.Read(folder);
+    }
+
     internal static GgufTokenizer? Read(GgufKeys keys)
     {
         if (keys.Text($"{Prefix}model") is not { } model || model == "none")

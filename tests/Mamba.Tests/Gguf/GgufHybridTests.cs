@@ -228,7 +228,8 @@ public sealed class GgufHybridTests : IDisposable
             string suffix = experts > 0 ? "_exps" : "";
             if (experts > 0)
             {
-                bytes.Tensor($"{Prefix}ffn_gate_inp.weight", [32, (ulong)experts], Samples.Normal(++_seed, 32 * experts));
+                float[] router = Samples.Normal(++_seed, 32 * experts);
+                bytes.Tensor($"{Prefix}ffn_gate_inp.weight", [32, (ulong)experts], router);
             }
 
             Matrix($"ffn_gate{suffix}.weight", 64, 32, experts);
@@ -253,7 +254,8 @@ public sealed class GgufHybridTests : IDisposable
 
         private void Convolution(int channels)
         {
-            bytes.Tensor($"{Prefix}ssm_conv1d.weight", [4, (ulong)channels], Samples.Normal(++_seed, 4 * channels, 0.3));
+            float[] taps = Samples.Normal(++_seed, 4 * channels, 0.3);
+            bytes.Tensor($"{Prefix}ssm_conv1d.weight", [4, (ulong)channels], taps);
             Vector("ssm_conv1d.bias", channels);
         }
 
