@@ -35,8 +35,10 @@ internal sealed class ConformanceCase
         {
             if (Path.GetFileName(Path.GetDirectoryName(path)) == "tokenizer" && Path.GetExtension(path) == ".json")
             {
-                yield return new(
-                    folder, path, (_, report) => TokenizerCase.Run(path, report), TokenizerCase.SkipReason(path));
+                string? model = GgufTokenizerCase.ModelOf(path);
+                yield return model is null
+                    ? new(folder, path, (_, report) => TokenizerCase.Run(path, report), TokenizerCase.SkipReason(path))
+                    : new(folder, path, (_, report) => GgufTokenizerCase.Run(path, model, report));
             }
             else if (Path.GetFileName(path) == "files.json")
             {
