@@ -77,7 +77,7 @@ public sealed class ModelFileTests : IDisposable
         error.Trim().Should().Match(message);
     }
 
-    private void Save(string name, string? file = null, string? folder = null)
+    private static void Save(string name, string? file = null, string? folder = null)
     {
         using CpuDevice device = new(1);
         using MambaLanguageModel model = GgufModels.Create(device, GgufModels.Configs[name]);

@@ -5,7 +5,7 @@ namespace Mamba.Tests.Gguf;
 /// <summary>Makes GGUF files byte by byte, right and wrong ones.</summary>
 internal sealed class GgufBytes
 {
-    private readonly MemoryStream _keys = new();
+    private readonly List<byte> _keys = [];
     private readonly List<(string Name, ulong[] Sizes, uint Type, byte[] Data, ulong? Offset)> _tensors = [];
 
     public uint Version { get; init; } = 3;
@@ -23,7 +23,7 @@ internal sealed class GgufBytes
     /// <summary>A key with a value of any type: its number and its bytes.</summary>
     public GgufBytes Key(string name, uint type, params byte[] value)
     {
-        _keys.Write([.. Text(name), .. BitConverter.GetBytes(type), .. value]);
+        _keys.AddRange([.. Text(name), .. BitConverter.GetBytes(type), .. value]);
         Keys++;
         return this;
     }
