@@ -90,7 +90,7 @@ public sealed partial class MambaLanguageModel
     }
 
     /// <summary>Reads a prompt in pieces. If that fails, a shared state is unchanged.</summary>
-    private void ReadPrompt(
+    internal void ReadPrompt(
         ReadOnlySpan<int> prompt,
         int pieceLength,
         ModelState state,
@@ -112,7 +112,7 @@ public sealed partial class MambaLanguageModel
         }
     }
 
-    private static void RequireUnchanged(ModelState state, long version)
+    internal static void RequireUnchanged(ModelState state, long version)
     {
         if (state.Version != version)
         {
