@@ -9,11 +9,11 @@ namespace Mamba.Text.Tokenizing;
 /// <remarks>Sennrich et al., <see href="https://arxiv.org/abs/1508.07909"/>.</remarks>
 internal sealed class BytePairModel
 {
-    private const int CachedWords = 1 << 16, CachedLength = 64;
+    private const int CachedWords = 1 << 14, CachedLength = 64;
 
     private readonly Dictionary<string, int> _vocabulary;
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _ids;
-    private readonly Dictionary<(int Left, int Right), MergeRule> _merges;
+    private readonly Dictionary<long, MergeRule> _merges;
     private readonly ConcurrentDictionary<string, int[]> _cache = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> _cached;
     private readonly int[]? _bytes;
@@ -25,7 +25,7 @@ internal sealed class BytePairModel
     {
         _vocabulary = vocabulary;
         _ids = vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
-        _merges = merges;
+        _merges = merges.ToDictionary(merge => Key(merge.Key.Left, merge.Key.Right), merge => merge.Value);
         _cached = _cache.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
@@ -140,29 +140,30 @@ internal sealed class BytePairModel
 
     private void Merge(List<Symbol> symbols, List<int> ids)
     {
-        PriorityQueue<int, (int Rank, int Place)> queue = new();
+        PriorityQueue<int, long> queue = new(symbols.Count); // the priority is the rank, and of equal ranks the place
         for (int i = 0; i + 1 < symbols.Count; i++)
         {
             Offer(symbols, queue, i);
         }
 
-        while (queue.TryDequeue(out int becomes, out (int Rank, int Place) first))
+        while (queue.TryDequeue(out int becomes, out long priority))
         {
             // The entry may be old: one of the two may have been merged since with another neighbour.
-            Symbol left = symbols[first.Place];
+            int place = (int)priority;
+            Symbol left = symbols[place];
             if (left.Id < 0 || left.Next == symbols.Count ||
-                !_merges.TryGetValue((left.Id, symbols[left.Next].Id), out MergeRule rule) || rule.Id != becomes)
+                !_merges.TryGetValue(Key(left.Id, symbols[left.Next].Id), out MergeRule rule) || rule.Id != becomes)
             {
                 continue;
             }
 
             Symbol right = symbols[left.Next];
             symbols[left.Next] = right with { Id = -1 };
-            symbols[first.Place] = left with { Id = becomes, Next = right.Next };
+            symbols[place] = left with { Id = becomes, Next = right.Next };
             if (right.Next < symbols.Count)
             {
-                symbols[right.Next] = symbols[right.Next] with { Previous = first.Place };
-                Offer(symbols, queue, first.Place);
+                symbols[right.Next] = symbols[right.Next] with { Previous = place };
+                Offer(symbols, queue, place);
             }
 
             if (left.Previous >= 0)
@@ -180,12 +181,17 @@ internal sealed class BytePairModel
         }
     }
 
-    private void Offer(List<Symbol> symbols, PriorityQueue<int, (int Rank, int Place)> queue, int place)
+    private static long Joined(int high, int low) => ((long)high << 32) | (uint)low;
+
+    // The hash of a long is the exclusive or of its halves, equal for many pairs; a product with an odd number is not.
+    private static long Key(int left, int right) => unchecked(Joined(left, right) * (long)0x9E3779B97F4A7C15);
+
+    private void Offer(List<Symbol> symbols, PriorityQueue<int, long> queue, int place)
     {
         Symbol left = symbols[place];
-        if (_merges.TryGetValue((left.Id, symbols[left.Next].Id), out MergeRule rule))
+        if (_merges.TryGetValue(Key(left.Id, symbols[left.Next].Id), out MergeRule rule))
         {
-            queue.Enqueue(rule.Id, (rule.Rank, place));
+            queue.Enqueue(rule.Id, Joined(rule.Rank, place));
         }
     }
 
