@@ -37,7 +37,8 @@ extract() { # FILE NAME
     }
     BEGIN {
       n = split("Autograd Checkpoints Cpu Devices Gpu Layers Memory Models Models.Checkpoints Models.Data " \
-        "Models.Generation Models.Gguf Models.Training Operations Optimization Orders Simd StateSpace Text", names, " ")
+        "Models.Generation Models.Gguf Models.Serving Models.Training Operations Optimization Orders Simd " \
+        "StateSpace Text", names, " ")
       for (i = 1; i <= n; i++) library = library "using Mamba." names[i] ";\n"
       xml = source ~ /\.xml$/
       if (xml) all = library

@@ -1,3 +1,4 @@
+using Mamba.Models.Gguf;
 using Mamba.Text.Files;
 
 namespace Mamba.Text;
@@ -35,7 +36,7 @@ public abstract class TextTokenizer
     /// <param name="path">
     /// A folder in the manner of Hugging Face, with <c>tokenizer.json</c> (and <c>tokenizer_config.json</c>,
     /// <c>special_tokens_map.json</c>, <c>chat_template.jinja</c> if there are any) or <c>tokenizer.model</c>; or one
-    /// of these two files, whose folder is then searched for the other ones.
+    /// of these two files, whose folder is then searched for the other ones; or a GGUF file.
     /// </param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="FileNotFoundException">There is no tokenizer.</exception>
@@ -46,7 +47,9 @@ public abstract class TextTokenizer
     public static TextTokenizer Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return TokenizerFolder.Load(path);
+        return path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && File.Exists(path)
+            ? LoadGguf(path)
+            : TokenizerFolder.Load(path);
     }
 
     /// <summary>Makes a tokenizer of a vocabulary, such as a GGUF file has.</summary>
@@ -113,6 +116,14 @@ public abstract class TextTokenizer
     /// <param name="id">The id.</param>
     /// <returns>Whether it is.</returns>
     public abstract bool IsSpecial(int id);
+
+    private static TextTokenizer LoadGguf(string path)
+    {
+        using GgufFile file = GgufFile.Open(path);
+        return GgufTokenizer.Read(file) is { } tokenizer
+            ? Create(TokenizerVocabulary.From(tokenizer))
+            : throw new FileNotFoundException($"\"{path}\" has no tokenizer.", path);
+    }
 
     private protected abstract int[] EncodeText(string text, bool addSpecialTokens, bool recognizeSpecialTokens);
 

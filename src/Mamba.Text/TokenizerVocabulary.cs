@@ -1,3 +1,5 @@
+using Mamba.Models.Gguf;
+
 namespace Mamba.Text;
 
 /// <summary>A tokenizer as plain data, in the manner of GGUF files, for <see cref="TextTokenizer.Create"/>.</summary>
@@ -54,4 +56,31 @@ public sealed record TokenizerVocabulary
 
     /// <summary>The template of conversations; null if there is none.</summary>
     public string? ChatTemplate { get; init; }
+
+    /// <summary>The vocabulary of a GGUF file.</summary>
+    /// <param name="tokenizer">
+    /// The data of the file, for example <see cref="Mamba.Models.MambaLanguageModel.GgufTokenizer"/>.
+    /// </param>
+    /// <returns>The vocabulary.</returns>
+    public static TokenizerVocabulary From(GgufTokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new()
+        {
+            Model = tokenizer.Model,
+            Tokens = tokenizer.Tokens,
+            Kinds = tokenizer.TokenTypes,
+            Merges = tokenizer.Merges,
+            Scores = tokenizer.Scores,
+            PreTokenizer = tokenizer.Pre,
+            BeginToken = tokenizer.BeginOfText,
+            EndToken = tokenizer.EndOfText,
+            UnknownToken = tokenizer.Unknown,
+            PaddingToken = tokenizer.Padding,
+            AddBeginToken = tokenizer.AddBeginOfText,
+            AddEndToken = tokenizer.AddEndOfText,
+            AddSpacePrefix = tokenizer.AddSpacePrefix,
+            ChatTemplate = tokenizer.ChatTemplate,
+        };
+    }
 }

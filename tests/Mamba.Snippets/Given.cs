@@ -3,6 +3,7 @@ using Mamba.Cpu;
 using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Models;
+using Mamba.Models.Serving;
 using Mamba.Operations;
 using Mamba.Optimization;
 using Mamba.Text;
@@ -27,6 +28,7 @@ internal abstract class Given
     protected static readonly LayerState state = null!;
     protected static readonly Module module = null!;
     protected static readonly MambaLanguageModel model = null!;
+    protected static readonly MambaEngine engine = null!;
     protected static readonly Parameter parameter = null!;
     protected static readonly Optimizer optimizer = null!;
     protected static readonly Tape tape = null!;

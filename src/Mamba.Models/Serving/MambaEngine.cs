@@ -62,6 +62,9 @@ public sealed class MambaEngine : IAsyncDisposable
         new Thread(Run) { IsBackground = true, Name = nameof(MambaEngine) }.Start();
     }
 
+    /// <summary>The model.</summary>
+    public MambaLanguageModel Model => _model;
+
     /// <summary>What the engine has done, and is doing.</summary>
     public EngineStatistics Statistics
     {

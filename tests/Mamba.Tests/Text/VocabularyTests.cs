@@ -1,3 +1,6 @@
+using Mamba.Cpu;
+using Mamba.Layers;
+using Mamba.Models;
 using Mamba.Text;
 using Mamba.Text.Tokenizing;
 
@@ -28,6 +31,35 @@ public class VocabularyTests
         });
 
         tokenizer.Decode([257]).Should().Be("<é>");
+    }
+
+    [Fact]
+    public void A_GGUF_file_gives_its_tokenizer()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():n}.gguf");
+        TokenizerVocabulary vocabulary = Vocabulary();
+        try
+        {
+            using CpuDevice device = new(1);
+            using MambaLanguageModel model = new(
+                device,
+                new() { VocabularySize = vocabulary.Tokens.Count, Layers = [new MambaMixerOptions { ModelDim = 8 }] },
+                new Random(1));
+            model.SaveGguf(path, tokenizer: new()
+            {
+                Model = vocabulary.Model, Tokens = vocabulary.Tokens, TokenTypes = vocabulary.Kinds,
+                Merges = vocabulary.Merges, Pre = "gpt-2", BeginOfText = 257, ChatTemplate = "template",
+            });
+
+            TextTokenizer tokenizer = TextTokenizer.Load(path);
+
+            Tokens(tokenizer, "<c>é  <u>", special: true).Should().Be("<c> Ã © ĠĠ <u>");
+            (tokenizer.BeginToken, tokenizer.EndToken, tokenizer.ChatTemplate).Should().Be((257, null, "template"));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     [Theory]

@@ -1,0 +1,220 @@
+using System.Runtime.CompilerServices;
+using Mamba.Models;
+using Mamba.Models.Generation;
+using Mamba.Models.Serving;
+using Mamba.Text.Chat;
+using Microsoft.Extensions.AI;
+
+namespace Mamba.Text;
+
+/// <summary>Answers the messages of a conversation with a model: the chat interface of .NET.</summary>
+/// <remarks>
+/// It reads text alone: tools, JSON as the form of the answer, pictures and all other settings that it does not have
+/// are refused by name. The whole conversation is given with each call; what the engine has read of it before comes
+/// from its prefix cache. Generation runs on the engine's thread, so no caller is blocked, and any number may call at once.
+/// <para>
+/// Special tokens that are written in messages, such as <c>&lt;|im_end|&gt;</c>, are read as those tokens, as the
+/// published templates mean it. Remove them from text that must not control the conversation.
+/// </para>
+/// </remarks>
+/// <example>
+/// <code>
+/// using Microsoft.Extensions.AI;
+///
+/// using MambaChatClient client = new(model, tokenizer);
+/// ChatOptions options = new() { Temperature = 0.7f, Seed = 1, MaxOutputTokens = 200, StopSequences = ["\n\n"] };
+/// await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync("What is Mamba?", options))
+/// {
+///     Console.Write(update.Text);
+/// }
+/// </code>
+/// </example>
+public sealed class MambaChatClient : IChatClient
+{
+    private const int OwnSlots = 4;
+
+    private readonly MambaEngine _engine;
+    private readonly bool _ownsEngine;
+    private readonly TextTokenizer _tokenizer;
+    private readonly ChatTemplate _template;
+    private readonly ChatClientMetadata _metadata;
+
+    /// <summary>Makes a client of an engine, which others may use too.</summary>
+    /// <param name="engine">The engine, which must outlive the client.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="template">The template of conversations; null: that of the tokenizer.</param>
+    /// <param name="modelId">The model's name in answers; null: none.</param>
+    /// <exception cref="ArgumentException">There is no template.</exception>
+    /// <exception cref="InvalidDataException">The tokenizer's template is damaged.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The tokenizer's template uses what this library does not have.
+    /// </exception>
+    public MambaChatClient(
+        MambaEngine engine, TextTokenizer tokenizer, ChatTemplate? template = null, string? modelId = null)
+        : this(Required(engine), ownsEngine: false, tokenizer, TemplateOf(tokenizer, template), modelId)
+    {
+    }
+
+    /// <summary>Makes a client of a model, with an engine of its own that answers four calls at a time.</summary>
+    /// <param name="model">The model, which must outlive the client.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="template">The template of conversations; null: that of the tokenizer.</param>
+    /// <param name="modelId">The model's name in answers; null: none.</param>
+    /// <exception cref="ArgumentException">There is no template.</exception>
+    /// <exception cref="InvalidDataException">The tokenizer's template is damaged.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The tokenizer's template uses what this library does not have, or the model reads texts in both directions.
+    /// </exception>
+    public MambaChatClient(
+        MambaLanguageModel model, TextTokenizer tokenizer, ChatTemplate? template = null, string? modelId = null)
+        : this(null, ownsEngine: true, tokenizer, TemplateOf(tokenizer, template), modelId, model)
+    {
+    }
+
+    private MambaChatClient(
+        MambaEngine? engine, bool ownsEngine, TextTokenizer tokenizer, ChatTemplate template, string? modelId,
+        MambaLanguageModel? model = null)
+    {
+        _engine = engine ?? new(model!, new() { Slots = OwnSlots }); // after everything that may fail
+        _ownsEngine = ownsEngine;
+        _tokenizer = tokenizer;
+        _template = template;
+        _metadata = new("mamba", defaultModelId: modelId);
+    }
+
+    /// <summary>
+    /// What counts where the options of a call are null. Without stop tokens, an answer ends at the model's
+    /// <see cref="LanguageModelConfig.EndOfText"/> and at the tokenizer's <see cref="TextTokenizer.EndToken"/>. The
+    /// seed is the same in every call.
+    /// </summary>
+    public GenerationOptions Defaults { get; init; } = new();
+
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">An option or a message has what this client does not have.</exception>
+    /// <exception cref="ArgumentException">An option is out of its range, or there is nothing to read.</exception>
+    /// <exception cref="InvalidDataException">The template refuses the conversation.</exception>
+    /// <exception cref="QueueFullException">Too many calls wait.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed.</exception>
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        CancellationToken cancellationToken = default) =>
+        GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// The last update has the finish reason and the usage. Leaving the enumeration early cancels the answer.
+    /// Exceptions are those of <see cref="GetResponseAsync"/>.
+    /// </remarks>
+    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        return AnswerAsync(messages, options, cancellationToken);
+    }
+
+    /// <summary>
+    /// Gives the <see cref="ChatClientMetadata"/>, and what the client is made of: itself, <see cref="MambaEngine"/>,
+    /// <see cref="MambaLanguageModel"/>, <see cref="TextTokenizer"/> and <see cref="ChatTemplate"/>.
+    /// </summary>
+    /// <param name="serviceType">The type of what is asked for.</param>
+    /// <param name="serviceKey">Null; with a key there is nothing.</param>
+    /// <returns>The object; null if there is none.</returns>
+    public object? GetService(Type serviceType, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        object[] services = [this, _metadata, _engine, _engine.Model, _tokenizer, _template];
+        return serviceKey is null ? Array.Find(services, serviceType.IsInstanceOfType) : null;
+    }
+
+    /// <summary>Ends the answers of a client that was made of a model; an engine that was given goes on.</summary>
+    public void Dispose()
+    {
+        if (_ownsEngine)
+        {
+            _engine.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    private async IAsyncEnumerable<ChatResponseUpdate> AnswerAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options,
+        [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        ChatSettings settings = ChatSettings.Read(options, Defaults, this, _engine.Model.Config, _tokenizer);
+        string text = _template.Render(
+            ChatPrompt.Of(messages, options?.Instructions), _tokenizer, variables: settings.Variables);
+        int[] prompt = _tokenizer.Encode(text, addSpecialTokens: false);
+        ChatResponseUpdate shared = new(ChatRole.Assistant, (string?)null)
+        {
+            ResponseId = $"response-{Guid.NewGuid():N}",
+            MessageId = $"message-{Guid.NewGuid():N}",
+            ModelId = _metadata.DefaultModelId,
+        };
+        using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        try
+        {
+            GenerationRequest request = _engine.Submit(prompt, settings.Generation, ending.Token);
+            TokenDecoder decoder = _tokenizer.CreateDecoder(skipSpecialTokens: true);
+            StopFinder stops = new(settings.StopStrings);
+            int count = 0;
+            await foreach (int token in request.WithCancellation(cancellation).ConfigureAwait(false))
+            {
+                count++;
+                if (stops.Append(decoder.Append(token)) is { Length: > 0 } more)
+                {
+                    yield return With(shared, new TextContent(more));
+                }
+
+                if (stops.IsFound)
+                {
+                    break;
+                }
+            }
+
+            if (stops.Append(decoder.Finish()) + stops.Finish() is { Length: > 0 } last)
+            {
+                yield return With(shared, new TextContent(last));
+            }
+
+            bool isStop = stops.IsFound || request.Finish == FinishReason.Stop;
+            ChatResponseUpdate end = With(shared, new UsageContent(new()
+            {
+                InputTokenCount = prompt.Length,
+                OutputTokenCount = count,
+                TotalTokenCount = prompt.Length + count,
+                CachedInputTokenCount = request.CachedTokens,
+            }));
+            end.FinishReason = isStop ? ChatFinishReason.Stop : ChatFinishReason.Length;
+            yield return end;
+        }
+        finally
+        {
+            await ending.CancelAsync().ConfigureAwait(false); // frees the slot if the answer was not read to its end
+        }
+    }
+
+    private static ChatResponseUpdate With(ChatResponseUpdate shared, AIContent content)
+    {
+        ChatResponseUpdate update = shared.Clone();
+        update.Contents = [content];
+        update.CreatedAt = DateTimeOffset.UtcNow;
+        return update;
+    }
+
+    private static MambaEngine Required(MambaEngine engine)
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        return engine;
+    }
+
+    private static ChatTemplate TemplateOf(TextTokenizer tokenizer, ChatTemplate? template)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return template ?? (tokenizer.ChatTemplate is { } source
+            ? ChatTemplate.Parse(source)
+            : throw new ArgumentException(
+                "Expected a chat template; found none with the tokenizer. Give one, or generate text without messages.",
+                nameof(template)));
+    }
+}
