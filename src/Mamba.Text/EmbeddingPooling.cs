@@ -1,0 +1,11 @@
+namespace Mamba.Text;
+
+/// <summary>How one vector is made of those of a text's tokens.</summary>
+public enum EmbeddingPooling
+{
+    /// <summary>The mean of all tokens.</summary>
+    Mean,
+
+    /// <summary>The last token, which has read all others.</summary>
+    LastToken,
+}
