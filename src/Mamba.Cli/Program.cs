@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 using Mamba.Cli.Bench;
 using Mamba.Cli.Files;
+using Mamba.Cli.Text;
 using Mamba.Cli.Train;
 
 namespace Mamba.Cli;
@@ -39,10 +40,12 @@ internal static class Program
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
+            ChatCommand.Create(),
             BenchCommand.Create(),
             InspectCommand.Create(),
             ConvertCommand.Create(),
             ConvertCommand.CreateQuantize(),
+            TokenizeCommand.Create(),
         };
         Help.Use(root);
         ParseResult parsed = root.Parse(arguments.Length > 0 ? arguments : ["--help"]);
