@@ -24,6 +24,8 @@ internal abstract class Given
     protected static readonly IndexArray sources, targets;
     protected static readonly ILayer layer = null!, norm = null!, router = null!;
     protected static readonly Linear head = null!;
+    protected static readonly RmsNorm finalNorm = null!;
+    protected static readonly ResidualBlock[] blocks = [];
     protected static readonly MambaMixer mixer = null!;
     protected static readonly LayerState state = null!;
     protected static readonly Module module = null!;
