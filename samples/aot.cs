@@ -8,8 +8,8 @@ using Mamba.Models.Generation;
 using Mamba.Optimization;
 using Mamba.Text;
 
-// A model is trained, saved, loaded and continued, and a conversation becomes tokens, in a program that can be published
-// as Native AOT:
+// A model is trained, saved, loaded and continued, and a conversation becomes tokens, in a program that can be
+// published as Native AOT:
 // dotnet publish -c Release samples/aot.cs
 string folder = Directory.CreateTempSubdirectory("mamba-aot-").FullName;
 int[] text = [.. Enumerable.Range(0, 64).Select(i => i % 8)];
@@ -42,8 +42,8 @@ await foreach (int token in loaded.GenerateAsync(text.AsMemory(0, 16), options))
 bool isLearned = continued.SequenceEqual(text[..16]);
 Console.WriteLine($"{device}: loss {loss:f3}; 0 1 2 … 7 goes on with {string.Join(' ', continued)}");
 
-string conversation = ChatTemplate.Parse("{% for m in messages %}<{{ m.role|upper }}>{{ m.content }}{% endfor %}").Render(
-    [new("user", "ab aé")]);
+const string Template = "{% for m in messages %}<{{ m.role|upper }}>{{ m.content }}{% endfor %}";
+string conversation = ChatTemplate.Parse(Template).Render([new("user", "ab aé")]);
 TextTokenizer tokenizer = TextTokenizer.Create(new()
 {
     Model = "gpt2",

@@ -102,10 +102,10 @@ public sealed partial class MambaLanguageModel
     }
 
     /// <summary>
-    /// Saves the model as config.json and model.safetensors in Hugging Face's format; a hybrid model that was loaded, in
-    /// the format and with the configuration that it was loaded from. If that format cannot express the model, the
-    /// original state-spaces format is used. Adapters are merged into the saved weights; the model itself
-    /// keeps them separate. <see cref="Load"/> restores a model that computes the same.
+    /// Saves the model as config.json and model.safetensors in Hugging Face's format; a hybrid model that was loaded,
+    /// in the format and with the configuration that it was loaded from. If that format cannot express the model, the
+    /// original state-spaces format is used. Adapters are merged into the saved weights; the model itself keeps them
+    /// separate. <see cref="Load"/> restores a model that computes the same.
     /// </summary>
     /// <param name="folder">
     /// Created if absent; files of these names are replaced. An existing generation_config.json gets the model's
@@ -215,7 +215,9 @@ public sealed partial class MambaLanguageModel
     }
 
     private static LanguageModelConfig ReadConfig(ConfigJson json, ITensorSource weights) =>
-        Family.Of(json) is { } family ? family.Read(json, weights) : json.Has("model_type") ? HuggingFaceConfig.Read(json, weights) : OriginalConfig.Read(json);
+        Family.Of(json) is { } family ? family.Read(json, weights)
+        : json.Has("model_type") ? HuggingFaceConfig.Read(json, weights)
+        : OriginalConfig.Read(json);
 
     private static LanguageModelConfig ReadConfig(
         ConfigJson json, ITensorSource weights, string folder, bool? ungroupedNorm)

@@ -289,7 +289,8 @@ public sealed partial class MambaLanguageModel : Module
     }
 
     /// <summary>The loss. If the head is a plain matrix, it never stores the logits of the whole vocabulary.</summary>
-    private DeviceArray LossOf(ResidualStream h, IndexArray targets) => Head is { Adapter: not null } or { Bias: not null }
+    private DeviceArray LossOf(ResidualStream h, IndexArray targets) =>
+        Head is { Adapter: not null } or { Bias: not null }
         ? Functions.CrossEntropy(Logits(h), targets)
         : Functions.LinearCrossEntropy(Normed(h), (Head?.Weight ?? Embedding.Weight).Value, targets);
 

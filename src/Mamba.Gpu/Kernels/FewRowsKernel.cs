@@ -3,8 +3,8 @@ using ILGPU;
 namespace Mamba.Gpu.Kernels;
 
 /// <summary>
-/// <c>y = start + x·Wᵀ + b</c> for a few rows of x: each weight is loaded once per four rows of x. DimX threads share a row of
-/// W; a group has DimY rows of W.
+/// <c>y = start + x·Wᵀ + b</c> for a few rows of x: each weight is loaded once per four rows of x. DimX threads share a
+/// row of W; a group has DimY rows of W.
 /// </summary>
 internal readonly struct FewRowsKernel<TWords>(
     GpuRows x, int rows, GpuRows weight, int depth, int width, GpuRows bias, GpuRows start, GpuRows y) : IKernel

@@ -28,7 +28,9 @@ internal static class HuggingFaceConfigWriter
         _ => "float32",
     };
 
-    /// <summary>Names an option of the model that neither this nor the original format can express; null: none.</summary>
+    /// <summary>
+    /// Names an option of the model that neither this nor the original format can express; null: none.
+    /// </summary>
     public static string? MissingInBoth(LanguageModelConfig config) => config switch
     {
         { PostNorms: true } => "PostNorms = True",

@@ -21,7 +21,9 @@ public sealed record EngineOptions
     /// </summary>
     public int PrefillLength { get; init; } = 64;
 
-    /// <summary>Memory for states of texts that were read, from which prompts with such a prefix continue; 0: none.</summary>
+    /// <summary>
+    /// Memory for states of texts that were read, from which prompts with such a prefix continue; 0: none.
+    /// </summary>
     public long PrefixCacheBytes { get; init; } = 1L << 28;
 
     /// <summary>

@@ -12,7 +12,7 @@ namespace Mamba.Models.Serving;
 /// <example>
 /// <code>
 /// EngineStatistics statistics = engine.Statistics;
-/// Console.WriteLine($"{statistics.Active} texts, {statistics.CachedTokens} of {statistics.PromptTokens} tokens cached");
+/// Console.WriteLine($"{statistics.CachedTokens} of {statistics.PromptTokens} tokens were known");
 /// </code>
 /// </example>
 public readonly record struct EngineStatistics(

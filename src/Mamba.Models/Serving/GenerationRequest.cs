@@ -27,7 +27,10 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     internal GenerationRequest(
-        ReadOnlyMemory<int> prompt, GenerationOptions options, LanguageModelConfig config, CancellationToken cancellation)
+        ReadOnlyMemory<int> prompt,
+        GenerationOptions options,
+        LanguageModelConfig config,
+        CancellationToken cancellation)
     {
         Text = [.. prompt.Span];
         PromptTokens = prompt.Length;
@@ -38,15 +41,17 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     /// <summary>Number of tokens of the prompt.</summary>
     public int PromptTokens { get; }
 
-    /// <summary>Tokens of the prompt whose state came from the prefix cache; known when the first token is there.</summary>
+    /// <summary>
+    /// Tokens of the prompt whose state came from the prefix cache; known when the first token is there.
+    /// </summary>
     public int CachedTokens { get; internal set; }
 
     /// <summary>Why the text ended; null until then, and if the request failed or was cancelled.</summary>
     public FinishReason? Finish { get; private set; }
 
     /// <summary>
-    /// Completes when the request has ended, whether its tokens have been read or not: with success, with the exception,
-    /// or cancelled.
+    /// Completes when the request has ended, whether its tokens have been read or not: with success, with the
+    /// exception, or cancelled.
     /// </summary>
     public Task Completion => _ended.Task;
 

@@ -9,11 +9,11 @@ namespace Mamba.Models.Serving;
 /// free and leaves when its text ends; prompts are read in pieces between the steps of the others.
 /// </summary>
 /// <remarks>
-/// One thread of the engine does all the work; every method may be called from any thread. Pieces of prompts take turns,
-/// so that a short prompt does not wait for a long one. On a CPU every text has bitwise the tokens that
-/// <see cref="MambaLanguageModel.GenerateAsync"/> gives with the same <see cref="EngineOptions.PrefillLength"/>, whatever
-/// else is generated or was read before (with <see cref="EngineOptions.ExactPrefixes"/>). The method is that of Orca: Yu
-/// et al., OSDI 2022.
+/// One thread of the engine does all the work; every method may be called from any thread. Pieces of prompts take
+/// turns, so that a short prompt does not wait for a long one. On a CPU every text has bitwise the tokens that
+/// <see cref="MambaLanguageModel.GenerateAsync"/> gives with the same <see cref="EngineOptions.PrefillLength"/>,
+/// whatever else is generated or was read before (with <see cref="EngineOptions.ExactPrefixes"/>). The method is that
+/// of Orca: Yu et al., OSDI 2022.
 /// </remarks>
 /// <example>
 /// <code>
@@ -43,7 +43,9 @@ public sealed class MambaEngine : IAsyncDisposable
     /// <param name="model">The model, which must outlive the engine. It may be used elsewhere at the same time.</param>
     /// <param name="options">Limits; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is invalid.</exception>
-    /// <exception cref="NotSupportedException">The model reads texts in both directions, so that it has no state.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The model reads texts in both directions, so that it has no state.
+    /// </exception>
     /// <exception cref="InsufficientMemoryException">The device has too little memory for the slots.</exception>
     public MambaEngine(MambaLanguageModel model, EngineOptions? options = null)
     {
@@ -237,7 +239,9 @@ public sealed class MambaEngine : IAsyncDisposable
         Choose(request, logits);
     }
 
-    /// <summary>Copies the state of the longest known prefix, and notes where this prompt parts from known ones.</summary>
+    /// <summary>
+    /// Copies the state of the longest known prefix, and notes where this prompt parts from known ones.
+    /// </summary>
     private void ContinueFromPrefix(GenerationRequest request, ReadOnlySpan<int> prompt)
     {
         request.Fork = LastToKeep(_prefixes.CommonLength(prompt));

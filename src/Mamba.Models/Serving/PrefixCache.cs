@@ -1,8 +1,8 @@
 namespace Mamba.Models.Serving;
 
 /// <summary>
-/// States of texts by their tokens. A state cannot be cut back to fewer tokens, so only exact prefixes help: the longest
-/// one of a prompt is found by hashes of its prefixes.
+/// States of texts by their tokens. A state cannot be cut back to fewer tokens, so only exact prefixes help: the
+/// longest one of a prompt is found by hashes of its prefixes.
 /// </summary>
 /// <param name="budget">Most bytes; the state that was used longest ago goes first.</param>
 internal sealed class PrefixCache(long budget) : IDisposable

@@ -4,7 +4,8 @@ using Mamba.Memory;
 namespace Mamba.Devices;
 
 /// <content>
-/// A that is given as its logarithm, log(-A). If A is complex, [2, states, channels], only the real parts are logarithms.
+/// A that is given as its logarithm, log(-A). If A is complex, [2, states, channels], only the real parts are
+/// logarithms.
 /// </content>
 public abstract partial class Device
 {

@@ -6,8 +6,8 @@ using Mamba.Simd;
 namespace Mamba.Kernels;
 
 /// <summary>
-/// The product <c>y[m, n] = x[m]·w[n] + b[n] + start[m, n]</c> for few rows of x, where reading W dominates. W is not packed, and is
-/// read from memory once, from its first to its last byte.
+/// The product <c>y[m, n] = x[m]·w[n] + b[n] + start[m, n]</c> for few rows of x, where reading W dominates. W is not
+/// packed, and is read from memory once, from its first to its last byte.
 /// </summary>
 /// <remarks>
 /// Lanes run along a row of W. Every element has two accumulators, for the even and the odd registers of its row,

@@ -54,7 +54,8 @@ public sealed record AttentionMixerOptions : MixerOptions
     public float? Scale { get; init; }
 
     /// <summary>
-    /// ε of an RMS norm of every query and key head, before rotary positions, with weights of its own; null disables it.
+    /// ε of an RMS norm of every query and key head, before rotary positions, with weights of its own; null disables
+    /// it.
     /// </summary>
     public float? HeadNormEpsilon { get; init; }
 

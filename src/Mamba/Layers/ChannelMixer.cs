@@ -17,7 +17,7 @@ namespace Mamba.Layers;
 /// LanguageModelConfig config = new()
 /// {
 ///     VocabularySize = 256,
-///     Layers = [new Mamba2MixerOptions { ModelDim = 64, HeadDim = 16 }, mlp, new MambaMixerOptions { ModelDim = 64 }, mlp],
+///     Layers = [new MambaMixerOptions { ModelDim = 64 }, mlp, new S4dMixerOptions { ModelDim = 64 }, mlp],
 /// };
 /// </code>
 /// </example>

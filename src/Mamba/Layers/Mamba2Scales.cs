@@ -17,7 +17,9 @@ namespace Mamba.Layers;
 /// <code>
 /// Mamba2MixerOptions options = new()
 /// {
-///     ModelDim = 64, HeadDim = 16, ProjectionScales = new Mamba2Scales(Z: 0.35f, X: 0.25f, B: 0.35f, C: 0.5f, Delta: 0.35f),
+///     ModelDim = 64,
+///     HeadDim = 16,
+///     ProjectionScales = new Mamba2Scales(Z: 0.35f, X: 0.25f, B: 0.35f, C: 0.5f, Delta: 0.35f),
 /// };
 /// </code>
 /// </example>

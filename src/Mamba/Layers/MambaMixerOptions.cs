@@ -54,7 +54,9 @@ public sealed record MambaMixerOptions : MixerOptions
     /// <summary>ε of the RMS norms of Δ, B and C, as in Falcon-Mamba and Jamba; null disables them.</summary>
     public float? ParameterNormEpsilon { get; init; }
 
-    /// <summary>Whether the norms of Δ, B and C have weights, as in Jamba; if false, none, as in Falcon-Mamba.</summary>
+    /// <summary>
+    /// Whether the norms of Δ, B and C have weights, as in Jamba; if false, none, as in Falcon-Mamba.
+    /// </summary>
     public bool ParameterNormWeights { get; init; }
 
     /// <summary>Whether the state before the first token is learned; if false, it is zero.</summary>

@@ -146,7 +146,8 @@ public sealed class MixtureOfExperts : Module, ILayer
         }
 
         DeviceArray all = Functions.Concat(0, [.. outputs]).Reshape([rows.Length, width]);
-        DeviceArray weight = Functions.GatherRows(weights.Reshape([(int)weights.Shape.Count, 1]), Device.Indices(places));
+        DeviceArray weight = Functions.GatherRows(
+            weights.Reshape([(int)weights.Shape.Count, 1]), Device.Indices(places));
         return Functions.ScatterRows(Functions.Multiply(all, weight), Device.Indices(rows), tokens.Shape[0]);
     }
 
@@ -198,7 +199,8 @@ public sealed class MixtureOfExperts : Module, ILayer
         float[] buffer = ArrayPool<float>.Shared.Rent((int)logits.Shape.Count + experts);
         try
         {
-            Span<float> scores = buffer.AsSpan(0, (int)logits.Shape.Count), bias = buffer.AsSpan(scores.Length, experts);
+            Span<float> scores = buffer.AsSpan(0, (int)logits.Shape.Count);
+            Span<float> bias = buffer.AsSpan(scores.Length, experts);
             logits.CopyTo(scores);
             ChoiceBias?.Value.CopyTo(bias);
             for (int token = 0; token < logits.Shape[0]; token++)

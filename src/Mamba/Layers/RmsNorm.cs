@@ -54,7 +54,9 @@ public sealed class RmsNorm : Module, ILayer
         return Functions.AddRmsNorm(x, residual, Weight.Value, Epsilon);
     }
 
-    /// <summary>Normalises each row of a residual stream, and adds up the stream in the same pass over memory.</summary>
+    /// <summary>
+    /// Normalises each row of a residual stream, and adds up the stream in the same pass over memory.
+    /// </summary>
     /// <param name="h">The stream, shape [.., dim].</param>
     /// <returns>The normalised stream, and the stream as one array.</returns>
     /// <exception cref="ArgumentException">The stream has another width.</exception>

@@ -83,10 +83,14 @@ public sealed record SharedInputMixerOptions : MixerOptions
         {
             blocks[Block] = block = new(device, this, random, outputScale);
         }
-        else if (block.Options with { Mixer = Mixer, AdapterRank = AdapterRank, AttentionAdapters = AttentionAdapters } != this)
+        else if (this != block.Options with
+        {
+            Mixer = Mixer, AdapterRank = AdapterRank, AttentionAdapters = AttentionAdapters,
+        })
         {
             throw new ArgumentException(
-                $"Layers that share block {Block} have one Attention, Mlp and NormEpsilon; found {block.Options} and {this}.");
+                $"Layers that share block {Block} have one Attention, Mlp and NormEpsilon; found {block.Options} and " +
+                $"{this}.");
         }
 
         return new SharedInputMixer(device, this, random, outputScale, block);

@@ -4,8 +4,8 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>
-/// <c>y = start + x·Wᵀ + b</c> for every row of x. The bits of a row do not depend on the number of sequences, but may depend
-/// on the length of a sequence.
+/// <c>y = start + x·Wᵀ + b</c> for every row of x. The bits of a row do not depend on the number of sequences, but may
+/// depend on the length of a sequence.
 /// </summary>
 internal readonly record struct LinearOperation : IOperation<LinearOperation>
 {

@@ -84,7 +84,8 @@ internal sealed record ScanCase(int Batch, int Length, int Channels, int States)
     public static IEnumerable<(string Name, DeviceArray Array)> Named(ScanInputs inputs) =>
         new (string, DeviceArray)[]
         {
-            ("x", inputs.X), ("Δ", inputs.Delta), ("A", inputs.GivenA), ("B", inputs.B), ("C", inputs.C), ("D", inputs.D),
+            ("x", inputs.X), ("Δ", inputs.Delta), ("A", inputs.GivenA), ("B", inputs.B), ("C", inputs.C),
+            ("D", inputs.D),
             ("z", inputs.Z), ("the bias", inputs.DeltaBias), ("the initial state", inputs.InitialState),
         }.Where(pair => pair.Item2.Exists);
 

@@ -81,7 +81,8 @@ internal static class Mixers
         },
         ["attention of normalised heads"] = new AttentionMixerOptions
         {
-            ModelDim = Dim, Heads = 3, KeyValueHeads = 1, HeadDim = 6, RotaryDim = 6, HeadNormEpsilon = 1e-6f, Window = 3,
+            ModelDim = Dim, Heads = 3, KeyValueHeads = 1, HeadDim = 6, RotaryDim = 6, Window = 3,
+            HeadNormEpsilon = 1e-6f,
         },
         ["plamo"] = new PlamoMixerOptions
         {

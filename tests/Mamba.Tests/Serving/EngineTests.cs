@@ -6,7 +6,9 @@ using Mamba.Models.Serving;
 
 namespace Mamba.Tests.Serving;
 
-/// <summary>Texts that are generated together are those that each gives alone, and none is lost or waits for good.</summary>
+/// <summary>
+/// Texts that are generated together are those that each gives alone, and none is lost or waits for good.
+/// </summary>
 public sealed class EngineTests : IDisposable
 {
     private const int Piece = 8;
@@ -89,7 +91,7 @@ public sealed class EngineTests : IDisposable
     {
         await using MambaEngine engine = new(_model, Options);
         int[] system = Prompt(20, 1);
-        GenerationOptions options = new() { MaxTokens = 3, StopTokens = [] };
+        GenerationOptions options = Exactly(3);
         int[] Ask(int seed) => [.. system, .. Prompt(15, seed)];
 
         await engine.Submit(Ask(2), options).ReadAllAsync(); // keeps the state after 32 tokens
@@ -122,9 +124,9 @@ public sealed class EngineTests : IDisposable
     {
         await using MambaEngine engine = new(_model, Options with { Slots = 1 });
         using CancellationTokenSource source = new(), other = new();
-        GenerationRequest endless = engine.Submit(Prompt(4, 1), new() { MaxTokens = int.MaxValue, StopTokens = [] }, source.Token);
+        GenerationRequest endless = engine.Submit(Prompt(4, 1), Exactly(int.MaxValue), source.Token);
         GenerationRequest waiting = engine.Submit(Prompt(4, 2), new() { MaxTokens = 5 }, other.Token);
-        GenerationRequest last = engine.Submit(Prompt(4, 3), new() { MaxTokens = 5, StopTokens = [] });
+        GenerationRequest last = engine.Submit(Prompt(4, 3), Exactly(5));
         await using IAsyncEnumerator<int> tokens = endless.GetAsyncEnumerator();
         (await tokens.MoveNextAsync()).Should().BeTrue();
 
@@ -147,15 +149,15 @@ public sealed class EngineTests : IDisposable
         GenerationRequest request = engine.Submit(Prompt(2_000_000, 1), new(), source.Token);
 
         await FluentActions.Awaiting(() => request.ReadAllAsync()).Should().ThrowAsync<OperationCanceledException>();
-        (await engine.Submit(Prompt(3, 1), new() { MaxTokens = 2, StopTokens = [] }).ReadAllAsync()).Should().HaveCount(2);
+        (await engine.Submit(Prompt(3, 1), Exactly(2)).ReadAllAsync()).Should().HaveCount(2);
     }
 
     [Fact]
     public async Task A_short_prompt_does_not_wait_for_a_long_one()
     {
         await using MambaEngine engine = new(_model, Options);
-        GenerationRequest slow = engine.Submit(Prompt(4000, 1), new() { MaxTokens = 1, StopTokens = [] });
-        GenerationRequest quick = engine.Submit(Prompt(10, 2), new() { MaxTokens = 20, StopTokens = [] });
+        GenerationRequest slow = engine.Submit(Prompt(4000, 1), Exactly(1));
+        GenerationRequest quick = engine.Submit(Prompt(10, 2), Exactly(20));
 
         await quick.ReadAllAsync();
 
@@ -174,7 +176,7 @@ public sealed class EngineTests : IDisposable
         {
             try
             {
-                taken.Add(engine.Submit(Prompt(3, i), new() { MaxTokens = int.MaxValue, StopTokens = [] }, source.Token));
+                taken.Add(engine.Submit(Prompt(3, i), Exactly(int.MaxValue), source.Token));
             }
             catch (QueueFullException exception)
             {
@@ -195,11 +197,11 @@ public sealed class EngineTests : IDisposable
     public async Task A_client_that_does_not_read_stops_nobody()
     {
         await using MambaEngine engine = new(_model, Options with { Slots = 2 });
-        GenerationRequest unread = engine.Submit(Prompt(3, 1), new() { MaxTokens = 300, StopTokens = [] });
+        GenerationRequest unread = engine.Submit(Prompt(3, 1), Exactly(300));
 
         for (int i = 0; i < 5; i++)
         {
-            (await engine.Submit(Prompt(3, i), new() { MaxTokens = 50, StopTokens = [] }).ReadAllAsync()).Should().HaveCount(50);
+            (await engine.Submit(Prompt(3, i), Exactly(50)).ReadAllAsync()).Should().HaveCount(50);
         }
 
         (await unread.ReadAllAsync()).Should().HaveCount(300);
@@ -217,7 +219,7 @@ public sealed class EngineTests : IDisposable
         bad.Finish.Should().BeNull();
         _model.FinalNorm.Weight.Value.CopyFrom([.. Enumerable.Repeat(1f, 16)]);
 
-        (await engine.Submit(Prompt(3, 1), new() { MaxTokens = 4, StopTokens = [] }).ReadAllAsync()).Should().HaveCount(4);
+        (await engine.Submit(Prompt(3, 1), Exactly(4)).ReadAllAsync()).Should().HaveCount(4);
         engine.Statistics.Active.Should().Be(0);
     }
 
@@ -225,8 +227,8 @@ public sealed class EngineTests : IDisposable
     public async Task Disposing_ends_every_request()
     {
         MambaEngine engine = new(_model, Options with { Slots = 1 });
-        GenerationRequest active = engine.Submit(Prompt(3, 1), new() { MaxTokens = int.MaxValue, StopTokens = [] });
-        GenerationRequest waiting = engine.Submit(Prompt(3, 1), new() { MaxTokens = int.MaxValue, StopTokens = [] });
+        GenerationRequest active = engine.Submit(Prompt(3, 1), Exactly(int.MaxValue));
+        GenerationRequest waiting = engine.Submit(Prompt(3, 1), Exactly(int.MaxValue));
 
         await engine.DisposeAsync();
         await engine.DisposeAsync();
@@ -244,7 +246,7 @@ public sealed class EngineTests : IDisposable
         List<long> bytes = [];
         for (int i = 0; i < 40; i++)
         {
-            await engine.Submit(Prompt(40, i), new() { MaxTokens = 1, StopTokens = [] }).ReadAllAsync();
+            await engine.Submit(Prompt(40, i), Exactly(1)).ReadAllAsync();
             bytes.Add(engine.Statistics.PrefixCacheBytes);
         }
 
@@ -264,6 +266,9 @@ public sealed class EngineTests : IDisposable
             .Should().Throw<ArgumentException>().WithMessage("MaxTokens*");
         (await engine.Submit(new[] { 1 }, new() { MaxTokens = 0 }).ReadAllAsync()).Should().BeEmpty();
     }
+
+    /// <summary>Options of a text of so many tokens, whatever they are.</summary>
+    private static GenerationOptions Exactly(int tokens) => new() { MaxTokens = tokens, StopTokens = [] };
 
     private static int[] Prompt(int length, int seed)
     {

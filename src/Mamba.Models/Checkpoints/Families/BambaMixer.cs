@@ -13,7 +13,8 @@ internal static class BambaMixer
         int heads = json.Integer("mamba_n_heads", ConfigRanges.Size, 128);
         int inner = json.Has("mamba_d_ssm")
             ? json.Integer("mamba_d_ssm", ConfigRanges.Size)
-            : json.Derived("mamba_expand times hidden_size", json.Number("mamba_expand", ConfigRanges.Positive, 2) * dim);
+            : json.Derived(
+                "mamba_expand times hidden_size", json.Number("mamba_expand", ConfigRanges.Positive, 2) * dim);
         int headDim = json.Integer("mamba_d_head", ConfigRanges.Size, "auto", inner / heads);
         if ((long)heads * headDim != inner)
         {

@@ -104,7 +104,8 @@ internal sealed class GraniteHybrid : Family
         if (options is MixtureOfExpertsOptions mixture)
         {
             string prefix = $"{tensors}block_sparse_moe.";
-            map.AddLinear($"{prefix}router.layer", $"{parameters}router", mixture.ModelDim, mixture.Experts, bias: false);
+            map.AddLinear(
+                $"{prefix}router.layer", $"{parameters}router", mixture.ModelDim, mixture.Experts, bias: false);
             map.AddGateFirst(
                 $"{prefix}input_linear.weight",
                 $"{prefix}output_linear.weight",

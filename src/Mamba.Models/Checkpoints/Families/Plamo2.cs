@@ -113,7 +113,11 @@ internal sealed class Plamo2 : Family
     {
         (int heads, int keys, int width) = (options.Heads, options.KeyValueHeads, options.HeadDim);
         map.AddLinear(
-            $"{tensors}qkv_proj", $"{parameters}in_projection", options.ModelDim, (heads + (2 * keys)) * width, bias: false);
+            $"{tensors}qkv_proj",
+            $"{parameters}in_projection",
+            options.ModelDim,
+            (heads + (2 * keys)) * width,
+            bias: false);
         map.Add($"{tensors}q_weight", $"{parameters}query_norm.weight", heads, width);
         map.Add($"{tensors}k_weight", $"{parameters}key_norm.weight", keys, width);
         map.AddLinear($"{tensors}o_proj", $"{parameters}out_projection", heads * width, options.ModelDim, bias: false);

@@ -92,7 +92,9 @@ internal sealed class PublishedTensors
         }
     }
 
-    /// <summary>Returns a whole tensor with the elements of other arrays of the parameters' shapes, as gradients.</summary>
+    /// <summary>
+    /// Returns a whole tensor with the elements of other arrays of the parameters' shapes, as gradients.
+    /// </summary>
     /// <param name="tensor">The tensor.</param>
     /// <param name="arrayOf">The array of each parameter; <c>default</c>, as without a gradient, gives zeros.</param>
     public float[] Export(string tensor, Func<Parameter, DeviceArray> arrayOf)

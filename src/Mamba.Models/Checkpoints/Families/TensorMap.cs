@@ -46,7 +46,8 @@ internal sealed class TensorMap
     /// <param name="input">Width of the input.</param>
     /// <param name="bias">Whether there are biases.</param>
     /// <param name="parts">The projections in the checkpoint, and their widths.</param>
-    public void AddLinears(string parameter, int input, bool bias, params ReadOnlySpan<(string Tensor, int Output)> parts)
+    public void AddLinears(
+        string parameter, int input, bool bias, params ReadOnlySpan<(string Tensor, int Output)> parts)
     {
         foreach (string kind in bias ? ["weight", "bias"] : (string[])["weight"])
         {

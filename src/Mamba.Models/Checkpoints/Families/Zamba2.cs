@@ -45,7 +45,8 @@ internal sealed class Zamba2 : Family
 
     protected override void MapLayers(LanguageModelConfig config, TensorMap map)
     {
-        // A shared block is stored under the first layer that uses it, with the adapters of all that do, by their number.
+        // A shared block is stored under the first layer that uses it, with the adapters of all that do, by their
+        // number.
         Dictionary<int, int> owners = [];
         int hybrids = 0;
         for (int i = 0; i < config.Layers.Count; i++)
@@ -98,7 +99,12 @@ internal sealed class Zamba2 : Family
             string Name(string kind, int part) => $"{tensors}self_attn.linear_{kind}_adapter_list.{number}.{part}";
             string adapter = $"{parameters}attention_adapter.";
             map.AddLinears(
-                $"{adapter}down", attention.InputDim, false, (Name("q", 0), rank), (Name("k", 0), rank), (Name("v", 0), rank));
+                $"{adapter}down",
+                attention.InputDim,
+                false,
+                (Name("q", 0), rank),
+                (Name("k", 0), rank),
+                (Name("v", 0), rank));
             map.AddLinear(Name("q", 1), $"{adapter}up.0", rank, queries, bias: false);
             map.AddLinear(Name("k", 1), $"{adapter}up.1", rank, keys, bias: false);
             map.AddLinear(Name("v", 1), $"{adapter}up.2", rank, keys, bias: false);
