@@ -37,6 +37,7 @@ public sealed class MambaEngine : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly float[] _logits;
     private EngineStatistics _statistics;
+    private bool _hasBegun; // whether the last piece was the first one of its prompt
     private volatile bool _isClosed;
 
     /// <summary>Starts an engine.</summary>
@@ -167,9 +168,13 @@ public sealed class MambaEngine : IAsyncDisposable
             return false;
         }
 
-        if (_active.Find(request => !request.IsGenerating) is { } reading)
+        // Every other piece may be the first one of a new prompt; the others take turns.
+        GenerationRequest? reading =
+            (_hasBegun ? null : _active.Find(request => request is { IsGenerating: false, State: null }))
+            ?? _active.Find(request => !request.IsGenerating);
+        if (reading is not null)
         {
-            // The next piece is another prompt's.
+            _hasBegun = reading.State is null;
             _active.Remove(reading);
             _active.Add(reading);
             Guarded(reading, () => ReadPiece(reading));
