@@ -190,7 +190,7 @@ public sealed partial class MambaLanguageModel
 
     private void SaveAs(Family family, ConfigJson json, LanguageModelConfig config, string folder, ElementType type)
     {
-        if (!config.Layers.SequenceEqual(Config.Layers))
+        if (Modules.Any(named => named.Module is RecurrentMixer { InitialState: not null }))
         {
             throw new NotSupportedException(
                 $"The model cannot be saved: checkpoints of {family.ModelType} have no learned initial states.");

@@ -132,7 +132,8 @@ public sealed class MixtureOfExperts : Module, ILayer
         }
 
         // Every row is a sequence of one token, so that a token has the same bits among any others.
-        DeviceArray inputs = Functions.GatherRows(tokens, Device.Indices(rows)).Reshape([rows.Length, 1, width]);
+        IndexArray tokenRows = Device.Indices(rows);
+        DeviceArray inputs = Functions.GatherRows(tokens, tokenRows).Reshape([rows.Length, 1, width]);
         List<DeviceArray> outputs = [];
         int start = 0;
         for (int expert = 0; expert < ends.Length; expert++)
@@ -148,7 +149,7 @@ public sealed class MixtureOfExperts : Module, ILayer
         DeviceArray all = Functions.Concat(0, [.. outputs]).Reshape([rows.Length, width]);
         DeviceArray weight = Functions.GatherRows(
             weights.Reshape([(int)weights.Shape.Count, 1]), Device.Indices(places));
-        return Functions.ScatterRows(Functions.Multiply(all, weight), Device.Indices(rows), tokens.Shape[0]);
+        return Functions.ScatterRows(Functions.Multiply(all, weight), tokenRows, tokens.Shape[0]);
     }
 
     /// <summary>The weight of every expert for every token, 0 for those not chosen: [tokens, experts].</summary>

@@ -50,15 +50,7 @@ internal sealed class Bamba : Family
         {
             string tensors = $"model.layers.{i / 2}.", mixer = $"blocks.{i}.", mlp = $"blocks.{i + 1}.";
             map.Add($"{tensors}input_layernorm.weight", $"{mixer}norm.weight", config.ModelDim);
-            if (config.Layers[i] is Mamba2MixerOptions mamba)
-            {
-                map.AddMamba2($"{tensors}mamba.", $"{mixer}mixer.", mamba);
-            }
-            else
-            {
-                map.AddAttention($"{tensors}self_attn.", $"{mixer}mixer.", (AttentionMixerOptions)config.Layers[i]);
-            }
-
+            map.AddMixer(tensors, $"{mixer}mixer.", config.Layers[i]);
             map.Add($"{tensors}pre_ff_layernorm.weight", $"{mlp}norm.weight", config.ModelDim);
             map.AddGatedMlp($"{tensors}feed_forward.", $"{mlp}mixer.", (GatedMlpOptions)config.Layers[i + 1]);
         }

@@ -16,13 +16,7 @@ internal static class BambaMixer
             : json.Derived(
                 "mamba_expand times hidden_size", json.Number("mamba_expand", ConfigRanges.Positive, 2) * dim);
         int headDim = json.Integer("mamba_d_head", ConfigRanges.Size, "auto", inner / heads);
-        if ((long)heads * headDim != inner)
-        {
-            throw new InvalidDataException(
-                $"{json.Source}: expected \"mamba_n_heads\" times \"mamba_d_head\" to be the inner width, {inner}; " +
-                $"found {heads} times {headDim}.");
-        }
-
+        RequireHeads(json, inner, ("mamba_n_heads", heads), ("mamba_d_head", headDim));
         (double low, double high) = json.Limits("time_step_limit", (0, double.PositiveInfinity));
         return new()
         {
@@ -39,5 +33,18 @@ internal static class BambaMixer
             DeltaMin = (float)low,
             DeltaMax = (float)high,
         };
+    }
+
+    /// <summary>Throws unless the heads fill the inner width.</summary>
+    /// <exception cref="InvalidDataException">They do not.</exception>
+    public static void RequireHeads(
+        ConfigJson json, int inner, (string Key, int Count) heads, (string Key, int Size) width)
+    {
+        if ((long)heads.Count * width.Size != inner)
+        {
+            throw new InvalidDataException(
+                $"{json.Source}: expected \"{heads.Key}\" times \"{width.Key}\" to be the inner width, {inner}; " +
+                $"found {heads.Count} times {width.Size}.");
+        }
     }
 }

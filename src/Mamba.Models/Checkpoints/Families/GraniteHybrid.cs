@@ -75,15 +75,7 @@ internal sealed class GraniteHybrid : Family
         {
             string tensors = $"model.layers.{i / 2}.", mixer = $"blocks.{i}.", channels = $"blocks.{i + 1}.";
             map.Add($"{tensors}input_layernorm.weight", $"{mixer}norm.weight", config.ModelDim);
-            if (config.Layers[i] is Mamba2MixerOptions mamba)
-            {
-                map.AddMamba2($"{tensors}mamba.", $"{mixer}mixer.", mamba);
-            }
-            else
-            {
-                map.AddAttention($"{tensors}self_attn.", $"{mixer}mixer.", (AttentionMixerOptions)config.Layers[i]);
-            }
-
+            map.AddMixer(tensors, $"{mixer}mixer.", config.Layers[i]);
             map.Add($"{tensors}post_attention_layernorm.weight", $"{channels}norm.weight", config.ModelDim);
             MapChannels(tensors, $"{channels}mixer.", config.Layers[i + 1], map);
         }

@@ -69,15 +69,7 @@ internal sealed class Jamba : Family
         {
             string tensors = $"model.layers.{i / 2}.", mixer = $"blocks.{i}.", channels = $"blocks.{i + 1}.";
             map.Add($"{tensors}input_layernorm.weight", $"{mixer}norm.weight", config.ModelDim);
-            if (config.Layers[i] is MambaMixerOptions mamba)
-            {
-                map.AddMamba($"{tensors}mamba.", $"{mixer}mixer.", mamba);
-            }
-            else
-            {
-                map.AddAttention($"{tensors}self_attn.", $"{mixer}mixer.", (AttentionMixerOptions)config.Layers[i]);
-            }
-
+            map.AddMixer(tensors, $"{mixer}mixer.", config.Layers[i]);
             map.Add($"{tensors}pre_ff_layernorm.weight", $"{channels}norm.weight", config.ModelDim);
             MapChannels($"{tensors}feed_forward.", $"{channels}mixer.", config.Layers[i + 1], map);
         }

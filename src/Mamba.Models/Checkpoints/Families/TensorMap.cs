@@ -61,6 +61,24 @@ internal sealed class TensorMap
         }
     }
 
+    /// <summary>A Mamba or Mamba-2 mixer named <c>mamba</c>, or attention named <c>self_attn</c>.</summary>
+    /// <inheritdoc cref="AddMamba" path="/param"/>
+    public void AddMixer(string tensors, string parameters, MixerOptions options)
+    {
+        switch (options)
+        {
+            case MambaMixerOptions mamba:
+                AddMamba($"{tensors}mamba.", parameters, mamba);
+                break;
+            case Mamba2MixerOptions mamba2:
+                AddMamba2($"{tensors}mamba.", parameters, mamba2);
+                break;
+            default:
+                AddAttention($"{tensors}self_attn.", parameters, (AttentionMixerOptions)options);
+                break;
+        }
+    }
+
     /// <summary>A Mamba-1 mixer.</summary>
     /// <param name="tensors">Prefix of the tensors' names.</param>
     /// <param name="parameters">Prefix of the parameters' names.</param>

@@ -126,13 +126,7 @@ internal sealed class Zamba2 : Family
         int inner = json.Derived(
             "mamba_expand times hidden_size", json.Number("mamba_expand", ConfigRanges.Positive, 2) * dim);
         int headDim = json.Integer("mamba_headdim", ConfigRanges.Size, inner / heads);
-        if ((long)heads * headDim != inner)
-        {
-            throw new InvalidDataException(
-                $"{json.Source}: expected \"n_mamba_heads\" times \"mamba_headdim\" to be the inner width, {inner}; " +
-                $"found {heads} times {headDim}.");
-        }
-
+        BambaMixer.RequireHeads(json, inner, ("n_mamba_heads", heads), ("mamba_headdim", headDim));
         (double low, double high) = json.Limits("time_step_limit", (0, double.PositiveInfinity));
         return new()
         {
