@@ -1,6 +1,8 @@
 using ILGPU;
+using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
+using Mamba.Gpu.Cuda;
 using Mamba.Gpu.Kernels;
 using Mamba.Gpu.Memory;
 using Mamba.Gpu.Native;
@@ -84,6 +86,32 @@ public sealed partial class GpuDevice
         return RowsOf(new DeviceArray(array.Storage, array.Offset, array.Shape, array.Shape.Width));
     }
 
+    /// <summary>The rows of an array, for a kernel in CUDA C; <c>default</c> if it is absent.</summary>
+    private CudaRows CudaRowsOf(DeviceArray array)
+    {
+        if (!array.Exists)
+        {
+            return default;
+        }
+
+        GpuStorage storage = (GpuStorage)Resolve(array.Storage);
+        return new(
+            storage.Address + storage.Precision.Bytes((nint)array.Offset),
+            checked((int)array.Pitch),
+            storage.Precision == Precision.BFloat16 ? 1 : 0);
+    }
+
+    /// <summary>The address of a contiguous array's first element; 0 if it is absent.</summary>
+    private nint AddressOf(DeviceArray array)
+    {
+        if (array.Exists)
+        {
+            RequireContiguous(array);
+        }
+
+        return CudaRowsOf(array).Address;
+    }
+
     private static void RequireContiguous(DeviceArray array)
     {
         if (!array.IsContiguous)
@@ -119,6 +147,17 @@ public sealed partial class GpuDevice
                 : slots.OnDevice is { } rows ? IntegersOf(rows)
                 : UploadScratch(slots.Rows),
             sequences.Slots is null ? 0 : 1);
+
+    /// <summary>The same as <see cref="SequencesOf"/>, for a kernel in CUDA C.</summary>
+    private CudaSequences CudaSequencesOf(in Sequences sequences)
+    {
+        GpuSequences own = SequencesOf(sequences);
+        return new(
+            sequences.Segments is null ? 0 : own.Offsets.LoadEffectiveAddressAsPtr(),
+            sequences.Slots is null ? 0 : own.Slots.LoadEffectiveAddressAsPtr(),
+            sequences.CommonLength,
+            sequences.Count);
+    }
 
     private static ArrayView<byte> BytesOf(DeviceArray contiguous) =>
         ((GpuStorage)contiguous.Storage).Words.SubView(contiguous.Offset, contiguous.Shape.Count).Cast<byte>();

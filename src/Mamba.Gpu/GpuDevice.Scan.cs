@@ -1,3 +1,5 @@
+using ILGPU.Runtime;
+using Mamba.Gpu.Cuda;
 using Mamba.Gpu.Kernels;
 using Mamba.Memory;
 using Mamba.Operations;
@@ -20,6 +22,12 @@ public sealed partial class GpuDevice
     {
         (ScanInputs inputs, ScanSizes sizes) = (operation.Inputs, operation.Sizes);
         using DeviceScope scope = Scope();
+        if (IsInCudaC(operation))
+        {
+            ScanInCudaC(operation);
+            return;
+        }
+
         (int Lanes, int Slots) threads = ScanThreads(sizes);
         ScanArrays scan = ArraysOf(operation, threads.Lanes);
         GpuRows output = RowsOf(operation.Y), kept = RowsOf(operation.Checkpoints);
@@ -63,6 +71,25 @@ public sealed partial class GpuDevice
     private (GpuRows Initial, GpuRows Final) CutIntoSpans(
         ref ScanArrays scan, in ScanInputs inputs, in ScanSizes sizes, (int, int) threads, DeviceArray finalState)
     {
+        ScanSpans spans = SpansOf(sizes);
+        scan.Sequences = new(IntegersOf(spans.Offsets), spans.Count, -1, default, 0);
+        GpuRows before = RowsOf(spans.Before), steps = RowsOf(spans.Steps);
+        if (inputs.HasConstantB)
+        {
+            Launch(new ScanSpanKernel<ConstantCouplings>(scan, before, steps), ScanGroups(scan), threads);
+        }
+        else
+        {
+            Launch(new ScanSpanKernel<TokenCouplings>(scan, before, steps), ScanGroups(scan), threads);
+        }
+
+        Fold(spans, inputs, sizes, finalState);
+        return (before, RowsOf(spans.After));
+    }
+
+    /// <summary>Cuts every sequence into spans.</summary>
+    private ScanSpans SpansOf(in ScanSizes sizes)
+    {
         Sequences sequences = sizes.Sequences;
         List<int> offsets = [];
         int[] firstOf = new int[sequences.Count + 1];
@@ -77,28 +104,87 @@ public sealed partial class GpuDevice
 
         (int count, firstOf[^1]) = (offsets.Count, offsets.Count);
         offsets.Add(sequences.Tokens);
-        scan.Sequences = new(IntegersOf(Indices(offsets.ToArray())), count, -1, default, 0);
-        DeviceArray before = Allocate([count, sizes.States, sizes.Channels]), after = Allocate(before.Shape);
-        DeviceArray steps = Allocate([count, sizes.Channels]);
-        if (inputs.HasConstantB)
-        {
-            Launch(
-                new ScanSpanKernel<ConstantCouplings>(scan, RowsOf(before), RowsOf(steps)), ScanGroups(scan), threads);
-        }
-        else
-        {
-            Launch(new ScanSpanKernel<TokenCouplings>(scan, RowsOf(before), RowsOf(steps)), ScanGroups(scan), threads);
-        }
+        Shape ofStates = [count, sizes.States, sizes.Channels];
+        return new(
+            Indices(offsets.ToArray()), Indices(firstOf), count, Allocate(ofStates), Allocate(ofStates),
+            Allocate([count, sizes.Channels]));
+    }
 
+    /// <summary>From the ends of the spans, the states before them and after each sequence.</summary>
+    private void Fold(in ScanSpans spans, in ScanInputs inputs, in ScanSizes sizes, DeviceArray finalState)
+    {
         (Plane plane, long groups, (int, int) ofPlane) = PlaneOf(finalState.Shape, flat: false);
         Launch(
             new ScanFoldKernel(
-                plane, sizes.States, IntegersOf(Indices(firstOf)), RowsOf(inputs.GivenA),
-                inputs.IsALog ? 1 : 0, RowsOf(steps),
-                RowsOf(inputs.InitialState), RowsOf(before), RowsOf(finalState)),
+                plane, sizes.States, IntegersOf(spans.FirstOf), RowsOf(inputs.GivenA), inputs.IsALog ? 1 : 0,
+                RowsOf(spans.Steps), RowsOf(inputs.InitialState), RowsOf(spans.Before), RowsOf(finalState)),
             groups,
             ofPlane);
-        return (RowsOf(before), RowsOf(after));
+    }
+
+    /// <summary>
+    /// Whether the kernels in CUDA C take a scan: real states, 16 for each channel, and B and C for each token.
+    /// </summary>
+    private bool IsInCudaC(in ScanOperation scan) =>
+        HasCudaC && !scan.Sizes.IsComplex && scan.Sizes.States == CudaScan.States
+        && !scan.Inputs.HasConstantB && !scan.Inputs.HasConstantC;
+
+    private void ScanInCudaC(in ScanOperation operation)
+    {
+        (ScanInputs inputs, ScanSizes sizes) = (operation.Inputs, operation.Sizes);
+
+        // Inputs rounded to bfloat16 need no decays better than the device's own 2^x.
+        bool isExact = inputs.X.Precision == Precision.Float32;
+        CudaScanForward arguments = new()
+        {
+            Inputs = CudaInputsOf(operation),
+            Y = CudaRowsOf(operation.Y),
+            InitialState = AddressOf(inputs.InitialState),
+            FinalState = AddressOf(operation.FinalState),
+            Checkpoints = AddressOf(operation.Checkpoints),
+        };
+        bool fillsTooLittle = sizes.Sequences.LongestLength >= 2 * ScanSpanLength
+            && 2 * arguments.Inputs.Blocks <= _runtime.Accelerator.NumMultiprocessors;
+        if (fillsTooLittle && !operation.Checkpoints.Exists)
+        {
+            ScanSpans spans = SpansOf(sizes);
+            arguments.Inputs.Sequences = new(IntegersOf(spans.Offsets).LoadEffectiveAddressAsPtr(), 0, -1, spans.Count);
+            Scan(isExact ? CudaScan.SummaryExact : CudaScan.Summary, arguments with
+            {
+                InitialState = 0,
+                FinalState = AddressOf(spans.Before),
+                Steps = AddressOf(spans.Steps),
+            });
+            Fold(spans, inputs, sizes, operation.FinalState);
+            (arguments.InitialState, arguments.FinalState) = (AddressOf(spans.Before), AddressOf(spans.After));
+        }
+
+        Scan(isExact ? CudaScan.ForwardExact : CudaScan.Forward, arguments);
+
+        void Scan(CudaFunction kernel, in CudaScanForward arguments) =>
+            Launch(kernel, arguments, (arguments.Inputs.Blocks, 1), (CudaScan.Lanes, CudaScan.Slots));
+    }
+
+    private CudaScanInputs CudaInputsOf(in ScanOperation scan)
+    {
+        (ScanInputs inputs, ScanSizes sizes) = (scan.Inputs, scan.Sizes);
+        return new()
+        {
+            X = CudaRowsOf(inputs.X),
+            Delta = CudaRowsOf(inputs.Delta),
+            Z = CudaRowsOf(inputs.Z),
+            B = CudaRowsOf(inputs.B),
+            C = CudaRowsOf(inputs.C),
+            A = CudaRowsOf(inputs.GivenA),
+            D = CudaRowsOf(inputs.D),
+            Bias = CudaRowsOf(inputs.DeltaBias),
+            Sequences = CudaSequencesOf(sizes.Sequences),
+            Channels = sizes.Channels,
+            Groups = sizes.Groups,
+            Tiles = (int)Groups(sizes.Channels / sizes.Groups, CudaScan.Lanes),
+            Softplus = inputs.Softplus ? 1 : 0,
+            IsALog = inputs.IsALog ? 1 : 0,
+        };
     }
 
     private ScanArrays ArraysOf(in ScanOperation scan, int lanes)
@@ -145,3 +231,13 @@ public sealed partial class GpuDevice
     private static (long, int) ScanGroups(in ScanArrays scan) =>
         ((long)scan.Sequences.Count * scan.Groups * scan.Tiles, 1);
 }
+
+/// <summary>The spans that the sequences of a scan are cut into.</summary>
+/// <param name="Offsets">The first token of every span, and the end of the last.</param>
+/// <param name="FirstOf">The first span of every sequence, and the end of the last.</param>
+/// <param name="Count">Number of spans.</param>
+/// <param name="Before">The ends of spans that start from zeros, then the states before the spans.</param>
+/// <param name="After">Room for the states after the spans.</param>
+/// <param name="Steps">ΣΔ of every span and channel.</param>
+internal readonly record struct ScanSpans(
+    IndexArray Offsets, IndexArray FirstOf, int Count, DeviceArray Before, DeviceArray After, DeviceArray Steps);

@@ -1,3 +1,4 @@
+using Mamba.Gpu.Cuda;
 using Mamba.Gpu.Kernels;
 using Mamba.Memory;
 using Mamba.Operations;
@@ -11,17 +12,71 @@ public sealed partial class GpuDevice
         (ScanInputs inputs, ScanSizes sizes) = (operation.Inputs, operation.Sizes);
         ScanInputs ofInputs = gradients.Inputs;
         using DeviceScope scope = Scope();
+        bool isInCudaC = IsInCudaC(operation);
         (int Lanes, int Slots) threads = ScanThreads(sizes);
-        ScanArrays scan = ArraysOf(operation, threads.Lanes);
+        int tiles = (int)Groups(sizes.Channels / sizes.Groups, isInCudaC ? CudaScan.Lanes : threads.Lanes);
 
         // Partial sums over the tokens of a sequence and over the channels of a tile; they are added below.
         Shape ofSequences = [sizes.Sequences.Count, sizes.StateRows, sizes.Channels];
-        Shape ofTokens = [scan.Tiles, sizes.Sequences.Tokens, sizes.Groups * sizes.StateRows];
+        Shape ofTokens = [tiles, sizes.Sequences.Tokens, sizes.Groups * sizes.StateRows];
         DeviceArray a = AllocateFor(ofInputs.GivenA, ofSequences);
         DeviceArray b = AllocateFor(ofInputs.B, inputs.HasConstantB ? ofSequences : ofTokens);
         DeviceArray c = AllocateFor(ofInputs.C, inputs.HasConstantC ? ofSequences : ofTokens);
         DeviceArray d = AllocateFor(ofInputs.D, [sizes.Sequences.Count, sizes.Channels]);
         DeviceArray deltaBias = AllocateFor(ofInputs.DeltaBias, [sizes.Sequences.Count, sizes.Channels]);
+        if (isInCudaC)
+        {
+            GoBackInCudaC(operation, gradients, a, b, c, d, deltaBias);
+        }
+        else
+        {
+            GoBack(operation, gradients, ArraysOf(operation, threads.Lanes), threads, a, b, c, d, deltaBias);
+        }
+
+        DeviceArray ofA = GradientOfA(inputs.IsALog, ofInputs.GivenA);
+        AddSequences(a, ofA);
+        AddToLog(inputs.IsALog, inputs.GivenA, sizes.IsComplex, ofA, ofInputs.GivenA);
+        AddSequences(d, ofInputs.D);
+        AddSequences(deltaBias, ofInputs.DeltaBias);
+        AddTiles(b, inputs.HasConstantB, ofInputs.B);
+        AddTiles(c, inputs.HasConstantC, ofInputs.C);
+    }
+
+    private void GoBackInCudaC(
+        in ScanOperation operation, in ScanOperation gradients, DeviceArray a, DeviceArray b, DeviceArray c,
+        DeviceArray d, DeviceArray deltaBias)
+    {
+        ScanInputs ofInputs = gradients.Inputs;
+        CudaScanBackward arguments = new()
+        {
+            Inputs = CudaInputsOf(operation),
+            Checkpoints = AddressOf(operation.Checkpoints),
+            Y = CudaRowsOf(gradients.Y),
+            FinalState = AddressOf(gradients.FinalState),
+            X = CudaRowsOf(ofInputs.X),
+            Delta = CudaRowsOf(ofInputs.Delta),
+            Z = CudaRowsOf(ofInputs.Z),
+            InitialState = AddressOf(ofInputs.InitialState),
+            A = AddressOf(a),
+            B = AddressOf(b),
+            C = AddressOf(c),
+            D = AddressOf(d),
+            Bias = AddressOf(deltaBias),
+            Tokens = operation.Sizes.Sequences.Tokens,
+        };
+        Launch(
+            operation.Inputs.X.Precision == Precision.Float32 ? CudaScan.BackwardExact : CudaScan.Backward,
+            arguments,
+            (arguments.Inputs.Blocks, 1),
+            (CudaScan.Lanes, CudaScan.Slots));
+    }
+
+    private void GoBack(
+        in ScanOperation operation, in ScanOperation gradients, ScanArrays scan, (int, int) threads, DeviceArray a,
+        DeviceArray b, DeviceArray c, DeviceArray d, DeviceArray deltaBias)
+    {
+        (ScanInputs inputs, ScanSizes sizes, ScanInputs ofInputs) =
+            (operation.Inputs, operation.Sizes, gradients.Inputs);
         ScanGradientArrays arrays = new()
         {
             Y = RowsOf(gradients.Y),
@@ -53,14 +108,6 @@ public sealed partial class GpuDevice
                 GoBack<ComplexNumbers, ConstantCouplings>();
                 break;
         }
-
-        DeviceArray ofA = GradientOfA(inputs.IsALog, ofInputs.GivenA);
-        AddSequences(a, ofA);
-        AddToLog(inputs.IsALog, inputs.GivenA, sizes.IsComplex, ofA, ofInputs.GivenA);
-        AddSequences(d, ofInputs.D);
-        AddSequences(deltaBias, ofInputs.DeltaBias);
-        AddTiles(b, inputs.HasConstantB, ofInputs.B);
-        AddTiles(c, inputs.HasConstantC, ofInputs.C);
 
         void GoBack<TNumbers, TCouplings>()
             where TNumbers : struct, IScanNumbers

@@ -2,6 +2,7 @@ using System.Globalization;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using Mamba.Gpu.Cuda;
 using Mamba.Gpu.Kernels;
 using Mamba.Gpu.Memory;
 using Mamba.Gpu.Native;
@@ -124,6 +125,29 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     /// <summary>Queues a kernel with a one-dimensional grid and one-dimensional groups.</summary>
     internal void Launch<TKernel>(in TKernel kernel, long groups, int threads)
         where TKernel : struct, IKernel => Launch(kernel, groups, (threads, 1));
+
+    /// <summary>Queues a kernel in CUDA C, on a device that has <see cref="HasCudaC"/>.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="arguments">Its argument.</param>
+    /// <param name="groups">Number of groups, x and y; 0 launches nothing.</param>
+    /// <param name="threads">Threads of a group, x and y.</param>
+    private void Launch<TArguments>(
+        CudaFunction kernel, in TArguments arguments, (int X, int Y) groups, (int X, int Y) threads)
+        where TArguments : unmanaged
+    {
+        if (groups.X == 0 || groups.Y == 0)
+        {
+            return;
+        }
+
+        lock (_runtime)
+        {
+            _runtime.Cuda!.Launch(kernel, arguments, groups, threads, (CudaStream)_stream);
+        }
+    }
+
+    /// <summary>Whether this device runs the kernels in CUDA C.</summary>
+    private bool HasCudaC => _runtime.Cuda is not null && !_options.UsesIlgpuAlone;
 
     /// <summary>False: only one thread at a time may use the stream, the graphs and the cuBLAS handle.</summary>
     internal override bool AllowsManyThreads => false;

@@ -35,6 +35,9 @@ public sealed record GpuOptions
     /// </summary>
     public int EmulatedGroupSize { get; init; } = 4;
 
+    /// <summary>Whether the kernels in CUDA C are left out, to compare them with ILGPU's.</summary>
+    internal bool UsesIlgpuAlone { get; init; }
+
     internal void Validate()
     {
         Setting.Require(Enum.IsDefined(Kind ?? default), nameof(Kind), "a kind that has a name, or null", Kind);

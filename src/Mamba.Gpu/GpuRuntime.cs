@@ -1,5 +1,7 @@
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+using Mamba.Gpu.Cuda;
 using Mamba.Gpu.Kernels;
 
 namespace Mamba.Gpu;
@@ -12,6 +14,10 @@ internal sealed class GpuRuntime(Context context, Accelerator accelerator, GpuIn
     public Accelerator Accelerator { get; } = accelerator;
 
     public GpuInfo Info { get; } = info;
+
+    /// <summary>The kernels in CUDA C; null on devices that do not run them.</summary>
+    public CudaKernels? Cuda { get; } =
+        accelerator is CudaAccelerator cuda && CudaKernels.RunOn(cuda) ? new(cuda) : null;
 
     /// <summary>Returns a kernel, and compiles it on first use.</summary>
     public Action<AcceleratorStream, KernelConfig, TKernel> Kernel<TKernel>()

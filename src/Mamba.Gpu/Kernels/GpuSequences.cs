@@ -11,10 +11,14 @@ namespace Mamba.Gpu.Kernels;
 internal readonly struct GpuSequences(
     ArrayView<int> offsets, int count, int length, ArrayView<int> slots, int hasSlots)
 {
-    private readonly ArrayView<int> _offsets = offsets;
     private readonly int _length = length;
-    private readonly ArrayView<int> _slots = slots;
     private readonly int _hasSlots = hasSlots;
+
+    /// <summary>Start of each packed segment, and the end of the last.</summary>
+    public ArrayView<int> Offsets { get; } = offsets;
+
+    /// <summary>The state row of each sequence, if there are slots.</summary>
+    public ArrayView<int> Slots { get; } = slots;
 
     /// <summary>Number of sequences.</summary>
     public int Count { get; } = count;
@@ -23,13 +27,13 @@ internal readonly struct GpuSequences(
     public bool HasEqualLengths => _length >= 0;
 
     /// <summary>Index of a sequence's first token in the whole batch.</summary>
-    public int Start(int sequence) => _length >= 0 ? sequence * _length : _offsets[sequence];
+    public int Start(int sequence) => _length >= 0 ? sequence * _length : Offsets[sequence];
 
     public int Length(int sequence) =>
-        _length >= 0 ? _length : _offsets[sequence + 1] - _offsets[sequence];
+        _length >= 0 ? _length : Offsets[sequence + 1] - Offsets[sequence];
 
     /// <summary>The row of a sequence's state.</summary>
-    public int Slot(int sequence) => _hasSlots != 0 ? _slots[sequence] : sequence;
+    public int Slot(int sequence) => _hasSlots != 0 ? Slots[sequence] : sequence;
 
     /// <summary>The sequence of a token.</summary>
     public int Of(int token)
@@ -44,7 +48,7 @@ internal readonly struct GpuSequences(
         while (low < high)
         {
             int middle = (low + high + 1) / 2;
-            if (_offsets[middle] <= token)
+            if (Offsets[middle] <= token)
             {
                 low = middle;
             }

@@ -3,13 +3,17 @@ using System.Runtime.InteropServices;
 namespace Mamba.Gpu.Native;
 
 /// <summary>Bindings to CUDA driver functions that ILGPU lacks.</summary>
-/// <remarks>CUDA Driver API reference, sections 6.13 (memory), 6.18 (streams) and 6.27 (graphs).</remarks>
+/// <remarks>CUDA Driver API reference, sections 6.10 (modules), 6.13 (memory), 6.18 (streams), 6.22
+/// (launches) and 6.27 (graphs).</remarks>
 internal static partial class CudaDriver
 {
     public const string Library = "cuda";
 
     /// <summary>Mode of <c>cuStreamBeginCapture</c> that restricts the calling thread only.</summary>
     public const int CaptureModeThreadLocal = 1;
+
+    /// <summary>The function attribute of the most dynamic shared memory that a launch may ask for.</summary>
+    public const int MaxDynamicSharedBytes = 8;
 
     /// <summary>Throws with the driver's error text if a call failed.</summary>
     public static unsafe void Check(int result, string what)
@@ -24,6 +28,20 @@ internal static partial class CudaDriver
             : "unknown";
         throw new InvalidOperationException($"{what} failed with CUDA error {result}: {reason}.");
     }
+
+    [LibraryImport(Library, EntryPoint = "cuModuleLoadData")]
+    public static unsafe partial int ModuleLoadData(out nint module, byte* text);
+
+    [LibraryImport(Library, EntryPoint = "cuModuleGetFunction", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int ModuleGetFunction(out nint function, nint module, string name);
+
+    [LibraryImport(Library, EntryPoint = "cuFuncSetAttribute")]
+    public static partial int FuncSetAttribute(nint function, int attribute, int value);
+
+    [LibraryImport(Library, EntryPoint = "cuLaunchKernel")]
+    public static unsafe partial int LaunchKernel(
+        nint function, uint groupsX, uint groupsY, uint groupsZ, uint threadsX, uint threadsY, uint threadsZ,
+        uint sharedBytes, nint stream, void** arguments, void** extra);
 
     [LibraryImport(Library, EntryPoint = "cuMemGetInfo_v2")]
     public static partial int MemGetInfo(out nuint free, out nuint total);
