@@ -55,6 +55,9 @@ public sealed unsafe partial class GpuDevice
         (int first, int second, int product) =
             (checked((int)b.Pitch), checked((int)a.Pitch), checked((int)c.Pitch));
         int count = checked(sizes.Outer * sizes.Inner), status;
+        using GpuProfile.Span span = Profile?.Measure(
+            $"product {count} x [{n}, {k}] [{k}, {m}], {(narrow ? "bfloat16" : tensorFloat32 ? "TF32" : "float32")}")
+            ?? default;
         if (sizes.Outer > 1 && sizes.Inner > 1)
         {
             // A batch of two levels has two strides: cuBLAS takes arrays of pointers, which a kernel fills.

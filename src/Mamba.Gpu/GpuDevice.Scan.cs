@@ -144,7 +144,7 @@ public sealed partial class GpuDevice
             Checkpoints = AddressOf(operation.Checkpoints),
         };
         bool fillsTooLittle = sizes.Sequences.LongestLength >= 2 * ScanSpanLength
-            && 2 * arguments.Inputs.Blocks <= _runtime.Accelerator.NumMultiprocessors;
+            && arguments.Inputs.Blocks <= Math.Max(_runtime.Accelerator.NumMultiprocessors / 2, 1);
         if (fillsTooLittle && !operation.Checkpoints.Exists)
         {
             ScanSpans spans = SpansOf(sizes);

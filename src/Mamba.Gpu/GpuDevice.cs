@@ -114,6 +114,7 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         lock (_runtime)
         {
             // Devices on several threads may share the runtime, and OpenCL sets a kernel's arguments one by one.
+            using GpuProfile.Span span = Profile?.Measure(NameOf(typeof(TKernel))) ?? default;
             _runtime.Kernel<TKernel>()(_stream, config, kernel);
         }
     }
@@ -131,7 +132,7 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     /// <param name="arguments">Its argument.</param>
     /// <param name="groups">Number of groups, x and y; 0 launches nothing.</param>
     /// <param name="threads">Threads of a group, x and y.</param>
-    private void Launch<TArguments>(
+    private unsafe void Launch<TArguments>(
         CudaFunction kernel, in TArguments arguments, (int X, int Y) groups, (int X, int Y) threads)
         where TArguments : unmanaged
     {
@@ -140,19 +141,40 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
             return;
         }
 
+        LaunchesInCudaC++;
         lock (_runtime)
         {
-            _runtime.Cuda!.Launch(kernel, arguments, groups, threads, (CudaStream)_stream);
+            using GpuProfile.Span span = Profile?.Measure(kernel.Name) ?? default;
+            fixed (TArguments* pointer = &arguments)
+            {
+                _runtime.Cuda!.Launch(kernel, pointer, groups, threads, _stream);
+            }
         }
     }
 
+    /// <summary>Measures every launch of a CUDA device while it is set; null by default.</summary>
+    internal GpuProfile? Profile { get; private set; }
+
+    /// <summary>Measures every launch from now on, on a CUDA device.</summary>
+    internal GpuProfile StartProfile() => Profile = new((CudaStream)_stream);
+
+    private static string NameOf(Type kernel) => kernel.IsGenericType
+        ? $"{kernel.Name.Split('`')[0]}<{string.Join(", ", kernel.GetGenericArguments().Select(NameOf))}>"
+        : kernel.Name;
+
     /// <summary>Whether this device runs the kernels in CUDA C.</summary>
-    private bool HasCudaC => _runtime.Cuda is not null && !_options.UsesIlgpuAlone;
+    private bool HasCudaC => _options.CudaKernels && _runtime.Cuda is not null;
+
+    /// <summary>Number of kernels in CUDA C that were launched.</summary>
+    internal long LaunchesInCudaC { get; private set; }
+
+    /// <summary>Runs the kernels in CUDA C by other means than the driver.</summary>
+    internal void RunCudaBy(ICudaLauncher launcher) => _runtime.Cuda = launcher;
 
     /// <summary>False: only one thread at a time may use the stream, the graphs and the cuBLAS handle.</summary>
     internal override bool AllowsManyThreads => false;
 
-    internal override bool CanRecord => _stream is CudaStream;
+    internal override bool CanRecord => _stream is CudaStream && Profile is null; // a graph is one launch
 
     private protected override Recording.IReplay? Record(Action work) =>
         CudaGraph.Capture((CudaAccelerator)_runtime.Accelerator, (CudaStream)_stream, work);
@@ -207,6 +229,7 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     private protected override void Close()
     {
         _stream.Synchronize();
+        Profile?.Dispose();
         _blas?.Dispose();
         _staging.Dispose();
         _arena.Dispose();

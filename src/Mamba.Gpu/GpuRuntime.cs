@@ -15,9 +15,9 @@ internal sealed class GpuRuntime(Context context, Accelerator accelerator, GpuIn
 
     public GpuInfo Info { get; } = info;
 
-    /// <summary>The kernels in CUDA C; null on devices that do not run them.</summary>
-    public CudaKernels? Cuda { get; } =
-        accelerator is CudaAccelerator cuda && CudaKernels.RunOn(cuda) ? new(cuda) : null;
+    /// <summary>Runs the kernels in CUDA C; null on devices that do not. A test may run them on the host.</summary>
+    public ICudaLauncher? Cuda { get; set; } =
+        accelerator is CudaAccelerator cuda && CudaKernels.RunOn(cuda) ? new CudaKernels(cuda) : null;
 
     /// <summary>Returns a kernel, and compiles it on first use.</summary>
     public Action<AcceleratorStream, KernelConfig, TKernel> Kernel<TKernel>()

@@ -2,6 +2,7 @@ using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Gpu;
 using Mamba.Memory;
+using Mamba.Tests.Gpu.CudaOnHost;
 using Mamba.Tests.Reference;
 
 namespace Mamba.Tests;
@@ -17,9 +18,13 @@ internal static class TestDevice
     /// <summary>The GPU that is tested; null: the processor.</summary>
     private static readonly GpuOptions? Named = Read(Environment.GetEnvironmentVariable(Variable) ?? "cpu");
 
+    /// <summary>
+    /// Whether MAMBA_TEST_CUDA_C asks for the kernels in CUDA C; in the emulation they run on the host.
+    /// </summary>
+    private static readonly bool IsCudaC = Environment.GetEnvironmentVariable("MAMBA_TEST_CUDA_C") == "1";
+
     // Kernels are compiled once for all tests.
-    private static readonly Lazy<GpuDevice> Gpu = new(
-        () => GpuDevice.Open(Named ?? new() { Kind = GpuKind.Emulation }));
+    private static readonly Lazy<GpuDevice> Gpu = new(OpenNamed);
 
     /// <summary>Whether the tests run on the processor, so that what only it promises can be tested.</summary>
     public static bool IsCpu => Named is null;
@@ -38,7 +43,7 @@ internal static class TestDevice
     /// <summary>Opens the device, or an emulated one if it is the processor, with a scope that lasts as long.</summary>
     /// <param name="precision">How it stores activations.</param>
     public static GpuDevice OpenGpu(Precision precision = Precision.Float32) =>
-        InScope(Gpu.Value.Share(new() { Precision = precision }));
+        InScope(Gpu.Value.Share(new() { Precision = precision, CudaKernels = IsCudaC }));
 
     /// <summary>Opens the processor, with a scope that lasts as long as the device.</summary>
     public static CpuDevice Cpu(int threads) => InScope(new CpuDevice(threads));
@@ -68,6 +73,17 @@ internal static class TestDevice
         {
             batched.ShouldHaveTheBitsOf(alone, what);
         }
+    }
+
+    private static GpuDevice OpenNamed()
+    {
+        GpuDevice device = GpuDevice.Open((Named ?? new() { Kind = GpuKind.Emulation }) with { CudaKernels = IsCudaC });
+        if (IsCudaC && device.Info.Kind == GpuKind.Emulation)
+        {
+            device.RunCudaBy(new HostKernels());
+        }
+
+        return device;
     }
 
     private static GpuOptions? Read(string name)

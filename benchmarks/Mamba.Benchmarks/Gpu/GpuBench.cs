@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Mamba.Gpu;
 using Mamba.Layers;
 using Mamba.Memory;
@@ -8,25 +9,57 @@ namespace Mamba.Benchmarks.Gpu;
 /// <summary>Measures the GPU's rows.</summary>
 /// <param name="options">Options of the device.</param>
 /// <param name="scale">Divisor of lengths and batches, to try the rows on a slow device.</param>
-internal sealed class GpuBench(GpuOptions options, int scale)
+/// <param name="profiles">Whether every launch is measured by itself and the longest are printed.</param>
+internal sealed class GpuBench(GpuOptions options, int scale, bool profiles)
 {
     private const int Runs = 5;
     private const double LeastSeconds = 0.02;
 
     /// <summary>Opens the device with a precision.</summary>
-    public GpuDevice Open(Precision precision) => GpuDevice.Open(options with { Precision = precision });
+    public GpuDevice Open(Precision precision)
+    {
+        GpuDevice device = GpuDevice.Open(options with { Precision = precision });
+        if (profiles)
+        {
+            device.StartProfile();
+        }
+
+        return device;
+    }
 
     /// <summary>A length or a batch, smaller on a slow device.</summary>
     public int Scaled(int size) => Math.Max(1, size / scale);
 
     /// <summary>The median time of a run. Enough runs are queued to keep the device busy.</summary>
-    public static double Seconds(GpuDevice device, Action action)
+    public double Seconds(GpuDevice device, Action action)
     {
         Time(device, action, 2); // compiles, captures, fills the pool
         int count = (int)Math.Clamp(LeastSeconds / Time(device, action, 1), 1, 1000);
         double[] seconds = [.. Enumerable.Range(0, Runs).Select(_ => Time(device, action, count))];
         Array.Sort(seconds);
+        if (device.Profile is { } profile)
+        {
+            profile.Clear();
+            Time(device, action, 1);
+            Print(profile);
+        }
+
         return seconds[Runs / 2];
+    }
+
+    /// <summary>Prints the launches of one run.</summary>
+    private static void Print(GpuProfile profile)
+    {
+        const int Most = 25;
+        IReadOnlyList<(string Name, int Count, double Milliseconds)> totals = profile.Totals();
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"\n{totals.Sum(total => total.Count)} launches, {totals.Sum(total => total.Milliseconds) * 1e3:0} µs:"));
+        foreach ((string name, int count, double milliseconds) in totals.Take(Most))
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"{milliseconds * 1e3,10:0.0} µs {count,5} x {name}"));
+        }
     }
 
     /// <summary>A random array of a precision.</summary>

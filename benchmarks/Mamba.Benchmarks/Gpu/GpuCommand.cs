@@ -9,23 +9,35 @@ namespace Mamba.Benchmarks.Gpu;
 internal static class GpuCommand
 {
     private const string Usage =
-        "Usage: gpu [--device NAME] [--filter TEXT] [--divide N]\n" +
+        "Usage: gpu [--device NAME] [--filter TEXT] [--divide N] [--profile] [--cuda-kernels]\n" +
         "  --device NAME  cuda[:INDEX], opencl[:INDEX] or emulation; each row chooses its precision\n" +
-        "  --divide N     divides lengths, batches and layers by N, to try the rows on a slow device";
+        "  --divide N     divides lengths, batches and layers by N, to try the rows on a slow device\n" +
+        "  --profile      measures every launch, prints the longest; the rows are slower then (CUDA)\n" +
+        "  --cuda-kernels with the kernels in CUDA C";
 
     public static int Run(ReadOnlySpan<string> options)
     {
         GpuOptions device = new();
         string filter = "";
         int scale = 1;
+        bool profiles = false;
         try
         {
             while (!options.IsEmpty)
             {
+                if (options is ["--profile" or "--cuda-kernels", ..])
+                {
+                    (profiles, device) = options[0] == "--profile"
+                        ? (true, device)
+                        : (profiles, device with { CudaKernels = true });
+                    options = options[1..];
+                    continue;
+                }
+
                 if (options is ["--device", string name, ..]
                     && DeviceName.Parse(name, "--device").Gpu is { Precision: Precision.Float32 } chosen)
                 {
-                    device = chosen;
+                    device = chosen with { CudaKernels = device.CudaKernels };
                 }
                 else if (options is ["--filter", string text, ..])
                 {
@@ -40,7 +52,7 @@ internal static class GpuCommand
                 options = options[2..];
             }
 
-            Print(new(device, scale), filter, device);
+            Print(new(device, scale, profiles), filter, device);
             return 0;
         }
         catch (FormatException exception)

@@ -33,7 +33,7 @@ internal static class GpuModelRows
         length = bench.Scaled(length);
         int[] ids = [.. Enumerable.Range(0, length)];
         float[] logits = new float[model.Config.PaddedVocabularySize];
-        double seconds = GpuBench.Seconds(device, () => model.Prefill(ids, state, logits));
+        double seconds = bench.Seconds(device, () => model.Prefill(ids, state, logits));
 
         // The head computes the last position only; the embedding needs no operations.
         double table = model.Embedding.Weight.Value.Shape.Count;
@@ -48,7 +48,7 @@ internal static class GpuModelRows
         using ModelState state = model.CreateState(batch);
         int[] ids = new int[batch];
         float[] logits = new float[batch * model.Config.PaddedVocabularySize];
-        double seconds = GpuBench.Seconds(device, () => model.Step(ids, state, logits));
+        double seconds = bench.Seconds(device, () => model.Step(ids, state, logits));
         return new(batch / seconds, seconds, Bytes(model), 2.0 * model.ParameterCount * batch);
     }
 
@@ -61,7 +61,7 @@ internal static class GpuModelRows
         using AdamW optimizer = new(model, new());
         (batch, length) = (bench.Scaled(batch), bench.Scaled(length));
         int[] ids = [.. Enumerable.Range(0, batch * length).Select(i => i % Vocabulary)];
-        double seconds = GpuBench.Seconds(device, () =>
+        double seconds = bench.Seconds(device, () =>
         {
             using DeviceScope scope = device.Scope();
             using (Autograd.Tape tape = new(device))

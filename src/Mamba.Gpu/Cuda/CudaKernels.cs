@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using Mamba.Gpu.Native;
 
@@ -12,7 +13,7 @@ namespace Mamba.Gpu.Cuda;
 /// PTX is compiled from the sources beside this file when the project is developed, so a user installs no compiler.
 /// ILGPU's kernels compute the same on all other devices, and every case that these do not take.
 /// </remarks>
-internal sealed class CudaKernels(CudaAccelerator accelerator)
+internal sealed unsafe class CudaKernels(CudaAccelerator accelerator) : ICudaLauncher
 {
     private readonly Dictionary<string, nint> _modules = [];
     private readonly Dictionary<CudaFunction, nint> _functions = [];
@@ -20,27 +21,15 @@ internal sealed class CudaKernels(CudaAccelerator accelerator)
     /// <summary>Whether a device runs these kernels.</summary>
     public static bool RunOn(CudaAccelerator accelerator) => accelerator.Architecture >= CudaArchitecture.SM_80;
 
-    /// <summary>Queues a kernel.</summary>
-    /// <param name="kernel">The kernel.</param>
-    /// <param name="arguments">Its only argument, a structure with the layout of the source's.</param>
-    /// <param name="groups">Number of groups, x and y.</param>
-    /// <param name="threads">Threads of a group, x and y.</param>
-    /// <param name="stream">The stream.</param>
-    public unsafe void Launch<TArguments>(
-        CudaFunction kernel, in TArguments arguments, (int X, int Y) groups, (int X, int Y) threads, CudaStream stream)
-        where TArguments : unmanaged
+    public void Launch(
+        CudaFunction kernel, void* arguments, (int X, int Y) groups, (int X, int Y) threads, AcceleratorStream stream)
     {
         accelerator.Bind();
-        nint function = FunctionOf(kernel);
-        fixed (TArguments* pointer = &arguments)
-        {
-            void* list = pointer;
-            CudaDriver.Check(
-                CudaDriver.LaunchKernel(
-                    function, (uint)groups.X, (uint)groups.Y, 1, (uint)threads.X, (uint)threads.Y, 1,
-                    (uint)kernel.SharedBytes, stream.StreamPtr, &list, null),
-                $"Starting {kernel.Name}");
-        }
+        CudaDriver.Check(
+            CudaDriver.LaunchKernel(
+                FunctionOf(kernel), (uint)groups.X, (uint)groups.Y, 1, (uint)threads.X, (uint)threads.Y, 1,
+                (uint)kernel.SharedBytes, ((CudaStream)stream).StreamPtr, &arguments, null),
+            $"Starting {kernel.Name}");
     }
 
     /// <summary>The PTX of a source file, from this assembly's resources.</summary>
@@ -75,7 +64,7 @@ internal sealed class CudaKernels(CudaAccelerator accelerator)
     }
 
     // The driver frees modules with the accelerator's context.
-    private unsafe nint ModuleOf(string file)
+    private nint ModuleOf(string file)
     {
         if (!_modules.TryGetValue(file, out nint module))
         {
@@ -89,6 +78,19 @@ internal sealed class CudaKernels(CudaAccelerator accelerator)
 
         return module;
     }
+}
+
+/// <summary>Runs kernels in CUDA C.</summary>
+internal unsafe interface ICudaLauncher
+{
+    /// <summary>Queues a kernel.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="arguments">Its only argument, a structure with the layout of the source's.</param>
+    /// <param name="groups">Number of groups, x and y.</param>
+    /// <param name="threads">Threads of a group, x and y.</param>
+    /// <param name="stream">The stream.</param>
+    void Launch(
+        CudaFunction kernel, void* arguments, (int X, int Y) groups, (int X, int Y) threads, AcceleratorStream stream);
 }
 
 /// <summary>A kernel in CUDA C.</summary>

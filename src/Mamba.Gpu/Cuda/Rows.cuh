@@ -18,7 +18,10 @@ struct Sequences
     int count;
 };
 
-#ifndef SHIM // a test on the host brings its own
+#ifndef ON_HOST // tests that compile the kernels for the host bring their own
+// Memory that the threads of a block share, of a size that the launch chooses.
+#define DYNAMIC_SHARED(name) extern __shared__ float4 name[]
+
 // Rounds to the nearest bfloat16.
 __device__ __forceinline__ unsigned short narrowOf(float x)
 {

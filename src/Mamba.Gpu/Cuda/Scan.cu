@@ -401,7 +401,7 @@ template <bool Exact, int Slots, int Few, bool Keep>
 __device__ __forceinline__ void scanBackward(const ScanBackward& arguments)
 {
     const int own = STATES / Slots, mine = TILE / Slots;
-    extern __shared__ float4 memory[];
+    DYNAMIC_SHARED(memory);
     BackwardShared<Slots, Few>& shared = *(BackwardShared<Slots, Few>*)memory;
     const Scan& scan = arguments.scan;
     const Place place(scan);
@@ -722,34 +722,38 @@ __device__ __forceinline__ void scanBackward(const ScanBackward& arguments)
     }
 }
 
-#define THREADS __launch_bounds__(LANES * 2, 1)
-
-extern "C" __global__ void THREADS scan_forward_exact(const __grid_constant__ ScanForward arguments)
+extern "C" __global__ void __launch_bounds__(LANES * 2, 1)
+scan_forward_exact(const __grid_constant__ ScanForward arguments)
 {
     scanForward<true, 2, 0, false>(arguments);
 }
 
-extern "C" __global__ void THREADS scan_forward(const __grid_constant__ ScanForward arguments)
+extern "C" __global__ void __launch_bounds__(LANES * 2, 1)
+scan_forward(const __grid_constant__ ScanForward arguments)
 {
     scanForward<false, 2, 0, false>(arguments);
 }
 
-extern "C" __global__ void THREADS scan_summary_exact(const __grid_constant__ ScanForward arguments)
+extern "C" __global__ void __launch_bounds__(LANES * 2, 1)
+scan_summary_exact(const __grid_constant__ ScanForward arguments)
 {
     scanForward<true, 2, 0, true>(arguments);
 }
 
-extern "C" __global__ void THREADS scan_summary(const __grid_constant__ ScanForward arguments)
+extern "C" __global__ void __launch_bounds__(LANES * 2, 1)
+scan_summary(const __grid_constant__ ScanForward arguments)
 {
     scanForward<false, 2, 0, true>(arguments);
 }
 
-extern "C" __global__ void THREADS scan_backward_exact(const __grid_constant__ ScanBackward arguments)
+extern "C" __global__ void __launch_bounds__(LANES * 2, 1)
+scan_backward_exact(const __grid_constant__ ScanBackward arguments)
 {
     scanBackward<true, 2, 2, false>(arguments);
 }
 
-extern "C" __global__ void THREADS scan_backward(const __grid_constant__ ScanBackward arguments)
+extern "C" __global__ void __launch_bounds__(LANES * 2, 1)
+scan_backward(const __grid_constant__ ScanBackward arguments)
 {
     scanBackward<false, 2, 2, false>(arguments);
 }

@@ -66,4 +66,16 @@ internal static partial class CudaDriver
 
     [LibraryImport(Library, EntryPoint = "cuGraphDestroy")]
     public static partial int GraphDestroy(nint graph);
+
+    [LibraryImport(Library, EntryPoint = "cuEventCreate")]
+    public static partial int EventCreate(out nint created, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "cuEventRecord")]
+    public static partial int EventRecord(nint recorded, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuEventElapsedTime")]
+    public static partial int EventElapsedTime(out float milliseconds, nint start, nint end);
+
+    [LibraryImport(Library, EntryPoint = "cuEventDestroy_v2")]
+    public static partial int EventDestroy(nint destroyed);
 }

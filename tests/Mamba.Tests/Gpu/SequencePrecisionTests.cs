@@ -55,12 +55,12 @@ public sealed class SequencePrecisionTests
         window.ToArray().ShouldHaveTheBitsOf(expectedWindow.ToArray());
     }
 
-    private static DeviceArray Narrow(DeviceArray array)
+    internal static DeviceArray Narrow(DeviceArray array)
     {
         DeviceArray narrow = array.Device.Allocate(array.Shape, Precision.BFloat16);
         narrow.CopyFrom(array.ToArray());
         return narrow;
     }
 
-    private static DeviceArray Wide(DeviceArray array) => array.Device.Array(array.Shape, array.ToArray());
+    internal static DeviceArray Wide(DeviceArray array) => array.Device.Array(array.Shape, array.ToArray());
 }
