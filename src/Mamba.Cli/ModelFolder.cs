@@ -1,3 +1,4 @@
+using Mamba.Models;
 using Mamba.Models.Gguf;
 
 namespace Mamba.Cli;
@@ -9,12 +10,14 @@ internal static class ModelFolder
     private const string Config = "config.json";
 
     /// <summary>
-    /// The folder itself if it holds a model, or a GGUF file; of a run, the model that it ended with.
+    /// The folder itself if it holds a model, or a GGUF file; of a run, the model that it ended with; of a name on the
+    /// hub, the model in the cache.
     /// </summary>
     /// <param name="folder">What the user gave.</param>
     /// <exception cref="InvalidDataException">There is no model; the message says what to do.</exception>
     public static string Find(string folder)
     {
+        folder = Local(folder);
         string model = Path.Combine(folder, Name);
         if (File.Exists(Path.Combine(folder, Config)) || (GgufModel.IsPath(folder) && File.Exists(folder)))
         {
@@ -27,14 +30,27 @@ internal static class ModelFolder
         }
 
         string reason = !Directory.Exists(folder)
-            ? "the folder does not exist. Expected a local folder; a name like org/name is a model on the hub, " +
-                "which must be downloaded first"
+            ? "the folder does not exist. Expected a local folder, or the name of a model on the hub, such as org/name"
             : File.Exists(Path.Combine(folder, SettingsName))
                 ? $"this run is not finished and has no {Name} yet. Continue it: mamba train --output {folder} " +
                     "--resume"
             : $"expected the folder of a model, with {Config} and weights, or of a run; {Config} is missing";
         string checkpoint = NewestCheckpoint(folder) is { } newest ? $"; or use its newest checkpoint, {newest}" : "";
         throw new InvalidDataException($"{folder}: {reason}{checkpoint}.");
+    }
+
+    /// <summary>The path itself, or, if there is none, the model in the cache that it names on the hub.</summary>
+    /// <exception cref="InvalidDataException">It is such a name, and the cache lacks the model.</exception>
+    public static string Local(string path)
+    {
+        if (Directory.Exists(path) || File.Exists(path) || !ModelHub.IsName(path))
+        {
+            return path;
+        }
+
+        using ModelHub hub = new();
+        return hub.FindInCache(path) ?? throw new InvalidDataException(
+            $"{path}: there is no such folder, and the cache has no such model of the hub. Download it: mamba pull {path}");
     }
 
     /// <summary>

@@ -42,6 +42,7 @@ internal static class Program
             GenerateCommand.Create(),
             ChatCommand.Create(),
             BenchCommand.Create(),
+            PullCommand.Create(),
             InspectCommand.Create(),
             ConvertCommand.Create(),
             ConvertCommand.CreateQuantize(),
@@ -100,5 +101,6 @@ internal static class Program
 
     private static bool IsExpected(Exception exception) =>
         exception is IOException or InvalidDataException or ArgumentException or InvalidOperationException
-            or NotSupportedException or UnauthorizedAccessException or ArithmeticException or OutOfMemoryException;
+            or NotSupportedException or UnauthorizedAccessException or ArithmeticException or OutOfMemoryException
+            or HttpRequestException or TimeoutException;
 }

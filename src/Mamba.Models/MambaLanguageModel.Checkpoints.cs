@@ -19,6 +19,51 @@ public sealed partial class MambaLanguageModel
     /// <summary>The family of hybrid models that this one was loaded from, and its config.json; null: none.</summary>
     private (Family Family, ConfigJson Json)? _published;
 
+    /// <summary>Loads a model from a local path, or from Hugging Face's hub by its name.</summary>
+    /// <param name="model">
+    /// A folder or a GGUF file, as <see cref="Load"/> takes; if there is none, a name as
+    /// <see cref="ModelHub.DownloadAsync"/> takes: organisation/name. What the cache lacks of it is downloaded.
+    /// </param>
+    /// <param name="device">Device for the model.</param>
+    /// <param name="precision">As for <see cref="Load"/>.</param>
+    /// <param name="hub">The hub and the cache; null: as the environment says.</param>
+    /// <param name="progress">Is told of the download; null: nobody.</param>
+    /// <param name="cancellation">Ends the download.</param>
+    /// <returns>The model.</returns>
+    /// <exception cref="DirectoryNotFoundException">There is neither such a path nor could this be a name.</exception>
+    /// <remarks>The other exceptions are those of <see cref="ModelHub.DownloadAsync"/> and <see cref="Load"/>.</remarks>
+    /// <example>
+    /// <code>
+    /// using CpuDevice device = new();
+    /// using MambaLanguageModel model = await MambaLanguageModel.LoadAsync("state-spaces/mamba-130m-hf", device);
+    /// </code>
+    /// </example>
+    public static async Task<MambaLanguageModel> LoadAsync(
+        string model,
+        Device device,
+        Precision? precision = null,
+        ModelHubOptions? hub = null,
+        IProgress<HubProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(device);
+        string path = model;
+        if (!Directory.Exists(path) && !File.Exists(path))
+        {
+            if (!ModelHub.IsName(model))
+            {
+                throw new DirectoryNotFoundException(
+                    $"Expected a folder, a GGUF file, or the name of a model on the hub such as org/name; found \"{model}\".");
+            }
+
+            using ModelHub source = new(hub);
+            path = await source.DownloadAsync(model, progress, cancellation).ConfigureAwait(false);
+        }
+
+        return await Task.Run(() => Load(path, device, precision: precision), cancellation).ConfigureAwait(false);
+    }
+
     /// <summary>Loads a published checkpoint.</summary>
     /// <param name="folder">
     /// A folder with config.json and the weights: model.safetensors, its sharded index, consolidated.safetensors, or

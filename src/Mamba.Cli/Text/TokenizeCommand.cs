@@ -11,7 +11,7 @@ internal static class TokenizeCommand
     {
         Argument<string> model = new("model")
         {
-            Description = "A folder with tokenizer.json or tokenizer.model, one of these files, or a GGUF file.",
+            Description = "A folder with tokenizer.json or tokenizer.model, one of these files, a GGUF file, or a name on the hub.",
         };
         Argument<string?> text = new("text")
         {
@@ -33,7 +33,7 @@ internal static class TokenizeCommand
     private static async Task<int> RunAsync(
         string model, string? text, bool isIds, bool hasSpecial, CancellationToken cancellation)
     {
-        TextTokenizer tokenizer = ModelTokenizer.Load(model);
+        TextTokenizer tokenizer = ModelTokenizer.Load(ModelFolder.Local(model));
         text ??= await Terminal.Input().ReadToEndAsync(cancellation);
         int[] tokens = tokenizer.Encode(text, hasSpecial, hasSpecial);
         await using StreamWriter output = Terminal.Output();

@@ -109,7 +109,7 @@ public sealed class BenchCommandTests : IDisposable
     [InlineData(
         "--device: expected cpu without a number, because the number of threads is set to 2; found \"cpu:2\".",
         "folder", "--device", "cpu:2", "--threads", "2")]
-    [InlineData("missing: the folder does not exist. Expected a local folder;", "missing")]
+    [InlineData("missing: the folder does not exist. Expected a local folder,", "missing")]
     public async Task Input_that_is_wrong_ends_with_a_line(string message, params string[] arguments)
     {
         (int code, string output, string error) = await ToolProcess.RunAsync(["bench", .. arguments]);

@@ -1,0 +1,76 @@
+using System.CommandLine;
+using System.Globalization;
+using Mamba.Models;
+
+namespace Mamba.Cli.Files;
+
+/// <summary><c>mamba pull</c>: downloads a published model.</summary>
+internal static class PullCommand
+{
+    public static Command Create()
+    {
+        Argument<string> model = new("model")
+        {
+            Description =
+                "A name on the hub: org/name, then optionally @ and a revision, and : and a GGUF file or a part of its name.",
+        };
+        Command command = new("pull", "Downloads a model from Hugging Face's hub into the cache, and prints its path.")
+        {
+            model,
+        };
+        command.SetAction((parsed, cancellation) => Program.Guard(
+            command.Name, () => RunAsync(parsed.GetRequiredValue(model), cancellation)));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string model, CancellationToken cancellation)
+    {
+        using ModelHub hub = new();
+        DownloadLine line = new();
+        string path;
+        try
+        {
+            path = await hub.DownloadAsync(model, line, cancellation);
+        }
+        finally
+        {
+            line.Clear();
+        }
+
+        Console.WriteLine(path);
+        return 0;
+    }
+
+    /// <summary>A line on the terminal that says how far a download has come; nothing where the output is no terminal.</summary>
+    private sealed class DownloadLine : IProgress<HubProgress>
+    {
+        private const int BarWidth = 24;
+        private const string ClearLine = "\r\u001b[K";
+
+        private readonly bool _isTerminal = !Console.IsErrorRedirected;
+        private long _lastTicks;
+
+        public void Report(HubProgress value)
+        {
+            if (!_isTerminal || (Environment.TickCount64 - _lastTicks < 100 && value.Bytes < value.TotalBytes))
+            {
+                return;
+            }
+
+            _lastTicks = Environment.TickCount64;
+            double part = value.TotalBytes > 0 ? (double)value.Bytes / value.TotalBytes : 1;
+            int done = (int)(BarWidth * part);
+            Console.Error.Write(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{ClearLine}[{new string('#', done)}{new string('.', BarWidth - done)}] {value.Bytes / 1e6:N0} of {value.TotalBytes / 1e6:N0} MB  {value.File}"));
+        }
+
+        public void Clear()
+        {
+            if (_isTerminal)
+            {
+                Console.Error.Write(ClearLine);
+            }
+        }
+    }
+}
