@@ -101,17 +101,27 @@ public sealed class Conversation : IDisposable
     /// They are computed on the thread that requests the next one.
     /// </remarks>
     public IAsyncEnumerable<int> GenerateAsync(
+        GenerationOptions? options = null, CancellationToken cancellation = default) =>
+        GeneratedTokens.IdsOf(GenerateTokensAsync(options, cancellation), cancellation);
+
+    /// <summary>
+    /// Generates the tokens that follow, one at a time, with <see cref="GenerationOptions.LogProbabilities"/>, and
+    /// appends each of them.
+    /// </summary>
+    /// <inheritdoc cref="GenerateAsync" path="/*[not(self::summary)]"/>
+    public IAsyncEnumerable<GeneratedToken> GenerateTokensAsync(
         GenerationOptions? options = null, CancellationToken cancellation = default)
     {
         options ??= new();
         options.Validate();
+        options.Sampling.RequireTokensBelow(Model.Config.VocabularySize);
         return _tokens.Count > 0
-            ? GenerateTokensAsync(options, cancellation)
+            ? GenerateCheckedAsync(options, cancellation)
             : throw new InvalidOperationException(
                 "Expected a conversation of at least one token; found none. Append the prompt first.");
     }
 
-    private async IAsyncEnumerable<int> GenerateTokensAsync(
+    private async IAsyncEnumerable<GeneratedToken> GenerateCheckedAsync(
         GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellation)
     {
         Finish = null;
@@ -123,8 +133,8 @@ public sealed class Conversation : IDisposable
             MambaLanguageModel.RequireUnchanged(State, version);
             if (chooser.Next(_logits) is { } token)
             {
-                Model.Step([token], State, _logits);
-                _tokens.Add(token);
+                Model.Step([token.Id], State, _logits);
+                _tokens.Add(token.Id);
                 version = State.Version;
                 Finish = chooser.Finish;
                 yield return token;

@@ -35,6 +35,18 @@ public sealed partial class MambaLanguageModel
         ReadOnlyMemory<int> prompt,
         GenerationOptions? options = null,
         ModelState? state = null,
+        CancellationToken cancellation = default) =>
+        GeneratedTokens.IdsOf(GenerateTokensAsync(prompt, options, state, cancellation), cancellation);
+
+    /// <summary>
+    /// Generates the tokens that follow a prompt, one at a time, with
+    /// <see cref="GenerationOptions.LogProbabilities"/>.
+    /// </summary>
+    /// <inheritdoc cref="GenerateAsync" path="/*[not(self::summary)]"/>
+    public IAsyncEnumerable<GeneratedToken> GenerateTokensAsync(
+        ReadOnlyMemory<int> prompt,
+        GenerationOptions? options = null,
+        ModelState? state = null,
         CancellationToken cancellation = default)
     {
         options ??= new();
@@ -44,13 +56,14 @@ public sealed partial class MambaLanguageModel
             throw new ArgumentException($"Expected a state of one text; found one of {state.Batch}.", nameof(state));
         }
 
-        return GenerateTokensAsync(prompt, options, state, cancellation);
+        return GenerateCheckedAsync(prompt, options, state, cancellation);
     }
 
     /// <summary>Throws unless generation from this prompt with these options can begin.</summary>
     internal void RequirePrompt(ReadOnlySpan<int> prompt, GenerationOptions options)
     {
         options.Validate();
+        options.Sampling.RequireTokensBelow(Config.VocabularySize);
         if (prompt.IsEmpty)
         {
             throw new ArgumentException("Expected a prompt of at least one token; found none.", nameof(prompt));
@@ -59,7 +72,7 @@ public sealed partial class MambaLanguageModel
         RequireIds(prompt, nameof(prompt));
     }
 
-    private async IAsyncEnumerable<int> GenerateTokensAsync(
+    private async IAsyncEnumerable<GeneratedToken> GenerateCheckedAsync(
         ReadOnlyMemory<int> prompt,
         GenerationOptions options,
         ModelState? state,
@@ -82,7 +95,7 @@ public sealed partial class MambaLanguageModel
             }
 
             // Step before returning the token, so that the state includes it wherever the caller stops.
-            Step([token], current, logits);
+            Step([token.Id], current, logits);
             version = current.Version;
             yield return token;
             await Task.CompletedTask.ConfigureAwait(false);

@@ -37,6 +37,8 @@ public sealed class ByteTokenizer : TextTokenizer
     private protected override int[] EncodeText(string text, bool addSpecialTokens, bool recognizeSpecialTokens) =>
         Array.ConvertAll(Encoding.UTF8.GetBytes(text), value => (int)value);
 
+    private protected override byte[] BytesOfText(int id) => [(byte)id];
+
     private protected override TokenDecoder CreateDecoder(bool skipSpecialTokens, bool streams) =>
         new(TokenOf, sink => new ByteLevelStep(sink));
 }

@@ -96,15 +96,33 @@ public sealed class MambaChatClient : IChatClient
     /// <exception cref="InvalidDataException">The template refuses the conversation.</exception>
     /// <exception cref="QueueFullException">Too many calls wait.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been disposed.</exception>
-    public Task<ChatResponse> GetResponseAsync(
+    /// <remarks>
+    /// <see cref="ChatResponse.RawRepresentation"/> is a list of <see cref="GeneratedToken"/>: the tokens of the answer,
+    /// with <see cref="GenerationOptions.LogProbabilities"/>.
+    /// </remarks>
+    public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages,
         ChatOptions? options = null,
-        CancellationToken cancellationToken = default) =>
-        GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
+        CancellationToken cancellationToken = default)
+    {
+        List<ChatResponseUpdate> updates = [];
+        await foreach (ChatResponseUpdate update in GetStreamingResponseAsync(messages, options, cancellationToken)
+            .ConfigureAwait(false))
+        {
+            updates.Add(update);
+        }
+
+        ChatResponse response = updates.ToChatResponse();
+        response.RawRepresentation = updates
+            .SelectMany(update => (IReadOnlyList<GeneratedToken>)update.RawRepresentation!).ToList();
+        return response;
+    }
 
     /// <inheritdoc/>
     /// <remarks>
-    /// The last update has the finish reason and the usage. Leaving the enumeration early cancels the answer.
+    /// The last update has the finish reason and the usage. <see cref="ChatResponseUpdate.RawRepresentation"/> is a list
+    /// of <see cref="GeneratedToken"/>: the tokens whose text came since the last update, with
+    /// <see cref="GenerationOptions.LogProbabilities"/>. Leaving the enumeration early cancels the answer.
     /// Exceptions are those of <see cref="GetResponseAsync"/>.
     /// </remarks>
     public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
@@ -156,36 +174,35 @@ public sealed class MambaChatClient : IChatClient
         try
         {
             GenerationRequest request = _engine.Submit(prompt, settings.Generation, ending.Token);
-            TokenDecoder decoder = _tokenizer.CreateDecoder(skipSpecialTokens: true);
-            StopFinder stops = new(settings.StopStrings);
+            GeneratedText answer = new(_tokenizer, settings.Stops);
+            List<GeneratedToken> tokens = [];
             int count = 0;
-            await foreach (int token in request.WithCancellation(cancellation).ConfigureAwait(false))
+            await foreach (GeneratedToken token in request.ReadTokensAsync(cancellation).ConfigureAwait(false))
             {
                 count++;
-                if (stops.Append(decoder.Append(token)) is { Length: > 0 } more)
+                TextPiece piece = answer.Append(token);
+                tokens.AddRange(piece.Tokens);
+                if (piece.Text.Length > 0)
                 {
-                    yield return With(shared, new TextContent(more));
-                }
-
-                if (stops.IsFound)
-                {
-                    break;
+                    yield return With(shared, new TextContent(piece.Text), tokens);
                 }
             }
 
-            if (stops.Append(decoder.Finish()) + stops.Finish() is { Length: > 0 } last)
+            TextPiece last = answer.Finish();
+            tokens.AddRange(last.Tokens);
+            if (last.Text.Length > 0)
             {
-                yield return With(shared, new TextContent(last));
+                yield return With(shared, new TextContent(last.Text), tokens);
             }
 
-            bool isStop = stops.IsFound || request.Finish == FinishReason.Stop;
+            bool isStop = answer.IsStopped || request.Finish == FinishReason.Stop;
             ChatResponseUpdate end = With(shared, new UsageContent(new()
             {
                 InputTokenCount = prompt.Length,
                 OutputTokenCount = count,
                 TotalTokenCount = prompt.Length + count,
                 CachedInputTokenCount = request.CachedTokens,
-            }));
+            }), tokens);
             end.FinishReason = isStop ? ChatFinishReason.Stop : ChatFinishReason.Length;
             yield return end;
         }
@@ -195,10 +212,14 @@ public sealed class MambaChatClient : IChatClient
         }
     }
 
-    private static ChatResponseUpdate With(ChatResponseUpdate shared, AIContent content)
+    /// <summary>An update with a content and the tokens that came since the last one.</summary>
+    private static ChatResponseUpdate With(
+        ChatResponseUpdate shared, AIContent content, List<GeneratedToken> tokens)
     {
         ChatResponseUpdate update = shared.Clone();
         update.Contents = [content];
+        update.RawRepresentation = tokens.ToArray();
+        tokens.Clear();
         update.CreatedAt = DateTimeOffset.UtcNow;
         return update;
     }

@@ -117,6 +117,13 @@ public abstract class TextTokenizer
     /// <returns>Whether it is.</returns>
     public abstract bool IsSpecial(int id);
 
+    /// <summary>
+    /// The bytes that a token adds to a text that goes on; none for special tokens and for ids that are no token.
+    /// </summary>
+    /// <param name="id">The id.</param>
+    /// <returns>The bytes, of UTF-8; a token may have a part of a character.</returns>
+    public byte[] BytesOf(int id) => IsSpecial(id) || TokenOf(id) is null ? [] : BytesOfText(id);
+
     private static TextTokenizer LoadGguf(string path)
     {
         using GgufFile file = GgufFile.Open(path);
@@ -126,6 +133,8 @@ public abstract class TextTokenizer
     }
 
     private protected abstract int[] EncodeText(string text, bool addSpecialTokens, bool recognizeSpecialTokens);
+
+    private protected abstract byte[] BytesOfText(int id);
 
     private protected abstract TokenDecoder CreateDecoder(bool skipSpecialTokens, bool streams);
 }

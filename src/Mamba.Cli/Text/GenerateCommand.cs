@@ -3,8 +3,8 @@ using System.Diagnostics;
 using System.Globalization;
 using Mamba.Devices;
 using Mamba.Models;
+using Mamba.Models.Generation;
 using Mamba.Text;
-using Mamba.Text.Chat;
 
 namespace Mamba.Cli.Text;
 
@@ -41,25 +41,20 @@ internal static class GenerateCommand
         await using StreamWriter output = Terminal.Output();
         int[] tokens = tokenizer.Encode(prompt);
 
-        // One decoder for all: some cut the first space of a text.
-        TokenDecoder decoder = tokenizer.CreateDecoder(skipSpecialTokens: true);
-        string read = string.Concat(tokens.Select(decoder.Append));
-        await output.WriteAsync(read.AsMemory(), cancellation);
+        // One text for all: some tokenizers cut the first space of a text.
+        GeneratedText text = new(tokenizer, settings.Stops);
+        await output.WriteAsync(text.Begin(tokens).AsMemory(), cancellation);
 
-        StopFinder stops = new(settings.Stops);
+        GenerationOptions options = settings.Generation with { StopRule = StopStrings.Rule(tokenizer, settings.Stops) };
         long start = Stopwatch.GetTimestamp(), firstAt = start;
         int count = 0;
-        await foreach (int token in model.GenerateAsync(tokens, settings.Generation, null, cancellation))
+        await foreach (GeneratedToken token in model.GenerateTokensAsync(tokens, options, null, cancellation))
         {
             firstAt = count++ == 0 ? Stopwatch.GetTimestamp() : firstAt;
-            await output.WriteAsync(stops.Append(decoder.Append(token)).AsMemory(), cancellation);
-            if (stops.IsFound)
-            {
-                break;
-            }
+            await output.WriteAsync(text.Append(token).Text.AsMemory(), cancellation);
         }
 
-        await output.WriteAsync((stops.Append(decoder.Finish()) + stops.Finish() + "\n").AsMemory(), cancellation);
+        await output.WriteAsync((text.Finish().Text + "\n").AsMemory(), cancellation);
         string seconds = Stopwatch.GetElapsedTime(start, firstAt).TotalSeconds.ToString(
             "0.00", CultureInfo.InvariantCulture);
         await Console.Error.WriteLineAsync(

@@ -29,6 +29,25 @@ public sealed record GenerationOptions
     /// <summary>Sequences of tokens that end the text. All their tokens are returned.</summary>
     public IReadOnlyCollection<IReadOnlyList<int>> StopSequences { get; init; } = [];
 
+    /// <summary>
+    /// Decides which tokens a text may consist of; null: it may be any. For JSON: <c>JsonConstraint</c> of the package
+    /// Mamba.Text.
+    /// </summary>
+    public TokenConstraint? Constraint { get; init; }
+
+    /// <summary>
+    /// Ends texts by a rule: it is called once for each text, and gives a function that takes the generated tokens one
+    /// by one and says whether the text ends with this one, which is still returned. Null: no rule. For strings:
+    /// <c>StopStrings.Rule</c> of the package Mamba.Text.
+    /// </summary>
+    public Func<Func<int, bool>>? StopRule { get; init; }
+
+    /// <summary>
+    /// Number of the likeliest tokens that are listed with each token and its log-probability, for
+    /// <see cref="MambaLanguageModel.GenerateTokensAsync"/>; 0: the log-probability alone; null: neither.
+    /// </summary>
+    public int? LogProbabilities { get; init; }
+
     /// <summary>Tokens of the prompt that are read at once; limits the memory for long prompts.</summary>
     public int PrefillLength { get; init; } = 2048;
 
@@ -40,6 +59,7 @@ public sealed record GenerationOptions
     {
         Setting.RequireNotNegative(MaxTokens, nameof(MaxTokens));
         Setting.RequirePositive(PrefillLength, nameof(PrefillLength));
+        Setting.RequireNotNegative(LogProbabilities ?? 0, nameof(LogProbabilities));
         Setting.RequireNotNull(Sampling, nameof(Sampling), "a way to choose tokens");
         Sampling.Validate();
         RequireTokens(StopTokens ?? [], nameof(StopTokens));

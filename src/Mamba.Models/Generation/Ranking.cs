@@ -45,7 +45,7 @@ internal ref struct Ranking
     }
 
     /// <summary>The first ids in reverse order; they must have been ranked.</summary>
-    public readonly ReadOnlySpan<int> First(int count) => _ids[^count..];
+    public readonly Span<int> First(int count) => _ids[^count..];
 
     private readonly void SiftDown(int node)
     {

@@ -2,8 +2,9 @@ namespace Mamba.Models.Generation;
 
 /// <summary>Options of sampling: how the next token is drawn from a model's logits.</summary>
 /// <remarks>
-/// The filters apply in Hugging Face's order: repetition penalty, temperature, top-k, top-p, min-p. By default all
-/// are off, and a token is drawn with the model's own probabilities.
+/// They apply in this order: logit bias, repetition penalty, frequency and presence penalties, temperature, top-k,
+/// top-p, min-p, typical-p; each filter on what the one before it left, as in Hugging Face. By default all are off, and
+/// a token is drawn with the model's own probabilities.
 /// </remarks>
 /// <example>
 /// <code>
@@ -31,11 +32,33 @@ public sealed record SamplingOptions
     public double MinP { get; init; }
 
     /// <summary>
+    /// Keeps the fewest tokens whose probabilities add up to this, those first whose information <c>-log p</c> is
+    /// nearest to its expected value, the entropy; 1 keeps all.
+    /// </summary>
+    /// <remarks>Meister et al., <see href="https://arxiv.org/abs/2202.00666"/>, eq. 9.</remarks>
+    public double TypicalP { get; init; } = 1;
+
+    /// <summary>
     /// Divides the positive logits of previous tokens, and multiplies the negative ones: values above 1 reduce
     /// repetition.
     /// </summary>
     /// <remarks>Keskar et al., <see href="https://arxiv.org/abs/1909.05858"/>.</remarks>
     public double RepetitionPenalty { get; init; } = 1;
+
+    /// <summary>
+    /// Is subtracted from the logit of a generated token once for each time that it was generated; the prompt does not
+    /// count. Negative values favour repetition.
+    /// </summary>
+    public double FrequencyPenalty { get; init; }
+
+    /// <summary>
+    /// Is subtracted from the logit of every token that was generated; the prompt does not count. Negative values
+    /// favour repetition.
+    /// </summary>
+    public double PresencePenalty { get; init; }
+
+    /// <summary>Numbers that are added to the logits of tokens; -∞ forbids a token. Null: none.</summary>
+    public IReadOnlyDictionary<int, double>? LogitBias { get; init; }
 
     /// <summary>Seed of the random source; the same seed, logits and options give the same tokens.</summary>
     public ulong Seed { get; init; }
@@ -51,5 +74,28 @@ public sealed record SamplingOptions
         Setting.Require(
             RepetitionPenalty is >= 1 / Largest and <= Largest, nameof(RepetitionPenalty), "from 1e-6 to 1e6",
             RepetitionPenalty);
+        Setting.Require(TypicalP is > 0 and <= 1, nameof(TypicalP), "above 0 and at most 1", TypicalP);
+        RequireOffset(FrequencyPenalty, nameof(FrequencyPenalty));
+        RequireOffset(PresencePenalty, nameof(PresencePenalty));
+        foreach ((int token, double bias) in LogitBias ?? new Dictionary<int, double>())
+        {
+            Setting.Require(token >= 0, nameof(LogitBias), "of tokens, which are 0 or more", token);
+            Setting.Require(
+                bias is double.NegativeInfinity or (>= -Largest and <= Largest), nameof(LogitBias),
+                "from -1e6 to 1e6, or -∞", bias);
+        }
     }
+
+    /// <summary>Throws unless every token that is named is one of a vocabulary.</summary>
+    internal void RequireTokensBelow(int vocabulary)
+    {
+        foreach (int token in LogitBias?.Keys ?? [])
+        {
+            Setting.Require(
+                token < vocabulary, nameof(LogitBias), $"of tokens of the vocabulary, below {vocabulary}", token);
+        }
+    }
+
+    private static void RequireOffset(double value, string name) =>
+        Setting.Require(value is >= -Largest and <= Largest, name, "from -1e6 to 1e6", value);
 }

@@ -9,8 +9,12 @@ internal sealed class TokenChooser
     private readonly IReadOnlyCollection<int> _stopTokens;
     private readonly IReadOnlyCollection<IReadOnlyList<int>> _stopSequences;
     private readonly int _vocabularySize, _maxTokens, _longest;
-    private readonly HashSet<int>? _seen;
-    private readonly List<int> _distinct = [];
+    private readonly Func<int, bool>? _endsWith;
+    private readonly TokenConstraintState? _constraint;
+    private readonly float[] _allowed;
+    private readonly LogProbabilities? _probabilities;
+    private readonly Dictionary<int, int>? _places; // of the ids in _distinct
+    private readonly List<int> _distinct = [], _counts = [];
     private readonly List<int> _end = [];
     private int _count;
 
@@ -26,10 +30,16 @@ internal sealed class TokenChooser
         _stopTokens = options.StopTokens ?? config.EndOfText;
         _stopSequences = options.StopSequences;
         _longest = _stopSequences.Select(sequence => sequence.Count).DefaultIfEmpty().Max();
-        _seen = options.Sampling.RepetitionPenalty == 1 ? null : [];
-        foreach (int token in prompt)
+        _endsWith = options.StopRule?.Invoke();
+        _constraint = options.Constraint?.Start(_stopTokens);
+        _allowed = new float[_constraint is null ? 0 : _vocabularySize];
+        _probabilities = options.LogProbabilities is { } count ? new(_vocabularySize, count) : null;
+        SamplingOptions sampling = options.Sampling;
+        bool hasRepetition = sampling.RepetitionPenalty != 1;
+        _places = hasRepetition || sampling.FrequencyPenalty != 0 || sampling.PresencePenalty != 0 ? [] : null;
+        foreach (int token in hasRepetition ? prompt : [])
         {
-            Note(token);
+            Note(token, 0);
         }
 
         Finish = _maxTokens == 0 ? FinishReason.Length : null;
@@ -42,35 +52,61 @@ internal sealed class TokenChooser
     /// <param name="logits">The logits of the padded vocabulary.</param>
     /// <returns>The token; null: the text ended before it.</returns>
     /// <exception cref="ArgumentException">The logits are NaN, +∞, or all -∞.</exception>
-    public int? Next(ReadOnlySpan<float> logits)
+    public GeneratedToken? Next(ReadOnlySpan<float> logits)
     {
-        int token = _sampler.Next(logits[.._vocabularySize], CollectionsMarshal.AsSpan(_distinct));
+        logits = logits[.._vocabularySize];
+        int token = _sampler.Next(Allowed(logits), CollectionsMarshal.AsSpan(_distinct), CollectionsMarshal.AsSpan(_counts));
         if (_stopTokens.Contains(token))
         {
             Finish = FinishReason.Stop;
             return null;
         }
 
-        Note(token);
+        Note(token, 1);
+        _constraint?.Advance(token);
         if (_longest > 0)
         {
             _end.RemoveRange(0, _end.Count == _longest ? 1 : 0);
             _end.Add(token);
         }
 
-        Finish = EndsWithStopSequence ? FinishReason.Stop : ++_count == _maxTokens ? FinishReason.Length : null;
-        return token;
+        _count++;
+        bool isEnd = _endsWith?.Invoke(token) == true | _constraint is { IsComplete: true } | EndsWithStopSequence;
+        Finish = isEnd ? FinishReason.Stop
+            : _count == _maxTokens ? FinishReason.Length
+            : null;
+        return _probabilities?.Of(logits, token) ?? new(token, null, []);
+    }
+
+    private ReadOnlySpan<float> Allowed(ReadOnlySpan<float> logits)
+    {
+        if (_constraint is null)
+        {
+            return logits;
+        }
+
+        logits.CopyTo(_allowed);
+        _constraint.Mask(_allowed);
+        return _allowed;
     }
 
     private bool EndsWithStopSequence => _stopSequences.Any(
         sequence => _end.Count >= sequence.Count && _end.TakeLast(sequence.Count).SequenceEqual(sequence));
 
-    private void Note(int token)
+    private void Note(int token, int count)
     {
         // Padding tokens can be read but never sampled, so they need no penalty.
-        if (token < _vocabularySize && _seen is not null && _seen.Add(token))
+        if (_places is null || token >= _vocabularySize)
+        {
+            return;
+        }
+
+        if (_places.TryAdd(token, _distinct.Count))
         {
             _distinct.Add(token);
+            _counts.Add(0);
         }
+
+        _counts[_places[token]] += count;
     }
 }

@@ -21,7 +21,7 @@ namespace Mamba.Models.Serving;
 /// </example>
 public sealed class GenerationRequest : IAsyncEnumerable<int>
 {
-    private readonly Channel<int> _tokens = Channel.CreateUnbounded<int>(
+    private readonly Channel<GeneratedToken> _tokens = Channel.CreateUnbounded<GeneratedToken>(
         new() { SingleReader = false, SingleWriter = true });
 
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -82,7 +82,18 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     /// <returns>The tokens.</returns>
     /// <exception cref="OperationCanceledException">The request or the waiting was cancelled.</exception>
     public IAsyncEnumerator<int> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
-        _tokens.Reader.ReadAllAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
+        GeneratedTokens.IdsOf(ReadTokensAsync(cancellationToken), cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
+
+    /// <summary>
+    /// Enumerates the generated tokens with <see cref="GenerationOptions.LogProbabilities"/>, once, as they come,
+    /// instead of their ids alone.
+    /// </summary>
+    /// <param name="cancellation">Cancels waiting, not the request.</param>
+    /// <returns>The tokens.</returns>
+    /// <exception cref="OperationCanceledException">The request or the waiting was cancelled.</exception>
+    public IAsyncEnumerable<GeneratedToken> ReadTokensAsync(CancellationToken cancellation = default) =>
+        _tokens.Reader.ReadAllAsync(cancellation);
 
     /// <summary>Waits for all tokens that were not enumerated yet.</summary>
     /// <param name="cancellation">Cancels waiting, not the request.</param>
@@ -91,9 +102,9 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     public async Task<IReadOnlyList<int>> ReadAllAsync(CancellationToken cancellation = default)
     {
         List<int> tokens = [];
-        await foreach (int token in _tokens.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))
+        await foreach (GeneratedToken token in ReadTokensAsync(cancellation).ConfigureAwait(false))
         {
-            tokens.Add(token);
+            tokens.Add(token.Id);
         }
 
         return tokens;
@@ -104,7 +115,7 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     {
         if (Chooser.Finish is null && Chooser.Next(logits) is { } token)
         {
-            Text.Add(token);
+            Text.Add(token.Id);
             _tokens.Writer.TryWrite(token);
         }
     }

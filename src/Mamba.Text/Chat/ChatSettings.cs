@@ -6,10 +6,10 @@ namespace Mamba.Text.Chat;
 
 /// <summary>The options of one call, as generation takes them.</summary>
 /// <param name="Generation">Sampling, limits and stop tokens.</param>
-/// <param name="StopStrings">Texts that end the answer.</param>
+/// <param name="Stops">Texts that end the answer.</param>
 /// <param name="Variables">Variables of the template.</param>
 internal sealed record ChatSettings(
-    GenerationOptions Generation, IReadOnlyList<string> StopStrings, IReadOnlyDictionary<string, object?>? Variables)
+    GenerationOptions Generation, IReadOnlyList<string> Stops, IReadOnlyDictionary<string, object?>? Variables)
 {
     private static readonly string[] Reserved = ["messages", "add_generation_prompt", "tools", "documents"];
 
@@ -34,17 +34,17 @@ internal sealed record ChatSettings(
         };
         SamplingOptions sampling = generation.Sampling;
         string[] stops = [.. options.StopSequences ?? []];
-        if (Array.Exists(stops, string.IsNullOrEmpty))
-        {
-            throw new ArgumentException("StopSequences: expected texts; found an empty one.", nameof(options));
-        }
+        StopStrings.Checked(stops);
 
         // Special tokens have no text in the answer, so they are found by their ids.
         int?[] special = Array.ConvertAll(stops, stop => tokenizer.IdOf(stop) is { } id && tokenizer.IsSpecial(id)
             ? id
             : (int?)null);
+        string[] texts = [.. stops.Where((_, i) => special[i] is null)];
         generation = generation with
         {
+            Constraint = ConstraintOf(options.ResponseFormat, generation.Constraint, tokenizer),
+            StopRule = Either(generation.StopRule, StopStrings.Rule(tokenizer, texts)),
             MaxTokens = options.MaxOutputTokens ?? generation.MaxTokens,
             StopTokens =
             [
@@ -56,24 +56,19 @@ internal sealed record ChatSettings(
                 Temperature = options.Temperature ?? sampling.Temperature,
                 TopP = options.TopP ?? sampling.TopP,
                 TopK = options.TopK ?? sampling.TopK,
+                FrequencyPenalty = options.FrequencyPenalty ?? sampling.FrequencyPenalty,
+                PresencePenalty = options.PresencePenalty ?? sampling.PresencePenalty,
                 Seed = options.Seed is { } seed ? unchecked((ulong)seed) : sampling.Seed,
             },
         };
         generation.Validate();
-        return new(generation, [.. stops.Where((_, i) => special[i] is null)], options.AdditionalProperties);
+        return new(generation, texts, options.AdditionalProperties);
     }
 
     private static void Refuse(ChatOptions options, IChatClient client)
     {
         RequireNull(nameof(ChatOptions.ConversationId), options.ConversationId);
         RequireNull(nameof(ChatOptions.Reasoning), options.Reasoning);
-        RequireZero(nameof(ChatOptions.FrequencyPenalty), options.FrequencyPenalty);
-        RequireZero(nameof(ChatOptions.PresencePenalty), options.PresencePenalty);
-        if (options.ResponseFormat is { } format and not ChatResponseFormatText)
-        {
-            throw Refused(nameof(ChatOptions.ResponseFormat), "text", format.GetType().Name);
-        }
-
         if (options.Tools is { Count: > 0 } tools)
         {
             throw Refused(nameof(ChatOptions.Tools), "none", $"{tools.Count}");
@@ -116,13 +111,25 @@ internal sealed record ChatSettings(
         }
     }
 
-    private static void RequireZero(string name, float? value)
+    /// <summary>The constraint of a form of the answer; null: none.</summary>
+    private static TokenConstraint? ConstraintOf(
+        ChatResponseFormat? format, TokenConstraint? own, TextTokenizer tokenizer) => format switch
     {
-        if (value is not (null or 0))
+        null or ChatResponseFormatText => own,
+        ChatResponseFormatJson when own is not null => throw Refused(
+            nameof(ChatOptions.ResponseFormat), "null beside a constraint of GenerationOptions", "JSON"),
+        ChatResponseFormatJson { Schema: { } schema } => JsonConstraint.OfSchema(tokenizer, schema),
+        ChatResponseFormatJson => JsonConstraint.AnyObject(tokenizer),
+        _ => throw Refused(nameof(ChatOptions.ResponseFormat), "text or JSON", format.GetType().Name),
+    };
+
+    /// <summary>A rule that ends a text where one of two does; null if there is neither.</summary>
+    private static Func<Func<int, bool>>? Either(Func<Func<int, bool>>? one, Func<Func<int, bool>>? other) =>
+        one is null || other is null ? one ?? other : () =>
         {
-            throw Refused(name, "null or 0", FormattableString.Invariant($"{value}"));
-        }
-    }
+            Func<int, bool> first = one(), second = other();
+            return token => first(token) | second(token); // both see every token
+        };
 
     private static NotSupportedException Refused(string name, string expected, string found) =>
         new($"{name} is not supported: expected {expected}; found {found}.");

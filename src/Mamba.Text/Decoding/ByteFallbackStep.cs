@@ -16,12 +16,18 @@ internal sealed class ByteFallbackStep(DecodeStep next, bool streams) : DecodeSt
     private readonly Utf8Stream _stream = new();
     private readonly List<byte> _run = [];
 
+    /// <summary>The byte of a token such as <c>&lt;0xE6&gt;</c>; null if it is no such token.</summary>
+    public static byte? ByteOf(string text) =>
+        text.Length == 6 && text.StartsWith("<0x", StringComparison.Ordinal) && text[5] == '>' &&
+        byte.TryParse(
+            text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value)
+            ? value
+            : null;
+
     /// <inheritdoc/>
     public override void Push(string text)
     {
-        if (text.Length == 6 && text.StartsWith("<0x", StringComparison.Ordinal) && text[5] == '>' &&
-            byte.TryParse(
-                text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
+        if (ByteOf(text) is { } value)
         {
             if (streams)
             {

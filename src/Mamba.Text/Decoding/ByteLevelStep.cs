@@ -8,8 +8,8 @@ internal sealed class ByteLevelStep(DecodeStep next) : DecodeStep(next)
 {
     private readonly Utf8Stream _stream = new();
 
-    /// <inheritdoc/>
-    public override void Push(string text)
+    /// <summary>The bytes of a token.</summary>
+    public static byte[] BytesOf(string text)
     {
         byte[] bytes = new byte[text.Length];
         for (int i = 0; i < text.Length; i++)
@@ -17,14 +17,19 @@ internal sealed class ByteLevelStep(DecodeStep next) : DecodeStep(next)
             int value = ByteAlphabet.ByteOf(text[i]);
             if (value < 0)
             {
-                bytes = Encoding.UTF8.GetBytes(text); // not in the alphabet: an added token, spelled as it is
-                break;
+                return Encoding.UTF8.GetBytes(text); // not in the alphabet: an added token, spelled as it is
             }
 
             bytes[i] = (byte)value;
         }
 
-        Send(_stream.Read(bytes));
+        return bytes;
+    }
+
+    /// <inheritdoc/>
+    public override void Push(string text)
+    {
+        Send(_stream.Read(BytesOf(text)));
     }
 
     /// <inheritdoc/>

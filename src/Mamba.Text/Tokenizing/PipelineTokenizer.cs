@@ -1,3 +1,4 @@
+using System.Text;
 using Mamba.Text.Decoding;
 using Mamba.Text.Unicode;
 
@@ -15,11 +16,13 @@ internal sealed class PipelineTokenizer : TextTokenizer
     private readonly Dictionary<int, string> _addedTexts = [];
     private readonly Dictionary<string, int> _addedIds = new(StringComparer.Ordinal);
     private readonly HashSet<int> _special = [];
+    private readonly bool _isOfBytes; // whether tokens are spelled in GPT-2's alphabet
 
     public PipelineTokenizer(BytePairModel model, TokenizerParts parts)
     {
         _model = model;
         _parts = parts;
+        _isOfBytes = parts.Decoders.Any(make => make(new TextSink(), true) is ByteLevelStep);
         _texts = new(model.Vocabulary.Count + parts.Added.Count);
         foreach ((string token, int id) in model.Vocabulary.Concat(parts.Others))
         {
@@ -111,10 +114,23 @@ internal sealed class PipelineTokenizer : TextTokenizer
         return [.. ids];
     }
 
+    private protected override byte[] BytesOfText(int id)
+    {
+        string spelled = SpellingOf(id)!;
+        if (_isOfBytes)
+        {
+            return ByteLevelStep.BytesOf(spelled);
+        }
+
+        // The first token of a text may lose a space, so the text of the second one counts.
+        TokenDecoder decoder = CreateDecoder(skipSpecialTokens: true, streams: true);
+        decoder.Append(id);
+        string text = decoder.Append(id);
+        return text != spelled && ByteFallbackStep.ByteOf(spelled) is { } value ? [value] : Encoding.UTF8.GetBytes(text);
+    }
+
     private protected override TokenDecoder CreateDecoder(bool skipSpecialTokens, bool streams) => new(
-        id => skipSpecialTokens && _special.Contains(id) ? null
-            : _addedTexts.TryGetValue(id, out string? text) || _texts.TryGetValue(id, out text) ? text
-            : null,
+        id => skipSpecialTokens && _special.Contains(id) ? null : SpellingOf(id),
         sink =>
         {
             DecodeStep first = sink;
@@ -125,6 +141,10 @@ internal sealed class PipelineTokenizer : TextTokenizer
 
             return first;
         });
+
+    /// <summary>A token as the decoders take it; null if there is none.</summary>
+    private string? SpellingOf(int id) =>
+        _addedTexts.TryGetValue(id, out string? text) || _texts.TryGetValue(id, out text) ? text : null;
 
     private void EncodeWords(Pieces pieces, List<int> ids)
     {

@@ -28,6 +28,18 @@ public sealed class SamplerDistributionTests
         new() { TopK = 5, TopP = 0.95, MinP = 0.2, Temperature = 1.3 },
         new() { RepetitionPenalty = 1.5 },
         new() { RepetitionPenalty = 2, TopK = 5, TopP = 0.95, MinP = 0.05, Temperature = 0.8 },
+        new() { TypicalP = 0.3 },
+        new() { TypicalP = 0.7, Temperature = 1.6 },
+        new() { TypicalP = 0.9, TopK = 6, TopP = 0.97, MinP = 0.05 },
+        new() { FrequencyPenalty = 0.7 },
+        new() { PresencePenalty = 1.5, RepetitionPenalty = 1.2 },
+        new() { FrequencyPenalty = -0.4, PresencePenalty = 0.3, Temperature = 1.4, TopP = 0.9 },
+        new() { LogitBias = new Dictionary<int, double> { [0] = 1.5, [2] = double.NegativeInfinity, [5] = 4 } },
+        new()
+        {
+            LogitBias = new Dictionary<int, double> { [4] = -1, [6] = 3 }, RepetitionPenalty = 1.3,
+            FrequencyPenalty = 0.2, TypicalP = 0.8,
+        },
     ];
 
     public static TheoryData<SamplingOptions> Filters => new(AllFilters);
@@ -36,21 +48,21 @@ public sealed class SamplerDistributionTests
     [MemberData(nameof(Filters))]
     public void Tokens_come_as_often_as_the_exact_probabilities_say(SamplingOptions options)
     {
-        int[] previous = [2, 5, 2, 2];
-        double[] expected = Exact(Logits, previous, options);
+        int[] previous = [2, 5, 2, 2, 7], counts = [3, 0, 3, 3, 1];
+        double[] expected = Exact(Logits, previous, counts, options);
         Sampler sampler = new(Logits.Length, options with { Seed = 7 });
-        int[] counts = new int[Logits.Length];
+        int[] drawn = new int[Logits.Length];
 
         for (int i = 0; i < Draws; i++)
         {
-            counts[sampler.Next(Logits, previous)]++;
+            drawn[sampler.Next(Logits, previous, counts)]++;
         }
 
-        for (int id = 0; id < counts.Length; id++)
+        for (int id = 0; id < drawn.Length; id++)
         {
-            double frequency = (double)counts[id] / Draws;
+            double frequency = (double)drawn[id] / Draws;
             frequency.Should().BeApproximately(expected[id], Tolerance, "token {0} under {1}", id, options);
-            (counts[id] == 0 || expected[id] > 0).Should().BeTrue("token {0} is cut off by {1}", id, options);
+            (drawn[id] == 0 || expected[id] > 0).Should().BeTrue("token {0} is cut off by {1}", id, options);
         }
     }
 
@@ -58,9 +70,9 @@ public sealed class SamplerDistributionTests
     public void Every_filter_keeps_what_the_definition_keeps() =>
         Gen.Select(
             Gen.Int[-8, 8].Select(i => i / 2f).Array[1, 40], Gen.Int[0, 45], Gen.Double[0.01, 1], Gen.Double[0, 1],
-            Gen.Double[0.2, 3], Gen.ULong)
+            Gen.Double[0.2, 3], Gen.Double[0.01, 1], Gen.ULong)
         .Sample(
-            (logits, topK, topP, minP, temperature, seed) =>
+            (logits, topK, topP, minP, temperature, typicalP, seed) =>
             {
                 SamplingOptions options = new()
                 {
@@ -68,9 +80,10 @@ public sealed class SamplerDistributionTests
                     TopP = topP,
                     MinP = minP,
                     Temperature = temperature,
+                    TypicalP = typicalP,
                     Seed = seed,
                 };
-                double[] exact = Exact(logits, [], options);
+                double[] exact = Exact(logits, [], [], options);
                 Sampler sampler = new(logits.Length, options);
 
                 for (int i = 0; i < 20; i++)
@@ -82,12 +95,20 @@ public sealed class SamplerDistributionTests
             seed: "0000000000001");
 
     /// <summary>The probabilities by the definition, filter after filter, each on what the last one left.</summary>
-    private static double[] Exact(float[] logits, int[] previous, SamplingOptions options)
+    private static double[] Exact(float[] logits, int[] previous, int[] counts, SamplingOptions options)
     {
         double[] scores = Array.ConvertAll(logits, logit => (double)logit);
+        foreach ((int id, double bias) in options.LogitBias ?? new Dictionary<int, double>())
+        {
+            scores[id] += bias;
+        }
+
         foreach (int id in previous.Distinct())
         {
+            int count = counts[Array.IndexOf(previous, id)];
             scores[id] *= scores[id] < 0 ? options.RepetitionPenalty : 1 / options.RepetitionPenalty;
+            scores[id] -= options.FrequencyPenalty * count;
+            scores[id] -= count > 0 ? options.PresencePenalty : 0;
         }
 
         scores = Array.ConvertAll(scores, score => score / options.Temperature);
@@ -111,6 +132,22 @@ public sealed class SamplerDistributionTests
         }
 
         ranked = [.. ranked.Where(id => p[id] >= options.MinP * p.Max())];
+        p = Softmax(scores, ranked);
+        if (options.TypicalP < 1)
+        {
+            // Meister et al., arXiv:2202.00666, eq. 9. Rounded, because equally distant tokens go by their ids.
+            double entropy = -ranked.Where(id => p[id] > 0).Sum(id => p[id] * Math.Log(p[id])), before = 0;
+            ranked =
+            [
+                .. ranked.OrderBy(id => (float)Math.Abs(-Math.Log(p[id]) - entropy)).ThenBy(id => id).TakeWhile(id =>
+                {
+                    bool kept = before < options.TypicalP;
+                    before += p[id];
+                    return kept;
+                }),
+            ];
+        }
+
         return Softmax(scores, ranked);
     }
 

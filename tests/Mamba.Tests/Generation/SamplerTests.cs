@@ -123,6 +123,48 @@ public sealed class SamplerTests
     }
 
     [Fact]
+    public void Frequency_and_presence_penalties_are_subtracted_from_generated_tokens_alone()
+    {
+        float[] logits = [4, 3.5f, 3];
+        Sampler frequency = new(3, SamplingOptions.Greedy with { FrequencyPenalty = 0.3 });
+        Sampler presence = new(3, SamplingOptions.Greedy with { PresencePenalty = 0.6 });
+
+        frequency.Next(logits, [0], [1]).Should().Be(0, "3.7 is above 3.5");
+        frequency.Next(logits, [0], [2]).Should().Be(1, "3.4 is below 3.5");
+        frequency.Next(logits, [0, 0], [1, 1]).Should().Be(0, "an id that comes twice is penalised once");
+        presence.Next(logits, [0], [1]).Should().Be(1, "3.4 is below 3.5");
+        presence.Next(logits, [0], [9]).Should().Be(1);
+        presence.Next(logits, [0], [0]).Should().Be(0, "it stands in the prompt alone");
+        presence.Next(logits, [0]).Should().Be(0);
+    }
+
+    [Fact]
+    public void Counts_of_another_number_than_ids_are_refused()
+    {
+        Action next = () => new Sampler(3, new()).Next([1, 2, 3], [0, 1], [1]);
+
+        next.Should().Throw<ArgumentException>().WithMessage("Expected 2 counts*found 1*");
+    }
+
+    [Fact]
+    public void A_logit_bias_is_added_and_can_forbid()
+    {
+        float[] logits = [4, 3, 3.5f];
+        Dictionary<int, double> bias = new() { [0] = double.NegativeInfinity, [1] = 0.6 };
+
+        new Sampler(3, SamplingOptions.Greedy with { LogitBias = bias }).Next(logits).Should().Be(1);
+    }
+
+    [Fact]
+    public void Typical_p_may_leave_the_likeliest_out()
+    {
+        float[] logits = [MathF.Log(0.4f), .. Enumerable.Repeat(MathF.Log(0.12f), 5)];
+
+        // H = 1.64; -log 0.4 = 0.92 is 0.72 away, -log 0.12 = 2.12 is 0.48 away.
+        Draw(new(6, new() { TypicalP = 0.5 }), logits, 300).Distinct().Order().Should().Equal(1, 2, 3, 4, 5);
+    }
+
+    [Fact]
     public void The_same_seed_draws_the_same_tokens_and_another_seed_others()
     {
         float[] logits = Samples.Normal(1, 1000);
@@ -169,22 +211,27 @@ public sealed class SamplerTests
     }
 
     [Theory]
-    [InlineData(0, 1, 0)]
-    [InlineData(1, 1, 0)]
-    [InlineData(1, 0.9, 40)]
-    public void Nothing_is_allocated_after_construction(double temperature, double topP, int topK)
+    [InlineData(0, 1, 0, 1)]
+    [InlineData(1, 1, 0, 1)]
+    [InlineData(1, 0.9, 40, 1)]
+    [InlineData(1, 0.9, 40, 0.5)]
+    public void Nothing_is_allocated_after_construction(double temperature, double topP, int topK, double typicalP)
     {
         float[] logits = Samples.Normal(1, 1000);
-        int[] previous = [1, 2, 3];
-        SamplingOptions options = new() { Temperature = temperature, TopP = topP, TopK = topK };
-        Sampler sampler = new(1000, options with { RepetitionPenalty = 1.1 });
-        sampler.Next(logits, previous);
+        int[] previous = [1, 2, 3], counts = [0, 1, 5];
+        SamplingOptions options = new()
+        {
+            Temperature = temperature, TopP = topP, TopK = topK, TypicalP = typicalP, FrequencyPenalty = 0.1,
+            LogitBias = new Dictionary<int, double> { [7] = 1 }, RepetitionPenalty = 1.1,
+        };
+        Sampler sampler = new(1000, options);
+        sampler.Next(logits, previous, counts);
 
         long allocated = Allocations.Of(() =>
         {
             for (int i = 0; i < 100; i++)
             {
-                sampler.Next(logits, previous);
+                sampler.Next(logits, previous, counts);
             }
         });
 

@@ -19,6 +19,12 @@ public sealed class SamplingOptionsTests
         { new() { RepetitionPenalty = 0 }, "RepetitionPenalty" },
         { new() { RepetitionPenalty = -1 }, "RepetitionPenalty" },
         { new() { RepetitionPenalty = double.NaN }, "RepetitionPenalty" },
+        { new() { TypicalP = 0 }, "TypicalP" },
+        { new() { FrequencyPenalty = double.PositiveInfinity }, "FrequencyPenalty" },
+        { new() { PresencePenalty = double.NaN }, "PresencePenalty" },
+        { new() { LogitBias = new Dictionary<int, double> { [-1] = 1 } }, "LogitBias" },
+        { new() { LogitBias = new Dictionary<int, double> { [10] = 1 } }, "LogitBias" },
+        { new() { LogitBias = new Dictionary<int, double> { [1] = double.NaN } }, "LogitBias" },
     };
 
     [Theory]
@@ -28,7 +34,12 @@ public sealed class SamplingOptionsTests
         Action validate = options.Validate;
         Action construct = () => _ = new Sampler(10, options);
 
-        validate.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name).WithMessage("*must be*found*");
+        if (options.LogitBias?.ContainsKey(10) != true) // the vocabulary is the sampler's
+        {
+            validate.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name)
+                .WithMessage("*must be*found*");
+        }
+
         construct.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(name);
     }
 
@@ -39,5 +50,7 @@ public sealed class SamplingOptionsTests
         SamplingOptions.Greedy.Validate();
         new SamplingOptions { Temperature = 1e6, TopK = int.MaxValue, TopP = double.Epsilon }.Validate();
         new SamplingOptions { MinP = 1, RepetitionPenalty = 1e-6 }.Validate();
+        new SamplingOptions { TypicalP = double.Epsilon, FrequencyPenalty = -1e6, PresencePenalty = 1e6 }.Validate();
+        new SamplingOptions { LogitBias = new Dictionary<int, double> { [0] = double.NegativeInfinity } }.Validate();
     }
 }

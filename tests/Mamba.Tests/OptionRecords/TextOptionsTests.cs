@@ -15,6 +15,14 @@ public sealed class TextOptionsTests
             ["TopP"] = [0.0, -0.5, 1.01, double.NaN],
             ["MinP"] = [-0.1, 1.1, double.NaN],
             ["RepetitionPenalty"] = [0.0, -1.0, 1e7, double.NaN, double.PositiveInfinity],
+            ["TypicalP"] = [0.0, -0.5, 1.01, double.NaN],
+            ["FrequencyPenalty"] = [-1e7, 1e7, double.NaN, double.PositiveInfinity],
+            ["PresencePenalty"] = [-1e7, 1e7, double.NaN, double.NegativeInfinity],
+            ["LogitBias"] =
+            [
+                new Dictionary<int, double> { [-1] = 0 }, new Dictionary<int, double> { [1] = double.NaN },
+                new Dictionary<int, double> { [1] = double.PositiveInfinity },
+            ],
         }),
         new(new EngineOptions(), new()
         {
@@ -26,6 +34,7 @@ public sealed class TextOptionsTests
         new(new GenerationOptions(), new()
         {
             ["MaxTokens"] = [-1],
+            ["LogProbabilities"] = [-1],
             ["PrefillLength"] = [0, -1],
             ["Sampling"] = [null],
             ["StopTokens"] = [new[] { 3, -1 }],

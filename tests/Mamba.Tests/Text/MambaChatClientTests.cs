@@ -108,6 +108,53 @@ public sealed class MambaChatClientTests : IDisposable
     }
 
     [Fact]
+    public async Task The_engine_ends_a_text_at_a_stop_string_and_counts_no_more_tokens()
+    {
+        string whole = (await _client.GetResponseAsync(Messages)).Text;
+        string stop = whole[5..8];
+        int end = whole.IndexOf(stop, StringComparison.Ordinal) + stop.Length;
+        int[] ids = Tokenizer.Encode(whole[..end]);
+
+        ChatResponse response = await _client.GetResponseAsync(Messages, new() { StopSequences = [stop] });
+
+        response.Usage!.OutputTokenCount.Should().BeLessThanOrEqualTo(ids.Length);
+        IReadOnlyList<GeneratedToken> tokens = (IReadOnlyList<GeneratedToken>)response.RawRepresentation!;
+        Tokenizer.Decode([.. tokens.Select(token => token.Id)]).Should().Be(response.Text);
+    }
+
+    [Fact]
+    public async Task Penalties_and_log_probabilities_are_those_of_the_options()
+    {
+        GenerationOptions raw = new() { LogProbabilities = 2 };
+        ChatOptions options = new()
+        {
+            FrequencyPenalty = 0.5f, PresencePenalty = -1, Seed = 3, MaxOutputTokens = 15,
+            RawRepresentationFactory = _ => raw,
+        };
+        List<GeneratedToken> expected = [];
+        await foreach (GeneratedToken token in _model.GenerateTokensAsync(
+            Tokenizer.Encode("system: Be brief.\nuser: Hi\n>"),
+            raw with
+            {
+                MaxTokens = 15, Sampling = new() { FrequencyPenalty = 0.5, PresencePenalty = -1, Seed = 3 },
+                PrefillLength = new EngineOptions().PrefillLength,
+            }))
+        {
+            expected.Add(token);
+        }
+
+        ChatResponse response = await _client.GetResponseAsync(Messages, options);
+        List<GeneratedToken> streamed = [];
+        await foreach (ChatResponseUpdate update in _client.GetStreamingResponseAsync(Messages, options))
+        {
+            streamed.AddRange((IReadOnlyList<GeneratedToken>)update.RawRepresentation!);
+        }
+
+        response.RawRepresentation.Should().BeEquivalentTo(expected, equal => equal.WithStrictOrdering());
+        streamed.Should().BeEquivalentTo(expected, equal => equal.WithStrictOrdering());
+    }
+
+    [Fact]
     public async Task A_raw_representation_gives_what_the_options_do_not_have()
     {
         GenerationOptions raw = new()
@@ -177,9 +224,14 @@ public sealed class MambaChatClientTests : IDisposable
         AITool tool = new Tool();
         (ChatOptions Options, string Name)[] refused =
         [
-            (new() { ConversationId = "1" }, "ConversationId"), (new() { FrequencyPenalty = 0.5f }, "FrequencyPenalty"),
-            (new() { PresencePenalty = -1 }, "PresencePenalty"), (new() { Tools = [tool] }, "Tools"),
-            (new() { ResponseFormat = ChatResponseFormat.Json }, "ResponseFormat"),
+            (new() { ConversationId = "1" }, "ConversationId"), (new() { Tools = [tool] }, "Tools"),
+            (
+                new()
+                {
+                    ResponseFormat = ChatResponseFormat.Json,
+                    RawRepresentationFactory = _ => new GenerationOptions { Constraint = TokenConstraint.Allow(_ => null) },
+                },
+                "ResponseFormat"),
             (new() { ToolMode = ChatToolMode.RequireAny }, "ToolMode"), (new() { Reasoning = new() }, "Reasoning"),
             (new() { ModelId = "other" }, "ModelId"),
             (new() { RawRepresentationFactory = _ => "text" }, "RawRepresentationFactory"),
