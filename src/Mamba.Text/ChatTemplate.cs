@@ -24,11 +24,15 @@ public sealed class ChatTemplate
     private readonly Statement _body;
     private readonly ChatTemplateOptions _options;
 
-    private ChatTemplate(Statement body, ChatTemplateOptions options)
+    private ChatTemplate(string source, Statement body, ChatTemplateOptions options)
     {
+        Source = source;
         _body = body;
         _options = options;
     }
+
+    /// <summary>The text of the template.</summary>
+    internal string Source { get; }
 
     /// <summary>Reads a template.</summary>
     /// <param name="source">The text of the template.</param>
@@ -41,7 +45,7 @@ public sealed class ChatTemplate
         ArgumentNullException.ThrowIfNull(source);
         options ??= new();
         return source.Length <= options.MaxLength
-            ? new(Parser.Compile(source, options.MaxDepth), options)
+            ? new(source, Parser.Compile(source, options.MaxDepth), options)
             : throw new InvalidDataException(
                 $"The chat template has {source.Length:N0} characters; at most {options.MaxLength:N0} are read.");
     }

@@ -9,9 +9,11 @@ namespace Mamba.Text;
 
 /// <summary>Answers the messages of a conversation with a model: the chat interface of .NET.</summary>
 /// <remarks>
-/// It reads text alone: tools, JSON as the form of the answer, pictures and all other settings that it does not have
-/// are refused by name. The whole conversation is given with each call; what the engine has read of it before comes
-/// from its prefix cache. Generation runs on the engine's thread, so no caller is blocked, and any number may call at
+/// Tools are described to the model by the template, and calls that it writes come back as
+/// <see cref="FunctionCallContent"/>; put <c>UseFunctionInvocation</c> of Microsoft.Extensions.AI around the client to
+/// run them. Reasoning comes as <see cref="TextReasoningContent"/>. Pictures and all settings that the client does not
+/// have are refused by name. The whole conversation is given with each call; what the engine has read of it before
+/// comes from its prefix cache. Generation runs on the engine's thread, so no caller is blocked, and any number may call at
 /// once.
 /// <para>
 /// Special tokens that are written in messages, such as <c>&lt;|im_end|&gt;</c>, are read as those tokens, as the
@@ -38,6 +40,7 @@ public sealed class MambaChatClient : IChatClient
     private readonly bool _ownsEngine;
     private readonly TextTokenizer _tokenizer;
     private readonly ChatTemplate _template;
+    private readonly AnswerFormat _format;
     private readonly ChatClientMetadata _metadata;
 
     /// <summary>Makes a client of an engine, which others may use too.</summary>
@@ -80,6 +83,7 @@ public sealed class MambaChatClient : IChatClient
         _ownsEngine = ownsEngine;
         _tokenizer = tokenizer;
         _template = template;
+        _format = new(template, tokenizer);
         _metadata = new("mamba", defaultModelId: modelId);
     }
 
@@ -97,8 +101,8 @@ public sealed class MambaChatClient : IChatClient
     /// <exception cref="QueueFullException">Too many calls wait.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been disposed.</exception>
     /// <remarks>
-    /// <see cref="ChatResponse.RawRepresentation"/> is a list of <see cref="GeneratedToken"/>: the tokens of the answer,
-    /// with <see cref="GenerationOptions.LogProbabilities"/>.
+    /// <see cref="ChatResponse.RawRepresentation"/> is a list of <see cref="GeneratedToken"/>: the tokens of the
+    /// answer, with <see cref="GenerationOptions.LogProbabilities"/>.
     /// </remarks>
     public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages,
@@ -120,8 +124,8 @@ public sealed class MambaChatClient : IChatClient
 
     /// <inheritdoc/>
     /// <remarks>
-    /// The last update has the finish reason and the usage. <see cref="ChatResponseUpdate.RawRepresentation"/> is a list
-    /// of <see cref="GeneratedToken"/>: the tokens whose text came since the last update, with
+    /// The last update has the finish reason and the usage. <see cref="ChatResponseUpdate.RawRepresentation"/> is a
+    /// list of <see cref="GeneratedToken"/>: the tokens whose text came since the last update, with
     /// <see cref="GenerationOptions.LogProbabilities"/>. Leaving the enumeration early cancels the answer.
     /// Exceptions are those of <see cref="GetResponseAsync"/>.
     /// </remarks>
@@ -160,9 +164,14 @@ public sealed class MambaChatClient : IChatClient
         ChatOptions? options,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
-        ChatSettings settings = ChatSettings.Read(options, Defaults, this, _engine.Model.Config, _tokenizer);
+        ChatSettings settings =
+            ChatSettings.Read(options, Defaults, this, _engine.Model.Config, _tokenizer, _format);
         string text = _template.Render(
-            ChatPrompt.Of(messages, options?.Instructions), _tokenizer, variables: settings.Variables);
+            ChatPrompt.Of(messages, options?.Instructions),
+            _tokenizer,
+            tools: settings.Functions.Count > 0 ? settings.Functions.Select(ChatPrompt.Of) : null,
+            variables: settings.Variables);
+        settings = settings.Constrained(options, _format, text);
         int[] prompt = _tokenizer.Encode(text, addSpecialTokens: false);
         ChatResponseUpdate shared = new(ChatRole.Assistant, (string?)null)
         {
@@ -174,25 +183,38 @@ public sealed class MambaChatClient : IChatClient
         try
         {
             GenerationRequest request = _engine.Submit(prompt, settings.Generation, ending.Token);
-            GeneratedText answer = new(_tokenizer, settings.Stops);
+            GeneratedText answer = new(_tokenizer, settings.Stops, _format.TextOf);
+            AnswerReader reader = new(
+                _format.HasReasoning,
+                _format.IsReasoning(text),
+                settings.Functions.Count > 0 ? _format.Tools : null,
+                settings.Functions);
+            bool isOneCall = options?.AllowMultipleToolCalls == false, isEnd = false;
             List<GeneratedToken> tokens = [];
-            int count = 0;
-            await foreach (GeneratedToken token in request.ReadTokensAsync(cancellation).ConfigureAwait(false))
+            int count = 0, reasoning = 0, calls = 0;
+            await using IAsyncEnumerator<GeneratedToken> source =
+                request.ReadTokensAsync(cancellation).GetAsyncEnumerator(cancellation);
+            while (!isEnd)
             {
-                count++;
-                TextPiece piece = answer.Append(token);
+                isEnd = !await source.MoveNextAsync().ConfigureAwait(false);
+                count += isEnd ? 0 : 1;
+                reasoning += !isEnd && reader.IsReasoning ? 1 : 0;
+                TextPiece piece = isEnd ? answer.Finish() : answer.Append(source.Current);
                 tokens.AddRange(piece.Tokens);
-                if (piece.Text.Length > 0)
+                foreach (AIContent content in isEnd
+                    ? [.. reader.Append(piece.Text), .. reader.Finish()]
+                    : reader.Append(piece.Text))
                 {
-                    yield return With(shared, new TextContent(piece.Text), tokens);
+                    calls += content is FunctionCallContent ? 1 : 0;
+                    bool isLeftOut = (settings.HidesReasoning && content is TextReasoningContent)
+                        || (isOneCall && calls > 1);
+                    if (!isLeftOut)
+                    {
+                        yield return With(shared, content, tokens);
+                    }
                 }
-            }
 
-            TextPiece last = answer.Finish();
-            tokens.AddRange(last.Tokens);
-            if (last.Text.Length > 0)
-            {
-                yield return With(shared, new TextContent(last.Text), tokens);
+                isEnd |= isOneCall && calls > 0;
             }
 
             bool isStop = answer.IsStopped || request.Finish == FinishReason.Stop;
@@ -202,8 +224,11 @@ public sealed class MambaChatClient : IChatClient
                 OutputTokenCount = count,
                 TotalTokenCount = prompt.Length + count,
                 CachedInputTokenCount = request.CachedTokens,
+                ReasoningTokenCount = _format.HasReasoning ? reasoning : null,
             }), tokens);
-            end.FinishReason = isStop ? ChatFinishReason.Stop : ChatFinishReason.Length;
+            end.FinishReason = calls > 0 ? ChatFinishReason.ToolCalls
+                : isStop ? ChatFinishReason.Stop
+                : ChatFinishReason.Length;
             yield return end;
         }
         finally

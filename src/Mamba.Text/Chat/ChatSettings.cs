@@ -8,8 +8,14 @@ namespace Mamba.Text.Chat;
 /// <param name="Generation">Sampling, limits and stop tokens.</param>
 /// <param name="Stops">Texts that end the answer.</param>
 /// <param name="Variables">Variables of the template.</param>
+/// <param name="Functions">Functions that the model may call.</param>
+/// <param name="HidesReasoning">Whether reasoning is left out of the answer.</param>
 internal sealed record ChatSettings(
-    GenerationOptions Generation, IReadOnlyList<string> Stops, IReadOnlyDictionary<string, object?>? Variables)
+    GenerationOptions Generation,
+    IReadOnlyList<string> Stops,
+    IReadOnlyDictionary<string, object?> Variables,
+    IReadOnlyList<AIFunctionDeclaration> Functions,
+    bool HidesReasoning)
 {
     private static readonly string[] Reserved = ["messages", "add_generation_prompt", "tools", "documents"];
 
@@ -21,10 +27,12 @@ internal sealed record ChatSettings(
         GenerationOptions defaults,
         IChatClient client,
         LanguageModelConfig config,
-        TextTokenizer tokenizer)
+        TextTokenizer tokenizer,
+        AnswerFormat format)
     {
         options ??= new();
         Refuse(options, client);
+        IReadOnlyList<AIFunctionDeclaration> functions = FunctionsOf(options, format);
         GenerationOptions generation = options.RawRepresentationFactory?.Invoke(client) switch
         {
             null => defaults,
@@ -43,7 +51,6 @@ internal sealed record ChatSettings(
         string[] texts = [.. stops.Where((_, i) => special[i] is null)];
         generation = generation with
         {
-            Constraint = ConstraintOf(options.ResponseFormat, generation.Constraint, tokenizer),
             StopRule = Either(generation.StopRule, StopStrings.Rule(tokenizer, texts)),
             MaxTokens = options.MaxOutputTokens ?? generation.MaxTokens,
             StopTokens =
@@ -62,21 +69,21 @@ internal sealed record ChatSettings(
             },
         };
         generation.Validate();
-        return new(generation, texts, options.AdditionalProperties);
+        bool hides = options.Reasoning?.Output == ReasoningOutput.None;
+        return new(generation, texts, VariablesOf(options, format), functions, hides);
     }
 
     private static void Refuse(ChatOptions options, IChatClient client)
     {
         RequireNull(nameof(ChatOptions.ConversationId), options.ConversationId);
-        RequireNull(nameof(ChatOptions.Reasoning), options.Reasoning);
-        if (options.Tools is { Count: > 0 } tools)
+        if (options.ResponseFormat is { } form and not (ChatResponseFormatText or ChatResponseFormatJson))
         {
-            throw Refused(nameof(ChatOptions.Tools), "none", $"{tools.Count}");
+            throw Refused(nameof(ChatOptions.ResponseFormat), "text or JSON", form.GetType().Name);
         }
 
-        if (options.ToolMode is RequiredChatToolMode)
+        if (options.Reasoning?.Output == ReasoningOutput.Summary)
         {
-            throw Refused(nameof(ChatOptions.ToolMode), "null, auto or none", "required");
+            throw Refused(nameof(ChatOptions.Reasoning), "all of it or none", "a summary");
         }
 
 #pragma warning disable MEAI001 // experimental properties, which are refused
@@ -111,17 +118,76 @@ internal sealed record ChatSettings(
         }
     }
 
-    /// <summary>The constraint of a form of the answer; null: none.</summary>
-    private static TokenConstraint? ConstraintOf(
-        ChatResponseFormat? format, TokenConstraint? own, TextTokenizer tokenizer) => format switch
+    /// <summary>The same settings with the constraint that the options ask for.</summary>
+    /// <param name="options">The options of the call.</param>
+    /// <param name="format">What answers are made of.</param>
+    /// <param name="prompt">The text of the prompt.</param>
+    public ChatSettings Constrained(ChatOptions? options, AnswerFormat format, string prompt)
     {
-        null or ChatResponseFormatText => own,
-        ChatResponseFormatJson when own is not null => throw Refused(
-            nameof(ChatOptions.ResponseFormat), "null beside a constraint of GenerationOptions", "JSON"),
-        ChatResponseFormatJson { Schema: { } schema } => JsonConstraint.OfSchema(tokenizer, schema),
-        ChatResponseFormatJson => JsonConstraint.AnyObject(tokenizer),
-        _ => throw Refused(nameof(ChatOptions.ResponseFormat), "text or JSON", format.GetType().Name),
-    };
+        bool isReasoning = format.IsReasoning(prompt);
+        TokenConstraint? constraint = options switch
+        {
+            { ToolMode: RequiredChatToolMode { RequiredFunctionName: var name } } => format.Call(
+                Functions.Where(function => name is null || function.Name == name), isReasoning),
+            { ResponseFormat: ChatResponseFormatJson json } => format.Json(json.Schema, isReasoning),
+            _ => null,
+        };
+        return constraint is null ? this
+            : Generation.Constraint is null ? this with { Generation = Generation with { Constraint = constraint } }
+            : throw Refused(
+                options!.ToolMode is RequiredChatToolMode
+                    ? nameof(ChatOptions.ToolMode)
+                    : nameof(ChatOptions.ResponseFormat),
+                "null beside a constraint of GenerationOptions", "both");
+    }
+
+    private static IReadOnlyList<AIFunctionDeclaration> FunctionsOf(ChatOptions options, AnswerFormat format)
+    {
+        IList<AITool> tools = options.Tools ?? [];
+        if (tools.FirstOrDefault(tool => tool is not AIFunctionDeclaration) is { } other)
+        {
+            throw Refused(nameof(ChatOptions.Tools), "functions", other.GetType().Name);
+        }
+
+        if (options.ToolMode is RequiredChatToolMode required)
+        {
+            string wanted = required.RequiredFunctionName ?? "a function";
+            if (!tools.Any(tool => required.RequiredFunctionName is null || tool.Name == wanted))
+            {
+                throw Refused(nameof(ChatOptions.ToolMode), "a function of Tools", wanted);
+            }
+
+            if (options.ResponseFormat is ChatResponseFormatJson)
+            {
+                throw Refused(nameof(ChatOptions.ResponseFormat), "text where a call is required", "JSON");
+            }
+        }
+
+        bool isOff = tools.Count == 0 || options.ToolMode is NoneChatToolMode;
+        return isOff ? [] : format.Tools is not null ? [.. tools.Cast<AIFunctionDeclaration>()]
+            : throw Refused(nameof(ChatOptions.Tools), "none, because the template has no tools", $"{tools.Count}");
+    }
+
+    /// <summary>Variables of the template, also those by which it asks for reasoning.</summary>
+    private static Dictionary<string, object?> VariablesOf(ChatOptions options, AnswerFormat format)
+    {
+        const string Thinking = "enable_thinking", Effort = "reasoning_effort";
+        Dictionary<string, object?> variables = new(options.AdditionalProperties ?? []);
+        if (options.Reasoning?.Effort is { } effort)
+        {
+            string name = effort.ToString().ToLowerInvariant();
+            bool isGraded = format.Reads(Effort) && effort != ReasoningEffort.None;
+            if (!isGraded && !format.Reads(Thinking))
+            {
+                throw Refused(
+                    nameof(ChatOptions.Reasoning), "no effort, because the template has no variable of it", name);
+            }
+
+            variables.TryAdd(isGraded ? Effort : Thinking, isGraded ? name : effort != ReasoningEffort.None);
+        }
+
+        return variables;
+    }
 
     /// <summary>A rule that ends a text where one of two does; null if there is neither.</summary>
     private static Func<Func<int, bool>>? Either(Func<Func<int, bool>>? one, Func<Func<int, bool>>? other) =>

@@ -9,6 +9,9 @@ internal sealed class StopFinder(IReadOnlyList<string> stops)
     /// <summary>Whether a stop string was found; the text ended before it.</summary>
     public bool IsFound { get; private set; }
 
+    /// <summary>The text of the last piece after the stop string.</summary>
+    public string Rest { get; private set; } = "";
+
     /// <summary>Adds a piece.</summary>
     /// <returns>The text that is certain not to belong to a stop string.</returns>
     public string Append(string text)
@@ -19,9 +22,10 @@ internal sealed class StopFinder(IReadOnlyList<string> stops)
         }
 
         string all = _held + text;
-        int end = stops.Select(stop => all.IndexOf(stop, StringComparison.Ordinal)).Where(at => at >= 0)
-            .DefaultIfEmpty(-1).Min();
+        (int end, int length) = stops.Select(stop => (At: all.IndexOf(stop, StringComparison.Ordinal), stop.Length))
+            .Where(found => found.At >= 0).DefaultIfEmpty((-1, 0)).Min();
         IsFound = end >= 0;
+        Rest = IsFound ? all[(end + length)..] : "";
         end = IsFound ? end : all.Length - stops.Select(stop => Overlap(all, stop)).DefaultIfEmpty().Max();
         _held = IsFound ? "" : all[end..];
         return all[..end];

@@ -25,7 +25,8 @@ internal sealed class Grammar
     {
         if (_states.Count == MostStates)
         {
-            throw new NotSupportedException($"The grammar needs more than {MostStates:N0} states. Use a smaller schema.");
+            throw new NotSupportedException(
+                $"The grammar needs more than {MostStates:N0} states. Use a smaller schema.");
         }
 
         _states.Add(new());

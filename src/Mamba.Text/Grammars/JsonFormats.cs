@@ -25,7 +25,7 @@ internal static class JsonFormats
             grammar.End(grammar.Byte(end, '"', '"'));
         });
 
-    /// <summary>A date of RFC 3339 after the year 0; the 29th of February is never one, because of common years.</summary>
+    /// <summary>A date of RFC 3339. The 29th of February is never one, because of common years.</summary>
     private static int Date(Grammar grammar, int from)
     {
         int year = grammar.AnyOf(from, "12");

@@ -21,7 +21,10 @@ internal sealed class JsonSchema
         "deprecated", "readOnly", "writeOnly",
     ];
 
-    private static readonly JsonWriterOptions _compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions _compact = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     private readonly JsonElement _root;
     private readonly JsonGrammar _json;
@@ -77,7 +80,8 @@ internal sealed class JsonSchema
         if (System.Array.Find(words, IsAlone) is { } alone)
         {
             RequireWords(words, at, [alone]);
-            return alone == "$ref" ? [Reference(schema.GetProperty(alone), at)] : Choices(schema.GetProperty(alone), at);
+            JsonElement word = schema.GetProperty(alone);
+            return alone == "$ref" ? [Reference(word, at)] : Choices(word, at);
         }
 
         List<string> types = Types(schema, at);
@@ -319,7 +323,8 @@ internal sealed class JsonSchema
         }
     }
 
-    private static string Compact(JsonElement value)
+    /// <summary>A value without white space, and with characters as they are.</summary>
+    public static string Compact(JsonElement value)
     {
         using MemoryStream bytes = new();
         using (Utf8JsonWriter writer = new(bytes, _compact))

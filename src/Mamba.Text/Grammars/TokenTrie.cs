@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Mamba.Text.Grammars;
 
-/// <summary>The tokens of a vocabulary by their bytes, as a trie whose nodes lie in the order of a depth-first walk.</summary>
+/// <summary>
+/// The tokens of a vocabulary by their bytes: a trie whose nodes lie in the order of a depth-first walk.
+/// </summary>
 internal sealed class TokenTrie
 {
     private static readonly ConditionalWeakTable<TextTokenizer, TokenTrie> _ofTokenizers = [];

@@ -126,7 +126,8 @@ internal sealed class PipelineTokenizer : TextTokenizer
         TokenDecoder decoder = CreateDecoder(skipSpecialTokens: true, streams: true);
         decoder.Append(id);
         string text = decoder.Append(id);
-        return text != spelled && ByteFallbackStep.ByteOf(spelled) is { } value ? [value] : Encoding.UTF8.GetBytes(text);
+        byte? single = text == spelled ? null : ByteFallbackStep.ByteOf(spelled);
+        return single is { } value ? [value] : Encoding.UTF8.GetBytes(text);
     }
 
     private protected override TokenDecoder CreateDecoder(bool skipSpecialTokens, bool streams) => new(

@@ -229,10 +229,14 @@ public sealed class MambaChatClientTests : IDisposable
                 new()
                 {
                     ResponseFormat = ChatResponseFormat.Json,
-                    RawRepresentationFactory = _ => new GenerationOptions { Constraint = TokenConstraint.Allow(_ => null) },
+                    RawRepresentationFactory = _ => new GenerationOptions
+                    {
+                        Constraint = TokenConstraint.Allow(_ => null),
+                    },
                 },
                 "ResponseFormat"),
-            (new() { ToolMode = ChatToolMode.RequireAny }, "ToolMode"), (new() { Reasoning = new() }, "Reasoning"),
+            (new() { ToolMode = ChatToolMode.RequireAny }, "ToolMode"),
+            (new() { Reasoning = new() { Effort = ReasoningEffort.High } }, "Reasoning"),
             (new() { ModelId = "other" }, "ModelId"),
             (new() { RawRepresentationFactory = _ => "text" }, "RawRepresentationFactory"),
             (new() { AdditionalProperties = new() { ["messages"] = 1 } }, "AdditionalProperties"),
