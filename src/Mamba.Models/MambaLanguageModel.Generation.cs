@@ -59,6 +59,35 @@ public sealed partial class MambaLanguageModel
         return GenerateCheckedAsync(prompt, options, state, cancellation);
     }
 
+    /// <summary>Finds likely texts that follow a prompt by beam search.</summary>
+    /// <param name="prompt">The tokens to read first, at least one.</param>
+    /// <param name="options">Number of beams and limits; null for the defaults.</param>
+    /// <param name="cancellation">Cancels the search; checked before every token.</param>
+    /// <returns>The texts, the best score first; at most as many as there are beams.</returns>
+    /// <exception cref="ArgumentException">
+    /// The prompt is empty or has an id outside the padded vocabulary, or an option is invalid.
+    /// </exception>
+    /// <exception cref="NotSupportedException">
+    /// The model reads texts in both directions, or a mixer cannot store texts of different lengths.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The search was cancelled.</exception>
+    /// <example>
+    /// <code>
+    /// foreach (BeamText text in model.BeamSearch(prompt, new() { Beams = 8, MaxTokens = 40 }))
+    /// {
+    ///     Console.WriteLine($"{text.Score:0.000}: {tokenizer.Decode([.. text.Tokens])}");
+    /// }
+    /// </code>
+    /// </example>
+    public IReadOnlyList<BeamText> BeamSearch(
+        ReadOnlySpan<int> prompt, BeamSearchOptions? options = null, CancellationToken cancellation = default)
+    {
+        options ??= new();
+        options.Validate();
+        RequirePrompt(prompt, new() { PrefillLength = options.PrefillLength });
+        return Generation.BeamSearch.Run(this, prompt, options, cancellation);
+    }
+
     /// <summary>Throws unless generation from this prompt with these options can begin.</summary>
     internal void RequirePrompt(ReadOnlySpan<int> prompt, GenerationOptions options)
     {

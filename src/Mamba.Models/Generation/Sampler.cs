@@ -62,8 +62,8 @@ public sealed class Sampler
     /// <param name="logits">Shape [vocabulary]; -∞ forbids a token.</param>
     /// <param name="previous">Ids that the repetition penalty applies to, in any order, with any repetitions.</param>
     /// <param name="counts">
-    /// How often each of the <paramref name="previous"/> ids was generated, for the penalties of frequency and presence;
-    /// 0 for one that stands in the prompt alone. Empty: none was.
+    /// How often each of the <paramref name="previous"/> ids was generated, for the penalties of frequency and
+    /// presence; 0 for one that stands in the prompt alone. Empty: none was.
     /// </param>
     /// <returns>The token's id.</returns>
     /// <exception cref="ArgumentException">

@@ -55,7 +55,8 @@ internal sealed class TokenChooser
     public GeneratedToken? Next(ReadOnlySpan<float> logits)
     {
         logits = logits[.._vocabularySize];
-        int token = _sampler.Next(Allowed(logits), CollectionsMarshal.AsSpan(_distinct), CollectionsMarshal.AsSpan(_counts));
+        int token = _sampler.Next(
+            Allowed(logits), CollectionsMarshal.AsSpan(_distinct), CollectionsMarshal.AsSpan(_counts));
         if (_stopTokens.Contains(token))
         {
             Finish = FinishReason.Stop;

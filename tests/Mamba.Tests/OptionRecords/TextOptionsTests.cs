@@ -31,6 +31,14 @@ public sealed class TextOptionsTests
             ["PrefillLength"] = [0, -1],
             ["PrefixCacheBytes"] = [-1L],
         }),
+        new(new BeamSearchOptions(), new()
+        {
+            ["Beams"] = [0, -1, 4097],
+            ["MaxTokens"] = [0, -1],
+            ["LengthPenalty"] = [-0.1, 11.0, double.NaN],
+            ["PrefillLength"] = [0, -1],
+            ["StopTokens"] = [new[] { 3, -1 }],
+        }),
         new(new GenerationOptions(), new()
         {
             ["MaxTokens"] = [-1],
