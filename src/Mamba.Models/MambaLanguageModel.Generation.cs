@@ -114,17 +114,27 @@ public sealed partial class MambaLanguageModel
 
         ReadPrompt(prompt.Span, options.PrefillLength, current, isShared: state is not null, logits, cancellation);
         long version = current.Version;
+        Likeliest[] likeliest = [];
         while (chooser.Finish is null)
         {
             cancellation.ThrowIfCancellationRequested();
             RequireUnchanged(current, version);
-            if (chooser.Next(logits) is not { } token)
+            if ((likeliest is [{ } best] ? chooser.Next(best) : chooser.Next(logits)) is not { } token)
             {
                 yield break;
             }
 
             // Step before returning the token, so that the state includes it wherever the caller stops.
-            Step([token.Id], current, logits);
+            if (chooser.IsGreedy)
+            {
+                likeliest = likeliest is [] ? new Likeliest[1] : likeliest;
+                Step([token.Id], current, likeliest);
+            }
+            else
+            {
+                Step([token.Id], current, logits);
+            }
+
             version = current.Version;
             yield return token;
             await Task.CompletedTask.ConfigureAwait(false);

@@ -2,6 +2,7 @@ using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Layers;
 using Mamba.Memory;
+using Mamba.Models.Generation;
 using Mamba.Operations;
 
 namespace Mamba.Models;
@@ -172,6 +173,25 @@ public sealed partial class MambaLanguageModel : Module
     {
         ArgumentNullException.ThrowIfNull(state);
         RequireOwn(state);
+        RequireTokens(ids, state, slots);
+        RequireRoom(logits, ids.Length);
+        Step(ids, state, slots, logits, []);
+    }
+
+    /// <summary>
+    /// Reads one token of each text, or of some texts, and finds the likeliest next tokens; the logits stay on the
+    /// device.
+    /// </summary>
+    internal void Step(
+        ReadOnlySpan<int> ids, ModelState state, Span<Likeliest> likeliest, StateSlots? slots = null)
+    {
+        RequireOwn(state);
+        RequireTokens(ids, state, slots);
+        Step(ids, state, slots, [], likeliest);
+    }
+
+    private void RequireTokens(ReadOnlySpan<int> ids, ModelState state, StateSlots? slots)
+    {
         slots?.RequireFit(ids.Length, state.Batch);
         if (slots is null && ids.Length != state.Batch)
         {
@@ -181,49 +201,78 @@ public sealed partial class MambaLanguageModel : Module
         }
 
         RequireIds(ids, nameof(ids));
-        RequireRoom(logits, ids.Length);
+    }
+
+    /// <summary>A step that gives the logits, or the likeliest tokens if there is room for them.</summary>
+    private void Step(
+        ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits, Span<Likeliest> likeliest)
+    {
         using ModelStateUse use = new(state);
         using DeviceScope scope = Device.Scope();
         using Tape.Suspension pause = Tape.Suspend(Device);
         state.RequireUsable();
         if (Device.CanRecord && (slots is null ? state.CanRecord : state.CanRecordSlots))
         {
-            StepRecorded(ids, state, slots, logits);
+            StepRecorded(ids, state, slots, logits, likeliest);
         }
         else
         {
-            StepInPlace(ids, state, slots, logits);
+            StepInPlace(ids, state, slots, logits, likeliest);
         }
 
         state.Advance(1, null, slots);
     }
 
-    private void StepRecorded(ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits)
+    private void StepRecorded(
+        ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits, Span<Likeliest> likeliest)
     {
         // Makes the state own its memory, with current contents: the graph refers to that memory.
         state.PrepareStep(_blocks, slots);
-        RecordedStep? recorded = state.RecordedOf(this, slots);
+        bool isGreedy = !likeliest.IsEmpty;
+        RecordedStep? recorded = state.RecordedOf(this, slots, isGreedy);
         if (recorded is null)
         {
-            recorded = RecordedStepOf(state, slots);
+            recorded = RecordedStepOf(state, slots, isGreedy);
             state.Keep(recorded);
         }
 
-        recorded.Run(ids, slots, logits);
+        recorded.Run(ids, slots);
+        if (isGreedy)
+        {
+            recorded.CopyTo(likeliest);
+        }
+        else
+        {
+            recorded.CopyTo(logits);
+        }
     }
 
-    private RecordedStep RecordedStepOf(ModelState state, StateSlots? slots) =>
-        new(this, state, slots, (tokens, rows) => StepLogits(tokens, state, rows));
+    private RecordedStep RecordedStepOf(ModelState state, StateSlots? slots, bool isGreedy) =>
+        new(this, state, slots, isGreedy, (tokens, rows) => StepLogits(tokens, state, rows));
 
-    private void StepInPlace(ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits)
+    private void StepInPlace(
+        ReadOnlySpan<int> ids, ModelState state, StateSlots? slots, Span<float> logits, Span<Likeliest> likeliest)
     {
         // Once a step has found all its memory in the pool of its thread's context, later ones will too.
         WarmBatches.Entry warm = _warm.Of(Device.RequireContext());
         state.Reserve(1, slots); // only reserves room for a token
-        using ModelStepGuard guard = new(state, isSafe: warm.Covers(ids.Length, state.Room), slots);
+        bool isGreedy = !likeliest.IsEmpty;
+        using ModelStepGuard guard = new(state, isSafe: warm.Covers(ids.Length, state.Room, isGreedy), slots);
         long allocations = warm.Context.Allocations;
-        StepLogits(Device.Indices(ids), state, slots).CopyTo(logits);
-        warm.Note(ids.Length, state.Room, allocations);
+        DeviceArray result = StepLogits(Device.Indices(ids), state, slots);
+        if (isGreedy)
+        {
+            DeviceArray found = Device.Allocate([2, ids.Length]);
+            Likeliest.Find(result, Config.VocabularySize, found);
+            Span<float> numbers = ids.Length <= 64 ? stackalloc float[2 * ids.Length] : new float[2 * ids.Length];
+            Likeliest.CopyTo(found, numbers, likeliest);
+        }
+        else
+        {
+            result.CopyTo(logits);
+        }
+
+        warm.Note(ids.Length, state.Room, allocations, isGreedy);
         guard.Done();
     }
 

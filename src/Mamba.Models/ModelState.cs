@@ -254,11 +254,11 @@ public sealed class ModelState : IDisposable
         new(CreateLayers(_layers, layer => layer.CreateEmpty(batch)), batch, Kind);
 
     /// <summary>The recorded step of a model for some texts; null if absent.</summary>
-    internal RecordedStep? RecordedOf(MambaLanguageModel model, StateSlots? slots)
+    internal RecordedStep? RecordedOf(MambaLanguageModel model, StateSlots? slots, bool isGreedy)
     {
         foreach (RecordedStep recorded in _recorded)
         {
-            if (recorded.Model == model && recorded.Fits(slots))
+            if (recorded.Model == model && recorded.Fits(slots, isGreedy))
             {
                 return recorded;
             }

@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Models.Generation;
 using Mamba.Operations;
 
 namespace Mamba.Models;
@@ -7,13 +8,15 @@ namespace Mamba.Models;
 /// <summary>
 /// A model's step over one state, on a device that can capture graphs. The first step runs normally, the next one is
 /// captured, and later ones replay the graph. A graph for slots has a fixed number of them; their indices are copied to
-/// the device before each replay.
+/// the device before each replay. A greedy graph ends with the likeliest tokens instead of the logits, so that a step
+/// copies eight bytes a text to the host.
 /// </summary>
 internal sealed class RecordedStep : IDisposable
 {
     private readonly Device _device;
     private readonly ModelState _state;
-    private readonly DeviceArray _logits;
+    private readonly DeviceArray _result;
+    private readonly float[] _found;
     private readonly DeviceArray _idMemory;
     private readonly DeviceArray _rowMemory;
     private readonly StateSlots? _slots;
@@ -28,16 +31,19 @@ internal sealed class RecordedStep : IDisposable
     /// <param name="model">The model whose weights the graph refers to.</param>
     /// <param name="state">The state that the graph refers to.</param>
     /// <param name="slots">The texts of the first step, whose number is fixed; null: all texts of the state.</param>
+    /// <param name="isGreedy">Whether the step finds the likeliest tokens; if not, it gives the logits.</param>
     /// <param name="step">Computes the logits of tokens in an open scope, and updates the state.</param>
     public RecordedStep(
         MambaLanguageModel model,
         ModelState state,
         StateSlots? slots,
+        bool isGreedy,
         Func<IndexArray, StateSlots?, DeviceArray> step)
     {
-        (Model, _device, _state, _step) = (model, model.Device, state, step);
+        (Model, _device, _state, IsGreedy, _step) = (model, model.Device, state, isGreedy, step);
         int count = slots?.Count ?? state.Batch;
-        _logits = _device.AllocateOwned([count, 1, model.Config.PaddedVocabularySize]);
+        _found = new float[isGreedy ? 2 * count : 0];
+        _result = _device.AllocateOwned(isGreedy ? [2, count] : [count, 1, model.Config.PaddedVocabularySize]);
         _idMemory = _device.AllocateOwned([count]);
         _ids = new(_idMemory.Storage, new int[count]);
         if (slots is not null)
@@ -51,14 +57,16 @@ internal sealed class RecordedStep : IDisposable
     /// <summary>The model. Another model of the same kind needs its own graph, because its weights differ.</summary>
     public MambaLanguageModel Model { get; }
 
-    /// <summary>Whether the step covers all texts, or the same number of slots.</summary>
-    public bool Fits(StateSlots? slots) => slots?.Count == _slots?.Count;
+    /// <summary>Whether the step finds the likeliest tokens; if not, it gives the logits.</summary>
+    public bool IsGreedy { get; }
+
+    /// <summary>Whether the step covers all texts, or the same number of slots, and gives what is wanted.</summary>
+    public bool Fits(StateSlots? slots, bool isGreedy) => slots?.Count == _slots?.Count && isGreedy == IsGreedy;
 
     /// <summary>Computes a step. Requires an open scope of the device.</summary>
     /// <param name="ids">One token per text.</param>
     /// <param name="slots">The texts; null: all.</param>
-    /// <param name="logits">Receives the logits.</param>
-    public void Run(ReadOnlySpan<int> ids, StateSlots? slots, Span<float> logits)
+    public void Run(ReadOnlySpan<int> ids, StateSlots? slots)
     {
         _ids = _device.Update(_ids, ids);
         if (slots is not null)
@@ -85,14 +93,18 @@ internal sealed class RecordedStep : IDisposable
             _isRefused = true;
             Compute(isSafe: true);
         }
-
-        _logits.CopyTo(logits);
     }
+
+    /// <summary>Copies the logits of the last step to the host.</summary>
+    public void CopyTo(Span<float> logits) => _result.CopyTo(logits);
+
+    /// <summary>Copies the likeliest tokens of the last step to the host.</summary>
+    public void CopyTo(Span<Likeliest> likeliest) => Likeliest.CopyTo(_result, _found, likeliest);
 
     public void Dispose()
     {
         _recording?.Dispose();
-        _device.Release(_logits);
+        _device.Release(_result);
         _device.Release(_idMemory);
         if (_rowMemory.Exists)
         {
@@ -130,6 +142,14 @@ internal sealed class RecordedStep : IDisposable
     private void Compute()
     {
         using DeviceScope scope = _device.Scope();
-        _device.Copy(_step(_ids, _slots), _logits);
+        DeviceArray logits = _step(_ids, _slots);
+        if (IsGreedy)
+        {
+            Likeliest.Find(logits, Model.Config.VocabularySize, _result);
+        }
+        else
+        {
+            _device.Copy(logits, _result);
+        }
     }
 }

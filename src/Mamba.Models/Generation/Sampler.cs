@@ -91,7 +91,7 @@ public sealed class Sampler
         }
 
         Penalise(previous, counts);
-        int likeliest = Largest();
+        int likeliest = FindLikeliest();
         if (_temperature == 0)
         {
             return likeliest;
@@ -126,15 +126,10 @@ public sealed class Sampler
     }
 
     /// <summary>Finds the id of the largest logit; of equal ones, the first.</summary>
-    private int Largest()
+    private int FindLikeliest()
     {
         int likeliest = TensorPrimitives.IndexOfMax<float>(_logits); // or the first NaN
-        float largest = _logits[likeliest];
-        return float.IsFinite(largest)
-            ? likeliest
-            : throw new ArgumentException(largest == float.NegativeInfinity
-                ? "Every logit is -∞: there is no token to choose."
-                : $"Logit {likeliest} is {largest}: the model's numbers overflowed.");
+        return new Likeliest(likeliest, _logits[likeliest]).Checked();
     }
 
     /// <summary>Computes unnormalised probabilities: <c>exp((logit - largest)/temperature)</c>.</summary>

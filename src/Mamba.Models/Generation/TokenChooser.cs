@@ -37,6 +37,8 @@ internal sealed class TokenChooser
         SamplingOptions sampling = options.Sampling;
         bool hasRepetition = sampling.RepetitionPenalty != 1;
         _places = hasRepetition || sampling.FrequencyPenalty != 0 || sampling.PresencePenalty != 0 ? [] : null;
+        IsGreedy = sampling is { Temperature: 0, LogitBias: null or { Count: 0 } }
+            && _places is null && _constraint is null && _probabilities is null;
         foreach (int token in hasRepetition ? prompt : [])
         {
             Note(token, 0);
@@ -48,6 +50,9 @@ internal sealed class TokenChooser
     /// <summary>Why the text has ended; null: it goes on.</summary>
     public FinishReason? Finish { get; private set; }
 
+    /// <summary>Whether the likeliest token is chosen always, so that the other logits are not needed.</summary>
+    public bool IsGreedy { get; }
+
     /// <summary>Chooses the next token.</summary>
     /// <param name="logits">The logits of the padded vocabulary.</param>
     /// <returns>The token; null: the text ended before it.</returns>
@@ -55,8 +60,19 @@ internal sealed class TokenChooser
     public GeneratedToken? Next(ReadOnlySpan<float> logits)
     {
         logits = logits[.._vocabularySize];
-        int token = _sampler.Next(
-            Allowed(logits), CollectionsMarshal.AsSpan(_distinct), CollectionsMarshal.AsSpan(_counts));
+        return Take(
+            _sampler.Next(Allowed(logits), CollectionsMarshal.AsSpan(_distinct), CollectionsMarshal.AsSpan(_counts)),
+            logits);
+    }
+
+    /// <summary>Chooses the likeliest token, if this is greedy.</summary>
+    /// <param name="likeliest">The likeliest token of the vocabulary.</param>
+    /// <returns>The token; null: the text ended before it.</returns>
+    /// <exception cref="ArgumentException">The logit is NaN or infinite.</exception>
+    public GeneratedToken? Next(Likeliest likeliest) => Take(likeliest.Checked(), default);
+
+    private GeneratedToken? Take(int token, ReadOnlySpan<float> logits)
+    {
         if (_stopTokens.Contains(token))
         {
             Finish = FinishReason.Stop;

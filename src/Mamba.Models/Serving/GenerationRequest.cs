@@ -113,7 +113,24 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     /// <summary>Chooses the next token from the logits after <see cref="Text"/>, and passes it on.</summary>
     internal void Choose(ReadOnlySpan<float> logits)
     {
-        if (Chooser.Finish is null && Chooser.Next(logits) is { } token)
+        if (Chooser.Finish is null)
+        {
+            PassOn(Chooser.Next(logits));
+        }
+    }
+
+    /// <summary>Takes the likeliest token after <see cref="Text"/>, and passes it on.</summary>
+    internal void Choose(Likeliest likeliest)
+    {
+        if (Chooser.Finish is null)
+        {
+            PassOn(Chooser.Next(likeliest));
+        }
+    }
+
+    private void PassOn(GeneratedToken? chosen)
+    {
+        if (chosen is { } token)
         {
             Text.Add(token.Id);
             _tokens.Writer.TryWrite(token);

@@ -36,6 +36,7 @@ public sealed class MambaEngine : IAsyncDisposable
     private readonly ModelState _pool;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly float[] _logits;
+    private readonly Likeliest[] _likeliest;
     private EngineStatistics _statistics;
     private bool _hasBegun; // whether the last piece was the first one of its prompt
     private volatile bool _isClosed;
@@ -56,6 +57,7 @@ public sealed class MambaEngine : IAsyncDisposable
         _model = model;
         _prefixes = new(_options.PrefixCacheBytes);
         _logits = new float[checked(_options.Slots * model.Config.PaddedVocabularySize)];
+        _likeliest = new Likeliest[_options.Slots];
         for (int slot = _options.Slots - 1; slot >= 0; slot--)
         {
             _free.Push(slot);
@@ -241,7 +243,7 @@ public sealed class MambaEngine : IAsyncDisposable
         _pool.CopySlot(request.Slot, request.State, 0);
         request.State.Dispose();
         request.State = null;
-        Choose(request, logits);
+        Choose(request, () => request.Choose(_logits.AsSpan(0, _model.Config.PaddedVocabularySize)));
     }
 
     /// <summary>
@@ -278,13 +280,19 @@ public sealed class MambaEngine : IAsyncDisposable
         }
 
         int vocabulary = _model.Config.PaddedVocabularySize;
+        int[] ids = Array.ConvertAll(texts, request => request.Text[^1]);
+        StateSlots slots = StateSlots.Of(Array.ConvertAll(texts, request => request.Slot));
+        bool areGreedy = Array.TrueForAll(texts, request => request.Chooser.IsGreedy);
         try
         {
-            _model.Step(
-                Array.ConvertAll(texts, request => request.Text[^1]),
-                _pool,
-                _logits.AsSpan(0, texts.Length * vocabulary),
-                StateSlots.Of(Array.ConvertAll(texts, request => request.Slot)));
+            if (areGreedy)
+            {
+                _model.Step(ids, _pool, _likeliest.AsSpan(0, texts.Length), slots);
+            }
+            else
+            {
+                _model.Step(ids, _pool, _logits.AsSpan(0, texts.Length * vocabulary), slots);
+            }
         }
         catch (Exception failure)
         {
@@ -295,16 +303,26 @@ public sealed class MambaEngine : IAsyncDisposable
         for (int i = 0; i < texts.Length; i++)
         {
             GenerationRequest request = texts[i];
-            int start = i * vocabulary;
+            int text = i;
             request.Read++;
-            Guarded(request, () => Choose(request, _logits.AsSpan(start, vocabulary)));
+            Guarded(request, () => Choose(request, () =>
+            {
+                if (areGreedy)
+                {
+                    request.Choose(_likeliest[text]);
+                }
+                else
+                {
+                    request.Choose(_logits.AsSpan(text * vocabulary, vocabulary));
+                }
+            }));
         }
     }
 
-    private void Choose(GenerationRequest request, ReadOnlySpan<float> logits)
+    private void Choose(GenerationRequest request, Action choose)
     {
         int before = request.Text.Count;
-        request.Choose(logits);
+        choose();
         Count(statistics => statistics with
         {
             GeneratedTokens = statistics.GeneratedTokens + request.Text.Count - before,

@@ -41,11 +41,33 @@ public abstract partial class Device
     internal abstract void AxisExtremum(
         DeviceArray x, in AxisView view, bool largest, DeviceArray y, DeviceArray places);
 
+    /// <summary>Computes the maximum of every row, and its index: <see cref="AxisExtremum"/> of the last axis.</summary>
+    /// <param name="x">x, [.., width]; may be a slice.</param>
+    /// <param name="y">Receives the maxima, [1, rows].</param>
+    /// <param name="places">Receives the indices, as int32, [1, rows].</param>
+    internal virtual void RowMaxima(DeviceArray x, DeviceArray y, DeviceArray places)
+    {
+        using DeviceScope scope = Scope();
+        DeviceArray whole = x;
+        if (!x.IsContiguous)
+        {
+            whole = Allocate(x.Shape, x.Precision);
+            Copy(x, whole);
+        }
+
+        AxisExtremum(whole, new(x.Shape.Rows, x.Shape.Width, 1), largest: true, y, places);
+    }
+
     /// <summary>
     /// Copies integers that an operation stored in a float array to the host, such as indices of extrema.
     /// </summary>
     internal virtual void DownloadIntegers(DeviceArray source, Span<int> target) =>
         Download(source, MemoryMarshal.Cast<int, float>(target));
+
+    /// <summary>Copies extrema and their indices, rows 0 and 1 of an array, to the host in one go.</summary>
+    /// <param name="source">What <see cref="AxisExtremum"/> wrote, [2, count].</param>
+    /// <param name="target">Receives the extrema, and then the bits of the indices.</param>
+    internal virtual void DownloadExtrema(DeviceArray source, Span<float> target) => Download(source, target);
 
     /// <summary>Computes <c>gx[o, places[o, j], j] += gy[o, j]</c>.</summary>
     internal abstract void AxisExtremumBackward(

@@ -40,7 +40,7 @@ internal sealed class WarmBatches
     {
         private const int Most = 256;
 
-        private readonly HashSet<(int Batch, long Room)> _known = [];
+        private readonly HashSet<(int Batch, long Room, bool Chooses)> _known = [];
         private long _trims;
 
         public DeviceContext Context { get; } = context;
@@ -48,13 +48,16 @@ internal sealed class WarmBatches
         /// <summary>Whether a step of this size finds all its memory in the pool.</summary>
         /// <param name="batch">Its number of sequences.</param>
         /// <param name="room">Token capacity of its states.</param>
-        public bool Covers(int batch, long room) => _trims == Context.Trims && _known.Contains((batch, room));
+        /// <param name="chooses">Whether it also finds the likeliest tokens.</param>
+        public bool Covers(int batch, long room, bool chooses = false) =>
+            _trims == Context.Trims && _known.Contains((batch, room, chooses));
 
         /// <summary>Records a successful step.</summary>
         /// <param name="batch">Its number of sequences.</param>
         /// <param name="room">Token capacity of its states.</param>
         /// <param name="allocationsBefore">The context's allocation count before the step.</param>
-        public void Note(int batch, long room, long allocationsBefore)
+        /// <param name="chooses">Whether it also found the likeliest tokens.</param>
+        public void Note(int batch, long room, long allocationsBefore, bool chooses = false)
         {
             if (_trims != Context.Trims || _known.Count == Most)
             {
@@ -64,11 +67,11 @@ internal sealed class WarmBatches
 
             if (Context.Allocations == allocationsBefore)
             {
-                _known.Add((batch, room));
+                _known.Add((batch, room, chooses));
             }
             else
             {
-                _known.Remove((batch, room));
+                _known.Remove((batch, room, chooses));
             }
         }
     }

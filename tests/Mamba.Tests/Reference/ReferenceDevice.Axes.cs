@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Mamba.Memory;
 
 namespace Mamba.Tests.Reference;
@@ -92,6 +93,13 @@ internal sealed partial class ReferenceDevice
         {
             target[i] = (int)view[i];
         }
+    }
+
+    internal override void DownloadExtrema(DeviceArray source, Span<float> target)
+    {
+        int count = source.Shape.Width;
+        Download(source.RowRange(0, 1), target[..count]);
+        DownloadIntegers(source.RowRange(1, 1), MemoryMarshal.Cast<float, int>(target[count..]));
     }
 
     internal override void AxisExtremumBackward(DeviceArray places, in AxisView view, DeviceArray gy, DeviceArray gx)
