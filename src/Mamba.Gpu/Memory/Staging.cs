@@ -44,13 +44,24 @@ internal sealed class Staging(Accelerator accelerator, AcceleratorStream stream)
     public void Download<T>(ArrayView<byte> source, Span<T> target)
         where T : unmanaged
     {
+        Span<byte> small = MemoryMarshal.AsBytes(target);
+        if (small.Length <= Bytes - _used)
+        {
+            // Behind what is still being uploaded, so that a result of a few bytes costs one wait.
+            CopyDown(_used, source.SubView(0, small.Length), small.Length);
+            stream.Synchronize();
+            _memory.Span.Slice(_used, small.Length).CopyTo(small);
+            _used = 0;
+            return;
+        }
+
         stream.Synchronize();
         _used = 0;
         for (long done = 0; !target.IsEmpty;)
         {
             int count = Math.Min(target.Length, Bytes / Unsafe.SizeOf<T>());
             Span<byte> part = MemoryMarshal.AsBytes(target[..count]);
-            CopyDown(source.SubView(done, part.Length), part.Length);
+            CopyDown(0, source.SubView(done, part.Length), part.Length);
             stream.Synchronize();
             _memory.Span[..part.Length].CopyTo(part);
             done += part.Length;
@@ -71,15 +82,15 @@ internal sealed class Staging(Accelerator accelerator, AcceleratorStream stream)
         }
     }
 
-    private void CopyDown(ArrayView<byte> source, int count)
+    private void CopyDown(int start, ArrayView<byte> source, int count)
     {
         if (stream is CudaStream)
         {
-            source.CopyTo(stream, _memory.ArrayView.SubView(0, count));
+            source.CopyTo(stream, _memory.ArrayView.SubView(start, count));
         }
         else
         {
-            source.CopyToCPUUnsafeAsync(stream, ref _memory.Span[0], count);
+            source.CopyToCPUUnsafeAsync(stream, ref _memory.Span[start], count);
         }
     }
 
