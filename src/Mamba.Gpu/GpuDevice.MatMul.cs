@@ -35,6 +35,11 @@ public sealed partial class GpuDevice
     {
         (DeviceArray x, DeviceArray weight, DeviceArray bias, DeviceArray y) =
             (linear.X, linear.Weight, linear.Bias, linear.Y);
+        if (TryLinearOfFew(linear))
+        {
+            return;
+        }
+
         Shape shape = x.Shape;
         (int depth, int width) = (shape.Width, weight.Shape[0]);
         nint routed = _blas is null && shape.Rank > 1 ? shape[^2] : shape.Rows;

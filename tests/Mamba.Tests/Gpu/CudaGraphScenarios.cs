@@ -1,3 +1,4 @@
+using System.Globalization;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
@@ -6,6 +7,7 @@ using Mamba.Gpu.Native;
 using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Models;
+using Mamba.Models.Generation;
 using Mamba.Tests.Gpu.Stub;
 
 namespace Mamba.Tests.Gpu;
@@ -153,6 +155,41 @@ public sealed class CudaGraphScenarios
         managed.Should().Be(0);
         device.AllocatedBytes.Should().Be(onDevice);
         device.ReservedBytes.Should().Be(reserved);
+    }
+
+    [Scenario]
+    public void A_greedy_token_copies_eight_bytes_a_text_to_the_host_after_one_graph_of_few_launches()
+    {
+        LanguageModelConfig config = new()
+        {
+            VocabularySize = 50,
+            VocabularyMultiple = 8,
+            Layers = [.. Enumerable.Repeat(new MambaMixerOptions { ModelDim = 64 }, 24)],
+        };
+        foreach ((bool isCudaC, int texts) in (ReadOnlySpan<(bool, int)>)[(false, 1), (false, 64), (true, 1), (true, 64)])
+        {
+            using GpuDevice device = GpuDevice.Open(
+                new() { Kind = GpuKind.Cuda, Precision = Precision.BFloat16, CudaKernels = isCudaC });
+            using MambaLanguageModel model = new(device, config, new Random(1));
+            model.Narrow();
+            using ModelState state = model.CreateState(texts);
+            Likeliest[] likeliest = new Likeliest[texts];
+            int[] ids = new int[texts];
+            model.Step(ids, state, likeliest);
+            model.Step(ids, state, likeliest);
+            int before = StubLog.Lines().Length;
+
+            model.Step(ids, state, likeliest);
+
+            string[] lines = StubLog.Lines()[before..];
+            string graph = lines.Should().ContainSingle(line => line.StartsWith("graph", StringComparison.Ordinal)).Which;
+            int launches = int.Parse(graph.Split(' ')[2], CultureInfo.InvariantCulture);
+            int padded = isCudaC || texts == 1 ? 0 : 1; // ILGPU's kernel wants the columns without the padding
+            launches.Should().BeLessThanOrEqualTo(
+                1 + (7 * 24) + 3 + padded, "embeddings; seven a layer; norm, head and the choice");
+            lines.Where(line => line.StartsWith("copy device to host", StringComparison.Ordinal))
+                .Should().ContainSingle().Which.Should().StartWith($"copy device to host {8 * texts} ");
+        }
     }
 
     private static LanguageModelConfig TwoLayers => new()
