@@ -69,5 +69,7 @@ public sealed partial class GpuDevice
 
     /// <summary>The memory of an array as integers; <c>default</c> if the array is absent.</summary>
     private ArrayView<int> PlacesOf(DeviceArray array) =>
-        array.Exists ? ((GpuStorage)Resolve(array.Storage)).Integers : default;
+        array.Exists
+            ? ((GpuStorage)Resolve(array.Storage)).Integers.SubView(array.Offset, array.Shape.Count)
+            : default;
 }
