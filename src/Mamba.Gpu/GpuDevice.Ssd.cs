@@ -1,3 +1,4 @@
+using Mamba.Gpu.Cuda;
 using Mamba.Gpu.Kernels;
 using Mamba.Memory;
 using Mamba.Operations;
@@ -30,14 +31,21 @@ public sealed partial class GpuDevice
     {
         (SsdInputs inputs, SsdSizes sizes, DeviceArray checkpoints) = (ssd.Inputs, ssd.Sizes, ssd.Checkpoints);
         using DeviceScope scope = Scope();
-        bool allInChunks = checkpoints.Exists || inputs.ChunkLength > 0;
-        if (!allInChunks)
+        CudaSsd? kernels = CudaSsdOf(ssd);
+        bool allInChunks = checkpoints.Exists || (inputs.ChunkLength > 0 && kernels is null);
+        if (!allInChunks && sizes.Sequences.CommonLength <= ShortLength)
         {
             SsdTokens(ssd);
             if (sizes.Sequences.LongestLength <= ShortLength)
             {
                 return;
             }
+        }
+
+        if (kernels is not null)
+        {
+            SsdInCudaC(ssd, kernels);
+            return;
         }
 
         SsdPlan plan = PlanOf(inputs, sizes, allInChunks);

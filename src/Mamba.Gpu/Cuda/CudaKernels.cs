@@ -21,6 +21,9 @@ internal sealed unsafe class CudaKernels(CudaAccelerator accelerator) : ICudaLau
     /// <summary>Whether a device runs these kernels.</summary>
     public static bool RunOn(CudaAccelerator accelerator) => accelerator.Architecture >= CudaArchitecture.SM_80;
 
+    public int MaxSharedBytes { get; } =
+        CudaAPI.CurrentAPI.GetDeviceAttribute(CudaDriver.MaxSharedBytesOfGroup, accelerator.DeviceId);
+
     public void Launch(
         CudaFunction kernel, void* arguments, (int X, int Y) groups, (int X, int Y) threads, AcceleratorStream stream)
     {
@@ -83,6 +86,9 @@ internal sealed unsafe class CudaKernels(CudaAccelerator accelerator) : ICudaLau
 /// <summary>Runs kernels in CUDA C.</summary>
 internal unsafe interface ICudaLauncher
 {
+    /// <summary>The most shared memory that a kernel may ask for, in bytes.</summary>
+    int MaxSharedBytes { get; }
+
     /// <summary>Queues a kernel.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="arguments">Its only argument, a structure with the layout of the source's.</param>

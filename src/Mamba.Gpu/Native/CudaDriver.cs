@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ILGPU.Runtime.Cuda;
 
 namespace Mamba.Gpu.Native;
 
@@ -14,6 +15,9 @@ internal static partial class CudaDriver
 
     /// <summary>The function attribute of the most dynamic shared memory that a launch may ask for.</summary>
     public const int MaxDynamicSharedBytes = 8;
+
+    /// <summary>The device attribute of the most shared memory that a kernel may ask for.</summary>
+    public const DeviceAttributeKind MaxSharedBytesOfGroup = (DeviceAttributeKind)97;
 
     /// <summary>Throws with the driver's error text if a call failed.</summary>
     public static unsafe void Check(int result, string what)

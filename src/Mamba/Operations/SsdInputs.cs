@@ -119,7 +119,10 @@ public readonly record struct SsdInputs
     /// <summary>Number of groups of heads; the heads of a group share B and C.</summary>
     public int Groups { get; init; } = 1;
 
-    /// <summary>Tokens per chunk; 0 lets the device choose. It affects only the rounding.</summary>
+    /// <summary>
+    /// Tokens per chunk; 0 lets the device choose. It affects only the rounding, and a kernel may have a length of its
+    /// own.
+    /// </summary>
     public int ChunkLength { get; init; }
 
     /// <summary><see cref="A"/> or <see cref="ALog"/>.</summary>

@@ -25,6 +25,8 @@ internal sealed unsafe partial class HostKernels : ICudaLauncher
     /// <summary>Whether this machine can compile and run them.</summary>
     public static bool IsPossible => OperatingSystem.IsLinux() && File.Exists("/usr/bin/g++");
 
+    public int MaxSharedBytes => 256 * 1024;
+
     /// <summary>Opens an emulated device, on which the kernels in CUDA C run on the host.</summary>
     public static GpuDevice Open()
     {

@@ -203,6 +203,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int handle) {
         case 75: *value = atoi(capability); break;
         case 76: *value = strchr(capability, '.') != NULL ? atoi(strchr(capability, '.') + 1) : 0; break;
         case 81: *value = 233472; break;                         /* shared memory of a multiprocessor */
+        case 97: *value = 232448; break;                         /* shared memory of a block, if it asks for it */
         default: *value = 0; break;
     }
     return handle < devices() ? SUCCESS : INVALID_DEVICE;

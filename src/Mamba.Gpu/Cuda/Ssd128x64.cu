@@ -1,0 +1,15 @@
+// The SSD for heads of 128 channels with 64 states; see Ssd.cuh.
+#include "SsdScan.cuh"
+#include "SsdStates.cuh"
+
+extern "C" __global__ void __launch_bounds__(256, 2) ssdStates(const __grid_constant__ Ssd arguments)
+{
+    DYNAMIC_SHARED(shared);
+    StatesKernel<128, 64, 1, 8>::run(arguments, (char*)shared);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 1) ssdScan(const __grid_constant__ Ssd arguments)
+{
+    DYNAMIC_SHARED(shared);
+    ScanKernel<128, 64>::run(arguments, (char*)shared);
+}
