@@ -97,13 +97,28 @@ public sealed class CudaSourceTests
 
     private static string PtxOf(string source) => Encoding.UTF8.GetString(CudaKernels.PtxOf(source)).TrimEnd('\0');
 
-    /// <summary>The first line of the PTX: a hash of the source and of what all sources include.</summary>
+    /// <summary>The first line of the PTX: a hash of the source and of what it includes.</summary>
     private static string Mark(string source)
     {
-        IEnumerable<string> files = Directory.EnumerateFiles(Folder!, "*.cuh").Order(StringComparer.Ordinal)
-            .Append(Path.Combine(Folder!, $"{source}.cu"));
-        string text = string.Concat(files.Select(File.ReadAllText)).ReplaceLineEndings("\n");
-        return $"// Source: SHA-256 {Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))}\n";
+        StringBuilder text = new();
+        Append($"{source}.cu", text, []);
+        byte[] bytes = Encoding.UTF8.GetBytes(text.ToString().ReplaceLineEndings("\n"));
+        return $"// Source: SHA-256 {Convert.ToHexStringLower(SHA256.HashData(bytes))}\n";
+    }
+
+    private static void Append(string file, StringBuilder text, HashSet<string> seen)
+    {
+        if (!seen.Add(file))
+        {
+            return;
+        }
+
+        string own = File.ReadAllText(Path.Combine(Folder!, file));
+        text.Append(own);
+        foreach (Match include in Regex.Matches(own, "^#include \"(.+)\"", RegexOptions.Multiline))
+        {
+            Append(include.Groups[1].Value, text, seen);
+        }
     }
 
     private static string VersionOf(string ptx) => Regex.Match(ptx, "Cuda compilation tools, .*").Value;
