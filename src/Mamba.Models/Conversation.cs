@@ -61,6 +61,10 @@ public sealed class Conversation : IDisposable
     /// <summary>Why the last generation ended; null: there was none, or it did not come to its end.</summary>
     public FinishReason? Finish { get; private set; }
 
+    /// <summary>Memory of the state in bytes. It does not grow with the text, unless layers store tokens.</summary>
+    public long StateBytes =>
+        State.Layers.Sum(layer => layer.Arrays.Sum(array => (long)array.Shape.Count * sizeof(float)));
+
     internal ModelState State { get; }
 
     internal ReadOnlySpan<int> TokenSpan => CollectionsMarshal.AsSpan(_tokens);
@@ -170,6 +174,16 @@ public sealed class Conversation : IDisposable
             _tokens.AddRange(earlier._tokens);
             Finish = earlier.Finish;
         }
+    }
+
+    /// <summary>Takes over a text and its state from a slot of a pool.</summary>
+    internal void Replace(List<int> text, ModelState pool, int slot, float[] logits, FinishReason? finish)
+    {
+        State.CopySlot(0, pool, slot);
+        _logits = logits;
+        _tokens.Clear();
+        _tokens.AddRange(text);
+        Finish = finish;
     }
 
     /// <summary>Writes the conversation: tokens, logits, state, and checksums of all of them.</summary>

@@ -133,7 +133,30 @@ public sealed class MambaChatClient : IChatClient
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        return AnswerAsync(messages, options, cancellationToken);
+        return AnswerAsync(null, messages, options, cancellationToken);
+    }
+
+    /// <summary>
+    /// Answers the messages with the state of a conversation, so that what it has read is not read again.
+    /// </summary>
+    /// <param name="conversation">
+    /// A conversation of the model, as <see cref="MambaEngine.Continue"/> takes it. Afterwards it is at the end of the
+    /// answer, also of one that was cancelled.
+    /// </param>
+    /// <param name="messages">All messages, also those that the conversation has read.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="cancellationToken">Cancels the answer.</param>
+    /// <returns>The answer as it comes. Leaving the enumeration early cancels it.</returns>
+    /// <remarks>Exceptions are those of <see cref="GetResponseAsync"/>.</remarks>
+    public IAsyncEnumerable<ChatResponseUpdate> ContinueAsync(
+        Conversation conversation,
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(conversation);
+        ArgumentNullException.ThrowIfNull(messages);
+        return AnswerAsync(conversation, messages, options, cancellationToken);
     }
 
     /// <summary>
@@ -160,6 +183,7 @@ public sealed class MambaChatClient : IChatClient
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> AnswerAsync(
+        Conversation? conversation,
         IEnumerable<ChatMessage> messages,
         ChatOptions? options,
         [EnumeratorCancellation] CancellationToken cancellation)
@@ -180,9 +204,11 @@ public sealed class MambaChatClient : IChatClient
             ModelId = _metadata.DefaultModelId,
         };
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        GenerationRequest request = conversation is null
+            ? _engine.Submit(prompt, settings.Generation, ending.Token)
+            : _engine.Continue(conversation, prompt, settings.Generation, ending.Token);
         try
         {
-            GenerationRequest request = _engine.Submit(prompt, settings.Generation, ending.Token);
             GeneratedText answer = new(_tokenizer, settings.Stops, _format.TextOf);
             AnswerReader reader = new(
                 _format.HasReasoning,
@@ -234,6 +260,11 @@ public sealed class MambaChatClient : IChatClient
         finally
         {
             await ending.CancelAsync().ConfigureAwait(false); // frees the slot if the answer was not read to its end
+            if (conversation is not null)
+            {
+                // Until then the engine uses it.
+                await request.Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
+using Mamba.Cpu;
 using Mamba.Memory;
 using Mamba.Models;
+using Mamba.Models.Serving;
 using Microsoft.Extensions.AI;
 
 namespace Mamba.Text;
@@ -55,6 +57,9 @@ public sealed class MambaEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
         _metadata = new("mamba", defaultModelId: modelId, defaultModelDimensions: model.Config.ModelDim);
     }
 
+    /// <summary>The engine that uses the model, too, on whose thread a GPU is used; null: none.</summary>
+    internal MambaEngine? Engine { get; init; }
+
     /// <inheritdoc/>
     /// <exception cref="NotSupportedException">An option is one that this generator does not have.</exception>
     /// <exception cref="ArgumentException">A text has no tokens.</exception>
@@ -70,23 +75,30 @@ public sealed class MambaEmbeddingGenerator : IEmbeddingGenerator<string, Embedd
         foreach (string value in values)
         {
             int[] tokens = _tokenizer.Encode(value);
-            await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                float[] vector = await Task.Run(() => Embed(tokens, cancellationToken), cancellationToken)
-                    .ConfigureAwait(false);
-                all.Add(new(vector) { ModelId = _metadata.DefaultModelId, CreatedAt = DateTimeOffset.UtcNow });
-            }
-            finally
-            {
-                _turn.Release();
-            }
-
+            float[] vector = await GenerateAsync(tokens, cancellationToken).ConfigureAwait(false);
+            all.Add(new(vector) { ModelId = _metadata.DefaultModelId, CreatedAt = DateTimeOffset.UtcNow });
             read += tokens.Length;
         }
 
         all.Usage = new() { InputTokenCount = read, TotalTokenCount = read };
         return all;
+    }
+
+    /// <summary>The vector of a text whose tokens are known.</summary>
+    internal async Task<float[]> GenerateAsync(int[] tokens, CancellationToken cancellation)
+    {
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            float[] Work() => Embed(tokens, cancellation);
+            return await (Engine is { } engine && _model.Device is not CpuDevice
+                ? engine.RunAsync(Work)
+                : Task.Run(Work, cancellation)).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
     }
 
     /// <summary>

@@ -15,6 +15,9 @@ public sealed record EngineOptions
     /// <summary>Number of requests that wait for a slot; more are refused.</summary>
     public int QueueLength { get; init; } = 256;
 
+    /// <summary>Most tokens of a prompt; longer ones are refused.</summary>
+    public int MaxPromptTokens { get; init; } = int.MaxValue;
+
     /// <summary>
     /// Tokens of a prompt that are read between two steps of the other texts. Short pieces let others wait less, long
     /// ones read faster.
@@ -39,6 +42,7 @@ public sealed record EngineOptions
     {
         Setting.RequirePositive(Slots, nameof(Slots));
         Setting.RequireNotNegative(QueueLength, nameof(QueueLength));
+        Setting.RequirePositive(MaxPromptTokens, nameof(MaxPromptTokens));
         Setting.RequirePositive(PrefillLength, nameof(PrefillLength));
         Setting.RequireNotNegative(PrefixCacheBytes, nameof(PrefixCacheBytes));
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Mamba.Models.Generation;
 
@@ -24,14 +25,18 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     private readonly Channel<GeneratedToken> _tokens = Channel.CreateUnbounded<GeneratedToken>(
         new() { SingleReader = false, SingleWriter = true });
 
+    private readonly long _begun = Stopwatch.GetTimestamp();
+
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     internal GenerationRequest(
         ReadOnlyMemory<int> prompt,
         GenerationOptions options,
         LanguageModelConfig config,
+        Conversation? conversation,
         CancellationToken cancellation)
     {
+        Conversation = conversation;
         Text = [.. prompt.Span];
         PromptTokens = prompt.Length;
         Chooser = new(prompt.Span, options, config);
@@ -55,6 +60,9 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     /// </summary>
     public Task Completion => _ended.Task;
 
+    /// <summary>The conversation whose state the request begins with and leaves behind; null: none.</summary>
+    internal Conversation? Conversation { get; }
+
     /// <summary>The prompt and the generated tokens.</summary>
     internal List<int> Text { get; }
 
@@ -64,6 +72,9 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     /// <summary>Number of tokens after which the prefix cache keeps the state: prompts have differed there.</summary>
     internal int Fork { get; set; }
 
+    /// <summary>Whether states after its prompt may be kept for others.</summary>
+    internal bool CanBeKept { get; set; } = true;
+
     /// <summary>The request's slot in the pool; -1: it has none yet.</summary>
     internal int Slot { get; set; } = -1;
 
@@ -71,6 +82,12 @@ public sealed class GenerationRequest : IAsyncEnumerable<int>
     internal ModelState? State { get; set; }
 
     internal TokenChooser Chooser { get; }
+
+    /// <summary>The request in a trace; null: nobody listens.</summary>
+    internal Activity? Activity { get; } = EngineTelemetry.Begin();
+
+    /// <summary>Time since the request.</summary>
+    internal TimeSpan Elapsed => Stopwatch.GetElapsedTime(_begun);
 
     internal CancellationToken Cancellation { get; }
 

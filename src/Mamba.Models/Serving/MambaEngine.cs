@@ -14,6 +14,10 @@ namespace Mamba.Models.Serving;
 /// <see cref="MambaLanguageModel.GenerateAsync"/> gives with the same <see cref="EngineOptions.PrefillLength"/>,
 /// whatever else is generated or was read before (with <see cref="EngineOptions.ExactPrefixes"/>). The method is that
 /// of Orca: Yu et al., OSDI 2022.
+/// <para>
+/// Each request is an activity of the <see cref="System.Diagnostics.ActivitySource"/> "Mamba"; numbers of requests and
+/// tokens, and times, are instruments of the <see cref="System.Diagnostics.Metrics.Meter"/> "Mamba".
+/// </para>
 /// </remarks>
 /// <example>
 /// <code>
@@ -32,11 +36,13 @@ public sealed class MambaEngine : IAsyncDisposable
     private readonly LinkedList<GenerationRequest> _waiting = [];
     private readonly List<GenerationRequest> _active = []; // in the order of their turns at reading
     private readonly Stack<int> _free = [];
+    private readonly Queue<Task> _asked = []; // work for this thread
     private readonly PrefixCache _prefixes;
     private readonly ModelState _pool;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly float[] _logits;
     private readonly Likeliest[] _likeliest;
+    private readonly EngineTelemetry _telemetry;
     private EngineStatistics _statistics;
     private bool _hasBegun; // whether the last piece was the first one of its prompt
     private volatile bool _isClosed;
@@ -64,6 +70,7 @@ public sealed class MambaEngine : IAsyncDisposable
         }
 
         _pool = model.CreateState(_options.Slots);
+        _telemetry = new(this);
         new Thread(Run) { IsBackground = true, Name = nameof(MambaEngine) }.Start();
     }
 
@@ -92,14 +99,81 @@ public sealed class MambaEngine : IAsyncDisposable
     /// <exception cref="ArgumentException">
     /// The prompt is empty or has an id outside the padded vocabulary, or an option is invalid.
     /// </exception>
+    /// <exception cref="PromptTooLongException">The prompt has too many tokens.</exception>
     /// <exception cref="QueueFullException">Too many requests wait.</exception>
     /// <exception cref="ObjectDisposedException">The engine has been disposed.</exception>
     public GenerationRequest Submit(
-        ReadOnlyMemory<int> prompt, GenerationOptions? options = null, CancellationToken cancellation = default)
+        ReadOnlyMemory<int> prompt, GenerationOptions? options = null, CancellationToken cancellation = default) =>
+        Add(null, prompt, options, cancellation);
+
+    /// <summary>Asks for what follows a text, with the state of a conversation.</summary>
+    /// <param name="conversation">
+    /// A conversation of the engine's model. If the text begins with its tokens, only the others are read; if it does
+    /// not, all of them are. When the request has ended, the conversation is at the end of the text and of what was
+    /// generated, also if the request was cancelled after the text had been read. In all other cases it is unchanged.
+    /// Nobody else may use it before <see cref="GenerationRequest.Completion"/>.
+    /// </param>
+    /// <param name="text">All tokens of the text, at least one.</param>
+    /// <param name="options">
+    /// Sampling and limits; null for the defaults. Texts are read in pieces of the engine's length, not of theirs.
+    /// </param>
+    /// <param name="cancellation">Ends the request, also while the text is read, and frees its slot.</param>
+    /// <returns>The request, whose tokens can be enumerated at once.</returns>
+    /// <exception cref="ArgumentException">
+    /// The conversation belongs to another model, the text is empty or has an id outside the padded vocabulary, or an
+    /// option is invalid.
+    /// </exception>
+    /// <exception cref="PromptTooLongException">The text has too many tokens.</exception>
+    /// <exception cref="QueueFullException">Too many requests wait.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed.</exception>
+    public GenerationRequest Continue(
+        Conversation conversation,
+        ReadOnlyMemory<int> text,
+        GenerationOptions? options = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(conversation);
+        return conversation.Model == _model
+            ? Add(conversation, text, options, cancellation)
+            : throw new ArgumentException(
+                "Expected a conversation of the engine's model; found one of another model.", nameof(conversation));
+    }
+
+    /// <summary>
+    /// Runs work between two steps, on the engine's thread: what uses the model's device, where one thread at a time
+    /// may, as on a GPU. The texts wait for it.
+    /// </summary>
+    /// <param name="work">The work.</param>
+    /// <returns>Its result.</returns>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed.</exception>
+    public Task<T> RunAsync<T>(Func<T> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        Task<T> asked = new(work);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
+            _asked.Enqueue(asked);
+        }
+
+        _work.Release();
+        return asked;
+    }
+
+    private GenerationRequest Add(
+        Conversation? conversation,
+        ReadOnlyMemory<int> prompt,
+        GenerationOptions? options,
+        CancellationToken cancellation)
     {
         options ??= new();
+        if (prompt.Length > _options.MaxPromptTokens)
+        {
+            throw new PromptTooLongException(prompt.Length, _options.MaxPromptTokens);
+        }
+
         _model.RequirePrompt(prompt.Span, options);
-        GenerationRequest request = new(prompt, options, _model.Config, cancellation);
+        GenerationRequest request = new(prompt, options, _model.Config, conversation, cancellation);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_isClosed, this);
@@ -152,6 +226,7 @@ public sealed class MambaEngine : IAsyncDisposable
             EndAll(failure);
             _prefixes.Dispose();
             _pool.Dispose();
+            _telemetry.Dispose();
             _ended.TrySetResult();
         }
     }
@@ -160,9 +235,22 @@ public sealed class MambaEngine : IAsyncDisposable
     private bool Turn()
     {
         Begin();
+        while (TakeAsked() is { } asked)
+        {
+            asked.RunSynchronously();
+        }
+
         foreach (GenerationRequest request in _active.Where(one => one.Cancellation.IsCancellationRequested).ToArray())
         {
-            End(request, new OperationCanceledException(request.Cancellation));
+            Guarded(request, () =>
+            {
+                if (request.IsGenerating)
+                {
+                    Settle(request, default);
+                }
+
+                End(request, new OperationCanceledException(request.Cancellation));
+            });
         }
 
         if (_active.Count == 0)
@@ -186,6 +274,14 @@ public sealed class MambaEngine : IAsyncDisposable
         return true;
     }
 
+    private Task? TakeAsked()
+    {
+        lock (_lock)
+        {
+            return _asked.TryDequeue(out Task? asked) ? asked : null;
+        }
+    }
+
     /// <summary>Gives free slots to requests that wait, and ends those that were cancelled.</summary>
     private void Begin()
     {
@@ -200,7 +296,7 @@ public sealed class MambaEngine : IAsyncDisposable
                 {
                     _waiting.Remove(node);
                     _statistics = _statistics with { Finished = _statistics.Finished + 1 };
-                    request.End(isCancelled ? new OperationCanceledException(request.Cancellation) : null);
+                    Tell(request, isCancelled ? new OperationCanceledException(request.Cancellation) : null);
                 }
                 else if (_free.TryPop(out int slot))
                 {
@@ -221,7 +317,16 @@ public sealed class MambaEngine : IAsyncDisposable
         if (request.State is null)
         {
             request.State = _model.CreateState();
-            ContinueFromPrefix(request, prompt);
+            if (ContinueFromConversation(request, prompt) && request.IsGenerating)
+            {
+                BeginSteps(request, request.Conversation!.Logits);
+                return;
+            }
+
+            if (request.Read == 0)
+            {
+                ContinueFromPrefix(request, prompt);
+            }
         }
 
         bool isBeforeFork = !_options.ExactPrefixes && request.Read < request.Fork;
@@ -230,20 +335,58 @@ public sealed class MambaEngine : IAsyncDisposable
         Span<float> logits = _logits.AsSpan(0, _model.Config.PaddedVocabularySize);
         _model.Prefill(prompt.Slice(request.Read, count), request.State, logits, request.Cancellation);
         request.Read += count;
-        if (request.Read == request.Fork || request.Read == LastToKeep(request.PromptTokens))
+        if (request.CanBeKept && (request.Read == request.Fork || request.Read == LastToKeep(request.PromptTokens)))
         {
             Keep(prompt[..request.Read], request.State, 0);
         }
 
-        if (!request.IsGenerating)
+        if (request.IsGenerating)
+        {
+            BeginSteps(request, logits);
+        }
+    }
+
+    /// <summary>Moves a state into the pool, and chooses the first token.</summary>
+    private void BeginSteps(GenerationRequest request, ReadOnlySpan<float> logits)
+    {
+        _pool.CopySlot(request.Slot, request.State!, 0);
+        request.State!.Dispose();
+        request.State = null;
+        Choose(request, logits, null);
+    }
+
+    /// <summary>Copies the state of the request's conversation, if the text begins with it.</summary>
+    private bool ContinueFromConversation(GenerationRequest request, ReadOnlySpan<int> text)
+    {
+        if (request.Conversation is not { TokenSpan: { IsEmpty: false } known } conversation || !text.StartsWith(known))
+        {
+            return false;
+        }
+
+        request.State!.CopyFrom(conversation.State);
+        (request.Read, request.CachedTokens) = (known.Length, known.Length);
+        request.CanBeKept = !_options.ExactPrefixes; // its pieces were others
+        Count(statistics => statistics with { CachedTokens = statistics.CachedTokens + request.CachedTokens });
+        return true;
+    }
+
+    /// <summary>Leaves the text and its state to the request's conversation.</summary>
+    private void Settle(GenerationRequest request, ReadOnlySpan<float> logits)
+    {
+        if (request.Conversation is not { } conversation)
         {
             return;
         }
 
-        _pool.CopySlot(request.Slot, request.State, 0);
-        request.State.Dispose();
-        request.State = null;
-        Choose(request, () => request.Choose(_logits.AsSpan(0, _model.Config.PaddedVocabularySize)));
+        float[] last = new float[_model.Config.PaddedVocabularySize];
+        logits.CopyTo(last);
+        if (request.Read < request.Text.Count) // the last token was chosen, but not read
+        {
+            _model.Step([request.Text[^1]], _pool, last, StateSlots.Of(request.Slot));
+            request.Read++;
+        }
+
+        conversation.Replace(request.Text, _pool, request.Slot, last, request.Chooser.Finish);
     }
 
     /// <summary>
@@ -282,7 +425,8 @@ public sealed class MambaEngine : IAsyncDisposable
         int vocabulary = _model.Config.PaddedVocabularySize;
         int[] ids = Array.ConvertAll(texts, request => request.Text[^1]);
         StateSlots slots = StateSlots.Of(Array.ConvertAll(texts, request => request.Slot));
-        bool areGreedy = Array.TrueForAll(texts, request => request.Chooser.IsGreedy);
+        bool areGreedy = Array.TrueForAll(
+            texts, request => request.Chooser.IsGreedy && request.Conversation is null); // which needs the logits
         try
         {
             if (areGreedy)
@@ -305,28 +449,35 @@ public sealed class MambaEngine : IAsyncDisposable
             GenerationRequest request = texts[i];
             int text = i;
             request.Read++;
-            Guarded(request, () => Choose(request, () =>
-            {
-                if (areGreedy)
-                {
-                    request.Choose(_likeliest[text]);
-                }
-                else
-                {
-                    request.Choose(_logits.AsSpan(text * vocabulary, vocabulary));
-                }
-            }));
+            Guarded(request, () => Choose(
+                request,
+                areGreedy ? default : _logits.AsSpan(text * vocabulary, vocabulary),
+                areGreedy ? _likeliest[text] : null));
         }
     }
 
-    private void Choose(GenerationRequest request, Action choose)
+    /// <summary>Chooses the next token, from its logits or the likeliest one that the device found.</summary>
+    private void Choose(GenerationRequest request, ReadOnlySpan<float> logits, Likeliest? likeliest)
     {
         int before = request.Text.Count;
-        choose();
+        if (likeliest is { } found)
+        {
+            request.Choose(found);
+        }
+        else
+        {
+            request.Choose(logits);
+        }
+
         Count(statistics => statistics with
         {
             GeneratedTokens = statistics.GeneratedTokens + request.Text.Count - before,
         });
+        if (before == request.PromptTokens)
+        {
+            _telemetry.First(request);
+        }
+
         if (request.Chooser.Finish is not null)
         {
             if (!_options.ExactPrefixes)
@@ -338,6 +489,7 @@ public sealed class MambaEngine : IAsyncDisposable
                     request.Slot);
             }
 
+            Settle(request, logits);
             End(request, null);
         }
     }
@@ -379,6 +531,13 @@ public sealed class MambaEngine : IAsyncDisposable
         }
 
         Count(statistics => statistics with { Active = _active.Count, Finished = statistics.Finished + 1 });
+        Tell(request, failure);
+    }
+
+    /// <summary>Tells whoever waits or observes that a request has ended.</summary>
+    private void Tell(GenerationRequest request, Exception? failure)
+    {
+        _telemetry.End(request, failure);
         request.End(failure);
     }
 
@@ -394,10 +553,15 @@ public sealed class MambaEngine : IAsyncDisposable
             _isClosed = true;
             foreach (GenerationRequest request in _waiting)
             {
-                request.End(failure);
+                Tell(request, failure);
             }
 
             _waiting.Clear();
+        }
+
+        while (TakeAsked() is { } asked)
+        {
+            asked.RunSynchronously(); // the device is still there
         }
     }
 

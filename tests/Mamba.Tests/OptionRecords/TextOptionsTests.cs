@@ -28,6 +28,7 @@ public sealed class TextOptionsTests
         {
             ["Slots"] = [0, -1],
             ["QueueLength"] = [-1],
+            ["MaxPromptTokens"] = [0, -1],
             ["PrefillLength"] = [0, -1],
             ["PrefixCacheBytes"] = [-1L],
         }),
