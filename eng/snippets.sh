@@ -38,7 +38,7 @@ extract() { # FILE NAME
     BEGIN {
       n = split("Autograd Checkpoints Cpu Devices Gpu Layers Memory Models Models.Checkpoints Models.Data " \
         "Models.Generation Models.Gguf Models.Serving Models.Training Operations Optimization Orders Simd " \
-        "StateSpace Text", names, " ")
+        "Server StateSpace Text", names, " ")
       for (i = 1; i <= n; i++) library = library "using Mamba." names[i] ";\n"
       xml = source ~ /\.xml$/
       if (xml) all = library
@@ -69,7 +69,7 @@ extract() { # FILE NAME
 }
 
 for page in README.md docs/*.md; do extract "$page" "$(basename "$page" .md)"; done
-for package in Mamba Mamba.Models Mamba.Gpu Mamba.Text; do
+for package in Mamba Mamba.Models Mamba.Gpu Mamba.Text Mamba.Server; do
   extract "src/$package/README.md" "$package.README"
   extract "src/$package/bin/Release/net10.0/$package.xml" "$package.xml"
 done

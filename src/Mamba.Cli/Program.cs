@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 using Mamba.Cli.Bench;
 using Mamba.Cli.Files;
+using Mamba.Cli.Serve;
 using Mamba.Cli.Text;
 using Mamba.Cli.Train;
 
@@ -41,6 +42,7 @@ internal static class Program
             TrainCommand.Create(),
             GenerateCommand.Create(),
             ChatCommand.Create(),
+            ServeCommand.Create(),
             BenchCommand.Create(),
             PullCommand.Create(),
             InspectCommand.Create(),
