@@ -1,4 +1,5 @@
 using System.Text;
+using Mamba.Models.Generation;
 using Mamba.Server.Http;
 using Mamba.Server.Sessions;
 using Mamba.Server.Wire;
@@ -66,15 +67,16 @@ internal sealed class ChatEndpoint(ServerContext server, SessionStore sessions)
             await foreach ((int index, ChatResponseUpdate piece) in pieces.ConfigureAwait(false))
             {
                 usage.Add(piece);
-                if (DeltaOf(piece, ref calls[index]) is { } delta)
+                WireAnswerMessage? delta = DeltaOf(piece, ref calls[index]);
+                ChatLogProbabilities? probabilities =
+                    LogProbabilityMapping.OfChat(piece.RawRepresentation, server.Served.Tokenizer);
+                if (delta is not null || probabilities is not null || piece.FinishReason is not null)
                 {
-                    await Send(frame with { Choices = [new(index) { Delta = delta }] }).ConfigureAwait(false);
-                }
-
-                if (piece.FinishReason is { } finish)
-                {
-                    ChatChoice end = new(index) { Delta = new(), FinishReason = finish.Value };
-                    await Send(frame with { Choices = [end] }).ConfigureAwait(false);
+                    ChatChoice choice = new(index)
+                    {
+                        Delta = delta ?? new(), FinishReason = piece.FinishReason?.Value, Logprobs = probabilities,
+                    };
+                    await Send(frame with { Choices = [choice] }).ConfigureAwait(false);
                 }
             }
 
@@ -93,7 +95,7 @@ internal sealed class ChatEndpoint(ServerContext server, SessionStore sessions)
         }
     }
 
-    private static async Task CollectAsync(
+    private async Task CollectAsync(
         HttpContext context,
         IAsyncEnumerable<(int Index, ChatResponseUpdate Piece)> pieces,
         ChatAnswer frame,
@@ -115,9 +117,12 @@ internal sealed class ChatEndpoint(ServerContext server, SessionStore sessions)
             cancellation).ConfigureAwait(false);
     }
 
-    private static ChatChoice ChoiceOf(List<ChatResponseUpdate> pieces, int index) => new(index)
+    private ChatChoice ChoiceOf(List<ChatResponseUpdate> pieces, int index) => new(index)
     {
         Message = MessageOf(pieces),
+        Logprobs = LogProbabilityMapping.OfChat(
+            pieces.SelectMany(piece => piece.RawRepresentation as IEnumerable<GeneratedToken> ?? []),
+            server.Served.Tokenizer),
         FinishReason = pieces.Select(piece => piece.FinishReason?.Value).LastOrDefault(finish => finish is not null),
     };
 

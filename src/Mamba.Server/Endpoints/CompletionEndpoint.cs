@@ -33,9 +33,13 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
                 "n", $"expected at most {most} answers to all prompts; found {prompts.Length * each}.");
         }
 
+        request.RequireLogProbabilities();
         string[] stops = request.ReadStops();
         GenerationOptions options = request.ReadGeneration(
-            server.Options, request.MaxTokens ?? Math.Min(UsualTokens, server.Options.MaxTokens), "max_tokens");
+            server.Options, request.MaxTokens ?? Math.Min(UsualTokens, server.Options.MaxTokens), "max_tokens") with
+        {
+            LogProbabilities = request.Logprobs,
+        };
         IAsyncEnumerable<CompletionPiece>[] texts = request.Session is { } id
             ? [sessions.ContinueAsync(sessions.Find(id), RequireOneText(request, each), options, stops, ending.Token)]
             :
@@ -49,7 +53,7 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
             $"cmpl-{Guid.NewGuid():N}", "text_completion", DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
             server.Options.ModelId, []);
         await (request.IsStream
-            ? StreamAsync(context, pieces, frame, each, request.HasUsage, ending.Token)
+            ? StreamAsync(context, pieces, frame, each, texts.Length, request.HasUsage, ending.Token)
             : CollectAsync(context, pieces, frame, each, texts.Length, ending.Token)).ConfigureAwait(false);
     }
 
@@ -69,6 +73,7 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
         IAsyncEnumerable<(int Index, CompletionPiece Piece)> pieces,
         CompletionAnswer frame,
         int each,
+        int count,
         bool hasUsage,
         CancellationToken cancellation)
     {
@@ -76,13 +81,20 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
         Task Send(CompletionAnswer piece) =>
             events.SendAsync(piece, WireJson.Default.CompletionAnswer, null, cancellation);
         UsageTotal usage = new();
+        int[] lengths = new int[count];
         try
         {
             await events.StartAsync(cancellation).ConfigureAwait(false);
             await foreach ((int index, CompletionPiece piece) in pieces.ConfigureAwait(false))
             {
                 usage.Add(index % each == 0 ? piece.Prompt : 0, piece.Generated, piece.Cached);
-                CompletionChoice choice = new(index, piece.Text) { FinishReason = piece.Finish };
+                int start = lengths[index];
+                lengths[index] += piece.Text.Length;
+                CompletionChoice choice = new(index, piece.Text)
+                {
+                    FinishReason = piece.Finish,
+                    Logprobs = LogProbabilityMapping.OfText(piece.Tokens ?? [], server.Served.Tokenizer, start),
+                };
                 await Send(frame with { Choices = [choice] }).ConfigureAwait(false);
             }
 
@@ -101,7 +113,7 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
         }
     }
 
-    private static async Task CollectAsync(
+    private async Task CollectAsync(
         HttpContext context,
         IAsyncEnumerable<(int Index, CompletionPiece Piece)> pieces,
         CompletionAnswer frame,
@@ -110,11 +122,15 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
         CancellationToken cancellation)
     {
         StringBuilder[] texts = [.. Enumerable.Range(0, count).Select(_ => new StringBuilder())];
+        List<GeneratedToken>[] tokens = [.. texts.Select(_ => new List<GeneratedToken>())];
+        int[] starts = new int[count]; // of the generated text
         string?[] finish = new string?[count];
         UsageTotal usage = new();
         await foreach ((int index, CompletionPiece piece) in pieces.ConfigureAwait(false))
         {
             texts[index].Append(piece.Text);
+            tokens[index].AddRange(piece.Tokens ?? []);
+            starts[index] += piece.Tokens is null ? piece.Text.Length : 0;
             finish[index] = piece.Finish;
             usage.Add(index % each == 0 ? piece.Prompt : 0, piece.Generated, piece.Cached);
         }
@@ -124,6 +140,7 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
             .. texts.Select((text, index) => new CompletionChoice(index, text.ToString())
             {
                 FinishReason = finish[index],
+                Logprobs = LogProbabilityMapping.OfText(tokens[index], server.Served.Tokenizer, starts[index]),
             }),
         ];
         await JsonBody.WriteAsync(

@@ -3,18 +3,19 @@ using Mamba.Models;
 using Mamba.Models.Generation;
 using Mamba.Models.Serving;
 using Mamba.Text;
-using Mamba.Text.Chat;
 
 namespace Mamba.Server.Endpoints;
 
 /// <summary>A piece of text; the last one says why the text ended.</summary>
 /// <param name="Text">The text, which may be empty.</param>
+/// <param name="Tokens">The tokens that it ends with; null: none.</param>
 /// <param name="Finish">Why it ended; null: it goes on.</param>
 /// <param name="Prompt">Number of tokens that were continued, with the last piece.</param>
 /// <param name="Generated">Number of generated tokens, with the last piece.</param>
 /// <param name="Cached">Tokens of the prompt whose state was known, with the last piece.</param>
 internal readonly record struct CompletionPiece(
-    string Text, string? Finish = null, int Prompt = 0, int Generated = 0, int Cached = 0);
+    string Text, IReadOnlyList<GeneratedToken>? Tokens = null, string? Finish = null, int Prompt = 0,
+    int Generated = 0, int Cached = 0);
 
 /// <summary>Continues texts with an engine.</summary>
 internal static class Continuation
@@ -38,38 +39,38 @@ internal static class Continuation
         Conversation? conversation = null)
     {
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        GenerationOptions own = options with { StopTokens = options.StopTokens ?? StopTokensOf(served) };
+        GenerationOptions own = options with
+        {
+            StopTokens = options.StopTokens ?? StopTokensOf(served),
+            StopRule = StopStrings.Rule(served.Tokenizer, stops),
+        };
         GenerationRequest request = conversation is null
             ? served.Engine.Submit(prompt, own, ending.Token)
             : served.Engine.Continue(conversation, prompt, own, ending.Token);
         try
         {
-            TokenDecoder decoder = served.Tokenizer.CreateDecoder(skipSpecialTokens: true);
-            string read = string.Concat(prompt.Select(decoder.Append)); // some decoders cut a text's first space
+            GeneratedText text = new(served.Tokenizer, stops);
+            string read = text.Begin(prompt); // some decoders cut a text's first space
             if (isEcho)
             {
                 yield return new(read);
             }
 
-            StopFinder finder = new(stops);
             int count = 0;
-            await foreach (int token in request.WithCancellation(cancellation).ConfigureAwait(false))
+            await foreach (GeneratedToken token in request.ReadTokensAsync(cancellation).ConfigureAwait(false))
             {
                 count++;
-                if (finder.Append(decoder.Append(token)) is { Length: > 0 } more)
+                TextPiece piece = text.Append(token);
+                if (piece.Text.Length > 0 || piece.Tokens.Count > 0)
                 {
-                    yield return new(more);
-                }
-
-                if (finder.IsFound)
-                {
-                    break;
+                    yield return new(piece.Text, piece.Tokens);
                 }
             }
 
-            string last = finder.Append(decoder.Finish()) + finder.Finish();
-            bool isStop = finder.IsFound || request.Finish == FinishReason.Stop;
-            yield return new(last, isStop ? "stop" : "length", prompt.Length, count, request.CachedTokens);
+            TextPiece last = text.Finish();
+            bool isStop = text.IsStopped || request.Finish == FinishReason.Stop;
+            yield return new(
+                last.Text, last.Tokens, isStop ? "stop" : "length", prompt.Length, count, request.CachedTokens);
         }
         finally
         {

@@ -15,6 +15,17 @@ internal sealed record ChatChoice(int Index)
 
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public string? FinishReason { get; init; }
+
+    public ChatLogProbabilities? Logprobs { get; init; }
+}
+
+/// <summary>How likely the tokens of an answer were.</summary>
+internal sealed record ChatLogProbabilities(IReadOnlyList<TokenLogProbability> Content);
+
+/// <summary>How likely a token was, and which others were likeliest.</summary>
+internal sealed record TokenLogProbability(string Token, double Logprob, IReadOnlyList<int> Bytes)
+{
+    public IReadOnlyList<TokenLogProbability>? TopLogprobs { get; init; }
 }
 
 /// <summary>What the assistant says.</summary>
@@ -31,7 +42,10 @@ internal sealed record WireAnswerMessage
 
 /// <summary>Numbers of tokens.</summary>
 internal sealed record WireUsage(
-    long PromptTokens, long CompletionTokens, long TotalTokens, PromptDetails PromptTokensDetails);
+    long PromptTokens, long CompletionTokens, long TotalTokens, PromptDetails PromptTokensDetails)
+{
+    public OutputDetails? CompletionTokensDetails { get; init; }
+}
 
 /// <summary>Tokens of the prompt whose state was known.</summary>
 internal sealed record PromptDetails(long CachedTokens);

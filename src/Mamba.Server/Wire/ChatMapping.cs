@@ -29,11 +29,13 @@ internal static class ChatMapping
 
         GenerationOptions generation = request.ReadGeneration(
             options, request.MaxCompletionTokens ?? request.MaxTokens,
-            request.MaxCompletionTokens is null ? "max_tokens" : "max_completion_tokens");
+            request.MaxCompletionTokens is null ? "max_tokens" : "max_completion_tokens") with
+        {
+            LogProbabilities = request.ReadLogProbabilities(),
+        };
         ChatOptions made = OptionsOf(generation);
         made.StopSequences = request.ReadStops();
-        made.FrequencyPenalty = (float?)request.FrequencyPenalty;
-        made.PresencePenalty = (float?)request.PresencePenalty;
+        made.Reasoning = ReasoningOf(request.ReasoningEffort, "reasoning_effort");
         made.Tools = [.. (request.Tools ?? []).Select((tool, index) => ToolOf(tool, $"tools[{index}]"))];
         made.ToolMode = ToolModeOf(request.ToolChoice);
         made.AllowMultipleToolCalls = request.ParallelToolCalls;
@@ -114,6 +116,23 @@ internal static class ChatMapping
                 ? ChatToolMode.RequireSpecific(function)
                 : throw ApiException.Field(Name, "expected none, auto, required or a function with a name.");
     }
+
+    /// <summary>
+    /// How much the model thinks: <c>none</c>, <c>low</c>, <c>medium</c>, <c>high</c> or <c>xhigh</c>.
+    /// </summary>
+    /// <exception cref="ApiException">It is none of these.</exception>
+    public static ReasoningOptions? ReasoningOf(string? effort, string field) => effort is null ? null : new()
+    {
+        Effort = effort switch
+        {
+            "none" => ReasoningEffort.None,
+            "low" => ReasoningEffort.Low,
+            "medium" => ReasoningEffort.Medium,
+            "high" => ReasoningEffort.High,
+            "xhigh" => ReasoningEffort.ExtraHigh,
+            _ => throw ApiException.Field(field, $"expected none, low, medium, high or xhigh; found \"{effort}\"."),
+        },
+    };
 
     /// <summary>The form of the answer.</summary>
     /// <exception cref="ApiException">It is none of the known ones.</exception>

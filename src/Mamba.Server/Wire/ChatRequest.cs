@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mamba.Server.Http;
 
 namespace Mamba.Server.Wire;
 
@@ -19,11 +20,29 @@ internal sealed class ChatRequest : SamplingRequest
 
     public ResponseFormat? ResponseFormat { get; set; }
 
+    public bool? Logprobs { get; set; }
+
+    public int? TopLogprobs { get; set; }
+
+    /// <summary>How much the model thinks; see <see cref="ChatMapping.ReasoningOf"/>.</summary>
+    public string? ReasoningEffort { get; set; }
+
     /// <summary>Variables of the template, such as <c>enable_thinking</c>.</summary>
     public Dictionary<string, JsonElement>? ChatTemplateKwargs { get; set; }
 
     /// <summary>The session that goes on; null: none.</summary>
     public string? Session { get; set; }
+
+    /// <summary>Number of the likeliest tokens that are listed with each; null: not even the token's own.</summary>
+    /// <exception cref="ApiException">It is out of its range.</exception>
+    public int? ReadLogProbabilities()
+    {
+        const int Most = 20;
+        RequireLikeliest(TopLogprobs, "top_logprobs", Most);
+        return Logprobs == true ? TopLogprobs ?? 0
+            : TopLogprobs is null or 0 ? null
+            : throw ApiException.Field("top_logprobs", "expected logprobs to be true; found false.");
+    }
 
     /// <inheritdoc/>
     [JsonIgnore]
@@ -32,9 +51,6 @@ internal sealed class ChatRequest : SamplingRequest
         ["store"] = ["false"],
         ["service_tier"] = ["auto", "default"],
         ["modalities"] = ["[\"text\"]"],
-        ["logprobs"] = ["false"],
-        ["top_logprobs"] = ["0"],
-        ["logit_bias"] = ["{}"],
         ["metadata"] = ["{}"],
     };
 }

@@ -50,8 +50,13 @@ internal static class ResponseMapping
         ChatOptions made = ChatMapping.OptionsOf(generation);
         made.Instructions = request.Instructions;
         made.StopSequences = request.ReadStops();
-        made.FrequencyPenalty = (float?)request.FrequencyPenalty;
-        made.PresencePenalty = (float?)request.PresencePenalty;
+        if (request.Reasoning?.Others?.Keys.FirstOrDefault() is { } other)
+        {
+            throw ApiException.Field(
+                $"reasoning.{other}", "this server does not have this field. Leave it out.", "unsupported_parameter");
+        }
+
+        made.Reasoning = ChatMapping.ReasoningOf(request.Reasoning?.Effort, "reasoning.effort");
         made.Tools = [.. (request.Tools ?? []).Select((tool, index) => ChatMapping.ToolOf(
             new()
             {

@@ -27,6 +27,8 @@ internal sealed class ResponseRequest : SamplingRequest
 
     public ResponseText? Text { get; set; }
 
+    public ResponseReasoning? Reasoning { get; set; }
+
     /// <inheritdoc/>
     [JsonIgnore]
     protected override IReadOnlyDictionary<string, string[]> WithoutEffect { get; } = new Dictionary<string, string[]>
@@ -36,7 +38,6 @@ internal sealed class ResponseRequest : SamplingRequest
         ["service_tier"] = ["auto", "default"],
         ["top_logprobs"] = ["0"],
         ["include"] = ["[]"],
-        ["reasoning"] = ["{}"],
     };
 }
 
@@ -52,6 +53,15 @@ internal sealed class ResponseTool
     public JsonElement? Parameters { get; set; }
 
     public bool? Strict { get; set; }
+}
+
+/// <summary>How much the model thinks.</summary>
+internal sealed class ResponseReasoning
+{
+    public string? Effort { get; set; }
+
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Others { get; set; }
 }
 
 /// <summary>The form of the answer.</summary>

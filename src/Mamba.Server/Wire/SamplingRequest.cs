@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mamba.Models.Generation;
@@ -25,6 +26,11 @@ internal abstract class SamplingRequest : WireRequest
     public double? FrequencyPenalty { get; set; }
 
     public double? PresencePenalty { get; set; }
+
+    public double? TypicalP { get; set; }
+
+    /// <summary>What is added to the logits of tokens, by their ids.</summary>
+    public Dictionary<string, double>? LogitBias { get; set; }
 
     public long? Seed { get; set; }
 
@@ -99,6 +105,12 @@ internal abstract class SamplingRequest : WireRequest
         Require(
             RepetitionPenalty is null or (> 0 and <= 100), "repetition_penalty", "a number above 0 and at most 100",
             RepetitionPenalty);
+        Require(
+            FrequencyPenalty is null or (>= -2 and <= 2), "frequency_penalty", "a number from -2 to 2",
+            FrequencyPenalty);
+        Require(
+            PresencePenalty is null or (>= -2 and <= 2), "presence_penalty", "a number from -2 to 2", PresencePenalty);
+        Require(TypicalP is null or (> 0 and <= 1), "typical_p", "a number above 0 and at most 1", TypicalP);
         SamplingOptions sampling = options.Defaults.Sampling;
         return options.Defaults with
         {
@@ -110,12 +122,46 @@ internal abstract class SamplingRequest : WireRequest
                 TopK = Math.Max(TopK ?? sampling.TopK, 0),
                 MinP = MinP ?? sampling.MinP,
                 RepetitionPenalty = RepetitionPenalty ?? sampling.RepetitionPenalty,
+                TypicalP = TypicalP ?? sampling.TypicalP,
+                FrequencyPenalty = FrequencyPenalty ?? sampling.FrequencyPenalty,
+                PresencePenalty = PresencePenalty ?? sampling.PresencePenalty,
+                LogitBias = ReadBias() ?? sampling.LogitBias,
                 Seed = unchecked((ulong)(Seed ?? Random.Shared.NextInt64())),
             },
         };
     }
 
-    protected static void Require(bool isValid, string name, string expected, double? found)
+    /// <summary>Checks a number of likeliest tokens.</summary>
+    /// <exception cref="ApiException">It is out of its range.</exception>
+    protected static void RequireLikeliest(int? count, string name, int most) =>
+        Require(count is null || (count >= 0 && count <= most), name, $"a number from 0 to {most}", count);
+
+    private Dictionary<int, double>? ReadBias()
+    {
+        if (LogitBias is not { Count: > 0 } given)
+        {
+            return null;
+        }
+
+        Dictionary<int, double> bias = [];
+        foreach ((string key, double value) in given)
+        {
+            bool isToken = int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int token);
+            if (!isToken || !(value >= -100 && value <= 100))
+            {
+                throw ApiException.Field(
+                    "logit_bias",
+                    FormattableString.Invariant(
+                        $"expected ids of tokens with numbers from -100 to 100; found {key}: {value}."));
+            }
+
+            bias[token] = value;
+        }
+
+        return bias;
+    }
+
+    private static void Require(bool isValid, string name, string expected, double? found)
     {
         if (!isValid)
         {

@@ -33,5 +33,8 @@ internal sealed class UsageTotal
         Cached += cached;
     }
 
-    public WireUsage ToWire() => new(Prompt, Generated, Prompt + Generated, new(Cached));
+    public WireUsage ToWire() => new(Prompt, Generated, Prompt + Generated, new(Cached))
+    {
+        CompletionTokensDetails = Reasoning > 0 ? new(Reasoning) : null,
+    };
 }

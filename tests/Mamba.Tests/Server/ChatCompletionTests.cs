@@ -106,6 +106,91 @@ public sealed class ChatCompletionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Log_probabilities_come_with_the_tokens()
+    {
+        const string Request = """
+            {"messages":[{"role":"user","content":"Hi"}],"seed":3,"max_tokens":6,"logprobs":true,"top_logprobs":2%}
+            """;
+
+        (_, JsonElement answer) = await _host.PostAsync(Path, Request.Replace("%", ""));
+        List<(string? Name, string Data)> events = await _host.StreamAsync(
+            Path, Request.Replace("%", ",\"stream\":true"));
+
+        JsonElement choice = answer.GetProperty("choices")[0];
+        JsonElement[] tokens = [.. choice.GetProperty("logprobs").GetProperty("content").EnumerateArray()];
+        string.Concat(tokens.Select(token => token.GetProperty("token").GetString())).Should().Be(
+            choice.GetProperty("message").GetProperty("content").GetString());
+        tokens.Should().HaveCount(6).And.OnlyContain(token => token.GetProperty("logprob").GetDouble() <= 0
+            && token.GetProperty("top_logprobs").GetArrayLength() == 2
+            && token.GetProperty("bytes").GetArrayLength() == 1);
+        events.SkipLast(1).Select(one => JsonElement.Parse(one.Data).GetProperty("choices")[0])
+            .Where(piece => piece.TryGetProperty("logprobs", out _))
+            .SelectMany(piece => piece.GetProperty("logprobs").GetProperty("content").EnumerateArray())
+            .Select(token => token.GetProperty("logprob").GetDouble())
+            .Should().Equal(tokens.Select(token => token.GetProperty("logprob").GetDouble()));
+    }
+
+    [Fact]
+    public async Task A_schema_is_kept_to()
+    {
+        (HttpStatusCode status, JsonElement answer) = await _host.PostAsync(Path, """
+            {"messages":[{"role":"user","content":"Hi"}],"seed":3,"max_tokens":200,
+             "response_format":{"type":"json_schema","json_schema":{"name":"pair","schema":{"type":"object","properties":{"on":{"type":"boolean"},
+             "kind":{"enum":["a","b"]}},"required":["on","kind"],"additionalProperties":false}}}}
+            """);
+
+        status.Should().Be(HttpStatusCode.OK, "{0}", answer);
+        JsonElement choice = answer.GetProperty("choices")[0];
+        JsonElement made = JsonElement.Parse(choice.GetProperty("message").GetProperty("content").GetString()!);
+        choice.GetProperty("finish_reason").GetString().Should().Be("stop");
+        made.GetProperty("on").ValueKind.Should().BeOneOf(JsonValueKind.True, JsonValueKind.False);
+        made.GetProperty("kind").GetString().Should().BeOneOf("a", "b");
+    }
+
+    [Fact]
+    public async Task A_call_that_is_required_is_made_whole_and_streamed()
+    {
+        const string Hermes =
+            "{%- if tools %}<tools>{% for tool in tools %}{{ tool | tojson }}{% endfor %}</tools>\n" +
+            "<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>{% endif %}" +
+            "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}" +
+            "{% for tool_call in message.tool_calls %}<tool_call>\n{{ tool_call | tojson }}\n</tool_call>{% endfor %}" +
+            "<|im_end|>\n{% endfor %}<|im_start|>assistant\n";
+        const string Request = """
+            {"messages":[{"role":"user","content":"Hi"}],"seed":3,"max_tokens":400,"tool_choice":"required","tools":[
+             {"type":"function","function":{"name":"look","description":"Looks.","parameters":{"type":"object",
+             "properties":{"far":{"type":"boolean"}},"required":["far"],"additionalProperties":false}}}]%}
+            """;
+        await using ServerHost host = await ServerHost.StartAsync(template: Hermes);
+
+        (HttpStatusCode status, JsonElement answer) = await host.PostAsync(Path, Request.Replace("%", ""));
+        List<(string? Name, string Data)> events = await host.StreamAsync(
+            Path, Request.Replace("%", ",\"stream\":true"));
+
+        status.Should().Be(HttpStatusCode.OK, "{0}", answer);
+        JsonElement choice = answer.GetProperty("choices")[0];
+        choice.GetProperty("finish_reason").GetString().Should().Be("tool_calls");
+        JsonElement call = choice.GetProperty("message").GetProperty("tool_calls").EnumerateArray().Single();
+        call.GetProperty("type").GetString().Should().Be("function");
+        call.GetProperty("function").GetProperty("name").GetString().Should().Be("look");
+        string arguments = call.GetProperty("function").GetProperty("arguments").GetString()!;
+        JsonElement.Parse(arguments).GetProperty("far").ValueKind.Should().BeOneOf(
+            JsonValueKind.True, JsonValueKind.False);
+        JsonElement piece = events.SkipLast(1).Select(one => JsonElement.Parse(one.Data).GetProperty("choices")[0])
+            .Single(one => one.GetProperty("delta").TryGetProperty("tool_calls", out _));
+        JsonElement streamed = piece.GetProperty("delta").GetProperty("tool_calls")[0];
+        streamed.GetProperty("index").GetInt32().Should().Be(0);
+        streamed.GetProperty("function").GetProperty("arguments").GetString().Should().Be(arguments);
+        (HttpStatusCode next, JsonElement result) = await host.PostAsync(Path, $$"""
+            {"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":null,
+             "tool_calls":[{{call.GetRawText()}}]},
+             {"role":"tool","tool_call_id":"{{call.GetProperty("id").GetString()}}","content":"far away"}],
+             "max_tokens":3}
+            """);
+        next.Should().Be(HttpStatusCode.OK, "{0}", result);
+    }
+
+    [Fact]
     public async Task Stop_strings_end_the_answer_before_them()
     {
         const string Request = """{"messages":[{"role":"user","content":"Hi"}],"max_tokens":40,"seed":3%}""";

@@ -51,9 +51,72 @@ public sealed class CompletionTests : IAsyncLifetime
         events[^1].Data.Should().Be("[DONE]");
         JsonElement[] chunks = [.. events.SkipLast(1).Select(one => JsonElement.Parse(one.Data))];
         string.Concat(chunks.SkipLast(1).Select(
-            chunk => chunk.GetProperty("choices")[0].GetProperty("text").GetString())).Should().Be(await TextAfterAsync("Once", 30));
+            chunk => chunk.GetProperty("choices")[0].GetProperty("text").GetString()))
+            .Should().Be(await TextAfterAsync("Once", 30));
         chunks[^2].GetProperty("choices")[0].GetProperty("finish_reason").GetString().Should().Be("length");
         chunks[^1].GetProperty("usage").GetProperty("total_tokens").GetInt32().Should().Be(34);
+    }
+
+    [Fact]
+    public async Task Log_probabilities_are_those_of_the_model()
+    {
+        const string Request = """{"prompt":"Once","seed":7,"max_tokens":5,"logprobs":3,"echo":true%}""";
+
+        (_, JsonElement answer) = await _host.PostAsync(Path, Request.Replace("%", ""));
+        List<(string? Name, string Data)> events = await _host.StreamAsync(
+            Path, Request.Replace("%", ",\"stream\":true"));
+
+        JsonElement whole = answer.GetProperty("choices")[0].GetProperty("logprobs");
+        List<Mamba.Models.Generation.GeneratedToken> expected = [];
+        await foreach (Mamba.Models.Generation.GeneratedToken token in _host.Model.GenerateTokensAsync(
+            ServerHost.Tokenizer.Encode("Once"),
+            new() { MaxTokens = 5, Sampling = new() { Seed = 7 }, LogProbabilities = 3 }))
+        {
+            expected.Add(token);
+        }
+
+        string text = answer.GetProperty("choices")[0].GetProperty("text").GetString()!;
+        whole.GetProperty("tokens").EnumerateArray().Select(one => one.GetString()).Should().Equal(
+            text[4..].Select(letter => $"{letter}"));
+        whole.GetProperty("text_offset").EnumerateArray().Select(one => one.GetInt32()).Should().Equal(4, 5, 6, 7, 8);
+        whole.GetProperty("token_logprobs").EnumerateArray().Select(one => one.GetDouble()).Should().Equal(
+            expected.Select(token => token.LogProbability!.Value), (a, b) => Math.Abs(a - b) < 1e-5);
+        whole.GetProperty("top_logprobs").EnumerateArray().Select(one => one.EnumerateObject().First().Name)
+            .Should().Equal(expected.Select(token => $"{(char)token.Likeliest[0].Id}"));
+        JsonElement[] pieces =
+            [.. events.SkipLast(1).Select(one => JsonElement.Parse(one.Data).GetProperty("choices")[0])];
+        pieces.Where(piece => piece.TryGetProperty("logprobs", out _))
+            .SelectMany(piece => piece.GetProperty("logprobs").GetProperty("text_offset").EnumerateArray())
+            .Select(one => one.GetInt32()).Should().Equal(4, 5, 6, 7, 8);
+    }
+
+    [Fact]
+    public async Task Penalties_and_biases_reach_the_sampler()
+    {
+        (_, JsonElement biased) = await _host.PostAsync(
+            Path, """{"prompt":"Once","seed":7,"max_tokens":4,"logit_bias":{"65":100}}""");
+        (_, JsonElement apart) = await _host.PostAsync(Path, """
+            {"prompt":"Once","seed":7,"max_tokens":30,"presence_penalty":1.5,"frequency_penalty":-0.5,"typical_p":0.9,
+             "logit_bias":{"65":3,"66":-100}}
+            """);
+        List<int> expected = [];
+        await foreach (int token in _host.Model.GenerateAsync(ServerHost.Tokenizer.Encode("Once"), new()
+        {
+            MaxTokens = 30,
+            Sampling = new()
+            {
+                Seed = 7, PresencePenalty = 1.5, FrequencyPenalty = -0.5, TypicalP = 0.9,
+                LogitBias = new Dictionary<int, double> { [65] = 3, [66] = -100 },
+            },
+            PrefillLength = 64,
+        }))
+        {
+            expected.Add(token);
+        }
+
+        biased.GetProperty("choices")[0].GetProperty("text").GetString().Should().Be("AAAA");
+        apart.GetProperty("choices")[0].GetProperty("text").GetString().Should().Be(
+            ServerHost.Tokenizer.Decode(expected.ToArray()));
     }
 
     [Fact]

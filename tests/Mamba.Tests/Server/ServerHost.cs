@@ -24,7 +24,7 @@ internal sealed class ServerHost : IAsyncDisposable
     private readonly Device _device = TestDevice.OpenBare(2);
     private readonly WebApplication _app;
 
-    private ServerHost(MambaServerOptions? options, bool hasTemplate, int sendBuffer)
+    private ServerHost(MambaServerOptions? options, string? template, int sendBuffer)
     {
         Model = new(
             _device,
@@ -56,7 +56,7 @@ internal sealed class ServerHost : IAsyncDisposable
         }
 
         builder.Services.AddMamba(
-            Model, Tokenizer, options, hasTemplate ? ChatTemplate.Parse(Template) : null);
+            Model, Tokenizer, options, template is null ? null : ChatTemplate.Parse(template));
         _app = builder.Build();
         _app.MapMamba();
     }
@@ -74,9 +74,12 @@ internal sealed class ServerHost : IAsyncDisposable
     public Uri Address => Client.BaseAddress!;
 
     public static async Task<ServerHost> StartAsync(
-        MambaServerOptions? options = null, bool hasTemplate = true, int sendBuffer = 0)
+        MambaServerOptions? options = null,
+        bool hasTemplate = true,
+        int sendBuffer = 0,
+        string template = Template)
     {
-        ServerHost host = new(options, hasTemplate, sendBuffer);
+        ServerHost host = new(options, hasTemplate ? template : null, sendBuffer);
         await host._app.StartAsync();
         host.Client = new() { BaseAddress = new(host._app.Urls.Single()), Timeout = TimeSpan.FromSeconds(60) };
         return host;

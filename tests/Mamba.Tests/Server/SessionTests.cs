@@ -124,7 +124,8 @@ public sealed class SessionTests : IDisposable
         await using ServerHost again = await ServerHost.StartAsync(options);
 
         JsonElement all = JsonElement.Parse(await again.Client.GetStringAsync("/v1/sessions")).GetProperty("data");
-        all.EnumerateArray().Select(one => one.GetProperty("id").GetString()).Should().BeEquivalentTo("one", "two", "three");
+        all.EnumerateArray().Select(one => one.GetProperty("id").GetString())
+            .Should().BeEquivalentTo("one", "two", "three");
         JsonElement one = await SayAsync(again, "one", "More"), two = await SayAsync(again, "two", "More");
         TextOf(one).Should().Be(TextOf(expected));
         TextOf(two).Should().Be(TextOf(expected)); // its state is damaged, so the text was read again
