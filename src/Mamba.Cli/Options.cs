@@ -43,6 +43,43 @@ internal static class Options
         return option;
     }
 
+    /// <summary>Whole numbers with commas between them.</summary>
+    /// <param name="name">Its name, with the dashes.</param>
+    /// <param name="alias">A short name.</param>
+    /// <param name="description">What it decides.</param>
+    /// <param name="value">The default, as it is typed; null: none, and the help names none.</param>
+    /// <param name="least">The smallest valid number.</param>
+    /// <param name="most">The largest valid number.</param>
+    public static Option<int[]> Numbers(
+        string name, string alias, string description, string? value, int least, int most = int.MaxValue)
+    {
+        int[]? Read(string text, Action<string> fault)
+        {
+            string[] parts = text.Split(',');
+            int[] numbers = new int[parts.Length];
+            for (int i = 0; i < parts.Length; i++)
+            {
+                if (!int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i])
+                    || numbers[i] < least
+                    || numbers[i] > most)
+                {
+                    string range = most == int.MaxValue ? $"of {least} or more" : $"from {least} to {most}";
+                    fault($"{name}: expected whole numbers {range}, with commas; found \"{text}\".");
+                    return null;
+                }
+            }
+
+            return numbers;
+        }
+
+        return new(name, alias)
+        {
+            Description = value is null ? description : $"{description} [default: {value}]",
+            HelpName = "numbers",
+            CustomParser = result => Read(result.Tokens[0].Value, result.AddError),
+        };
+    }
+
     /// <summary>A number that is not negative.</summary>
     /// <param name="name">Its name, with the dashes.</param>
     /// <param name="description">What it decides.</param>

@@ -43,16 +43,19 @@ internal static class Program
             GenerateCommand.Create(),
             ChatCommand.Create(),
             ServeCommand.Create(),
+            PerplexityCommand.Create(),
             BenchCommand.Create(),
             PullCommand.Create(),
             InspectCommand.Create(),
             ConvertCommand.Create(),
             ConvertCommand.CreateQuantize(),
             TokenizeCommand.Create(),
+            CompletionCommand.Create(),
         };
         Help.Use(root);
-        ParseResult parsed = root.Parse(arguments.Length > 0 ? arguments : ["--help"]);
-        if (parsed.Action is not Help)
+        string[]? completed = CompletionCommand.Words(arguments);
+        ParseResult parsed = root.Parse(completed ?? (arguments.Length > 0 ? arguments : ["--help"]));
+        if (parsed.Action is not Help && completed is null)
         {
             string? fault = UnknownWord.Find(parsed, arguments);
             if (fault is null && parsed.Action is ParseErrorAction)

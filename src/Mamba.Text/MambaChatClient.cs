@@ -13,8 +13,8 @@ namespace Mamba.Text;
 /// <see cref="FunctionCallContent"/>; put <c>UseFunctionInvocation</c> of Microsoft.Extensions.AI around the client to
 /// run them. Reasoning comes as <see cref="TextReasoningContent"/>. Pictures and all settings that the client does not
 /// have are refused by name. The whole conversation is given with each call; what the engine has read of it before
-/// comes from its prefix cache. Generation runs on the engine's thread, so no caller is blocked, and any number may call at
-/// once.
+/// comes from its prefix cache. Generation runs on the engine's thread, so no caller is blocked, and any number may
+/// call at once.
 /// <para>
 /// Special tokens that are written in messages, such as <c>&lt;|im_end|&gt;</c>, are read as those tokens, as the
 /// published templates mean it. Remove them from text that must not control the conversation.

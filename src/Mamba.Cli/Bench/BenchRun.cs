@@ -16,12 +16,26 @@ internal sealed class BenchRun
     private readonly CancellationToken _cancellation;
     private readonly float[] _logits;
 
-    private BenchRun(BenchSettings settings, MambaLanguageModel model, CancellationToken cancellation)
+    public BenchRun(BenchSettings settings, MambaLanguageModel model, CancellationToken cancellation)
     {
         _settings = settings;
         _model = model;
         _cancellation = cancellation;
         _logits = new float[checked(settings.Batch * model.Config.PaddedVocabularySize)];
+    }
+
+    /// <summary>Loads a folder or a preset.</summary>
+    public static MambaLanguageModel Load(BenchSettings settings, Device device)
+    {
+        MambaLanguageModel model = settings.Preset is { } name
+            ? new(device, Presets.Find(name), new Random(1))
+            : MambaLanguageModel.Load(ModelFolder.Find(settings.Folder!), device, precision: settings.Weights);
+        if (settings.Weights is { } weights)
+        {
+            model.Narrow(weights);
+        }
+
+        return model;
     }
 
     /// <summary>Loads and measures.</summary>
@@ -32,18 +46,15 @@ internal sealed class BenchRun
     public static BenchReport Run(BenchSettings settings, IProgress<string> progress, CancellationToken cancellation)
     {
         settings.Validate();
-        LanguageModelConfig? preset = settings.Preset is { } name ? Presets.Find(name) : null;
+        if (settings.Preset is { } name)
+        {
+            _ = Presets.Find(name); // an unknown one is refused before the device is opened
+        }
+
         using Device device = DeviceSetting.Read(settings.Device, settings.Threads).Open();
         progress.Report($"loading {settings.Preset ?? settings.Folder}");
         long start = Stopwatch.GetTimestamp();
-        using MambaLanguageModel model = preset is null
-            ? MambaLanguageModel.Load(ModelFolder.Find(settings.Folder!), device, precision: settings.Weights)
-            : new(device, preset, new Random(1));
-        if (settings.Weights is { } weights)
-        {
-            model.Narrow(weights);
-        }
-
+        using MambaLanguageModel model = Load(settings, device);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return new BenchRun(settings, model, cancellation).Measure(seconds, progress);
     }
@@ -51,12 +62,12 @@ internal sealed class BenchRun
     private BenchReport Measure(double loadSeconds, IProgress<string> progress)
     {
         progress.Report("warming up");
-        Pass(Math.Min(_settings.Tokens, WarmUpTokens));
+        Pass(_settings.Prompt, Math.Min(_settings.Tokens, WarmUpTokens));
         (double Prefill, double[] Steps)[] passes = new (double, double[])[_settings.Repeat];
         for (int i = 0; i < passes.Length; i++)
         {
             progress.Report($"measuring, {i + 1} of {passes.Length}");
-            passes[i] = Pass(_settings.Tokens);
+            passes[i] = Pass(_settings.Prompt, _settings.Tokens);
         }
 
         using Process process = Process.GetCurrentProcess();
@@ -82,15 +93,15 @@ internal sealed class BenchRun
     }
 
     /// <summary>Reads a prompt and writes tokens, and gives the seconds that each took.</summary>
-    private (double Prefill, double[] Steps) Pass(int tokens)
+    public (double Prefill, double[] Steps) Pass(int prompt, int tokens)
     {
         using ModelState state = _model.CreateState(_settings.Batch);
         long start = Stopwatch.GetTimestamp();
         int pieceLength = new GenerationOptions().PrefillLength;
-        for (int position = 0; position < _settings.Prompt; position += pieceLength)
+        for (int position = 0; position < prompt; position += pieceLength)
         {
             _cancellation.ThrowIfCancellationRequested();
-            _model.Prefill(Ids(position, Math.Min(pieceLength, _settings.Prompt - position)), state, _logits);
+            _model.Prefill(Ids(position, Math.Min(pieceLength, prompt - position)), state, _logits);
         }
 
         double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -98,7 +109,7 @@ internal sealed class BenchRun
         for (int i = 0; i < steps.Length; i++)
         {
             _cancellation.ThrowIfCancellationRequested();
-            int[] ids = Ids(_settings.Prompt + i, 1);
+            int[] ids = Ids(prompt + i, 1);
             start = Stopwatch.GetTimestamp();
             _model.Step(ids, state, _logits);
             steps[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;

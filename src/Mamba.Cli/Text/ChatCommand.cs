@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using Mamba.Devices;
 using Mamba.Models;
 using Mamba.Models.Serving;
@@ -11,11 +10,9 @@ namespace Mamba.Cli.Text;
 /// <summary><c>mamba chat</c>: a conversation with a model.</summary>
 internal static class ChatCommand
 {
-    private const string Commands = "/rewind takes the last answer back, /clear all of them, /exit ends.";
-
     public static Command Create()
     {
-        Command command = new("chat", $"Talks with a model, line by line. {Commands}");
+        Command command = new("chat", $"Talks with a model, line by line. {ChatTalk.Commands}");
         TextOptions options = new(command, tokens: 1024);
         Option<string?> system = new("--system")
         {
@@ -38,6 +35,9 @@ internal static class ChatCommand
         TextSettings settings, string? system, string? template, CancellationToken cancellation)
     {
         string folder = ModelFolder.Find(settings.Model);
+        ChatResponseFormat? format = settings.ReadSchema() is { } schema ? ChatResponseFormat.ForJsonSchema(schema)
+            : settings.IsJson ? ChatResponseFormat.Json
+            : null;
         using Device device = settings.Device.Open();
         using MambaLanguageModel model = MambaLanguageModel.Load(folder, device, precision: settings.Weights);
         TextTokenizer tokenizer = ModelTokenizer.Load(settings.Tokenizer ?? folder, model.Config.VocabularySize);
@@ -55,74 +55,11 @@ internal static class ChatCommand
         await using MambaEngine engine = new(model, new() { Slots = 1, ExactPrefixes = false });
         using MambaChatClient client = new(engine, tokenizer, own) { Defaults = settings.Generation };
         await using StreamWriter output = Terminal.Output();
-        await TalkAsync(client, new() { Instructions = system, StopSequences = settings.Stops }, output, cancellation);
+        ChatOptions options = new()
+        {
+            Instructions = system, StopSequences = settings.Stops, ResponseFormat = format,
+        };
+        await new ChatTalk(client, options, output).RunAsync(cancellation);
         return 0;
-    }
-
-    private static async Task TalkAsync(
-        MambaChatClient client, ChatOptions options, StreamWriter output, CancellationToken cancellation)
-    {
-        TextReader input = Terminal.Input();
-        bool isTerminal = !Console.IsInputRedirected;
-        List<ChatMessage> messages = [];
-        if (isTerminal)
-        {
-            await output.WriteLineAsync(Commands);
-        }
-
-        while (true)
-        {
-            await output.WriteAsync(isTerminal ? "> " : "");
-
-            // Reading a console cannot be cancelled; the process ends without waiting for it.
-            string? line = await Task.Run(input.ReadLine, cancellation).WaitAsync(cancellation);
-            switch (line?.Trim())
-            {
-                case null or "/exit":
-                    return;
-                case "":
-                    break;
-                case "/clear":
-                    messages.Clear();
-                    break;
-                case "/rewind":
-                    messages.RemoveRange(Math.Max(messages.Count - 2, 0), Math.Min(messages.Count, 2));
-                    break;
-                case { } command when command.StartsWith('/'):
-                    await Console.Error.WriteLineAsync($"{command}: unknown command. {Commands}");
-                    break;
-                case { } text:
-                    await AnswerAsync(client, messages, text, options, output, cancellation);
-                    break;
-            }
-        }
-    }
-
-    private static async Task AnswerAsync(
-        MambaChatClient client,
-        List<ChatMessage> messages,
-        string text,
-        ChatOptions options,
-        StreamWriter output,
-        CancellationToken cancellation)
-    {
-        List<ChatResponseUpdate> updates = [];
-        long start = Stopwatch.GetTimestamp();
-        ChatMessage question = new(ChatRole.User, text);
-        await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync(
-            [.. messages, question], options, cancellation))
-        {
-            updates.Add(update);
-            await output.WriteAsync(update.Text.AsMemory(), cancellation);
-        }
-
-        await output.WriteLineAsync();
-        ChatResponse response = updates.ToChatResponse();
-        messages.Add(question);
-        messages.Add(new(ChatRole.Assistant, response.Text));
-        UsageDetails usage = response.Usage!;
-        await Console.Error.WriteLineAsync(
-            $"prompt: {usage.InputTokenCount} tokens, {usage.CachedInputTokenCount} of them cached; " +
-            Terminal.Speed(usage.OutputTokenCount!.Value, start));
     }
 }

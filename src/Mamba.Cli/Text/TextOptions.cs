@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Mamba.Cpu;
 using Mamba.Memory;
 using Mamba.Models.Generation;
@@ -25,6 +26,38 @@ internal sealed class TextOptions
 
     private readonly Option<float> _topP = Options.NotNegative(
         "--top-p", "Chooses from the likeliest tokens whose probabilities add up to this.", 1, 1);
+
+    private readonly Option<float> _minP = Options.NotNegative(
+        "--min-p", "Chooses from tokens that are at least this likely, relative to the likeliest.", 0, 1);
+
+    private readonly Option<float> _typicalP = Options.NotNegative(
+        "--typical-p", "Chooses from the most typical tokens whose probabilities add up to this.", 1, 1);
+
+    private readonly Option<double> _frequency = Penalty(
+        "--frequency-penalty", "Makes a token less likely for each time that it was generated.");
+
+    private readonly Option<double> _presence = Penalty(
+        "--presence-penalty", "Makes tokens that were generated less likely.");
+
+    private readonly Option<string[]> _bias = new("--logit-bias")
+    {
+        Description = "Adds a number to the logit of a token, by its id. May be given several times.",
+        HelpName = "id=number",
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
+    };
+
+    private readonly Option<string?> _format = new("--format")
+    {
+        Description = "text, or json: one JSON object.",
+        HelpName = "format",
+    };
+
+    private readonly Option<string?> _schema = new("--schema")
+    {
+        Description = "File of a JSON schema that the answer must follow.",
+        HelpName = "path",
+    };
 
     private readonly Option<float> _repetition = Options.NotNegative(
         "--repetition-penalty", "Above 1, makes tokens that were there before less likely.", 1, MostTemperature);
@@ -67,7 +100,8 @@ internal sealed class TextOptions
         command.Add(_model);
         Option[] options =
         [
-            _tokens, _temperature, _topK, _topP, _repetition, _seed, _stop, _tokenizer, _weights, _device, _threads,
+            _tokens, _temperature, _topK, _topP, _minP, _typicalP, _repetition, _frequency, _presence, _bias, _seed,
+            _stop, _format, _schema, _tokenizer, _weights, _device, _threads,
         ];
         Array.ForEach(options, command.Add);
     }
@@ -95,10 +129,59 @@ internal sealed class TextOptions
                     Temperature = parsed.GetValue(_temperature),
                     TopK = parsed.GetValue(_topK),
                     TopP = parsed.GetValue(_topP),
+                    MinP = parsed.GetValue(_minP),
+                    TypicalP = parsed.GetValue(_typicalP),
                     RepetitionPenalty = parsed.GetValue(_repetition),
+                    FrequencyPenalty = parsed.GetValue(_frequency),
+                    PresencePenalty = parsed.GetValue(_presence),
+                    LogitBias = Biases(parsed.GetValue(_bias) ?? []),
                     Seed = parsed.GetValue(_seed),
                 },
             },
-            stops);
+            stops,
+            parsed.GetValue(_format) switch
+            {
+                null or "text" => false,
+                "json" => true,
+                { } other => throw new InvalidDataException($"--format: expected text or json; found \"{other}\"."),
+            },
+            parsed.GetValue(_schema));
+    }
+
+    private static Option<double> Penalty(string name, string description) => new(name)
+    {
+        Description = $"{description} Below 0, more. [default: 0]",
+        HelpName = "number",
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+                || !(Math.Abs(number) <= MostTemperature))
+            {
+                result.AddError($"{name}: expected a number from -1000000 to 1000000; found \"{text}\".");
+            }
+
+            return number;
+        },
+    };
+
+    private static Dictionary<int, double>? Biases(string[] texts)
+    {
+        Dictionary<int, double> biases = [];
+        foreach (string text in texts)
+        {
+            string[] parts = text.Split('=');
+            if (parts.Length != 2
+                || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                || !double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out double bias))
+            {
+                throw new InvalidDataException(
+                    $"--logit-bias: expected the id of a token and a number, such as 42=-1.5; found \"{text}\".");
+            }
+
+            biases[id] = bias;
+        }
+
+        return biases.Count > 0 ? biases : null;
     }
 }

@@ -43,8 +43,13 @@ internal sealed class AnswerFormat
     public string? TextOf(int token)
     {
         string? text = _tokenizer.IsSpecial(token) ? _tokenizer.TokenOf(token) : null;
-        bool isMark = text is BeginReasoning or EndReasoning or ToolFormat.PythonTag
-            || (text?.Length > 0 && Tools is not null && (text == Tools.Begin || text == Tools.End));
+        bool isMark = text switch
+        {
+            null or "" => false,
+            BeginReasoning or EndReasoning => HasReasoning,
+            ToolFormat.PythonTag => Tools is { Begin: "" },
+            _ => text == Tools?.Begin || text == Tools?.End,
+        };
         return isMark ? text : null;
     }
 

@@ -107,7 +107,7 @@ internal static class ChatPrompt
             string own => own,
             JsonElement { ValueKind: JsonValueKind.String } own => own.GetString(),
             null => result.Exception?.Message ?? "null",
-            object value => JsonSchema.Compact(Json(value)),
+            object value => SchemaChecks.Compact(Json(value)),
         };
         return new("tool", text)
         {

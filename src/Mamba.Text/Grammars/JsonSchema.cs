@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
+using static Mamba.Text.Grammars.SchemaChecks;
 
 namespace Mamba.Text.Grammars;
 
@@ -11,20 +11,11 @@ namespace Mamba.Text.Grammars;
 /// </remarks>
 internal sealed class JsonSchema
 {
-    private const string Supported =
-        "type, properties, required, additionalProperties, items, minItems, maxItems, enum, const, anyOf, $ref, and " +
-        "format date, time, date-time and uuid";
-
     private static readonly HashSet<string> _annotations =
     [
         "$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples",
         "deprecated", "readOnly", "writeOnly",
     ];
-
-    private static readonly JsonWriterOptions _compact = new()
-    {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
 
     private readonly JsonElement _root;
     private readonly JsonGrammar _json;
@@ -98,8 +89,6 @@ internal sealed class JsonSchema
             ]);
         return types.Count == 0 ? [_json.Value] : types.ConvertAll(type => OfType(type, schema, at));
     }
-
-    private static bool IsAlone(string word) => word is "$ref" or "anyOf";
 
     private List<int> Choices(JsonElement choices, string at)
     {
@@ -287,65 +276,4 @@ internal sealed class JsonSchema
         return JsonFormats.Find(name, _json) ?? throw new NotSupportedException(
             $"JSON schema, {at}: the format \"{name}\" is not supported. Supported: {Supported}.");
     }
-
-    private static bool IsOf(JsonElement value, string type) => type switch
-    {
-        "object" => value.ValueKind is JsonValueKind.Object,
-        "array" => value.ValueKind is JsonValueKind.Array,
-        "string" => value.ValueKind is JsonValueKind.String,
-        "number" => value.ValueKind is JsonValueKind.Number,
-        "integer" => value.ValueKind is JsonValueKind.Number && value.TryGetInt64(out _),
-        "boolean" => value.ValueKind is JsonValueKind.True or JsonValueKind.False,
-        "null" => value.ValueKind is JsonValueKind.Null,
-        _ => false,
-    };
-
-    private static int? Count(JsonElement schema, string name, string at) =>
-        !schema.TryGetProperty(name, out JsonElement count) ? null
-            : count.ValueKind is JsonValueKind.Number && count.TryGetInt32(out int number) && number >= 0 ? number
-            : throw Fault($"{at}/{name}", "a whole number, 0 or more", count.GetRawText());
-
-    private static void RequireWords(string[] words, string at, string[] allowed)
-    {
-        if (System.Array.Find(words, word => !allowed.Contains(word)) is { } other)
-        {
-            string beside = IsAlone(allowed[0]) ? $" beside \"{allowed[0]}\"" : "";
-            throw new NotSupportedException(
-                $"JSON schema, {at}: \"{other}\"{beside} is not supported. Supported: {Supported}.");
-        }
-    }
-
-    private static void RequireKind(JsonElement element, JsonValueKind kind, string at)
-    {
-        if (element.ValueKind != kind)
-        {
-            throw Fault(at, $"{kind}", $"{element.ValueKind}");
-        }
-    }
-
-    /// <summary>A value without white space, and with characters as they are.</summary>
-    public static string Compact(JsonElement value)
-    {
-        using MemoryStream bytes = new();
-        using (Utf8JsonWriter writer = new(bytes, _compact))
-        {
-            value.WriteTo(writer);
-        }
-
-        return System.Text.Encoding.UTF8.GetString(bytes.ToArray());
-    }
-
-    private static byte[] Utf8(string name) =>
-    [
-        (byte)'"',
-        .. JsonEncodedText.Encode(name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes,
-        (byte)'"',
-    ];
-
-    /// <summary>A name as a part of a JSON pointer.</summary>
-    private static string Escaped(string name) =>
-        name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
-
-    private static InvalidDataException Fault(string at, string expected, string found) =>
-        new($"JSON schema, {at}: expected {expected}; found {found}.");
 }

@@ -57,6 +57,42 @@ public sealed class BenchCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Lists_of_lengths_and_threads_give_a_row_each()
+    {
+        string[] options =
+        [
+            "bench", _folder["model"], "-p", "5,9", "-n", "3", "-t", "1,2", "-r", "3", "-o",
+        ];
+
+        (int code, string table, string error) = await ToolProcess.RunAsync([.. options, "md"]);
+        (_, string csv, _) = await ToolProcess.RunAsync([.. options, "csv"]);
+        (_, string json, _) = await ToolProcess.RunAsync([.. options, "json"]);
+        (int none, _, string fault) = await ToolProcess.RunAsync("bench", _folder["model"], "-p", "5,9");
+
+        code.Should().Be(0, error);
+        string[] lines = table.TrimEnd('\n').Split('\n');
+        lines.Should().HaveCount(2 + 6);
+        lines[0].Should().Contain("test").And.Contain("t/s");
+        lines[2..].Should().OnlyContain(line => line.Contains(" ± "));
+        lines[2..].Select(line => line.Split('|')[6].Trim()).Should().Equal("pp5", "pp9", "tg3", "pp5", "pp9", "tg3");
+        csv.TrimEnd('\n').Split('\n').Should().HaveCount(1 + 6).And.OnlyContain(line => line.Split(',').Length >= 9);
+        JsonElement[] rows = [.. JsonDocument.Parse(json).RootElement.EnumerateArray()];
+        rows.Select(row => row.GetProperty("threads").GetInt32()).Should().Equal(1, 1, 1, 2, 2, 2);
+        foreach (JsonElement row in rows)
+        {
+            double[] rates = [.. row.GetProperty("rates").EnumerateArray().Select(rate => rate.GetDouble())];
+            rates.Should().HaveCount(3).And.OnlyContain(rate => rate > 0);
+            row.GetProperty("mean").GetDouble().Should().BeApproximately(rates.Average(), 1e-6 * rates.Average());
+            double variance = rates.Sum(rate => Math.Pow(rate - rates.Average(), 2)) / 2;
+            row.GetProperty("deviation").GetDouble().Should().BeApproximately(
+                Math.Sqrt(variance), 1e-6 * rates.Average());
+        }
+
+        none.Should().Be(1);
+        fault.Should().Contain("name a format with --output");
+    }
+
+    [Fact]
     public async Task The_table_names_model_rates_latencies_memory_and_machine()
     {
         (int code, string output, string error) = await ToolProcess.RunAsync(
@@ -95,13 +131,16 @@ public sealed class BenchCommandTests : IDisposable
     [InlineData("Expected either the folder of a model or --preset. The presets: mamba-130m, mamba-370m,")]
     [InlineData("Expected either the folder of a model or --preset.", "folder", "--preset", "mamba-130m")]
     [InlineData("mamba2-780m, mamba2-1.3b, mamba2-2.7b; found \"mamba-7b\"", "--preset", "mamba-7b")]
-    [InlineData("--prompt: expected a whole number above 0; found \"0\".", "folder", "--prompt", "0")]
-    [InlineData("--tokens: expected a whole number above 0; found \"-1\".", "folder", "--tokens", "-1")]
+    [InlineData("expected one positive number each; for several, or for 0, name a format", "folder", "--prompt", "0")]
+    [InlineData(
+        "--tokens: expected whole numbers of 0 or more, with commas; found \"-1\".", "folder", "--tokens", "-1")]
     [InlineData("--batch: expected a whole number above 0; found \"many\".", "folder", "--batch", "many")]
     [InlineData("--repeat: expected a whole number above 0; found \"9999999999\".", "folder", "--repeat", "9999999999")]
-    [InlineData("--threads: expected a whole number from 1 to 1024; found \"0\".", "folder", "--threads", "0")]
     [InlineData(
-        "--threads: expected a whole number from 1 to 1024; found \"100000\".", "folder", "--threads", "100000")]
+        "--threads: expected whole numbers from 1 to 1024, with commas; found \"0\".", "folder", "--threads", "0")]
+    [InlineData(
+        "--threads: expected whole numbers from 1 to 1024, with commas; found \"100000\".", "folder", "--threads",
+        "100000")]
     [InlineData("--weights: expected float32, bfloat16", "folder", "--weights", "int3")]
     [InlineData(
         "--device: expected cpu, cuda, opencl or emulation; found \"abacus\".", "folder", "--device", "abacus")]

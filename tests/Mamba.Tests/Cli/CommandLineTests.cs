@@ -22,9 +22,8 @@ public sealed class CommandLineTests : IDisposable
         "x")]
     [InlineData("mamba bench: --token: unknown option. Did you mean --tokens?", "bench", "--token", "5")]
     [InlineData(
-        "mamba: trian: unknown command; expected train, generate, chat, serve, bench, inspect, convert, quantize, " +
-            "tokenize. " +
-        "Did you mean train?",
+        "mamba: trian: unknown command; expected train, generate, chat, serve, perplexity, bench, pull, inspect, " +
+        "convert, quantize, tokenize, completion. Did you mean train?",
         "trian", "--data", "x")]
     [InlineData("mamba generate: --temperature: expected a number from 0 to 1000000; found \"-1\".", "generate", "m",
         "--prompt", "a", "--temperature", "-1")]

@@ -78,12 +78,124 @@ public sealed class TextCommandTests : IDisposable
         string[] lines = error.TrimEnd('\n').Split('\n');
         lines.Should().HaveCount(4);
         lines[2].Should().StartWith("/what: unknown command.");
-        lines[0].Should().MatchRegex(@"^prompt: \d+ tokens, 0 of them cached; \d tokens, [\d.]+ tokens/s$");
+        lines[0].Should().MatchRegex(
+            @"^prompt: \d+ tokens, 0 of them cached; \d tokens, [\d.]+ tokens/s(; cut off after --tokens)?$");
         lines[1].Should().StartWith(lines[0].Split(',')[0], "the first answer was taken back");
         lines[3].Should().NotContain(" 0 of them cached");
         int first = Prompt("system", "Be brief.", "user", "Hello");
         lines[0].Should().StartWith($"prompt: {first} tokens");
         output.Should().NotContain("never");
+    }
+
+    [Fact]
+    public async Task Generate_prints_json_with_log_probabilities_and_keeps_a_schema_and_a_draft()
+    {
+        File.WriteAllText(
+            _folder["schema.json"],
+            """{"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"]}""");
+        string[] options =
+        [
+            "generate", _folder["model"], "--prompt", "Ein", "--schema", _folder["schema.json"], "--min-p", "0.01",
+            "--typical-p", "0.9", "--frequency-penalty", "0.1", "--presence-penalty", "-0.1", "--logit-bias", "5=1",
+            "--json", "--log-probabilities", "2",
+        ];
+
+        (int code, string output, string error) = await ToolProcess.RunAsync(options);
+        (int drafted, string same, string fault) =
+            await ToolProcess.RunAsync([.. options, "--draft", _folder["model"]]);
+
+        code.Should().Be(0, error);
+        JsonNode report = JsonNode.Parse(output)!;
+        JsonNode.Parse(report["text"]!.GetValue<string>())!["a"]!.GetValue<int>().Should().BeOneOf(1, 2);
+        report["finish"]!.GetValue<string>().Should().Be("stop");
+        report["log_probabilities"]!.AsArray().Should().HaveCount(report["tokens"]!.AsArray().Count);
+        report["log_probabilities"]![0]!["likeliest"]!.AsArray().Should().HaveCount(2);
+        drafted.Should().Be(0, fault);
+        JsonNode.Parse(same)!["tokens"]!.ToJsonString().Should().Be(report["tokens"]!.ToJsonString());
+        JsonNode.Parse(same)!["drafted"]!.GetValue<int>().Should().BePositive();
+    }
+
+    [Fact]
+    public async Task Beams_find_a_text_and_greedy_is_one_beam()
+    {
+        string[] options = ["generate", _folder["model"], "--prompt", "Ein", "--tokens", "7"];
+
+        (int code, string one, string error) = await ToolProcess.RunAsync([.. options, "--beams", "1"]);
+        (_, string greedy, _) = await ToolProcess.RunAsync([.. options, "--temperature", "0"]);
+
+        code.Should().Be(0, error);
+        one.Should().Be(greedy);
+    }
+
+    [Fact]
+    public async Task Chat_forks_saves_and_loads()
+    {
+        string file = _folder["talk.json"];
+        (int code, _, string error) = await ToolProcess.RunShellAsync(
+            $"printf 'One\\n/fork here\\nTwo\\n/save {file}\\n/rewind here\\nTwo\\n/clear\\nOne\\n/load {file}\\n" +
+            $"Three\\n/rewind there\\n/load {file}.none\\n/fork\\n' | $mamba chat {_folder["model"]} --tokens 5 --threads 1");
+
+        code.Should().Be(0, error);
+        string[] lines = error.TrimEnd('\n').Split('\n');
+        string[] prompts = [.. lines.Where(line => line.StartsWith("prompt:")).Select(line => line.Split(',')[0])];
+        prompts.Should().HaveCount(5);
+        prompts[2].Should().Be(prompts[1], "the fork is the place after the first answer");
+        prompts[3].Should().Be(prompts[0]);
+        JsonArray saved = JsonNode.Parse(File.ReadAllText(file))!.AsArray();
+        saved.Select(message => message!["role"]!.GetValue<string>())
+            .Should().Equal("user", "assistant", "user", "assistant");
+        prompts[4].Should().Be($"prompt: {Prompt([
+            .. saved.SelectMany(message => new[]
+            {
+                message!["role"]!.GetValue<string>(), message["content"]!.GetValue<string>(),
+            }),
+            "user", "Three",
+        ])} tokens");
+        lines[^3].Should().StartWith("/rewind: expected a name that /fork has kept; found \"there\".");
+        lines[^2].Should().Contain("talk.json.none");
+        lines[^1].Should().StartWith("/fork: expected a name");
+    }
+
+    [Fact]
+    public async Task Perplexity_is_that_of_the_models_logits_in_one_pass_and_in_windows()
+    {
+        string text = string.Concat(Enumerable.Repeat("Ein Café, the end. ", 12));
+        File.WriteAllText(_folder["text.txt"], text);
+        int[] ids = _tokenizer.Encode(text);
+        using CpuDevice device = new(1);
+        using MambaLanguageModel model = MambaLanguageModel.Load(_folder["model"], device);
+        double whole = Enumerable.Range(1, ids.Length - 1).Average(i => Loss(model, ids, 0, i));
+        double windows = Enumerable.Range(1, ids.Length - 1).Average(i =>
+            Loss(model, ids, Math.Max(0, ((i - 1) / 8 * 8) - 5), i));
+
+        (int code, string output, string error) = await ToolProcess.RunAsync(
+            "perplexity", _folder["model"], _folder["text.txt"], "--json", "--threads", "1");
+        (_, string strided, _) = await ToolProcess.RunAsync(
+            "perplexity", _folder["model"], _folder["text.txt"], "--json", "--context", "5", "--stride", "8");
+        (_, string table, _) = await ToolProcess.RunAsync("perplexity", _folder["model"], _folder["text.txt"]);
+
+        code.Should().Be(0, error);
+        JsonNode report = JsonNode.Parse(output)!;
+        report["tokens"]!.GetValue<int>().Should().Be(ids.Length - 1);
+        report["nats_per_token"]!.GetValue<double>().Should().BeApproximately(whole, 1e-5);
+        report["perplexity"]!.GetValue<double>().Should().BeApproximately(Math.Exp(whole), 1e-3);
+        JsonNode.Parse(strided)!["nats_per_token"]!.GetValue<double>().Should().BeApproximately(windows, 1e-5);
+        table.Should().MatchRegex(@"perplexity +│ [\d.]+").And.MatchRegex(@"bits per byte +│ [\d.]+");
+    }
+
+    [Theory]
+    [InlineData("bash", "complete -o default -F _mamba mamba")]
+    [InlineData("zsh", "compdef _mamba mamba")]
+    [InlineData("fish", "complete -c mamba")]
+    [InlineData("powershell", "Register-ArgumentCompleter")]
+    public async Task Completion_prints_a_script_and_the_program_suggests(string shell, string part)
+    {
+        (int code, string script, string error) = await ToolProcess.RunAsync("completion", shell);
+        (_, string suggested, _) = await ToolProcess.RunAsync("[suggest:11]", "mamba perpl");
+
+        code.Should().Be(0, error);
+        script.Should().Contain(part);
+        suggested.Should().Contain("perplexity");
     }
 
     [Fact]
@@ -105,6 +217,14 @@ public sealed class TextCommandTests : IDisposable
     [Theory]
     [InlineData("*expected a chat template; the tokenizer has none*", "chat", "bytes")]
     [InlineData("mamba tokenize: *bytes: expected a tokenizer*", "tokenize", "bytes", "text")]
+    [InlineData("mamba generate: --format: expected text or json; found \"xml\".", "generate", "model", "--prompt",
+        "a", "--format", "xml")]
+    [InlineData("mamba generate: --logit-bias: expected the id*found \"5\".", "generate", "model", "--prompt", "a",
+        "--logit-bias", "5")]
+    [InlineData("mamba generate: --beams: expected neither --draft*", "generate", "model", "--prompt", "a",
+        "--beams", "2", "--format", "json")]
+    [InlineData("mamba generate: --presence-penalty: expected a number*", "generate", "model", "--presence-penalty",
+        "x")]
     [InlineData("mamba generate: --stop: expected at least one character*", "generate", "model", "--prompt", "a",
         "--stop", "")]
     public async Task What_is_missing_is_one_line(string message, params string[] arguments)
@@ -122,6 +242,16 @@ public sealed class TextCommandTests : IDisposable
         code.Should().Be(1);
         output.Should().BeEmpty();
         error.Trim().Should().Match(message).And.NotContain("\n");
+    }
+
+    /// <summary>The loss of a token after the tokens from a first one on, by one pass over them.</summary>
+    private static double Loss(MambaLanguageModel model, int[] ids, int first, int token)
+    {
+        using ModelState state = model.CreateState();
+        float[] logits = new float[model.Config.PaddedVocabularySize];
+        model.Prefill(ids.AsSpan(first, token - first), state, logits);
+        double largest = logits.Max();
+        return largest + Math.Log(logits.Sum(logit => Math.Exp(logit - largest))) - logits[ids[token]];
     }
 
     private int Prompt(params string[] rolesAndTexts)

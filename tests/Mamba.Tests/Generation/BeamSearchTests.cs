@@ -18,7 +18,8 @@ public sealed class BeamSearchTests
         using Device device = TestDevice.Open(2);
         using MambaLanguageModel model = Model(device);
         int[] prompt = [1, 2];
-        const int Length = 4, Stop = 3;
+        const int Stop = 3;
+        int length = TestDevice.IsCpu ? 4 : 2; // of 5^4 texts
         List<(int[] Tokens, double Sum, double Score)> all = [];
         using ModelState state = model.CreateState();
         float[] logits = new float[Vocabulary];
@@ -26,17 +27,17 @@ public sealed class BeamSearchTests
         Enumerate([], 0, state, logits);
 
         IReadOnlyList<BeamText> found = model.BeamSearch(
-            prompt, new() { Beams = 700, MaxTokens = Length, LengthPenalty = penalty, StopTokens = [Stop] });
+            prompt, new() { Beams = 700, MaxTokens = length, LengthPenalty = penalty, StopTokens = [Stop] });
 
         found.Should().HaveCount(Math.Min(700, all.Count));
         (int[] Tokens, double Sum, double Score)[] best = [.. all.OrderByDescending(text => text.Score)];
-        for (int i = 0; i < 20; i++)
+        for (int i = 0; i < Math.Min(20, all.Count); i++)
         {
             found[i].Score.Should().BeApproximately(best[i].Score, 1e-9);
             found[i].Tokens.Should().Equal(best[i].Tokens);
             found[i].LogProbability.Should().BeApproximately(best[i].Sum, 1e-9);
             found[i].Finish.Should().Be(
-                best[i].Tokens.Length == Length ? FinishReason.Length : FinishReason.Stop);
+                best[i].Tokens.Length == length ? FinishReason.Length : FinishReason.Stop);
         }
 
         void Enumerate(int[] tokens, double sum, ModelState before, float[] next)
@@ -47,7 +48,7 @@ public sealed class BeamSearchTests
             {
                 double total = sum + next[id] - normalizer;
                 int count = tokens.Length + 1;
-                if (id == Stop || count == Length)
+                if (id == Stop || count == length)
                 {
                     int[] text = id == Stop ? tokens : [.. tokens, id];
                     all.Add((text, total, total / Math.Pow(count, penalty)));

@@ -66,8 +66,8 @@ public sealed class ChatToolTests : IDisposable
         Queue<string> script = new(
         [
             "<think>It asks.</think>One moment.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": " +
-            "{\"city\": \"Rom\", \"days\": 2}}\n</tool_call>\n<tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Köln\", " +
-            "\"days\": 1}}</tool_call>",
+            "{\"city\": \"Rom\", \"days\": 2}}\n</tool_call>\n<tool_call>{\"name\": \"weather\", \"arguments\": " +
+            "{\"city\": \"Köln\", \"days\": 1}}</tool_call>",
             "It is sunny.",
         ]);
 
