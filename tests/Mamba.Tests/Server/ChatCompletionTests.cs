@@ -135,8 +135,9 @@ public sealed class ChatCompletionTests : IAsyncLifetime
     {
         (HttpStatusCode status, JsonElement answer) = await _host.PostAsync(Path, """
             {"messages":[{"role":"user","content":"Hi"}],"seed":3,"max_tokens":200,
-             "response_format":{"type":"json_schema","json_schema":{"name":"pair","schema":{"type":"object","properties":{"on":{"type":"boolean"},
-             "kind":{"enum":["a","b"]}},"required":["on","kind"],"additionalProperties":false}}}}
+             "response_format":{"type":"json_schema","json_schema":{"name":"pair",
+             "schema":{"type":"object","properties":{"on":{"type":"boolean"},"kind":{"enum":["a","b"]}},
+             "required":["on","kind"],"additionalProperties":false}}}}
             """);
 
         status.Should().Be(HttpStatusCode.OK, "{0}", answer);
