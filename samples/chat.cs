@@ -5,8 +5,8 @@ using Mamba.Models;
 using Mamba.Text;
 using Microsoft.Extensions.AI;
 
-// Talks with a model in the terminal. The argument is a model with a chat template, as a folder, a GGUF file or a name on
-// the hub; an empty line ends the program:
+// Talks with a model in the terminal. The argument is a model with a chat template, as a folder, a GGUF file or a name
+// on the hub; an empty line ends the program:
 // dotnet run -c Release samples/chat.cs tiiuae/Falcon-H1-0.5B-Instruct
 using ModelHub hub = new();
 string path = Path.Exists(args[0]) ? args[0] : await hub.DownloadAsync(args[0]);

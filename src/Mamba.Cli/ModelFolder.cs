@@ -50,7 +50,8 @@ internal static class ModelFolder
 
         using ModelHub hub = new();
         return hub.FindInCache(path) ?? throw new InvalidDataException(
-            $"{path}: there is no such folder, and the cache has no such model of the hub. Download it: mamba pull {path}");
+            $"{path}: there is no such folder, and the cache has no such model of the hub. Download it: mamba pull " +
+            $"{path}");
     }
 
     /// <summary>

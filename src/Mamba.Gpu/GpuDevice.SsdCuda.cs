@@ -89,8 +89,8 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>
-    /// Heads that share the products of B and C in a group of threads: many, while every multiprocessor has some groups.
-    /// The results do not depend on it.
+    /// Heads that share the products of B and C in a group of threads: many, while every multiprocessor has some
+    /// groups. The results do not depend on it.
     /// </summary>
     private int HeadsOfBlock(int chunks, in SsdSizes sizes)
     {

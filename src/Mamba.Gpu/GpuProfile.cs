@@ -37,7 +37,8 @@ internal sealed class GpuProfile(CudaStream stream) : IDisposable
     private static double TimeOf((string Name, nint Start, nint End) launch)
     {
         CudaDriver.Check(
-            CudaDriver.EventElapsedTime(out float milliseconds, launch.Start, launch.End), "Reading the time of a launch");
+            CudaDriver.EventElapsedTime(out float milliseconds, launch.Start, launch.End),
+            "Reading the time of a launch");
         return milliseconds;
     }
 

@@ -31,7 +31,9 @@ public sealed partial class MambaLanguageModel
     /// <param name="cancellation">Ends the download.</param>
     /// <returns>The model.</returns>
     /// <exception cref="DirectoryNotFoundException">There is neither such a path nor could this be a name.</exception>
-    /// <remarks>The other exceptions are those of <see cref="ModelHub.DownloadAsync"/> and <see cref="Load"/>.</remarks>
+    /// <remarks>
+    /// The other exceptions are those of <see cref="ModelHub.DownloadAsync"/> and <see cref="Load"/>.
+    /// </remarks>
     /// <example>
     /// <code>
     /// using CpuDevice device = new();
@@ -54,7 +56,8 @@ public sealed partial class MambaLanguageModel
             if (!ModelHub.IsName(model))
             {
                 throw new DirectoryNotFoundException(
-                    $"Expected a folder, a GGUF file, or the name of a model on the hub such as org/name; found \"{model}\".");
+                    "Expected a folder, a GGUF file, or the name of a model on the hub such as org/name; found " +
+                    $"\"{model}\".");
             }
 
             using ModelHub source = new(hub);

@@ -31,7 +31,7 @@ internal sealed class GpuBench(GpuOptions options, int scale, bool profiles)
     public int Scaled(int size) => Math.Max(1, size / scale);
 
     /// <summary>The median time of a run. Enough runs are queued to keep the device busy.</summary>
-    public double Seconds(GpuDevice device, Action action)
+    public static double Seconds(GpuDevice device, Action action)
     {
         Time(device, action, 2); // compiles, captures, fills the pool
         int count = (int)Math.Clamp(LeastSeconds / Time(device, action, 1), 1, 1000);

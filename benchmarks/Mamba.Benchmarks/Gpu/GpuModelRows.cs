@@ -37,7 +37,7 @@ internal static class GpuModelRows
         length = bench.Scaled(length);
         int[] ids = [.. Enumerable.Range(0, length)];
         float[] logits = new float[model.Config.PaddedVocabularySize];
-        double seconds = bench.Seconds(device, () => model.Prefill(ids, state, logits));
+        double seconds = GpuBench.Seconds(device, () => model.Prefill(ids, state, logits));
 
         // The head computes the last position only; the embedding needs no operations.
         double table = model.Embedding.Weight.Value.Shape.Count;
@@ -56,7 +56,7 @@ internal static class GpuModelRows
         using ModelState state = model.CreateState(batch);
         int[] ids = new int[batch];
         Likeliest[] likeliest = new Likeliest[batch];
-        double seconds = bench.Seconds(device, () =>
+        double seconds = GpuBench.Seconds(device, () =>
         {
             model.Step(ids, state, likeliest);
             for (int i = 0; i < batch; i++)
@@ -76,7 +76,7 @@ internal static class GpuModelRows
         using AdamW optimizer = new(model, new());
         (batch, length) = (bench.Scaled(batch), bench.Scaled(length));
         int[] ids = [.. Enumerable.Range(0, batch * length).Select(i => i % Vocabulary)];
-        double seconds = bench.Seconds(device, () =>
+        double seconds = GpuBench.Seconds(device, () =>
         {
             using DeviceScope scope = device.Scope();
             using (Autograd.Tape tape = new(device))

@@ -34,7 +34,7 @@ internal static class GpuOperationRows
         using DeviceScope scope = device.Scope();
         int count = bench.Scaled(1 << 28);
         DeviceArray x = device.Zeros([count]), y = device.Zeros([count]);
-        double seconds = bench.Seconds(device, () => device.Copy(x, y)), bytes = 2.0 * count * sizeof(float);
+        double seconds = GpuBench.Seconds(device, () => device.Copy(x, y)), bytes = 2.0 * count * sizeof(float);
         return new(bytes / seconds / 1e9, seconds, bytes);
     }
 
@@ -46,7 +46,7 @@ internal static class GpuOperationRows
         DeviceArray a = GpuBench.Random(device, [size, size], -1, 1, precision);
         DeviceArray b = GpuBench.Random(device, [size, size], -1, 1, precision);
         DeviceArray c = device.AllocateOwned([size, size], precision);
-        double seconds = bench.Seconds(device, () => device.MatMul(a, false, b, true, c, false));
+        double seconds = GpuBench.Seconds(device, () => device.MatMul(a, false, b, true, c, false));
         double operations = 2.0 * size * size * size;
         return new(operations / seconds / 1e12, seconds, 0, operations);
     }
@@ -105,7 +105,7 @@ internal static class GpuOperationRows
     {
         using GpuDevice device = bench.Open(Precision.BFloat16);
         ScanInputs inputs = ScanOf(bench, device);
-        double seconds = bench.Seconds(device, () =>
+        double seconds = GpuBench.Seconds(device, () =>
         {
             using DeviceScope scope = device.Scope();
             if (!backward)
@@ -154,7 +154,7 @@ internal static class GpuOperationRows
             Softplus = true,
             ChunkLength = Chunk,
         };
-        double seconds = bench.Seconds(device, () =>
+        double seconds = GpuBench.Seconds(device, () =>
         {
             using DeviceScope scope = device.Scope();
             Functions.Ssd(inputs);

@@ -12,7 +12,8 @@ internal static class PullCommand
         Argument<string> model = new("model")
         {
             Description =
-                "A name on the hub: org/name, then optionally @ and a revision, and : and a GGUF file or a part of its name.",
+                "A name on the hub: org/name, then optionally @ and a revision, and : and a GGUF file or a part of " +
+                "its name.",
         };
         Command command = new("pull", "Downloads a model from Hugging Face's hub into the cache, and prints its path.")
         {
@@ -41,7 +42,7 @@ internal static class PullCommand
         return 0;
     }
 
-    /// <summary>A line on the terminal that says how far a download has come; nothing where the output is no terminal.</summary>
+    /// <summary>How far a download has come, in a line on the terminal; nothing if the output is no terminal.</summary>
     private sealed class DownloadLine : IProgress<HubProgress>
     {
         private const int BarWidth = 24;
@@ -60,9 +61,10 @@ internal static class PullCommand
             _lastTicks = Environment.TickCount64;
             double part = value.TotalBytes > 0 ? (double)value.Bytes / value.TotalBytes : 1;
             int done = (int)(BarWidth * part);
+            string bar = $"[{new string('#', done)}{new string('.', BarWidth - done)}]";
             Console.Error.Write(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{ClearLine}[{new string('#', done)}{new string('.', BarWidth - done)}] {value.Bytes / 1e6:N0} of {value.TotalBytes / 1e6:N0} MB  {value.File}"));
+                $"{ClearLine}{bar} {value.Bytes / 1e6:N0} of {value.TotalBytes / 1e6:N0} MB  {value.File}"));
         }
 
         public void Clear()

@@ -11,7 +11,9 @@ internal static class TokenizeCommand
     {
         Argument<string> model = new("model")
         {
-            Description = "A folder with tokenizer.json or tokenizer.model, one of these files, a GGUF file, or a name on the hub.",
+            Description =
+                "A folder with tokenizer.json or tokenizer.model, one of these files, a GGUF file, or a name on the " +
+                "hub.",
         };
         Argument<string?> text = new("text")
         {

@@ -8,7 +8,9 @@ internal static class CudaDecode
     /// <summary>Rows of x of a product, at most.</summary>
     public const int MostRows = 64;
 
-    /// <summary>Elements that a thread loads at once: the rows of x and W begin at a multiple and consist of them.</summary>
+    /// <summary>
+    /// Elements that a thread loads at once: the rows of x and W begin at a multiple and consist of them.
+    /// </summary>
     public const int Step = 8;
 
     /// <summary>Threads that look for the largest number of a row.</summary>

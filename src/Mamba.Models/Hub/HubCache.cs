@@ -6,7 +6,9 @@ namespace Mamba.Models.Hub;
 /// A repository in the cache, as Hugging Face's library lays it out: blobs named by their ETag, and for every commit a
 /// folder of links to them.
 /// </summary>
-/// <remarks>huggingface_hub, "Understand caching": https://huggingface.co/docs/huggingface_hub/guides/manage-cache.</remarks>
+/// <remarks>
+/// huggingface_hub, "Understand caching": https://huggingface.co/docs/huggingface_hub/guides/manage-cache.
+/// </remarks>
 internal sealed partial class HubCache(string cacheFolder, HubName name)
 {
     private readonly string _folder = Path.Combine(cacheFolder, name.Folder);
@@ -77,7 +79,8 @@ internal sealed partial class HubCache(string cacheFolder, HubName name)
         }
     }
 
-    /// <summary>Waits until no other process downloads a blob, and keeps the others waiting until it is disposed.</summary>
+    /// <summary>Waits until no other process downloads a blob.</summary>
+    /// <returns>Keeps other processes waiting until it is disposed.</returns>
     public async Task<IDisposable> LockAsync(string etag, CancellationToken cancellation)
     {
         string file = Path.Combine(cacheFolder, ".locks", name.Folder, $"{etag}.lock");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
@@ -48,7 +49,8 @@ internal sealed class HubClient : IDisposable
                 return (commit, files);
             }
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception exception)
+            when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
         {
             // Reported below.
         }
@@ -72,7 +74,8 @@ internal sealed class HubClient : IDisposable
         return size is { } bytes && etag.Length is > 0 and <= 128 && etag.All(char.IsAsciiLetterOrDigit)
             ? new(file, etag.ToLowerInvariant(), bytes)
             : throw new InvalidDataException(
-                $"{address}: expected an ETag and a size; found the ETag \"{etag}\" and the size {size?.ToString() ?? "none"}.");
+                $"{address}: expected an ETag and a size; found the ETag \"{etag}\" and the size " +
+                $"{size?.ToString(CultureInfo.InvariantCulture) ?? "none"}.");
     }
 
     /// <summary>Starts to download a file from some byte on.</summary>
@@ -158,12 +161,13 @@ internal sealed class HubClient : IDisposable
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            throw new TimeoutException($"{request.RequestUri} has sent nothing for {_options.Timeout.TotalSeconds:0.#} s.");
+            throw new TimeoutException(
+                $"{request.RequestUri} has sent nothing for {_options.Timeout.TotalSeconds:0.#} s.");
         }
         catch (HttpRequestException exception)
         {
-            throw new HttpRequestException(
-                $"{request.RequestUri?.GetLeftPart(UriPartial.Authority)} cannot be reached: {exception.Message}", exception);
+            string host = request.RequestUri!.GetLeftPart(UriPartial.Authority);
+            throw new HttpRequestException($"{host} cannot be reached: {exception.Message}", exception);
         }
     }
 
@@ -176,7 +180,7 @@ internal sealed class HubClient : IDisposable
         {
             HttpStatusCode.Unauthorized => $"there is no model {name.Repository}, or it is private or gated. {token}",
             HttpStatusCode.Forbidden =>
-                $"{name.Repository} is gated: accept its conditions at {_options.Endpoint.AbsoluteUri.TrimEnd('/')}/{name.Repository}. {token}",
+                $"{name.Repository} is gated: accept its conditions at {Address(name.Repository)}. {token}",
             HttpStatusCode.NotFound when Header(response, "X-Error-Code") == "RevisionNotFound" =>
                 $"{name.Repository} has no revision {name.Revision}",
             HttpStatusCode.NotFound => $"there is no {address.AbsolutePath.TrimStart('/')}",

@@ -51,15 +51,20 @@ internal static partial class HubFiles
             : Matching(models, DefaultType);
         if (chosen.Length == 0 || (chosen.Length > 1 && !chosen.All(file => GgufPart().IsMatch(file))))
         {
+            string expected = name.File is null
+                ? $"{Config} with weights, or a GGUF file"
+                : $"one GGUF file that fits \"{name.File}\"";
+            string found = string.Join(", ", models.Length > 0 ? models : all.Take(20));
             throw new FileNotFoundException(
-                $"{name.Repository}: expected {Config} with weights, or {(name.File is null ? "a GGUF file" : $"one GGUF file that fits \"{name.File}\"")}; " +
-                $"found {(models.Length > 0 ? string.Join(", ", models) : all.Count > 0 ? string.Join(", ", all.Take(20)) : "no file")}.");
+                $"{name.Repository}: expected {expected}; found {(found.Length > 0 ? found : "no file")}.");
         }
 
         return (chosen, chosen[0]);
     }
 
-    /// <summary>Whether files are all of a model: of one whose weights are divided, those that its index names.</summary>
+    /// <summary>
+    /// Whether these are all files of a model. If its weights are divided, an index or the names say into which.
+    /// </summary>
     /// <param name="files">The files.</param>
     /// <param name="read">Reads a file.</param>
     public static bool AreWhole(IReadOnlyList<string> files, Func<string, string> read)

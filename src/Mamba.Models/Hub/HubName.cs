@@ -22,8 +22,8 @@ internal sealed partial record HubName(string Repository, string Revision, strin
                 match.Groups["revision"] is { Success: true } revision ? revision.Value : "main",
                 match.Groups["file"] is { Success: true } file ? file.Value : null)
             : throw new ArgumentException(
-                $"Expected the name of a model on the hub, such as org/name, org/name@revision or org/name:Q4_K_M; found " +
-                $"\"{text}\".",
+                "Expected the name of a model on the hub, such as org/name, org/name@revision or org/name:Q4_K_M; " +
+                $"found \"{text}\".",
                 nameof(text));
     }
 
@@ -31,7 +31,8 @@ internal sealed partial record HubName(string Repository, string Revision, strin
     public string Folder => $"models--{Repository.Replace("/", "--", StringComparison.Ordinal)}";
 
     [GeneratedRegex(
-        @"^(?<repository>[\w][\w.-]{0,95}/[\w][\w.-]{0,95})(@(?<revision>[\w][\w./-]{0,199}))?(:(?<file>[\w][\w./-]{0,199}))?$",
+        @"^(?<repository>\w[\w.-]{0,95}/\w[\w.-]{0,95})" +
+        @"(@(?<revision>\w[\w./-]{0,199}))?(:(?<file>\w[\w./-]{0,199}))?$",
         RegexOptions.ECMAScript)]
     private static partial Regex Form();
 }

@@ -67,9 +67,9 @@ public sealed class ModelHub : IDisposable
 
     /// <summary>Downloads what the cache lacks of a model.</summary>
     /// <param name="model">
-    /// The model: organisation/name, then optionally @ and a branch, tag or commit, then optionally : and a GGUF file or
-    /// a part of its name, such as Q4_K_M. Without it, a folder with config.json and weights is preferred, then the only
-    /// GGUF file, then Q4_K_M.
+    /// The model: organisation/name, then optionally @ and a branch, tag or commit, then optionally : and a GGUF file
+    /// or a part of its name, such as Q4_K_M. Without it, a folder with config.json and weights is preferred, then the
+    /// only GGUF file, then Q4_K_M.
     /// </param>
     /// <param name="progress">Is told of every megabyte; null: nobody.</param>
     /// <param name="cancellation">Ends the download; what has been downloaded is kept.</param>
@@ -79,7 +79,9 @@ public sealed class ModelHub : IDisposable
     /// The hub cannot be reached, or refuses the model; the message says why. If it cannot be reached and the cache has
     /// the model, that is returned instead.
     /// </exception>
-    /// <exception cref="TimeoutException">The hub has sent nothing for <see cref="ModelHubOptions.Timeout"/>.</exception>
+    /// <exception cref="TimeoutException">
+    /// The hub has sent nothing for <see cref="ModelHubOptions.Timeout"/>.
+    /// </exception>
     /// <exception cref="FileNotFoundException">
     /// The repository has no such model; or <see cref="ModelHubOptions.IsOffline"/> is set and the cache lacks it.
     /// </exception>
@@ -100,7 +102,8 @@ public sealed class ModelHub : IDisposable
         IReadOnlyList<string> all;
         try
         {
-            (commit, all) = await Retry(() => _client.ListAsync(name, cancellation), cancellation).ConfigureAwait(false);
+            (commit, all) = await Retry(() => _client.ListAsync(name, cancellation), cancellation)
+                .ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is HttpRequestException { StatusCode: null } or TimeoutException)
         {
@@ -184,7 +187,8 @@ public sealed class ModelHub : IDisposable
             if (!isResumed)
             {
                 throw new InvalidDataException(
-                    $"{name.Repository}: {file.Name} was damaged on the way: expected the hash {file.ETag}, found {found}.");
+                    $"{name.Repository}: {file.Name} was damaged on the way: expected the hash {file.ETag}, found " +
+                    $"{found}.");
             }
 
             isResumed = false; // an earlier part may have been damaged: once more, from the start
@@ -233,7 +237,8 @@ public sealed class ModelHub : IDisposable
         {
             throw new HttpIOException(
                 HttpRequestError.ResponseEnded,
-                $"{name.Repository}: the connection was cut after {target.Length:N0} of the {file.Bytes:N0} bytes of {file.Name}.");
+                $"{name.Repository}: the connection was cut after {target.Length:N0} of the {file.Bytes:N0} bytes of " +
+                $"{file.Name}.");
         }
     }
 
@@ -248,7 +253,9 @@ public sealed class ModelHub : IDisposable
         catch (IOException exception)
         {
             throw new HttpIOException(
-                HttpRequestError.ResponseEnded, $"{name.Repository}: the connection was cut: {exception.Message}", exception);
+                HttpRequestError.ResponseEnded,
+                $"{name.Repository}: the connection was cut: {exception.Message}",
+                exception);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -262,7 +269,8 @@ public sealed class ModelHub : IDisposable
     {
         using FileStream stream = File.OpenRead(file);
         bool isGit = etag.Length == 40;
-        using IncrementalHash hash = IncrementalHash.CreateHash(isGit ? HashAlgorithmName.SHA1 : HashAlgorithmName.SHA256);
+        using IncrementalHash hash =
+            IncrementalHash.CreateHash(isGit ? HashAlgorithmName.SHA1 : HashAlgorithmName.SHA256);
         if (isGit)
         {
             hash.AppendData(Encoding.ASCII.GetBytes($"blob {stream.Length}\0"));

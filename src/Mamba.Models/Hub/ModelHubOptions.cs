@@ -49,7 +49,9 @@ public sealed record ModelHubOptions
     internal void Validate()
     {
         Setting.Require(
-            Endpoint.IsAbsoluteUri && Endpoint.Scheme is "http" or "https", nameof(Endpoint), "an http or https address",
+            Endpoint.IsAbsoluteUri && Endpoint.Scheme is "http" or "https",
+            nameof(Endpoint),
+            "an http or https address",
             Endpoint);
         Setting.Require(CacheFolder.Length > 0, nameof(CacheFolder), "a folder", CacheFolder);
         Setting.Require(Timeout > TimeSpan.Zero, nameof(Timeout), "a time above 0", Timeout);

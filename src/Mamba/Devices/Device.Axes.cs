@@ -41,7 +41,9 @@ public abstract partial class Device
     internal abstract void AxisExtremum(
         DeviceArray x, in AxisView view, bool largest, DeviceArray y, DeviceArray places);
 
-    /// <summary>Computes the maximum of every row, and its index: <see cref="AxisExtremum"/> of the last axis.</summary>
+    /// <summary>
+    /// Computes the maximum of every row, and its index: <see cref="AxisExtremum"/> of the last axis.
+    /// </summary>
     /// <param name="x">x, [.., width]; may be a slice.</param>
     /// <param name="y">Receives the maxima, [1, rows].</param>
     /// <param name="places">Receives the indices, as int32, [1, rows].</param>

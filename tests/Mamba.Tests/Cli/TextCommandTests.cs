@@ -133,7 +133,8 @@ public sealed class TextCommandTests : IDisposable
         string file = _folder["talk.json"];
         (int code, _, string error) = await ToolProcess.RunShellAsync(
             $"printf 'One\\n/fork here\\nTwo\\n/save {file}\\n/rewind here\\nTwo\\n/clear\\nOne\\n/load {file}\\n" +
-            $"Three\\n/rewind there\\n/load {file}.none\\n/fork\\n' | $mamba chat {_folder["model"]} --tokens 5 --threads 1");
+            $"Three\\n/rewind there\\n/load {file}.none\\n/fork\\n' | " +
+            $"$mamba chat {_folder["model"]} --tokens 5 --threads 1");
 
         code.Should().Be(0, error);
         string[] lines = error.TrimEnd('\n').Split('\n');

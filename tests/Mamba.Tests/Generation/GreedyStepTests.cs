@@ -64,7 +64,8 @@ public sealed class GreedyStepTests
         using DeviceScope scope = device.Scope();
         DeviceArray found = device.Allocate([2, 1]);
         float infinity = float.PositiveInfinity;
-        foreach (float[] logits in (float[][])[[1f, float.NaN, 2f], [1f, 2f, infinity], [-infinity, -infinity, -infinity]])
+        float[][] cases = [[1f, float.NaN, 2f], [1f, 2f, infinity], [-infinity, -infinity, -infinity]];
+        foreach (float[] logits in cases)
         {
             Likeliest[] likeliest = new Likeliest[1];
             Likeliest.Find(device.Array([1, 1, 3], logits), 3, found);

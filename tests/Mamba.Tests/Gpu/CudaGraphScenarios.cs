@@ -166,7 +166,8 @@ public sealed class CudaGraphScenarios
             VocabularyMultiple = 8,
             Layers = [.. Enumerable.Repeat(new MambaMixerOptions { ModelDim = 64 }, 24)],
         };
-        foreach ((bool isCudaC, int texts) in (ReadOnlySpan<(bool, int)>)[(false, 1), (false, 64), (true, 1), (true, 64)])
+        ReadOnlySpan<(bool, int)> cases = [(false, 1), (false, 64), (true, 1), (true, 64)];
+        foreach ((bool isCudaC, int texts) in cases)
         {
             using GpuDevice device = GpuDevice.Open(
                 new() { Kind = GpuKind.Cuda, Precision = Precision.BFloat16, CudaKernels = isCudaC });
@@ -182,7 +183,8 @@ public sealed class CudaGraphScenarios
             model.Step(ids, state, likeliest);
 
             string[] lines = StubLog.Lines()[before..];
-            string graph = lines.Should().ContainSingle(line => line.StartsWith("graph", StringComparison.Ordinal)).Which;
+            string graph = lines.Should()
+                .ContainSingle(line => line.StartsWith("graph", StringComparison.Ordinal)).Which;
             int launches = int.Parse(graph.Split(' ')[2], CultureInfo.InvariantCulture);
             int more = isCudaC ? 0 : texts == 1 ? 1 : 2; // ILGPU's choice goes by parts, in a copy without the padding
             launches.Should().BeLessThanOrEqualTo(

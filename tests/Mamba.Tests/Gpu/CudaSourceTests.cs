@@ -185,7 +185,8 @@ public sealed class CudaSourceTests
 
         private static nint Load()
         {
-            string?[] names = [Environment.GetEnvironmentVariable("MAMBA_NVRTC"), "libnvrtc.so.12", "nvrtc64_120_0.dll"];
+            string?[] names =
+                [Environment.GetEnvironmentVariable("MAMBA_NVRTC"), "libnvrtc.so.12", "nvrtc64_120_0.dll"];
             foreach (string? name in names)
             {
                 if (name is not null && NativeLibrary.TryLoad(name, out nint library))

@@ -9,8 +9,8 @@ using System.Text.Json;
 namespace Mamba.Tests.Hub;
 
 /// <summary>
-/// A server on this machine that answers as the hub does: lists, ETags, redirects of large files to a second server, byte
-/// ranges; and that fails in the ways that a test asks for.
+/// A server on this machine that answers as the hub does: lists, ETags, redirects of large files to a second server,
+/// byte ranges; and that fails in the ways that a test asks for.
 /// </summary>
 internal sealed class HubServer : IDisposable
 {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using Mamba.Cpu;
 using Mamba.Models;
 using Mamba.Tests.Checkpoints;
@@ -79,7 +80,8 @@ public sealed class ModelHubTests : IDisposable
         string path = await hub.DownloadAsync(Name, cancellation: Cancellation);
 
         File.ReadAllBytes(Path.Combine(path, Weights)).Should().Equal(_weights);
-        string[] contents = [.. _server.Requests.Where(request => request.Contains("content", StringComparison.Ordinal))];
+        string[] contents =
+            [.. _server.Requests.Where(request => request.Contains("content", StringComparison.Ordinal))];
         contents.Should().HaveCount(2);
         contents[1].Should().MatchRegex(@"bytes=[1-9]\d*-$");
     }
@@ -320,7 +322,7 @@ public sealed class ModelHubTests : IDisposable
         string[] parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
         _server.Files.Remove(Weights);
         _server.Files["model.safetensors.index.json"] =
-            """{"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors"}}"""u8.ToArray();
+            Encoding.UTF8.GetBytes($$$"""{"weight_map":{"a":"{{{parts[0]}}}","b":"{{{parts[1]}}}"}}""");
         (_server.Files[parts[0]], _server.Files[parts[1]]) = ([1], [2]);
         using ModelHub hub = new(Options);
         string path = await hub.DownloadAsync(Name, cancellation: Cancellation);

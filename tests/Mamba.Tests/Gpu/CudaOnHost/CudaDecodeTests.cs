@@ -129,7 +129,9 @@ public sealed class CudaDecodeTests
         }
     }
 
-    /// <summary>A product of bfloat16 numbers with start and bias, x a slice of wider rows with NaN beside it.</summary>
+    /// <summary>
+    /// A product of bfloat16 numbers with start and bias, x a slice of wider rows with NaN beside it.
+    /// </summary>
     private static float[] Product(Device device, int rows, int depth, int width)
     {
         int pitch = depth + 8;

@@ -70,8 +70,8 @@ internal sealed unsafe partial class HostKernels : ICudaLauncher
         File.WriteAllText(wrapper, code.ToString());
         string header = Path.Combine(AppContext.BaseDirectory, "Gpu", "CudaOnHost");
         string[] options = [
-            "-O1", "-std=c++17", "-w", "-ffp-contract=off", "-shared", "-fPIC", "-I", Sources, "-I", header, "-o", target,
-            wrapper];
+            "-O1", "-std=c++17", "-w", "-ffp-contract=off", "-shared", "-fPIC", "-I", Sources, "-I", header, "-o",
+            target, wrapper];
         using Process compiler = Process.Start(
             new ProcessStartInfo("g++", options) { RedirectStandardError = true })!;
         string errors = compiler.StandardError.ReadToEnd();
@@ -83,6 +83,7 @@ internal sealed unsafe partial class HostKernels : ICudaLauncher
     }
 
     [GeneratedRegex(
-        @"extern ""C"" __global__ void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(\s*const __grid_constant__ (\w+) arguments\)")]
+        @"extern ""C"" __global__ void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(\s*" +
+        @"const __grid_constant__ (\w+) arguments\)")]
     private static partial Regex Kernel();
 }
