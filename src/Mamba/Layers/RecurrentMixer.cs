@@ -126,12 +126,37 @@ public abstract class RecurrentMixer : SequenceMixer
         Require(x, ModelDim, state, null, slots);
         MixerState own = (MixerState)state;
         using StepGuard guard = new(this, own, slots);
+        return guard.Done(OutProjection.Forward(StepCore(InProjection.Forward(x), own, slots)));
+    }
+
+    /// <inheritdoc/>
+    internal sealed override DeviceArray StepEach(DeviceArray x, LayerState state, Action<int> after)
+    {
+        using StateUse use = new(state);
+        MixerState own = (MixerState)state;
         DeviceArray projected = InProjection.Forward(x);
+        DeviceArray[] mixed = new DeviceArray[x.Shape[0]];
+        for (int t = 0; t < mixed.Length; t++)
+        {
+            using (StepGuard guard = new(this, own))
+            {
+                mixed[t] = guard.Done(StepCore(Functions.Slice(projected, 0, t, 1), own, null));
+            }
+
+            after(t);
+        }
+
+        return OutProjection.Forward(Functions.Concat(0, mixed));
+    }
+
+    /// <summary>The step between the projections.</summary>
+    private DeviceArray StepCore(DeviceArray projected, MixerState state, StateSlots? slots)
+    {
         Operands operands = Split(projected);
         DeviceArray convolved = Functions.CausalConvolutionStep(
-            operands.X, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, own.WindowInPlace, slots);
-        DeviceArray mixed = ScanStep(operands with { X = convolved }, own.HiddenInPlace(slots), slots);
-        return guard.Done(OutProjection.Forward(Finish(mixed, projected)));
+            operands.X, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, state.WindowInPlace, slots);
+        DeviceArray mixed = ScanStep(operands with { X = convolved }, state.HiddenInPlace(slots), slots);
+        return Finish(mixed, projected);
     }
 
     /// <inheritdoc/>

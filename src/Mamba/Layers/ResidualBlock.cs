@@ -127,6 +127,13 @@ public sealed class ResidualBlock : Module, ILayer
         return Finish(h, sum, Mixer.Step(input, state, slots));
     }
 
+    /// <summary>Several tokens of one sequence, one after the other: <see cref="SequenceMixer.StepEach"/>.</summary>
+    internal ResidualStream StepEach(ResidualStream h, LayerState state, Action<int> after)
+    {
+        (DeviceArray input, DeviceArray sum) = InputOf(h);
+        return Finish(h, sum, Mixer.StepEach(input, state, after));
+    }
+
     /// <summary>The input of the mixer, and the stream as one array.</summary>
     private (DeviceArray Input, DeviceArray Sum) InputOf(ResidualStream h)
     {

@@ -1,3 +1,4 @@
+using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
 using Mamba.Operations;
@@ -81,6 +82,26 @@ public abstract class SequenceMixer : Module, ILayer
     {
         ArgumentNullException.ThrowIfNull(state);
         return slots is null ? Forward(x, state) : StepOverCopies(x, state, slots);
+    }
+
+    /// <summary>
+    /// Mixes tokens of one sequence one after the other, to the bits of <see cref="Step"/>. What is not recurrent is
+    /// computed for all of them at once, as for the texts of a batch.
+    /// </summary>
+    /// <param name="x">Shape [tokens, 1, modelDim].</param>
+    /// <param name="state">The state of one sequence; updated. If the call fails, it is lost.</param>
+    /// <param name="after">Is called after each token's step, with its number.</param>
+    /// <returns>Shape [tokens, 1, modelDim].</returns>
+    internal virtual DeviceArray StepEach(DeviceArray x, LayerState state, Action<int> after)
+    {
+        DeviceArray[] y = new DeviceArray[x.Shape[0]];
+        for (int t = 0; t < y.Length; t++)
+        {
+            y[t] = Step(Functions.Slice(x, 0, t, 1), state);
+            after(t);
+        }
+
+        return Functions.Concat(0, y);
     }
 
     /// <summary>Validates options and returns them; for use in a constructor.</summary>
