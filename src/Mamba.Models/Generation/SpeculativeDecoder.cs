@@ -13,7 +13,9 @@ namespace Mamba.Models.Generation;
 /// last one that counts. The method is that of Leviathan et al., <see href="https://arxiv.org/abs/2211.17192"/>, with
 /// this stricter acceptance.
 /// <para>
-/// It pays if the models read tokens at the speed of memory and the small one is often right. One text at a time.
+/// It pays if the models read tokens at the speed of memory and the small one is often right. One text at a time. On a
+/// GPU whose matrix products are those of cuBLAS, the last bits depend on the number of rows, so texts may part where two
+/// tokens are equally likely but for rounding.
 /// </para>
 /// </remarks>
 /// <example>
