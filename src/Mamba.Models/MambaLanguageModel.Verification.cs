@@ -10,8 +10,8 @@ public sealed partial class MambaLanguageModel
 {
     /// <summary>
     /// Reads tokens of one text as steps do, to the bit, but layer by layer: all tokens pass a layer before the next
-    /// layer is computed. Matrices multiply them together, like the texts of a batch, of which each has the bits that it
-    /// has alone; only what is recurrent is computed token by token. So weights come from memory once.
+    /// layer is computed. Matrices multiply them together, like the texts of a batch, of which each has the bits that
+    /// it has alone; only what is recurrent is computed token by token. So weights come from memory once.
     /// </summary>
     /// <param name="ids">The tokens.</param>
     /// <param name="state">The state of one text. If the call fails, it must not be used any more.</param>

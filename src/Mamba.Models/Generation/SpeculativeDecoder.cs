@@ -14,8 +14,8 @@ namespace Mamba.Models.Generation;
 /// this stricter acceptance.
 /// <para>
 /// It pays if the models read tokens at the speed of memory and the small one is often right. One text at a time. On a
-/// GPU whose matrix products are those of cuBLAS, the last bits depend on the number of rows, so texts may part where two
-/// tokens are equally likely but for rounding.
+/// GPU whose matrix products are those of cuBLAS, the last bits depend on the number of rows, so texts may part where
+/// two tokens are equally likely but for rounding.
 /// </para>
 /// </remarks>
 /// <example>
