@@ -29,7 +29,7 @@ public sealed record MambaServerOptions
     /// <summary>Most tokens of a prompt.</summary>
     public int MaxPromptTokens { get; init; } = 32_768;
 
-    /// <summary>Most answers of one request: <c>n</c>, prompts, or texts to embed.</summary>
+    /// <summary>Most answers of one request: <c>n</c> for each of its prompts.</summary>
     public int MaxAnswers { get; init; } = 16;
 
     /// <summary>Most bytes of a request.</summary>

@@ -39,6 +39,11 @@ internal static class ServeCommand
         await using WebApplication app = Build(settings, model, tokenizer, options, template);
         app.MapMamba();
         await app.StartAsync(cancellation);
+        if (!IPAddress.IsLoopback(settings.Host) && options.ApiKeys.Count == 0)
+        {
+            await Console.Error.WriteLineAsync("warning: anybody who reaches this address can use it; set --api-key.");
+        }
+
         await Console.Error.WriteLineAsync(
             $"{options.ModelId} at {string.Join(", ", app.Urls)}; Ctrl+C ends when running answers have.");
         await Task.Delay(Timeout.Infinite, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

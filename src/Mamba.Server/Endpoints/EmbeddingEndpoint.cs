@@ -9,6 +9,8 @@ namespace Mamba.Server.Endpoints;
 /// <summary><c>POST /v1/embeddings</c>: vectors of texts.</summary>
 internal sealed class EmbeddingEndpoint(ServerContext server)
 {
+    private const int MostTexts = 2048; // as OpenAI's servers
+
     public async Task HandleAsync(HttpContext context, CancellationTokenSource ending)
     {
         EmbeddingRequest request = await JsonBody.ReadAsync(
@@ -28,8 +30,7 @@ internal sealed class EmbeddingEndpoint(ServerContext server)
             throw ApiException.Field("dimensions", $"expected {width}, or nothing; found {dimensions}.");
         }
 
-        int[][] texts = Prompts.Read(
-            request.Input, "input", server.Served.Tokenizer, server.Options.MaxAnswers);
+        int[][] texts = Prompts.Read(request.Input, "input", server.Served.Tokenizer, MostTexts);
         int longest = texts.Max(text => text.Length), size = server.Served.Engine.Model.Config.PaddedVocabularySize;
         if (longest > server.Options.MaxPromptTokens)
         {

@@ -56,8 +56,8 @@ internal sealed class SessionEndpoint(ServerContext server, SessionStore session
     {
         Kind = session.Kind,
         Turns = session.Turns.Count,
-        StateTokens = session.State?.Tokens.Count ?? 0,
-        StateBytes = session.State?.StateBytes ?? 0,
+        StateTokens = session.Size.Tokens,
+        StateBytes = session.Size.Bytes,
         IsBusy = session.IsBusy,
     };
 

@@ -38,6 +38,9 @@ internal sealed class Session(string id, DateTimeOffset created)
     /// <summary>The state after all of it, or of a part; null: it was not loaded.</summary>
     public Conversation? State { get; set; }
 
+    /// <summary>Tokens that the state had read after the last turn, and its memory.</summary>
+    public (int Tokens, long Bytes) Size { get; private set; }
+
     /// <summary>The file of the state; null: there is none.</summary>
     public string? StateFile { get; set; }
 
@@ -64,6 +67,9 @@ internal sealed class Session(string id, DateTimeOffset created)
                     : "expected a session of /v1/chat/completions; found one of /v1/completions.");
         }
     }
+
+    /// <summary>Notes the size of the state, which others ask for while it changes.</summary>
+    public void Measure() => Size = State is { } state ? (state.Tokens.Count, state.StateBytes) : default;
 
     /// <summary>Keeps the state before a turn, so that one can go back to it.</summary>
     public void Snapshot()
@@ -92,6 +98,7 @@ internal sealed class Session(string id, DateTimeOffset created)
         Turns = [.. Turns, new(Messages.Count, Text.Count)]; // new lists, because others may read the old ones
         Messages = [.. Messages, .. messages];
         Text = text;
+        Measure();
     }
 
     /// <summary>Takes turns back.</summary>
@@ -119,12 +126,13 @@ internal sealed class Session(string id, DateTimeOffset created)
 
         _snapshots.RemoveAll(one => one.Turn >= left);
         Kind = left == 0 ? null : Kind;
+        Measure();
     }
 
     /// <summary>Makes an equal session of another name.</summary>
     public Session Fork(string name) => new(name, DateTimeOffset.UtcNow)
     {
-        Kind = Kind, Messages = Messages, Text = Text, Turns = Turns, State = State?.Fork(),
+        Kind = Kind, Messages = Messages, Text = Text, Turns = Turns, State = State?.Fork(), Size = Size,
     };
 
     /// <summary>Frees the states.</summary>

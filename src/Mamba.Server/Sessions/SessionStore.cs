@@ -58,6 +58,7 @@ internal sealed class SessionStore : IDisposable
         using Session.Lease lease = session.Take();
         string own = NameOf(name);
         _ = await StateOfAsync(session).ConfigureAwait(false);
+        session.Measure();
         return Keep(await OnDeviceAsync(() => session.Fork(own)).ConfigureAwait(false));
     }
 
