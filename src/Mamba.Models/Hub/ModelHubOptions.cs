@@ -48,6 +48,8 @@ public sealed record ModelHubOptions
 
     internal void Validate()
     {
+        Setting.RequireNotNull(Endpoint, nameof(Endpoint), "an address");
+        Setting.RequireNotNull(CacheFolder, nameof(CacheFolder), "a folder");
         Setting.Require(
             Endpoint.IsAbsoluteUri && Endpoint.Scheme is "http" or "https",
             nameof(Endpoint),

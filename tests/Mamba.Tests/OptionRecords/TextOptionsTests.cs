@@ -1,3 +1,4 @@
+using Mamba.Models;
 using Mamba.Models.Data;
 using Mamba.Models.Generation;
 using Mamba.Models.Serving;
@@ -23,6 +24,14 @@ public sealed class TextOptionsTests
                 new Dictionary<int, double> { [-1] = 0 }, new Dictionary<int, double> { [1] = double.NaN },
                 new Dictionary<int, double> { [1] = double.PositiveInfinity },
             ],
+        }),
+        new(new ModelHubOptions(), new()
+        {
+            ["Endpoint"] = [null, new Uri("hub", UriKind.Relative), new Uri("ftp://hub")],
+            ["CacheFolder"] = [null, ""],
+            ["Timeout"] = [TimeSpan.Zero, TimeSpan.FromSeconds(-1)],
+            ["Attempts"] = [0, -1],
+            ["RetryDelay"] = [TimeSpan.FromSeconds(-1)],
         }),
         new(new EngineOptions(), new()
         {
