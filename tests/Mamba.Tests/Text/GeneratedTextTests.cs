@@ -38,7 +38,7 @@ public sealed class GeneratedTextTests
     {
         GeneratedText text = new(Tokenizer, ["ab"]);
 
-        text.Begin(Tokenizer.Encode("ab€")[..4]).Should().Be("ab");
+        text.Begin(Tokenizer.Encode("ab€").AsSpan(0, 4)).Should().Be("ab");
         text.Append(new(Tokenizer.Encode("€")[2], null, [])).Text.Should().Be("€");
         text.IsStopped.Should().BeFalse();
     }
