@@ -76,7 +76,7 @@ try {
   await shoot("desk-empty");
   await say("In the beginning God created");
   await until(`${count} === 1 && ${isIdle}`);
-  await until("/tokens\\/s.*state .*B for/.test(document.querySelector('#numbers').textContent)");
+  await until("/tokens\\/s.*state\\s.*B for/.test(document.querySelector('#numbers').textContent)");
   await say("and the LORD said unto Moses,");
   await until(`${count} === 2 && ${isIdle}`);
   await shoot("desk-light");
@@ -96,7 +96,7 @@ try {
   await until("document.querySelector('.assistant pre')?.textContent.length > 40");
   await press("Escape"); // stops it
   await until(isIdle);
-  await until("/state /.test(document.querySelector('#numbers').textContent)");
+  await until("/state\\s/.test(document.querySelector('#numbers').textContent)");
   await view(1200, 800, "dark");
   await shoot("desk-dark");
 
