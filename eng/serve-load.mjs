@@ -20,7 +20,10 @@ async function measure(name, count, time) {
   let tokens = 0, answers = 0, failures = 0, next = 0;
   await Promise.all(Array.from({ length: count }, async () => {
     while (performance.now() < end) {
-      try { tokens += await answer(next++); answers++; } catch (error) { failures++; console.error(error.message); }
+      try {
+        const more = await answer(next++); // before the sum is read, which others change meanwhile
+        tokens += more; answers++;
+      } catch (error) { failures++; console.error(error.message); }
     }
   }));
   const rate = tokens / (performance.now() - start) * 1e3;
@@ -31,7 +34,8 @@ async function measure(name, count, time) {
 await measure("warm", Number(clients), 5);
 const one = await measure("1 client", 1, Number(seconds) / 4);
 const parts = [];
-for (let part = 1; part <= 3; part++) parts.push(await measure(`${clients} clients, part ${part} of 3`, Number(clients), Number(seconds) / 3));
+for (let part = 1; part <= 3; part++)
+  parts.push(await measure(`${clients} clients, part ${part} of 3`, Number(clients), Number(seconds) / 3));
 console.log(`${(Math.max(...parts) / one).toFixed(2)} times the speed of one client`);
 await new Promise(done => setTimeout(done, 3000));
 console.log(`afterwards ${memory().toFixed(0)} MiB; ${await (await fetch(url + "/metrics")).text()
