@@ -64,10 +64,15 @@ internal sealed class HubServer : IDisposable
         _content.Close();
     }
 
-    public static string ETagOf(byte[] content) => IsLarge(content)
-        ? Convert.ToHexStringLower(SHA256.HashData(content))
-        : Convert.ToHexStringLower(
-            SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {content.Length}\0"), .. content]));
+    public static string ETagOf(byte[] content)
+    {
+        bool isLarge = IsLarge(content);
+        using IncrementalHash hash =
+            IncrementalHash.CreateHash(isLarge ? HashAlgorithmName.SHA256 : HashAlgorithmName.SHA1);
+        hash.AppendData(isLarge ? [] : Encoding.ASCII.GetBytes($"blob {content.Length}\0"));
+        hash.AppendData(content);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     private static bool IsLarge(byte[] content) => content.Length > 100;
 

@@ -147,7 +147,7 @@ public sealed class CudaDecodeTests
             X = Stored([rows, 1, pitch], x).Slice(0, depth),
             Weight = Stored([width, depth], Rounded(width * depth, 2)),
             Bias = device.Array([width], Samples.Normal(3, width)),
-            Start = device.Array([rows, 1, width], Samples.Normal(4, 128 * width)[..(rows * width)]),
+            Start = device.Array([rows, 1, width], Samples.Normal(4, 128 * width).AsSpan(0, rows * width)),
             Y = y,
         });
         return y.ToArray();
