@@ -8,7 +8,16 @@ command -v node >/dev/null || { echo "skipped: node is missing"; exit 0; }
 work=$(mktemp -d)
 shots=${1:-$work}
 mkdir -p "$shots"
-trap 'kill $server 2>/dev/null; wait; rm -rf "$work"' EXIT
+server=
+finish() {
+  local code=$? # of the checks, whatever ends or stays here
+  set +e
+  [ -z "$server" ] || kill "$server" 2>/dev/null
+  wait
+  rm -rf "$work"
+  exit $code
+}
+trap finish EXIT
 echo '{% for message in messages %}{{ message.content }}{{ " " }}{% endfor %}' >"$work/template"
 
 start() { # starts a server with more options; sets url
@@ -19,7 +28,7 @@ start() { # starts a server with more options; sets url
     sleep 0.2
   done
 }
-stop() { kill $server; wait $server || true; }
+stop() { kill "$server"; wait "$server" || true; server=; }
 
 start --template "$work/template"
 if command -v npm >/dev/null && npm install --prefix "$work" --ignore-scripts --no-audit --no-fund openai@6.30.1 \

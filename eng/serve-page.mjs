@@ -117,5 +117,13 @@ try {
 } finally {
   browser.kill();
   await new Promise(done => browser.once("exit", done));
-  rmSync(profile, { recursive: true, force: true });
+  for (let tries = 1; ; tries++) {
+    try {
+      rmSync(profile, { recursive: true, force: true });
+      break;
+    } catch (error) { // the browser's children end after it, and write until then
+      if (tries === 50) throw error;
+      await new Promise(done => setTimeout(done, 100));
+    }
+  }
 }
