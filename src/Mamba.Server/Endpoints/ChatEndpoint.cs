@@ -51,13 +51,14 @@ internal sealed class ChatEndpoint(ServerContext server, SessionStore sessions)
         bool hasUsage,
         CancellationToken cancellation)
     {
-        EventStream events = new(context, server.Options.WriteTimeout);
-        Task Send(ChatAnswer piece) =>
-            events.SendAsync(piece, WireJson.Default.ChatAnswer, null, cancellation);
-        UsageTotal usage = new();
-        int[] calls = new int[count];
-        try
+        await server.StreamAsync(context, WriteAsync, cancellation).ConfigureAwait(false);
+
+        async Task WriteAsync(EventStream events)
         {
+            Task Send(ChatAnswer piece) =>
+                events.SendAsync(piece, WireJson.Default.ChatAnswer, null, cancellation);
+            UsageTotal usage = new();
+            int[] calls = new int[count];
             for (int index = 0; index < count; index++)
             {
                 ChatChoice begin = new(index) { Delta = new() { Role = "assistant", Content = "" } };
@@ -84,14 +85,6 @@ internal sealed class ChatEndpoint(ServerContext server, SessionStore sessions)
             {
                 await Send(frame with { Usage = usage.ToWire() }).ConfigureAwait(false);
             }
-
-            await events.SendDoneAsync(cancellation).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
-        {
-            await events.SendAsync(
-                ServerContext.Describe(server.ErrorOf(exception)), WireJson.Default.WireError, null, default)
-                .ConfigureAwait(false);
         }
     }
 

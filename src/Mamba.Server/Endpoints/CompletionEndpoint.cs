@@ -77,13 +77,14 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
         bool hasUsage,
         CancellationToken cancellation)
     {
-        EventStream events = new(context, server.Options.WriteTimeout);
-        Task Send(CompletionAnswer piece) =>
-            events.SendAsync(piece, WireJson.Default.CompletionAnswer, null, cancellation);
-        UsageTotal usage = new();
-        int[] lengths = new int[count];
-        try
+        await server.StreamAsync(context, WriteAsync, cancellation).ConfigureAwait(false);
+
+        async Task WriteAsync(EventStream events)
         {
+            Task Send(CompletionAnswer piece) =>
+                events.SendAsync(piece, WireJson.Default.CompletionAnswer, null, cancellation);
+            UsageTotal usage = new();
+            int[] lengths = new int[count];
             await events.StartAsync(cancellation).ConfigureAwait(false);
             await foreach ((int index, CompletionPiece piece) in pieces.ConfigureAwait(false))
             {
@@ -102,14 +103,6 @@ internal sealed class CompletionEndpoint(ServerContext server, SessionStore sess
             {
                 await Send(frame with { Usage = usage.ToWire() }).ConfigureAwait(false);
             }
-
-            await events.SendDoneAsync(cancellation).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
-        {
-            await events.SendAsync(
-                ServerContext.Describe(server.ErrorOf(exception)), WireJson.Default.WireError, null, default)
-                .ConfigureAwait(false);
         }
     }
 

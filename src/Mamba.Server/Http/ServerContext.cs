@@ -71,6 +71,28 @@ internal sealed partial class ServerContext(
         }
     };
 
+    /// <summary>
+    /// Answers with a stream of events, as chat and text completions end it. An error is the last event.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    /// <param name="write">Sends the events before the last one.</param>
+    /// <param name="cancellation">Cancels sending.</param>
+    public async Task StreamAsync(
+        HttpContext context, Func<EventStream, Task> write, CancellationToken cancellation)
+    {
+        EventStream events = new(context, Options.WriteTimeout);
+        try
+        {
+            await write(events).ConfigureAwait(false);
+            await events.SendDoneAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            await events.SendAsync(Describe(ErrorOf(exception)), WireJson.Default.WireError, null, default)
+                .ConfigureAwait(false);
+        }
+    }
+
     /// <summary>How an exception is told; unexpected ones are logged.</summary>
     public ApiException ErrorOf(Exception exception)
     {
