@@ -24,11 +24,13 @@ for project in tests/Mamba.Conformance tests/Mamba.Tests benchmarks/Mamba.Benchm
     --artifacts-path "$work/build" -p:SatelliteResourceLanguages=en -v quiet
 done
 
-# What nothing here calls: BenchmarkDotNet's compiler, disassemblers and tracing, and the runtime's debugger; and ONNX
-# Runtime and a tokenizer library, 38 MB for quick rows and tests that say without them that they failed.
+# What nothing here calls: BenchmarkDotNet's compiler, disassemblers and tracing, and the runtime's debugger; ASP.NET Core
+# and a client for the tests of the server, which run.sh leaves out; and ONNX Runtime and a tokenizer library, for quick
+# rows and tests that say without them that they failed.
 (cd "$bundle/bin" && rm -rf ./*.xml Microsoft.CodeAnalysis*.dll Microsoft.Diagnostics*.dll Iced.dll \
   Gee.External.Capstone.dll libcapstone.so amd64 arm64 x86 \
-  libonnxruntime*.so onnxruntime*.dll libhf_tokenizers.so libmscordaccore.so libmscordbi.so libcoreclrtraceptprovider.so createdump)
+  Microsoft.AspNetCore*.dll OpenAI.dll libonnxruntime*.so onnxruntime*.dll libhf_tokenizers.so \
+  libmscordaccore.so libmscordbi.so libcoreclrtraceptprovider.so createdump)
 
 cp eng/run-gpu-bundle.sh "$bundle/run.sh"
 chmod +x "$bundle/run.sh"

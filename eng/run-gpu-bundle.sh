@@ -50,7 +50,8 @@ conformance() { # [,PRECISION]
 bfloat16() { conformance ,bfloat16; }
 
 # One after the other: they share a device.
-tests() { MAMBA_TEST_DEVICE=$device "$bin/Mamba.Tests" -parallelMode none -noColor -noLogo; }
+tests() { MAMBA_TEST_DEVICE=$device "$bin/Mamba.Tests" -parallelMode none -noColor -noLogo \
+  -namespace- Mamba.Tests.Server; }
 
 benchmarks() {
   if [ "$device" = cpu ]; then
