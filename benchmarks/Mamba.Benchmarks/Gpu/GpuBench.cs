@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Mamba.Devices;
 using Mamba.Gpu;
 using Mamba.Layers;
 using Mamba.Memory;
@@ -88,7 +89,11 @@ internal sealed class GpuBench(GpuOptions options, int scale, bool profiles)
     {
         foreach ((_, Parameter parameter) in module.Parameters)
         {
-            parameter.Value.Device.Fill(parameter.Value, 0.01f);
+            Device device = parameter.Value.Device;
+            using DeviceScope scope = device.Scope();
+            DeviceArray values = device.Zeros(parameter.Value.Shape);
+            device.Fill(values, 0.01f);
+            parameter.Value.CopyFrom(values);
         }
     }
 
