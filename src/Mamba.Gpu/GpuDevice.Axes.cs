@@ -1,5 +1,7 @@
 using Mamba.Gpu.Kernels;
+using Mamba.Kernels;
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Gpu;
 
@@ -38,6 +40,37 @@ public sealed partial class GpuDevice
         if (gb.Exists)
         {
             SumAxis(terms, view, 1, gb, accumulate: true);
+        }
+    }
+
+    internal override void ScaleShift(in ScaleShiftOperation operation)
+    {
+        AxisView view = operation.View;
+        RequireAxis(view, operation.X, operation.Scale);
+        RequireAxis(view, operation.X, operation.Shift);
+        (Plane plane, long groups, (int, int) threads) = PlaneOf(PlaneShapeOf(view), flat: false);
+        Launch(
+            new AxisScaleShiftKernel(
+                plane,
+                WholeOf(operation.X, view),
+                KeptOf(operation.Scale, view),
+                KeptOf(operation.Shift, view),
+                WholeOf(operation.Y, view)),
+            groups,
+            threads);
+    }
+
+    internal override void ScaleShiftBackward(in ScaleShiftOperation operation, in ScaleShiftOperation gradients)
+    {
+        if (gradients.X.Exists || gradients.Scale.Exists)
+        {
+            ZipBackward<Elementwise.Multiply>(
+                operation.X, operation.Scale, operation.View, gradients.Y, gradients.X, gradients.Scale);
+        }
+
+        if (gradients.Shift.Exists)
+        {
+            SumAxis(gradients.Y, operation.View, 1, gradients.Shift, accumulate: true);
         }
     }
 

@@ -59,6 +59,21 @@ internal readonly struct AxisZipBackwardKernel<TOp>(
     }
 }
 
+/// <summary><c>y[o, i, j] = x[o, i, j]·scale[o, j] + shift[o, j]</c></summary>
+internal readonly struct AxisScaleShiftKernel(Plane plane, GpuRows x, KeptRows scale, KeptRows shift, GpuRows y)
+    : IKernel
+{
+    public void Run()
+    {
+        long row = plane.Row, column = plane.Column;
+        if (plane.Contains(row, column))
+        {
+            Quad product = x.LoadQuad(row, column, plane.Width) * scale.LoadQuad(row, column, plane.Width);
+            y.StoreQuad(row, column, plane.Width, product + shift.LoadQuad(row, column, plane.Width));
+        }
+    }
+}
+
 /// <summary><c>y[o, i, j] = scale·x[o, j]</c>, added to y if <paramref name="add"/> is 1.</summary>
 internal readonly struct AxisRepeatKernel(Plane plane, KeptRows x, float scale, int add, GpuRows y) : IKernel
 {

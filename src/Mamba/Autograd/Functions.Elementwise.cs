@@ -177,9 +177,9 @@ public static partial class Functions
     /// the shapes alone.
     /// </remarks>
     /// <example>
-    /// Scales and shifts every channel; x has shape [batch, length, channels], scale and shift have [channels]:
+    /// Scales every channel; x has shape [batch, length, channels], scale has [channels]:
     /// <code>
-    /// DeviceArray y = (x * scale) + shift;
+    /// DeviceArray y = x * scale;
     /// </code>
     /// </example>
     public static DeviceArray Zip<TOp>(DeviceArray a, DeviceArray b)
@@ -200,6 +200,48 @@ public static partial class Functions
         return Broadcasting.Compare(a.Shape, b.Shape, out view) == Broadcasting.Fit.Fits
             ? Broadcast<Swapped<TOp>>(device, b, a, view)
             : throw Broadcasting.Refusal(a.Shape, b.Shape);
+    }
+
+    /// <summary>Computes <c>y = x·scale + shift</c> in one pass over x.</summary>
+    /// <param name="x">The input, such as [batch, length, channels].</param>
+    /// <param name="scale">The factors, such as [channels] or [batch, 1, channels]: <see cref="Zip{TOp}"/>.</param>
+    /// <param name="shift">The terms, of the shape of the factors.</param>
+    /// <returns>An array of the shape of x.</returns>
+    /// <exception cref="ArgumentException">
+    /// The factors and the terms differ in shape, or cannot be broadcast to x.
+    /// </exception>
+    /// <remarks>
+    /// The backward pass reads the gradient and x once, too. Adaptive norms of diffusion models are a norm without
+    /// weights and this function: Peebles and Xie, <see href="https://arxiv.org/abs/2212.09748"/>, section 3.2.
+    /// </remarks>
+    /// <example>
+    /// A norm whose scale and shift follow from a condition; both have shape [batch, 1, channels]:
+    /// <code>
+    /// DeviceArray y = Functions.ScaleShift(Functions.LayerNorm(x, default, default, 1e-6f), scale, shift);
+    /// </code>
+    /// </example>
+    public static DeviceArray ScaleShift(DeviceArray x, DeviceArray scale, DeviceArray shift)
+    {
+        Device device = Require(x);
+        Require(scale);
+        Require(shift);
+        if (scale.Shape != shift.Shape)
+        {
+            throw new ArgumentException(
+                $"Expected scale and shift of one shape; found {scale.Shape} and {shift.Shape}.", nameof(shift));
+        }
+
+        return Broadcasting.Compare(scale.Shape, x.Shape, out AxisView view) == Broadcasting.Fit.Fits
+            ? Run(
+                device,
+                new ScaleShiftOperation
+                {
+                    X = Contiguous(x),
+                    Scale = Contiguous(scale),
+                    Shift = Contiguous(shift),
+                    View = view,
+                }).Y
+            : throw Broadcasting.Refusal(x.Shape, scale.Shape);
     }
 
     private static DeviceArray Broadcast<TOp>(Device device, DeviceArray a, DeviceArray b, AxisView view)

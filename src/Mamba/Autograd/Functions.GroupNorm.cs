@@ -50,8 +50,10 @@ public static partial class Functions
         DeviceArray centered = rows - OfChannels(MeanOfGroups(rows));
         DeviceArray deviation = Sqrt(MeanOfGroups(Square(centered)) + device.Array([1], [epsilon]));
         DeviceArray scale = OfChannels(device.Array([1], [1]) / deviation) * weight;
-        DeviceArray y = centered * scale;
-        return (bias.Exists ? y + bias : y).Reshape(x.Shape);
+        DeviceArray y = bias.Exists
+            ? ScaleShift(centered, scale, Repeat(bias.Reshape([1, 1, channels]), 0, batch))
+            : centered * scale;
+        return y.Reshape(x.Shape);
 
         // [batch, groups, 1]
         DeviceArray MeanOfGroups(DeviceArray x) =>

@@ -110,6 +110,8 @@ public sealed unsafe partial class CpuDevice
     private readonly struct AxisSumJob<TTerm>(TTerm term, AxisCells cells, SumTarget target, double* partial) : IJob
         where TTerm : struct, IAxisTerm
     {
+        public bool IsWanted => target.Y != null;
+
         public void Run(int item)
         {
             (nint start, nint end) = cells.OfItem(item);

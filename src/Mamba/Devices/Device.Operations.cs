@@ -48,6 +48,10 @@ public abstract partial class Device
 
     internal abstract void GatedRmsNormBackward(in GatedNormOperation norm, in GatedNormOperation gradients);
 
+    internal abstract void ScaleShift(in ScaleShiftOperation operation);
+
+    internal abstract void ScaleShiftBackward(in ScaleShiftOperation operation, in ScaleShiftOperation gradients);
+
     internal abstract void Linear(in LinearOperation linear);
 
     /// <summary>

@@ -44,6 +44,24 @@ internal static unsafe class Broadcast
         }
     }
 
+    /// <summary>Computes <c>y[o, i, j] = x[o, i, j]·scale[o, j] + shift[o, j]</c>.</summary>
+    public static void ScaleShift(
+        in AxisView view, float* x, float* scale, float* shift, float* y, nint start, nint end)
+    {
+        for (Pieces pieces = new(view, start, end); pieces.Next();)
+        {
+            (nint i, nint kept, nint length) = (pieces.Element, pieces.Kept, pieces.Length);
+            if (view.Inner == 1)
+            {
+                RowMath.ScaleShift(x + i, scale[kept], shift[kept], y + i, length);
+            }
+            else
+            {
+                RowMath.ScaleShift(x + i, scale + kept, shift + kept, y + i, length);
+            }
+        }
+    }
+
     /// <summary>Computes <c>y[o, i, j] = scale·x[o, j]</c>.</summary>
     public static void Repeat(in AxisView view, float* x, float scale, float* y, nint start, nint end)
     {

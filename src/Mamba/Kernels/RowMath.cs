@@ -53,6 +53,50 @@ internal static unsafe class RowMath
         }
     }
 
+    /// <summary>Computes <c>y[i] = x[i]·scale[i] + shift[i]</c>.</summary>
+    public static void ScaleShift(float* x, float* scale, float* shift, float* y, nint length)
+    {
+        nint i = 0;
+        if (Width.Has512) { i = ScaleShift<Lanes512>(x, scale, shift, y, i, length); }
+        if (Width.Has256) { i = ScaleShift<Lanes256>(x, scale, shift, y, i, length); }
+        if (Width.Has128) { i = ScaleShift<Lanes128>(x, scale, shift, y, i, length); }
+        ScaleShift<Lane>(x, scale, shift, y, i, length);
+    }
+
+    /// <summary>Computes <c>y[i] = x[i]·scale + shift</c>.</summary>
+    public static void ScaleShift(float* x, float scale, float shift, float* y, nint length)
+    {
+        nint i = 0;
+        if (Width.Has512) { i = ScaleShift<Lanes512>(x, scale, shift, y, i, length); }
+        if (Width.Has256) { i = ScaleShift<Lanes256>(x, scale, shift, y, i, length); }
+        if (Width.Has128) { i = ScaleShift<Lanes128>(x, scale, shift, y, i, length); }
+        ScaleShift<Lane>(x, scale, shift, y, i, length);
+    }
+
+    private static nint ScaleShift<TLanes>(float* x, float* scale, float* shift, float* y, nint i, nint length)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        for (; i <= length - TLanes.Count; i += TLanes.Count)
+        {
+            TLanes terms = TLanes.Load(shift + i);
+            TLanes.Store(TLanes.MultiplyAdd(TLanes.Load(x + i), TLanes.Load(scale + i), terms), y + i);
+        }
+
+        return i;
+    }
+
+    private static nint ScaleShift<TLanes>(float* x, float scale, float shift, float* y, nint i, nint length)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes factor = TLanes.Broadcast(scale), term = TLanes.Broadcast(shift);
+        for (; i <= length - TLanes.Count; i += TLanes.Count)
+        {
+            TLanes.Store(TLanes.MultiplyAdd(TLanes.Load(x + i), factor, term), y + i);
+        }
+
+        return i;
+    }
+
     private static nint Scale<TLanes>(float* x, float scale, float* y, nint i, nint length)
         where TLanes : struct, ILanes<TLanes>
     {

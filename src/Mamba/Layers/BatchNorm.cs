@@ -85,7 +85,7 @@ public sealed class BatchNorm : Module, ILayer
         }
 
         DeviceArray deviation = Functions.Sqrt(variance + Device.Array([1], [Epsilon]));
-        return ((centered * (Weight.Value / deviation)) + Bias.Value).Reshape(x.Shape);
+        return Functions.ScaleShift(centered, Weight.Value / deviation, Bias.Value).Reshape(x.Shape);
     }
 
     private void Move(DeviceArray running, DeviceArray statistic, float factor)

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Tests.Reference;
 
@@ -31,6 +32,36 @@ internal sealed partial class ReferenceDevice
             if (toRight.Exists)
             {
                 toRight[kept] += from[element] * Derivative(v => f(l, v), r);
+            }
+        }
+    }
+
+    internal override void ScaleShift(in ScaleShiftOperation operation)
+    {
+        View x = ViewOf(operation.X), scale = ViewOf(operation.Scale), shift = ViewOf(operation.Shift);
+        View y = ViewOf(operation.Y);
+        foreach ((int element, int kept) in Places(operation.View))
+        {
+            y[element] = (x[element] * scale[kept]) + shift[kept];
+        }
+    }
+
+    internal override void ScaleShiftBackward(in ScaleShiftOperation operation, in ScaleShiftOperation gradients)
+    {
+        View x = ViewOf(operation.X), scale = ViewOf(operation.Scale), gy = ViewOf(gradients.Y);
+        View gx = ViewOf(gradients.X), gScale = ViewOf(gradients.Scale), gShift = ViewOf(gradients.Shift);
+        foreach ((int element, int kept) in Places(operation.View))
+        {
+            Add(gx, element, gy[element] * scale[kept]);
+            Add(gScale, kept, gy[element] * x[element]);
+            Add(gShift, kept, gy[element]);
+        }
+
+        static void Add(View gradient, int place, double value)
+        {
+            if (gradient.Exists)
+            {
+                gradient[place] += value;
             }
         }
     }
