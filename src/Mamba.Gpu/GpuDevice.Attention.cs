@@ -46,6 +46,15 @@ public sealed partial class GpuDevice
                 PastRowsOf(ofInputs.PastValues, ofInputs.Values, dim)),
             ((long)sequences.Count * keyTiles * inputs.KeyValueHeads * columnTiles, 1),
             threads);
+        if (ofInputs.Mask.Exists)
+        {
+            (Plane plane, long groups, (int, int) own) = PlaneOf(ofInputs.Mask.Shape, flat: false);
+            Launch(
+                new AttentionMaskGradientKernel(
+                    plane, parts, inputs.Heads, inputs.Mask.Shape[0], gy, statistics, RowsOf(ofInputs.Mask)),
+                groups,
+                own);
+        }
     }
 
     internal override void Append(in AppendOperation append)
@@ -135,6 +144,8 @@ public sealed partial class GpuDevice
             inputs.Window < attention.LongestPast + attention.LongestKeyLength ? inputs.Window : 0,
             inputs.Heads / inputs.KeyValueHeads,
             inputs.ScoreScale,
+            RowsOf(inputs.Mask),
+            inputs.Mask.Exists ? inputs.Mask.Shape[0] : 0,
             dim,
             (int)columnTiles);
         return (parts, columnTiles, threads);

@@ -28,7 +28,10 @@ internal readonly struct AttentionKernel(AttentionParts parts, int heads, int ti
             if (key < keys)
             {
                 scores = parts.Masked(
-                    tile, key, parts.Scaled(parts.OfTokens(queries, parts.K, tile, key)), Exponentials.Lowest);
+                    tile,
+                    key,
+                    parts.Scores(tile, key, parts.OfTokens(queries, parts.K, tile, key)),
+                    Exponentials.Lowest);
             }
 
             Quad before = largest;

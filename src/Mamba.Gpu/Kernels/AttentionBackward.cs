@@ -85,7 +85,7 @@ internal readonly struct AttentionQueryGradientKernel(
     private static float Inverse(float x) => x > 0f ? 1f / x : 0f;
 
     private Quad Scores(ArrayView<Quad> queries, AttentionTile tile, int key) => parts.Masked(
-        tile, key, parts.Scaled(parts.OfTokens(queries, parts.K, tile, key)), Exponentials.Lowest);
+        tile, key, parts.Scores(tile, key, parts.OfTokens(queries, parts.K, tile, key)), Exponentials.Lowest);
 
     private void Store(AttentionTile tile, int i, Quad gradient, Quad kept)
     {
@@ -143,7 +143,8 @@ internal readonly struct AttentionKeyGradientKernel(
                 if (token < endToken)
                 {
                     Quad kept = statistics.LoadQuad((long)tile.Start + token, 4 * head, 4L * heads * parts.HeadsPerKey);
-                    Quad scores = parts.Scaled(parts.OfKeys(keys, parts.Q, tile, token, head));
+                    Quad scores = parts.ScoresOf(
+                        tile, token, head, parts.OfKeys(keys, parts.Q, tile, token, head));
                     weights = parts.MaskedBy(tile, token, Exponentials.Of(scores, kept.X) * kept.Y);
                     Quad products = parts.OfKeys(values, gy, tile, token, head) - Quad.Broadcast(kept.Z);
                     gradients = parts.MaskedBy(tile, token, parts.Scaled(weights * products));

@@ -78,6 +78,8 @@ internal readonly struct AttentionTile(
 /// <param name="window">Number of keys that a query attends to; 0: all.</param>
 /// <param name="headsPerKey">Query heads that share a key head.</param>
 /// <param name="scale">Factor of the products of queries and keys.</param>
+/// <param name="mask">Terms that are added to the scores, rows [mask heads, queries]; may be absent.</param>
+/// <param name="maskHeads">Heads of the mask: those of the queries, or 1.</param>
 /// <param name="dim">Width of a head.</param>
 /// <param name="columnTiles">Groups that divide a head's columns.</param>
 internal readonly struct AttentionParts(
@@ -95,11 +97,15 @@ internal readonly struct AttentionParts(
     int window,
     int headsPerKey,
     float scale,
+    GpuRows mask,
+    int maskHeads,
     int dim,
     int columnTiles)
 {
     /// <summary>The widest head: shared memory holds four of its rows.</summary>
     public const int MaxDim = 512;
+
+    public GpuSequences Sequences { get; } = sequences;
 
     public GpuRows Q { get; } = q;
 
@@ -119,17 +125,22 @@ internal readonly struct AttentionParts(
         int column = 4 * (((Grid.IdxX - (rest * columnTiles)) * Group.DimX) + Group.IdxX);
         int tiles = rest / headCount, head = rest - (tiles * headCount);
         int sequence = tiles / tilesPerSequence, first = 4 * (tiles - (sequence * tilesPerSequence));
-        return new(
-            sequences.Start(sequence),
-            sequences.Length(sequence),
-            keyRows >= 0 ? sequence * keyRows : sequences.Start(sequence),
-            keys >= 0 ? keys : keyLengths[sequence],
-            (long)sequences.Slot(sequence) * capacity,
-            past >= 0 ? past : pastLengths[sequence],
-            first,
-            head,
-            column);
+        return TileOf(sequence, first, head, column);
     }
+
+    /// <summary>Four keys of a sequence, without columns.</summary>
+    public AttentionTile KeyTile(int sequence, int head, int first) => TileOf(sequence, first, head, 0);
+
+    private AttentionTile TileOf(int sequence, int first, int head, int column) => new(
+        Sequences.Start(sequence),
+        Sequences.Length(sequence),
+        keyRows >= 0 ? sequence * keyRows : Sequences.Start(sequence),
+        keys >= 0 ? keys : keyLengths[sequence],
+        (long)Sequences.Slot(sequence) * capacity,
+        past >= 0 ? past : pastLengths[sequence],
+        first,
+        head,
+        column);
 
     /// <summary>Packs four rows of queries, or of gradients of outputs, column by column.</summary>
     public void StageTokens(GpuRows rows, AttentionTile tile, ArrayView<Quad> columns)
@@ -187,6 +198,25 @@ internal readonly struct AttentionParts(
         return sum;
     }
 
+    /// <summary>Dot products of a token's row with the rows of four keys or values in device memory.</summary>
+    public Quad OfRow(GpuRows tokens, GpuPastRows keyRows, AttentionTile tile, int token, int head)
+    {
+        long from = (long)head * Dim, keyFrom = (long)tile.Head * Dim;
+        int last = tile.Past + tile.KeyLength - 1;
+        Quad sum = default;
+        for (int i = 0; i < Dim; i++)
+        {
+            float value = tokens.Load((long)tile.Start + token, from + i);
+            sum += new Quad(
+                keyRows.Load(tile, tile.First, keyFrom + i),
+                keyRows.Load(tile, Smaller(tile.First + 1, last), keyFrom + i),
+                keyRows.Load(tile, Smaller(tile.First + 2, last), keyFrom + i),
+                keyRows.Load(tile, Smaller(tile.First + 3, last), keyFrom + i)) * value;
+        }
+
+        return sum;
+    }
+
     private Quad Products(ArrayView<Quad> columns, int i, Quad row)
     {
         Quad sum = columns[i] * row.X;
@@ -197,6 +227,38 @@ internal readonly struct AttentionParts(
 
     /// <summary>Scores from products.</summary>
     public Quad Scaled(Quad products) => products * scale;
+
+    /// <summary>The scores of four queries for a key.</summary>
+    public Quad Scores(AttentionTile tile, int key, Quad products)
+    {
+        Quad scores = Scaled(products);
+        if (mask.Exists)
+        {
+            long row = MaskRow(tile, tile.Head);
+            int last = tile.Length - 1;
+            scores += new Quad(
+                mask.Load(row + Smaller(tile.First, last), key),
+                mask.Load(row + Smaller(tile.First + 1, last), key),
+                mask.Load(row + Smaller(tile.First + 2, last), key),
+                mask.Load(row + Smaller(tile.First + 3, last), key));
+        }
+
+        return scores;
+    }
+
+    /// <summary>The scores of a query of a head for four keys.</summary>
+    public Quad ScoresOf(AttentionTile tile, int token, int head, Quad products)
+    {
+        Quad scores = Scaled(products);
+        if (mask.Exists)
+        {
+            scores += mask.LoadQuad(MaskRow(tile, head) + token, tile.First, tile.KeyLength);
+        }
+
+        return scores;
+    }
+
+    private long MaskRow(AttentionTile tile, int head) => (maskHeads == 1 ? 0L : head) * tile.Length;
 
     /// <summary>Masks the values of four queries for a key with a constant.</summary>
     public Quad Masked(AttentionTile tile, int key, Quad value, float otherwise)

@@ -35,6 +35,12 @@ public sealed unsafe partial class CpuDevice
                 RowsOf(gradients.Inputs.PastValues),
                 RowsOf(Allocate([items, scratch]))),
             items);
+        if (gradients.Inputs.Mask.Exists)
+        {
+            MaskBackwardJob job = new(
+                parts, RowsOf(gradients.Y), RowsOf(gradients.Inputs.Mask), gradients.Inputs.Mask.Shape, default);
+            Run(job with { Scratch = RowsOf(Allocate([job.Items, 2 * attention.LongestKeyLength])) }, job.Items);
+        }
     }
 
     internal override void Append(in AppendOperation append) =>
@@ -57,6 +63,7 @@ public sealed unsafe partial class CpuDevice
         private readonly Rows _v = device.RowsOf(attention.Inputs.Values);
         private readonly Rows _pastK = device.RowsOf(attention.Inputs.PastKeys);
         private readonly Rows _pastV = device.RowsOf(attention.Inputs.PastValues);
+        private readonly Rows _mask = device.RowsOf(attention.Inputs.Mask);
         private readonly AttentionOperation _attention = attention;
         private readonly int _dim = attention.Inputs.HeadDim;
 
@@ -76,6 +83,11 @@ public sealed unsafe partial class CpuDevice
                 _attention.Inputs.Causal,
                 _attention.Inputs.Window,
                 _attention.Inputs.ScoreScale);
+
+        public int Sequences => _attention.Sequences.Count;
+
+        public Rows Mask(int head) =>
+            _mask.IsNull ? _mask : _mask.At((nint)_attention.MaskOf(head) * _attention.Inputs.Mask.Shape[1], 0);
 
         public Rows Q(int sequence, int head) => OfHead(_q, sequence, head);
 
@@ -103,6 +115,7 @@ public sealed unsafe partial class CpuDevice
                 parts.Q(sequence, head),
                 parts.K(sequence, shared),
                 parts.V(sequence, shared),
+                parts.Mask(head),
                 parts.OfHead(y, sequence, head),
                 scratch[item]);
         }
@@ -122,11 +135,52 @@ public sealed unsafe partial class CpuDevice
                     parts.Q(sequence, head),
                     parts.K(sequence, shared),
                     parts.V(sequence, shared),
+                    parts.Mask(head),
                     parts.OfHead(gy, sequence, head),
                     parts.OfHead(gq, sequence, head),
                     parts.OfHead(gPastK, gk, sequence, shared),
                     parts.OfHead(gPastV, gv, sequence, shared),
                     scratch[item]);
+            }
+        }
+    }
+
+    /// <summary>
+    /// The gradient of the mask, by rows: all sequences, and all heads that share the mask, add to the same row.
+    /// </summary>
+    private readonly record struct MaskBackwardJob(AttentionParts Parts, Rows Gy, Rows GMask, Shape Shape, Rows Scratch)
+        : IJob
+    {
+        private const int QueriesPerItem = 16;
+
+        public int Items => Shape[0] * ItemsPerHead;
+
+        private int ItemsPerHead => (Shape[1] + QueriesPerItem - 1) / QueriesPerItem;
+
+        public void Run(int item)
+        {
+            (int part, int block) = Math.DivRem(item, ItemsPerHead);
+            int first = Shape[0] == 1 ? 0 : part, end = Shape[0] == 1 ? Parts.Heads : part + 1;
+            int query = block * QueriesPerItem, endQuery = Math.Min(query + QueriesPerItem, Shape[1]);
+            for (; query < endQuery; query++)
+            {
+                for (int sequence = 0; sequence < Parts.Sequences; sequence++)
+                {
+                    for (int head = first; head < end; head++)
+                    {
+                        int shared = head * Parts.KeyValueHeads / Parts.Heads;
+                        Kernels.Attention.MaskBackward(
+                            Parts.Sizes(sequence),
+                            Parts.Q(sequence, head),
+                            Parts.K(sequence, shared),
+                            Parts.V(sequence, shared),
+                            Parts.Mask(head),
+                            Parts.OfHead(Gy, sequence, head),
+                            query,
+                            GMask[((nint)part * Shape[1]) + query],
+                            Scratch[item]);
+                    }
+                }
             }
         }
     }

@@ -14,14 +14,16 @@ internal static unsafe class Attention
     /// <param name="q">Queries, [length, headDim].</param>
     /// <param name="k">Keys.</param>
     /// <param name="v">Values.</param>
+    /// <param name="mask">Terms that are added to the scores, [length, keys]; may be null.</param>
     /// <param name="y">Outputs, [length, headDim].</param>
     /// <param name="weights">Scratch, [past + keys].</param>
-    public static void Forward(AttentionSizes sizes, Rows q, PastRows k, PastRows v, Rows y, float* weights)
+    public static void Forward(
+        AttentionSizes sizes, Rows q, PastRows k, PastRows v, Rows mask, Rows y, float* weights)
     {
         for (int t = 0; t < sizes.Length; t++)
         {
             (int first, int end) = (sizes.First(t), sizes.End(t));
-            Weigh(sizes, q[t], k, first, end, weights);
+            Weigh(sizes, q[t], k, MaskOf(mask, t), first, end, weights);
             new Span<float>(y[t], sizes.HeadDim).Clear();
             for (int j = first; j < end; j++)
             {
@@ -35,6 +37,7 @@ internal static unsafe class Attention
     /// <param name="q">Queries.</param>
     /// <param name="k">Keys.</param>
     /// <param name="v">Values.</param>
+    /// <param name="mask">Terms that are added to the scores; may be null.</param>
     /// <param name="gy">Gradient of the outputs.</param>
     /// <param name="gq">Gradient of the queries; may be null.</param>
     /// <param name="gk">Gradient of the keys; either part may be null.</param>
@@ -45,6 +48,7 @@ internal static unsafe class Attention
         Rows q,
         PastRows k,
         PastRows v,
+        Rows mask,
         Rows gy,
         Rows gq,
         PastRows gk,
@@ -56,18 +60,10 @@ internal static unsafe class Attention
         for (int t = 0; t < sizes.Length; t++)
         {
             (int first, int end) = (sizes.First(t), sizes.End(t));
-            Weigh(sizes, q[t], k, first, end, weights);
-            float mean = 0;
+            OfScores(sizes, q, k, v, mask, gy, t, weights, gradients);
             for (int j = first; j < end; j++)
             {
-                gradients[j] = RowMath.Dot(gy[t], v[j], dim);
-                mean += weights[j] * gradients[j];
-            }
-
-            for (int j = first; j < end; j++)
-            {
-                // ∂s_j = p_j·(∂p_j - Σ p·∂p)
-                float score = weights[j] * (gradients[j] - mean) * sizes.Scale;
+                float score = gradients[j] * sizes.Scale;
                 AddTo(gq.IsNull ? null : gq[t], k[j], score, dim);
                 AddTo(gk[j], q[t], score, dim);
                 AddTo(gv[j], gy[t], weights[j], dim);
@@ -75,12 +71,83 @@ internal static unsafe class Attention
         }
     }
 
-    /// <summary>Computes <c>softmax(q·k / √P)</c> over the keys that a query sees.</summary>
-    private static void Weigh(AttentionSizes sizes, float* q, PastRows k, int first, int end, float* weights)
+    /// <summary>Adds to the gradient of the mask, for one query.</summary>
+    /// <param name="sizes">Lengths and width.</param>
+    /// <param name="q">Queries.</param>
+    /// <param name="k">Keys.</param>
+    /// <param name="v">Values.</param>
+    /// <param name="mask">Terms that are added to the scores.</param>
+    /// <param name="gy">Gradient of the outputs.</param>
+    /// <param name="query">The query.</param>
+    /// <param name="gMask">Gradient of the query's row of the mask.</param>
+    /// <param name="weights">Scratch, [2·keys].</param>
+    public static void MaskBackward(
+        AttentionSizes sizes,
+        Rows q,
+        PastRows k,
+        PastRows v,
+        Rows mask,
+        Rows gy,
+        int query,
+        float* gMask,
+        float* weights)
+    {
+        (int first, int end) = (sizes.First(query), sizes.End(query));
+        float* gradients = weights + sizes.Keys;
+        OfScores(sizes, q, k, v, mask, gy, query, weights, gradients);
+        Elementwise.AddScaled(gradients + first, 1f, gMask + first, end - first);
+    }
+
+    /// <summary>
+    /// Computes a query's attention weights p and the gradients of its scores, <c>∂s_j = p_j·(∂p_j - Σ p·∂p)</c>.
+    /// </summary>
+    private static void OfScores(
+        AttentionSizes sizes,
+        Rows q,
+        PastRows k,
+        PastRows v,
+        Rows mask,
+        Rows gy,
+        int query,
+        float* weights,
+        float* gradients)
+    {
+        (int first, int end) = (sizes.First(query), sizes.End(query));
+        Weigh(sizes, q[query], k, MaskOf(mask, query), first, end, weights);
+        float mean = 0;
+        for (int j = first; j < end; j++)
+        {
+            gradients[j] = RowMath.Dot(gy[query], v[j], sizes.HeadDim);
+            mean += weights[j] * gradients[j];
+        }
+
+        for (int j = first; j < end; j++)
+        {
+            gradients[j] = weights[j] * (gradients[j] - mean);
+        }
+    }
+
+    private static float* MaskOf(Rows mask, int query) => mask.IsNull ? null : mask[query];
+
+    /// <summary>Computes <c>softmax(q·k / √P + mask)</c> over the keys that a query sees.</summary>
+    private static void Weigh(
+        AttentionSizes sizes, float* q, PastRows k, float* mask, int first, int end, float* weights)
     {
         for (int j = first; j < end; j++)
         {
             weights[j] = RowMath.Dot(q, k[j], sizes.HeadDim) * sizes.Scale;
+        }
+
+        if (mask != null)
+        {
+            Elementwise.AddScaled(mask + first, 1f, weights + first, end - first);
+
+            // e^(-∞ + ∞) is NaN: a query whose keys are all hidden has no weights.
+            if (!new ReadOnlySpan<float>(weights + first, end - first).ContainsAnyExcept(float.NegativeInfinity))
+            {
+                new Span<float>(weights + first, end - first).Clear();
+                return;
+            }
         }
 
         Kernels.Softmax.Forward(weights + first, weights + first, end - first);

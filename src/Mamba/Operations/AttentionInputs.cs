@@ -58,6 +58,24 @@ public readonly record struct AttentionInputs
     /// <summary>Factor of the products of queries and keys, before the softmax; null: 1/√headDim.</summary>
     public float? Scale { get; init; }
 
+    /// <summary>
+    /// Terms that are added to the scores before the softmax, such as a bias of relative positions: shape [heads or 1,
+    /// queries, keys]; optional. -∞ hides a key, and the output of a query without a key is zero. Not for packed
+    /// sequences, nor with <see cref="PastKeys"/>, whose number of keys changes.
+    /// </summary>
+    /// <example>
+    /// Scores that fall with the distance of two tokens, at a rate of each head's own; rates has shape [heads, 1, 1],
+    /// and distances has shape [length, length]:
+    /// <code>
+    /// DeviceArray y = Functions.Attention(new()
+    /// {
+    ///     Queries = queries, Keys = keys, Values = values, Heads = heads, KeyValueHeads = heads,
+    ///     Mask = rates * distances,
+    /// });
+    /// </code>
+    /// </example>
+    public DeviceArray Mask { get; init; }
+
     /// <summary>Number of heads of the queries.</summary>
     public required int Heads { get; init; }
 
@@ -91,6 +109,11 @@ public readonly record struct AttentionInputs
         RequireSight(sequences, keys[1]);
         DeviceArray.Require("keys", Keys, keys);
         DeviceArray.Require("values", Values, keys);
+        if (Mask.Exists)
+        {
+            RequireMask(sequences);
+        }
+
         if (PastKeys.Exists != PastValues.Exists)
         {
             throw new ArgumentException("PastKeys and PastValues must both be set, or both absent.");
@@ -155,6 +178,22 @@ public readonly record struct AttentionInputs
         }
     }
 
+    private void RequireMask(Sequences sequences)
+    {
+        if (PastKeys.Exists || sequences.Segments is not null)
+        {
+            throw new ArgumentException(
+                "A Mask is for sequences of one length without PastKeys; found " +
+                (PastKeys.Exists ? "PastKeys." : "segments."));
+        }
+
+        (int queries, int keys) = (Queries.Shape[1], Keys.Shape[1]);
+        if (Mask.Shape != Shape.Create([1, queries, keys]))
+        {
+            DeviceArray.Require("the mask (its first axis may be 1)", Mask, [Heads, queries, keys]);
+        }
+    }
+
     /// <summary>Number of keys before a sequence's first token.</summary>
     internal int PastOf(int slot) => PastLengths.IsEmpty ? PastCapacity : PastLengths.Span[slot];
 
@@ -165,6 +204,7 @@ public readonly record struct AttentionInputs
             Queries = map.Operand(Queries),
             Keys = map.Operand(Keys),
             Values = map.Operand(Values),
+            Mask = map.Operand(Mask),
             PastKeys = map.Operand(PastKeys),
             PastValues = map.Operand(PastValues),
         };

@@ -41,6 +41,9 @@ internal readonly record struct AttentionOperation : IOperation<AttentionOperati
     /// <summary>Number of keys before a sequence's first token.</summary>
     public int Past(int sequence) => Inputs.PastKeys.Exists ? Inputs.PastOf(Sequences.Slot(sequence)) : 0;
 
+    /// <summary>The mask's part that a query head has; 0 if the heads share one.</summary>
+    public int MaskOf(int head) => Inputs.Mask.Shape[0] == 1 ? 0 : head;
+
     /// <summary>The row of a sequence's first key, in the whole batch.</summary>
     public int KeyStart(int sequence) =>
         Sequences.Segments is null ? sequence * Inputs.Keys.Shape[1] : Sequences.Start(sequence);

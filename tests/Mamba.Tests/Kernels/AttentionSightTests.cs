@@ -33,6 +33,14 @@ public sealed class AttentionSightTests
         {
             Causal = false, Segments = Segments.FromLengths([3, 4]), KeyLengths = [3, 2],
         },
+        ["mask of each head"] = new(2, 7, 7) { MaskHeads = Heads },
+        ["mask of all heads"] = new(3, 19, 19) { MaskHeads = 1 },
+        ["mask in a window"] = new(2, 11, 11) { Window = 4, MaskHeads = Heads },
+        ["mask both ways"] = new(2, 18, 18) { Causal = false, MaskHeads = Heads },
+        ["mask across"] = new(2, 3, 13) { Causal = false, MaskHeads = 1 },
+        ["mask without keys"] = new(2, 3, 0) { Causal = false, MaskHeads = 1 },
+        ["mask without queries"] = new(2, 0, 3) { Causal = false, MaskHeads = 1 },
+        ["mask of padded keys"] = new(3, 5, 9) { Causal = false, KeyLengths = [9, 0, 4], MaskHeads = Heads },
     };
 
     public static TheoryData<string> Names => [.. Sights.Keys];
@@ -50,6 +58,43 @@ public sealed class AttentionSightTests
             Check(Sights[name]).ShouldHaveTheDifferencesAsReferenceGradients();
         }
     }
+
+    [Fact]
+    public void Keys_that_the_mask_hides_count_as_absent()
+    {
+        using Device device = TestDevice.Open(2);
+        DeviceArray q = device.Array([1, 3, 4], Samples.Normal(1, 12));
+        DeviceArray k = device.Array([1, 5, 4], Samples.Normal(2, 20));
+        AttentionInputs inputs = new()
+        {
+            Queries = q, Keys = k, Values = k, Heads = 1, KeyValueHeads = 1, Causal = false,
+        };
+        const float No = float.NegativeInfinity;
+        DeviceArray mask = device.Array([1, 3, 5], [0, 0, No, No, No, 0, 0, No, No, No, No, No, No, No, No]);
+        using Tape tape = new(device);
+        tape.Watch(q);
+        tape.Watch(k);
+        tape.Watch(mask);
+
+        DeviceArray y = Functions.Attention(inputs with { Mask = mask });
+        tape.Backward(Functions.Sum(Functions.Square(y)));
+
+        float[] expected = Functions.Attention(inputs with { KeyLengths = new[] { 2 } }).ToArray();
+        y.ToArray()[..8].Should().Equal(expected[..8]);
+        y.ToArray()[8..].Should().Equal(0, 0, 0, 0);
+        tape.GradientOf(mask).ToArray().Index().Where(pair => float.IsFinite(pair.Item)).Should().HaveCount(15);
+        tape.GradientOf(mask).ToArray()[10..].Should().OnlyContain(value => value == 0);
+        tape.GradientOf(k).ToArray()[8..].Should().OnlyContain(value => value == 0);
+        tape.GradientOf(q).ToArray()[8..].Should().OnlyContain(value => value == 0);
+    }
+
+    [Fact]
+    public void Thread_count_changes_no_bit() =>
+        Check(new(3, 37, 37) { MaskHeads = 1 }).ShouldGiveTheSameBitsOnAnyNumberOfThreads();
+
+    [Fact]
+    public void Slices_give_the_bits_of_their_copies() =>
+        Check(new(2, 9, 9) { MaskHeads = Heads }).ShouldGiveTheSameBitsOnSlices();
 
     [Fact]
     public void A_token_without_a_key_gives_zeros()
@@ -87,6 +132,15 @@ public sealed class AttentionSightTests
         Attend(inputs with { Keys = other, Values = other })
             .Should().Throw<ArgumentException>().WithMessage("Expected keys of shape [2, 3, 4]; found [2, 5, 4]*");
         Attend(inputs with { Keys = other, Values = other, Causal = false }).Should().NotThrow();
+        Attend(inputs with { Mask = device.Zeros([2, 3, 3]) })
+            .Should().Throw<ArgumentException>()
+            .WithMessage("Expected the mask (its first axis may be 1) of shape [1, 3, 3]; found [2, 3, 3]*");
+        Attend(inputs with { Mask = device.Zeros([1, 3, 3]), PastKeys = other, PastValues = other })
+            .Should().Throw<ArgumentException>().WithMessage("A Mask is for*found PastKeys.");
+        FluentActions.Invoking(
+            () => Functions.Attention(
+                inputs with { Mask = device.Zeros([1, 3, 3]) }, Segments.FromLengths([2, 1, 2, 1])))
+            .Should().Throw<ArgumentException>().WithMessage("A Mask is for*found segments.");
 
         static Action Attend(AttentionInputs inputs) => () => Functions.Attention(inputs);
     }
@@ -158,6 +212,7 @@ public sealed class AttentionSightTests
                     KeyLengths = sight.KeyLengths,
                     Heads = Heads,
                     KeyValueHeads = Shared,
+                    Mask = sight.MaskHeads > 0 ? inputs[3] : default,
                 },
                 sight.Segments),
             [
@@ -169,6 +224,9 @@ public sealed class AttentionSightTests
                     {
                         Normal(4, sequences, sight.Past, Shared * Dim), Normal(5, sequences, sight.Past, Shared * Dim),
                     }
+                    : [],
+                .. sight.MaskHeads > 0
+                    ? new[] { Normal(6, sight.MaskHeads, sight.Length, sight.Keys) }
                     : [],
             ]);
     }
@@ -182,6 +240,8 @@ public sealed class AttentionSightTests
         public int Past { get; init; }
 
         public int[] KeyLengths { get; init; } = [];
+
+        public int MaskHeads { get; init; }
 
         public Segments? Segments { get; init; }
     }

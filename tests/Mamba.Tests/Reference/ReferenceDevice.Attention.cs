@@ -39,7 +39,7 @@ internal sealed partial class ReferenceDevice
         View q = ViewOf(inputs.Queries), k = ViewOf(inputs.Keys), v = ViewOf(inputs.Values);
         View pastK = ViewOf(inputs.PastKeys), pastV = ViewOf(inputs.PastValues), from = ViewOf(gradients.Y);
         View gq = ViewOf(ofInputs.Queries), gk = ViewOf(ofInputs.Keys), gv = ViewOf(ofInputs.Values);
-        View gPastK = ViewOf(ofInputs.PastKeys), gPastV = ViewOf(ofInputs.PastValues);
+        View gPastK = ViewOf(ofInputs.PastKeys), gPastV = ViewOf(ofInputs.PastValues), gMask = ViewOf(ofInputs.Mask);
         int dim = inputs.HeadDim;
         double scale = attention.Inputs.Scale ?? (1 / Math.Sqrt(dim));
         for (int s = 0; s < sequences.Count; s++)
@@ -67,6 +67,11 @@ internal sealed partial class ReferenceDevice
                     for (int j = 0; j < p.Length; j++)
                     {
                         double gs = p[j] * (gp[j] - mean) * scale;
+                        if (gMask.Exists)
+                        {
+                            AddAt(gMask, MaskRow(attention, head, t), j, p[j] * (gp[j] - mean));
+                        }
+
                         for (int i = 0; i < dim; i++)
                         {
                             (int own, int common) = ((head * dim) + i, (shared * dim) + i);
@@ -133,6 +138,7 @@ internal sealed partial class ReferenceDevice
     {
         (AttentionInputs inputs, Sequences sequences) = (attention.Inputs, attention.Sequences);
         View q = ViewOf(inputs.Queries), k = ViewOf(inputs.Keys), pastK = ViewOf(inputs.PastKeys);
+        View mask = ViewOf(inputs.Mask);
         (int dim, int past) = (inputs.HeadDim, attention.Past(s));
         int shared = head * inputs.KeyValueHeads / inputs.Heads;
         double scale = inputs.Scale ?? (1 / Math.Sqrt(dim));
@@ -150,13 +156,23 @@ internal sealed partial class ReferenceDevice
                 scores[j] += q[sequences.Start(s) + t, (head * dim) + i]
                     * At(pastK, k, attention, s, j, (shared * dim) + i) * scale;
             }
+
+            scores[j] += mask.Exists ? mask[MaskRow(attention, head, t), j] : 0;
         }
 
         double largest = scores.DefaultIfEmpty().Max();
+        if (double.IsNegativeInfinity(largest))
+        {
+            return new double[scores.Length];
+        }
+
         double[] weights = System.Array.ConvertAll(scores, score => Math.Exp(score - largest));
         double sum = weights.Sum();
         return System.Array.ConvertAll(weights, weight => weight / sum);
     }
+
+    private static int MaskRow(in AttentionOperation attention, int head, int t) =>
+        (attention.MaskOf(head) * attention.Inputs.Mask.Shape[1]) + t;
 
     private static double At(View past, View present, in AttentionOperation attention, int s, int j, int column) =>
         j < attention.Past(s)
