@@ -32,10 +32,9 @@ public sealed record GpuOptions
 
     /// <summary>
     /// Whether an NVIDIA device of compute capability 8.0 or more runs the kernels that are written in CUDA C, where
-    /// there is one for the case; all others are ILGPU's. They compute the same. They are meant to be faster, but have
-    /// not yet run on a GPU, only on the host by the tests, so they must be asked for.
+    /// there is one for the case; true by default. All others are ILGPU's, which are slower and compute the same.
     /// </summary>
-    public bool CudaKernels { get; init; }
+    public bool CudaKernels { get; init; } = true;
 
     /// <summary>
     /// Threads of an emulated group, a power of two from 4 to 256; each is a CPU thread. Other devices ignore it.

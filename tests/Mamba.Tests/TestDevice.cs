@@ -18,19 +18,24 @@ internal static class TestDevice
     /// <summary>The GPU that is tested; null: the processor.</summary>
     private static readonly GpuOptions? Named = Read(Environment.GetEnvironmentVariable(Variable) ?? "cpu");
 
-    /// <summary>
-    /// Whether MAMBA_TEST_CUDA_C asks for the kernels in CUDA C; in the emulation they run on the host.
-    /// </summary>
-    private static readonly bool IsCudaC = Environment.GetEnvironmentVariable("MAMBA_TEST_CUDA_C") == "1";
-
     // Kernels are compiled once for all tests.
     private static readonly Lazy<GpuDevice> Gpu = new(OpenNamed);
 
     /// <summary>Whether the tests run on the processor, so that what only it promises can be tested.</summary>
     public static bool IsCpu => Named is null;
 
+    /// <summary>Whether the tests run on an NVIDIA GPU, whose products are those of cuBLAS.</summary>
+    public static bool IsCuda => Named?.Kind == GpuKind.Cuda;
+
     /// <summary>Whether the tests run kernels on the processor's threads, whose start allocates.</summary>
     public static bool IsEmulation => Named?.Kind == GpuKind.Emulation;
+
+    /// <summary>
+    /// Whether the kernels in CUDA C are tested: on a CUDA device, unless MAMBA_TEST_CUDA_C is 0; in the emulation, where
+    /// they run on the host, if it is 1.
+    /// </summary>
+    public static bool IsCudaC { get; } =
+        Environment.GetEnvironmentVariable("MAMBA_TEST_CUDA_C") is { } asked ? asked == "1" : IsCuda;
 
     /// <summary>Opens the device, with a scope that lasts as long as the device.</summary>
     /// <param name="threads">Threads, if it is the processor.</param>
@@ -65,7 +70,7 @@ internal static class TestDevice
     /// </summary>
     public static void ShouldBeAsAlone(this float[] batched, float[] alone, string what = "array")
     {
-        if (Named?.Kind == GpuKind.Cuda)
+        if (IsCuda)
         {
             batched.ShouldBeClose(alone, 1e-5, what);
         }

@@ -9,11 +9,11 @@ namespace Mamba.Benchmarks.Gpu;
 internal static class GpuCommand
 {
     private const string Usage =
-        "Usage: gpu [--device NAME] [--filter TEXT] [--divide N] [--profile] [--cuda-kernels]\n" +
+        "Usage: gpu [--device NAME] [--filter TEXT] [--divide N] [--profile] [--no-cuda-c]\n" +
         "  --device NAME  cuda[:INDEX], opencl[:INDEX] or emulation; each row chooses its precision\n" +
         "  --divide N     divides lengths, batches and layers by N, to try the rows on a slow device\n" +
         "  --profile      measures every launch, prints the longest; the rows are slower then (CUDA)\n" +
-        "  --cuda-kernels with the kernels in CUDA C";
+        "  --no-cuda-c    without the kernels in CUDA C";
 
     public static int Run(ReadOnlySpan<string> options)
     {
@@ -25,11 +25,11 @@ internal static class GpuCommand
         {
             while (!options.IsEmpty)
             {
-                if (options is ["--profile" or "--cuda-kernels", ..])
+                if (options is ["--profile" or "--no-cuda-c", ..])
                 {
                     (profiles, device) = options[0] == "--profile"
                         ? (true, device)
-                        : (profiles, device with { CudaKernels = true });
+                        : (profiles, device with { CudaKernels = false });
                     options = options[1..];
                     continue;
                 }

@@ -7,7 +7,7 @@ namespace Mamba.Gpu.Cuda;
 
 /// <summary>
 /// The kernels written in CUDA C, from the PTX in this assembly, which the driver compiles. They need compute
-/// capability 8.0.
+/// capability 8.0, and a driver for CUDA 12.4, which understands PTX 8.4.
 /// </summary>
 /// <remarks>
 /// PTX is compiled from the sources beside this file when the project is developed, so a user installs no compiler.
@@ -19,7 +19,9 @@ internal sealed unsafe class CudaKernels(CudaAccelerator accelerator) : ICudaLau
     private readonly Dictionary<CudaFunction, nint> _functions = [];
 
     /// <summary>Whether a device runs these kernels.</summary>
-    public static bool RunOn(CudaAccelerator accelerator) => accelerator.Architecture >= CudaArchitecture.SM_80;
+    public static bool RunOn(CudaAccelerator accelerator) =>
+        accelerator.Architecture >= CudaArchitecture.SM_80
+        && accelerator.InstructionSet >= CudaInstructionSet.ISA_84;
 
     public int MaxSharedBytes { get; } =
         CudaAPI.CurrentAPI.GetDeviceAttribute(CudaDriver.MaxSharedBytesOfGroup, accelerator.DeviceId);
@@ -28,11 +30,13 @@ internal sealed unsafe class CudaKernels(CudaAccelerator accelerator) : ICudaLau
         CudaFunction kernel, void* arguments, (int X, int Y) groups, (int X, int Y) threads, AcceleratorStream stream)
     {
         accelerator.Bind();
-        CudaDriver.Check(
-            CudaDriver.LaunchKernel(
-                FunctionOf(kernel), (uint)groups.X, (uint)groups.Y, 1, (uint)threads.X, (uint)threads.Y, 1,
-                (uint)kernel.SharedBytes, ((CudaStream)stream).StreamPtr, &arguments, null),
-            $"Starting {kernel.Name}");
+        int status = CudaDriver.LaunchKernel(
+            FunctionOf(kernel), (uint)groups.X, (uint)groups.Y, 1, (uint)threads.X, (uint)threads.Y, 1,
+            (uint)kernel.SharedBytes, ((CudaStream)stream).StreamPtr, &arguments, null);
+        if (status != 0)
+        {
+            CudaDriver.Check(status, $"Starting {kernel.Name}"); // the text is made for a failure only
+        }
     }
 
     /// <summary>The PTX of a source file, from this assembly's resources.</summary>

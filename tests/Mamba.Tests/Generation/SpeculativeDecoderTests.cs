@@ -50,7 +50,11 @@ public sealed class SpeculativeDecoderTests
             SpeculativeDecoder decoder = new(model, draft, length);
             List<GeneratedToken> text = await Collect(decoder.GenerateTokensAsync(prompt, options));
 
-            text.Should().BeEquivalentTo(expected, equal => equal.WithStrictOrdering());
+            text.Should().BeEquivalentTo(expected, equal => TestDevice.IsCuda
+                ? equal.WithStrictOrdering() // cuBLAS adds in another order for another number of rows
+                    .Using<double>(context => context.Subject.Should().BeApproximately(context.Expectation, 1e-5))
+                    .WhenTypeIs<double>()
+                : equal.WithStrictOrdering());
             decoder.Accepted.Should().BeLessThanOrEqualTo(decoder.Drafted);
         }
     }

@@ -1,8 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
+using Mamba.Autograd;
 using Mamba.Gpu;
 using Mamba.Memory;
+using Mamba.Operations;
 using Mamba.Tests.Gpu.Stub;
+using Mamba.Tests.Kernels;
 
 namespace Mamba.Tests.Gpu;
 
@@ -28,6 +31,12 @@ public sealed class CudaLaunchScenarios
 
     [Scenario(Environment = ["MAMBA_STUB_DRIVER=12020"])]
     public void An_older_driver_gets_an_older_language() => ShouldLoad("version 8.2 target sm_90");
+
+    [Scenario(Environment = ["MAMBA_STUB_DRIVER=12030"])]
+    public void A_driver_too_old_for_the_kernels_in_CUDA_C_gets_the_others() => LaunchesOfAScan().Should().Be(0);
+
+    [Scenario(Environment = ["MAMBA_STUB_DRIVER=12040"])]
+    public void A_driver_for_CUDA_12_4_runs_the_kernels_in_CUDA_C() => LaunchesOfAScan().Should().Be(1);
 
     [Scenario]
     public void A_kernel_is_loaded_once()
@@ -94,11 +103,21 @@ public sealed class CudaLaunchScenarios
         DeviceArray small = x.Slice(0, 4); // for the stub computes what it is asked
         (long product, double productTime) = Measure(() => device.MatMul(small, false, small, true, small, true));
         (long upload, double uploadTime) = Measure(() => y.CopyFrom(new ReadOnlySpan<float>(Source)));
+        ScanCase sizes = new(2, 1, 300, 16);
+        ScanInputs inputs = sizes.Inputs(device) with { InitialState = default };
+        DeviceArray state = device.Zeros(sizes.StateShape);
+        (long step, double stepTime) = Measure(() =>
+        {
+            using DeviceScope inner = device.Scope();
+            Functions.SelectiveScanStep(inputs, state);
+        });
+        device.LaunchesInCudaC.Should().BeGreaterThan(0);
 
         TestContext.Current.TestOutputHelper!.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"ns: fill {fillTime:0}, add {addTime:0}, product {productTime:0}, upload {uploadTime:0}"));
-        (fill, add, product, upload).Should().Be((0, 0, 0, 0), "bytes of the managed heap");
+            $"ns: fill {fillTime:0}, add {addTime:0}, product {productTime:0}, upload {uploadTime:0}, " +
+            $"step {stepTime:0}"));
+        (fill, add, product, upload, step).Should().Be((0, 0, 0, 0, 0), "bytes of the managed heap");
 
         (long Bytes, double Nanoseconds) Measure(Action action)
         {
@@ -122,6 +141,17 @@ public sealed class CudaLaunchScenarios
     }
 
     private static readonly float[] Source = new float[4000];
+
+    private static long LaunchesOfAScan()
+    {
+        using GpuDevice device = GpuDevice.Open(Cuda);
+        using DeviceScope scope = device.Scope();
+        ScanCase scan = new(1, 5, 8, 16);
+
+        Functions.SelectiveScan(scan.Inputs(device));
+
+        return device.LaunchesInCudaC;
+    }
 
     private static void ShouldLoad(string module)
     {
