@@ -20,10 +20,14 @@ public static class MambaServices
     /// <see cref="IChatClient"/> and <c>IEmbeddingGenerator&lt;string, Embedding&lt;float&gt;&gt;</c>.
     /// </summary>
     /// <param name="services">The services.</param>
-    /// <param name="path">A folder with the model and its tokenizer, or a GGUF file.</param>
+    /// <param name="path">
+    /// A folder with the model and its tokenizer, a GGUF file, or a name on the hub, such as org/name, which is
+    /// downloaded if the cache lacks it: see <see cref="ModelHub.DownloadAsync"/>.
+    /// </param>
     /// <param name="options">Limits; null for the defaults.</param>
     /// <param name="weights">Precision of the matrices in memory; null: as the files have them.</param>
     /// <param name="device">The device, which must outlive the services; null: a CPU device of their own.</param>
+    /// <param name="hub">Where names are downloaded from; null: as the environment says.</param>
     /// <returns>The services.</returns>
     /// <remarks>Dispose of the provider asynchronously, as hosts do: the engine ends so.</remarks>
     public static IServiceCollection AddMamba(
@@ -31,12 +35,13 @@ public static class MambaServices
         string path,
         MambaServerOptions? options = null,
         Precision? weights = null,
-        Device? device = null)
+        Device? device = null,
+        ModelHubOptions? hub = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(path);
         options?.Validate();
-        services.TryAddSingleton(_ => new LoadedModel(path, weights, device));
+        services.TryAddSingleton(_ => new LoadedModel(path, weights, device, hub));
         services.TryAddSingleton(provider =>
         {
             LoadedModel loaded = provider.GetRequiredService<LoadedModel>();
@@ -84,8 +89,14 @@ public static class MambaServices
     {
         private readonly Device? _own;
 
-        public LoadedModel(string path, Precision? weights, Device? device)
+        public LoadedModel(string path, Precision? weights, Device? device, ModelHubOptions? options)
         {
+            if (!Path.Exists(path) && ModelHub.IsName(path))
+            {
+                using ModelHub hub = new(options);
+                path = Task.Run(() => hub.DownloadAsync(path)).GetAwaiter().GetResult(); // the container cannot wait
+            }
+
             _own = device is null ? new CpuDevice() : null;
             try
             {

@@ -82,7 +82,7 @@ internal sealed class ResponseEndpoint(ServerContext server)
         CancellationToken cancellation)
     {
         EventStream events = new(context, server.Options.WriteTimeout);
-        ResponseWriter writer = new(frame, one => events.SendAsync(
+        ResponseWriter writer = new(frame, server.Served.Tokenizer, one => events.SendAsync(
             one, WireJson.Default.ResponseEvent, one.Type,
             cancellation.IsCancellationRequested ? default : cancellation)); // an event tells that time is over
         try
@@ -102,7 +102,7 @@ internal sealed class ResponseEndpoint(ServerContext server)
         List<ChatMessage> messages,
         CancellationToken cancellation)
     {
-        ResponseWriter writer = new(frame, _ => Task.CompletedTask);
+        ResponseWriter writer = new(frame, server.Served.Tokenizer, _ => Task.CompletedTask);
         ResponseAnswer whole = await RunAsync(writer, pieces, messages).ConfigureAwait(false);
         await JsonBody.WriteAsync(context, whole, WireJson.Default.ResponseAnswer, cancellation).ConfigureAwait(false);
     }

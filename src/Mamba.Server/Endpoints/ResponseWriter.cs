@@ -1,16 +1,20 @@
 using System.Text;
 using Mamba.Server.Wire;
+using Mamba.Text;
 using Microsoft.Extensions.AI;
 
 namespace Mamba.Server.Endpoints;
 
 /// <summary>Makes the items of a response from the pieces of an answer, and tells each step as an event.</summary>
 /// <param name="frame">The response without items.</param>
+/// <param name="tokenizer">Gives the texts of tokens with log-probabilities.</param>
 /// <param name="send">Gets the events in order.</param>
-internal sealed class ResponseWriter(ResponseAnswer frame, Func<ResponseEvent, Task> send)
+internal sealed class ResponseWriter(ResponseAnswer frame, TextTokenizer tokenizer, Func<ResponseEvent, Task> send)
 {
     private readonly List<ResponseItem> _items = [];
     private readonly StringBuilder _text = new();
+    private readonly List<TokenLogProbability> _logProbabilities = []; // of the message that goes on
+    private int _told; // of them, those that an event has told
     private readonly UsageTotal _usage = new();
     private ResponseItem? _open; // a message or reasoning that goes on
     private string? _finish;
@@ -28,6 +32,13 @@ internal sealed class ResponseWriter(ResponseAnswer frame, Func<ResponseEvent, T
     {
         _usage.Add(piece);
         _finish = piece.FinishReason?.Value ?? _finish;
+        if (!piece.Contents.Any(content => content is TextReasoningContent or FunctionCallContent))
+        {
+            // A token may come before its text, which waits for the rest of a character.
+            _logProbabilities.AddRange(
+                LogProbabilityMapping.OfChat(piece.RawRepresentation, tokenizer)?.Content ?? []);
+        }
+
         foreach (AIContent content in piece.Contents)
         {
             await (content switch
@@ -83,7 +94,10 @@ internal sealed class ResponseWriter(ResponseAnswer frame, Func<ResponseEvent, T
         }
 
         _text.Append(text);
-        await SendAsync($"response.{PartOf(item)}.delta", e => AtPart(e) with { Delta = text }).ConfigureAwait(false);
+        TokenLogProbability[]? untold = LogProbabilities?[_told..];
+        _told = _logProbabilities.Count;
+        await SendAsync($"response.{PartOf(item)}.delta", e => AtPart(e) with { Delta = text, Logprobs = untold })
+            .ConfigureAwait(false);
     }
 
     private async Task OpenAsync(string item)
@@ -113,13 +127,17 @@ internal sealed class ResponseWriter(ResponseAnswer frame, Func<ResponseEvent, T
 
         string text = _text.ToString();
         ResponseItem done = _open with { Status = "completed", Content = [Part(text)] };
-        await SendAsync($"response.{PartOf(_open.Type)}.done", e => AtPart(e) with { Text = text })
-            .ConfigureAwait(false);
+        await SendAsync($"response.{PartOf(_open.Type)}.done", e => AtPart(e) with
+        {
+            Text = text, Logprobs = LogProbabilities,
+        }).ConfigureAwait(false);
         await SendAsync("response.content_part.done", e => AtPart(e) with { Part = Part(text) }).ConfigureAwait(false);
         await SendAsync("response.output_item.done", e => e with { OutputIndex = _items.Count, Item = done })
             .ConfigureAwait(false);
         _items.Add(done);
         _open = null;
+        _logProbabilities.Clear();
+        _told = 0;
     }
 
     private async Task AddCallAsync(FunctionCallContent call)
@@ -149,7 +167,11 @@ internal sealed class ResponseWriter(ResponseAnswer frame, Func<ResponseEvent, T
     private ResponsePart Part(string text) => new(PartOf(_open!.Type), text)
     {
         Annotations = _open.Type == "message" ? [] : null,
+        Logprobs = LogProbabilities,
     };
+
+    private TokenLogProbability[]? LogProbabilities =>
+        _open?.Type == "message" && _logProbabilities.Count > 0 ? [.. _logProbabilities] : null;
 
     private ResponseEvent AtPart(ResponseEvent e) =>
         e with { OutputIndex = _items.Count, ContentIndex = 0, ItemId = _open!.Id };

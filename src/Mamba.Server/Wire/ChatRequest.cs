@@ -7,6 +7,9 @@ namespace Mamba.Server.Wire;
 /// <summary>The body of <c>POST /v1/chat/completions</c>.</summary>
 internal sealed class ChatRequest : SamplingRequest
 {
+    /// <summary>Most likeliest tokens that are listed with each token.</summary>
+    public const int MostLikeliest = 20;
+
     public List<WireMessage>? Messages { get; set; }
 
     public int? MaxCompletionTokens { get; set; }
@@ -37,8 +40,7 @@ internal sealed class ChatRequest : SamplingRequest
     /// <exception cref="ApiException">It is out of its range.</exception>
     public int? ReadLogProbabilities()
     {
-        const int Most = 20;
-        RequireLikeliest(TopLogprobs, "top_logprobs", Most);
+        RequireLikeliest(TopLogprobs, "top_logprobs", MostLikeliest);
         return Logprobs == true ? TopLogprobs ?? 0
             : TopLogprobs is null or 0 ? null
             : throw ApiException.Field("top_logprobs", "expected logprobs to be true; found false.");

@@ -46,7 +46,11 @@ internal static class ResponseMapping
         }
 
         ResponseTextFormat? format = request.Text?.Format;
-        GenerationOptions generation = request.ReadGeneration(options, request.MaxOutputTokens, "max_output_tokens");
+        GenerationOptions generation =
+            request.ReadGeneration(options, request.MaxOutputTokens, "max_output_tokens") with
+            {
+                LogProbabilities = request.ReadLogProbabilities(),
+            };
         ChatOptions made = ChatMapping.OptionsOf(generation);
         made.Instructions = request.Instructions;
         made.StopSequences = request.ReadStops();

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mamba.Server.Http;
 
 namespace Mamba.Server.Wire;
 
@@ -29,6 +30,11 @@ internal sealed class ResponseRequest : SamplingRequest
 
     public ResponseReasoning? Reasoning { get; set; }
 
+    /// <summary>What the answer has besides; null elements count as absent.</summary>
+    public List<string>? Include { get; set; }
+
+    public int? TopLogprobs { get; set; }
+
     /// <inheritdoc/>
     [JsonIgnore]
     protected override IReadOnlyDictionary<string, string[]> WithoutEffect { get; } = new Dictionary<string, string[]>
@@ -36,9 +42,23 @@ internal sealed class ResponseRequest : SamplingRequest
         ["background"] = ["false"],
         ["truncation"] = ["disabled"],
         ["service_tier"] = ["auto", "default"],
-        ["top_logprobs"] = ["0"],
-        ["include"] = ["[]"],
     };
+
+    /// <summary>Number of likeliest tokens beside each token of the answer; null: no log-probabilities.</summary>
+    /// <exception cref="ApiException">It is out of its range, or <c>include</c> has what this server lacks.</exception>
+    public int? ReadLogProbabilities()
+    {
+        const string Included = "message.output_text.logprobs", Name = "top_logprobs";
+        if (Include?.FirstOrDefault(name => name is not (null or Included)) is { } other)
+        {
+            throw ApiException.Field("include", $"expected {Included}; found {other}.", "unsupported_parameter");
+        }
+
+        RequireLikeliest(TopLogprobs, Name, ChatRequest.MostLikeliest);
+        return Include?.Contains(Included) == true ? TopLogprobs ?? 0
+            : TopLogprobs is null or 0 ? null
+            : throw ApiException.Field(Name, $"expected include to have {Included}; found none.");
+    }
 }
 
 /// <summary>A function that the model may call.</summary>
@@ -154,6 +174,8 @@ internal sealed record ResponseItem(string Type, string Id)
 internal sealed record ResponsePart(string Type, string Text)
 {
     public IReadOnlyList<JsonElement>? Annotations { get; init; }
+
+    public IReadOnlyList<TokenLogProbability>? Logprobs { get; init; }
 }
 
 /// <summary>Numbers of tokens.</summary>
@@ -185,6 +207,8 @@ internal sealed record ResponseEvent(string Type, int SequenceNumber)
     public string? Delta { get; init; }
 
     public string? Text { get; init; }
+
+    public IReadOnlyList<TokenLogProbability>? Logprobs { get; init; }
 
     public string? Arguments { get; init; }
 

@@ -4,6 +4,7 @@ using Mamba.Layers;
 using Mamba.Models;
 using Mamba.Models.Serving;
 using Mamba.Server;
+using Mamba.Tests.Hub;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -36,6 +37,44 @@ public sealed class DependencyInjectionTests
                 .Should().Throw<InvalidOperationException>().WithMessage("*chat template*");
             (await engine.Submit(new[] { 65 }, new() { MaxTokens = 3, StopTokens = [] }).ReadAllAsync())
                 .Should().HaveCount(3);
+        }
+
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_name_on_the_hub_is_downloaded_when_the_model_is_needed()
+    {
+        string folder = Directory.CreateTempSubdirectory("mamba-di-").FullName;
+        using HubServer server = new();
+        using (CpuDevice device = new())
+        using (MambaLanguageModel model = new(
+            device, new() { VocabularySize = 256, Layers = [new MambaMixerOptions { ModelDim = 8, StateDim = 4 }] },
+            new Random(1)))
+        {
+            model.Save(folder);
+        }
+
+        foreach (string file in Directory.EnumerateFiles(folder))
+        {
+            server.Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
+        }
+
+        ServiceCollection services = new();
+        services.AddMamba(
+            "org/name",
+            hub: new()
+            {
+                Endpoint = server.Address,
+                CacheFolder = Path.Combine(folder, "cache"),
+                Token = null,
+                IsOffline = false,
+            });
+        await using (ServiceProvider provider = services.BuildServiceProvider())
+        {
+            server.Requests.Should().BeEmpty();
+            provider.GetRequiredService<MambaEngine>().Model.Config.VocabularySize.Should().Be(256);
+            server.Requests.Should().NotBeEmpty();
         }
 
         Directory.Delete(folder, recursive: true);

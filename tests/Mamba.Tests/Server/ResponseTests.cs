@@ -85,6 +85,31 @@ public sealed class ResponseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Log_probabilities_are_those_of_the_tokens_in_order()
+    {
+        const string Request = """
+            {"input":"Hi","seed":7,"max_output_tokens":8,"include":["message.output_text.logprobs"],"top_logprobs":2%}
+            """;
+        (_, JsonElement whole) = await _host.PostAsync(Path, Request.Replace("%", ""));
+
+        List<(string? Name, string Data)> events = await _host.StreamAsync(
+            Path, Request.Replace("%", ""","stream":true"""));
+
+        JsonElement part = whole.GetProperty("output")[0].GetProperty("content")[0];
+        JsonElement[] tokens = [.. part.GetProperty("logprobs").EnumerateArray()];
+        tokens.Should().HaveCount(8);
+        string.Concat(tokens.Select(token => token.GetProperty("token").GetString())).Should()
+            .Be(part.GetProperty("text").GetString());
+        tokens.Should().OnlyContain(token =>
+            token.GetProperty("logprob").GetDouble() <= 0 && token.GetProperty("top_logprobs").GetArrayLength() == 2);
+        IEnumerable<JsonElement> told = events.Where(one => one.Name == "response.output_text.delta")
+            .SelectMany(one => JsonElement.Parse(one.Data).GetProperty("logprobs").EnumerateArray());
+        told.Select(token => token.GetRawText()).Should().Equal(tokens.Select(token => token.GetRawText()));
+        JsonElement.Parse(events.Single(one => one.Name == "response.output_text.done").Data)
+            .GetProperty("logprobs").GetRawText().Should().Be(part.GetProperty("logprobs").GetRawText());
+    }
+
+    [Fact]
     public async Task What_responses_do_not_have_is_refused()
     {
         foreach ((string body, string param) in new[]
@@ -97,6 +122,9 @@ public sealed class ResponseTests : IAsyncLifetime
             ("""{"input":"a","text":{"verbosity":"low"}}""", "text.verbosity"),
             ("""{"input":"a","tools":[{"type":"web_search"}]}""", "tools[0]"),
             ("""{"input":"a","conversation":"c"}""", "conversation"),
+            ("""{"input":"a","include":["reasoning.encrypted_content"]}""", "include"),
+            ("""{"input":"a","top_logprobs":2}""", "top_logprobs"),
+            ("""{"input":"a","include":["message.output_text.logprobs"],"top_logprobs":21}""", "top_logprobs"),
         })
         {
             (HttpStatusCode status, JsonElement answer) = await _host.PostAsync(Path, body);
