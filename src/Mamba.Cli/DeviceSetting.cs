@@ -7,8 +7,8 @@ internal static class DeviceSetting
 {
     /// <summary>What <c>--device</c> takes, for its description.</summary>
     public const string Description =
-        "cpu, cuda, opencl, or emulation (a slow emulated GPU, for tests). cuda:1 is the second GPU; cuda,bfloat16 " +
-        "computes in bfloat16.";
+        "cpu, cuda, opencl, auto (cuda if there is such a GPU, else cpu), or emulation (a slow emulated GPU, for " +
+        "tests). cuda:1 is the second GPU; cuda,bfloat16 computes in bfloat16.";
 
     /// <summary>Reads the settings; nothing is opened.</summary>
     /// <param name="name">The name of the device.</param>

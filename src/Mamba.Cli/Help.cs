@@ -24,12 +24,20 @@ internal sealed class Help : SynchronousCommandLineAction
     /// <summary>How a command is called.</summary>
     public static string NameOf(Command command) => command is RootCommand ? Program : $"{Program} {command.Name}";
 
+    /// <summary>The options of a command, with those that every command has.</summary>
+    public static Option[] OptionsOf(Command command) =>
+    [
+        .. command.Options,
+        .. command is RootCommand
+            ? []
+            : command.Parents.OfType<Command>().SelectMany(parent => parent.Options).Where(option => option.Recursive),
+    ];
+
     /// <inheritdoc/>
     public override int Invoke(ParseResult parseResult)
     {
         Command command = parseResult.CommandResult.Command;
-        Option[] options = [.. command.Options, .. command is RootCommand ? [] : command.Parents.OfType<Command>()
-            .SelectMany(parent => parent.Options).Where(option => option.Recursive)];
+        Option[] options = OptionsOf(command);
         string arguments = string.Concat(command.Arguments.Select(argument => $" {LabelOf(argument)}"));
         StringBuilder text = new();
         text.AppendLine(command.Description).AppendLine();

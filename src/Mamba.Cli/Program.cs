@@ -15,6 +15,8 @@ internal static class Program
     private const int Failed = 1;
     private const int Interrupted = 130, HungUp = 129, Terminated = 143; // 128 and the signal, as shells report it
 
+    private static bool _isVerbose; // whether errors come with their stack traces
+
     private static async Task<int> Main(string[] arguments)
     {
         using CancellationTokenSource interrupted = new();
@@ -50,8 +52,15 @@ internal static class Program
             ConvertCommand.Create(),
             ConvertCommand.CreateQuantize(),
             TokenizeCommand.Create(),
+            DevicesCommand.Create(),
             CompletionCommand.Create(),
         };
+        Option<bool> verbose = new("--verbose")
+        {
+            Description = "Print where an error arose.",
+            Recursive = true,
+        };
+        root.Add(verbose);
         Help.Use(root);
         string[]? completed = CompletionCommand.Words(arguments);
         ParseResult parsed = root.Parse(completed ?? (arguments.Length > 0 ? arguments : ["--help"]));
@@ -69,6 +78,7 @@ internal static class Program
             }
         }
 
+        _isVerbose = parsed.GetValue(verbose);
         int code = await parsed.InvokeAsync(new() { ProcessTerminationTimeout = null }, interrupted.Token);
         return code == Interrupted ? signalled : arguments.Length == 0 ? Failed : code;
     }
@@ -86,15 +96,19 @@ internal static class Program
         }
         catch (Exception exception) when (IsExpected(exception))
         {
-            return Complain($"mamba {command}", exception.Message);
+            return Complain($"mamba {command}", exception.Message, _isVerbose ? exception : null);
         }
     }
 
-    private static int Complain(string program, string message)
+    private static int Complain(string program, string message, Exception? cause = null)
     {
         try
         {
             Console.Error.WriteLine($"{program}: {message.ReplaceLineEndings(" ")}");
+            if (cause is not null)
+            {
+                Console.Error.WriteLine(cause);
+            }
         }
         catch (IOException)
         {

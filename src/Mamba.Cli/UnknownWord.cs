@@ -29,7 +29,7 @@ internal static class UnknownWord
         }
 
         string name = option.Split('=', ':')[0];
-        string hint = Nearest.Hint(name, command.Options.Select(option => option.Name));
+        string hint = Nearest.Hint(name, Help.OptionsOf(command).Select(option => option.Name));
         return $"{name}: unknown option.{(hint.Length > 0 ? hint : $" See {Help.NameOf(command)} --help.")}";
     }
 }

@@ -18,7 +18,8 @@ public sealed record DeviceName
 {
     /// <summary>All forms of a name, for help texts.</summary>
     public const string Forms =
-        "cpu[:THREADS], cuda[:INDEX][,bfloat16], opencl[:INDEX][,bfloat16], emulation[,bfloat16]";
+        "auto[,bfloat16], cpu[:THREADS], cuda[:INDEX][,bfloat16], opencl[:INDEX][,bfloat16], " +
+        "emulation[,bfloat16]";
 
     private DeviceName()
     {
@@ -34,7 +35,8 @@ public sealed record DeviceName
     /// <param name="name">
     /// The kind is <c>cpu</c>, <c>cuda</c>, <c>opencl</c> or <c>emulation</c>. The number is optional: CPU threads, or
     /// the index of a GPU among those of its kind, from 0. The precision is <c>float32</c>, the default, or, on a GPU
-    /// only, <c>bfloat16</c>.
+    /// only, <c>bfloat16</c>. <c>auto</c> is <c>cuda</c> if this machine has such a device, and <c>cpu</c>, always in
+    /// float32, if it has none.
     /// </param>
     /// <param name="setting">Name of the setting; error messages begin with it.</param>
     /// <returns>The device name; the device need not exist on this machine.</returns>
@@ -45,11 +47,13 @@ public sealed record DeviceName
         string[] parts = name.Split(',', 2), place = parts[0].Split(':', 2);
         GpuKind? kind = place[0] switch
         {
+            "auto" when place.Length > 1 => throw Refusal("auto without a number"),
+            "auto" => GpuDevice.Find().Any(found => found.Kind == GpuKind.Cuda) ? GpuKind.Cuda : null,
             "cpu" => null,
             "cuda" => GpuKind.Cuda,
             "opencl" => GpuKind.OpenCL,
             "emulation" => GpuKind.Emulation,
-            _ => throw Refusal("cpu, cuda, opencl or emulation"),
+            _ => throw Refusal("auto, cpu, cuda, opencl or emulation"),
         };
         int? number = place.Length == 1 ? null
             : kind == GpuKind.Emulation ? throw Refusal("emulation without a number")
@@ -60,7 +64,7 @@ public sealed record DeviceName
         Precision precision = parts.Length == 1 ? Precision.Float32 : parts[1] switch
         {
             "float32" => Precision.Float32,
-            "bfloat16" when kind is not null => Precision.BFloat16,
+            "bfloat16" when kind is not null || place[0] == "auto" => Precision.BFloat16,
             "bfloat16" => throw Refusal("float32, the only precision of cpu"),
             _ => throw Refusal("float32 or bfloat16 after the comma"),
         };

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using Mamba.Cpu;
 using Mamba.Memory;
 using Spectre.Console;
@@ -10,13 +8,6 @@ namespace Mamba.Cli.Bench;
 /// <summary><c>mamba bench</c>: how fast a model reads and writes on this machine, and what memory it takes.</summary>
 internal static class BenchCommand
 {
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // names of devices as they are; no page shows this
-        WriteIndented = true,
-    };
-
     public static Command Create()
     {
         Argument<string?> folder = new("model")
@@ -50,7 +41,7 @@ internal static class BenchCommand
                 "A row for each length and number of threads, as md, csv or json. Needed for several numbers.",
             HelpName = "format",
         };
-        Option<bool> json = new("--json") { Description = "Print one JSON object instead of the table." };
+        Option<bool> json = JsonText.Option("Print one JSON object instead of the table.");
         Command command = new("bench", "Measures the speed and memory of a model.")
         {
             folder, preset, prompt, tokens, batch, repeat, weights, device, threads, output, json,
@@ -111,7 +102,7 @@ internal static class BenchCommand
         if (isJson)
         {
             BenchReport report = BenchRun.Run(settings, BenchScreen.Silence, cancellation);
-            Console.WriteLine(JsonSerializer.Serialize(report, Json));
+            Console.WriteLine(JsonText.Of(report));
         }
         else
         {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 using Mamba.Cpu;
 using Mamba.Devices;
 using Mamba.Models;
@@ -11,11 +10,6 @@ namespace Mamba.Cli.Bench;
 internal static class BenchMatrix
 {
     private const int WarmUpTokens = 16;
-
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true,
-    };
 
     /// <summary>Measures.</summary>
     /// <param name="settings">What to measure; of prompt, tokens and threads the lists count.</param>
@@ -57,7 +51,7 @@ internal static class BenchMatrix
     /// <summary>Rows as a table in Markdown, as CSV, or as JSON.</summary>
     public static string Write(IReadOnlyList<BenchRow> rows, string format) => format switch
     {
-        "json" => JsonSerializer.Serialize(rows, Json),
+        "json" => JsonText.Of(rows),
         "csv" => string.Join('\n', rows.Select(row => string.Join(',', Cells(row).Select(Quoted))).Prepend(
             string.Join(',', BenchRow.Columns))),
         _ => Table(rows),

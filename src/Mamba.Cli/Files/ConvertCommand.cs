@@ -28,12 +28,14 @@ internal static class ConvertCommand
             HelpName = "type",
             DefaultValueFactory = _ => "f32",
         };
+        Option<bool> json = Report();
         Command command = new("convert", "Converts a model between Hugging Face's, the original, and GGUF format.")
         {
-            model, target, type,
+            model, target, type, json,
         };
         command.SetAction((parsed, _) => Program.Guard(command.Name, () => Task.FromResult(Run(
-            parsed.GetRequiredValue(model), parsed.GetRequiredValue(target), parsed.GetValue(type)!, "--type"))));
+            parsed.GetRequiredValue(model), parsed.GetRequiredValue(target), parsed.GetValue(type)!, "--type",
+            parsed.GetValue(json)))));
         return command;
     }
 
@@ -42,12 +44,14 @@ internal static class ConvertCommand
     {
         Argument<string> model = Model(), target = Target("The GGUF file to write; its name ends in .gguf.");
         Argument<string> type = new("type") { Description = $"How matrices are stored: {TypeNames}." };
+        Option<bool> json = Report();
         Command command = new("quantize", "Writes a model as GGUF with matrices of fewer bits.")
         {
-            model, target, type,
+            model, target, type, json,
         };
         command.SetAction((parsed, _) => Program.Guard(command.Name, () => Task.FromResult(Quantize(
-            parsed.GetRequiredValue(model), parsed.GetRequiredValue(target), parsed.GetRequiredValue(type)))));
+            parsed.GetRequiredValue(model), parsed.GetRequiredValue(target), parsed.GetRequiredValue(type),
+            parsed.GetValue(json)))));
         return command;
     }
 
@@ -58,11 +62,13 @@ internal static class ConvertCommand
 
     private static Argument<string> Target(string description) => new("target") { Description = description };
 
-    private static int Quantize(string source, string target, string type) => GgufModel.IsPath(target)
-        ? Run(source, target, type, "type")
+    private static Option<bool> Report() => JsonText.Option("Print one JSON object: path, parameters, bytes.");
+
+    private static int Quantize(string source, string target, string type, bool isJson) => GgufModel.IsPath(target)
+        ? Run(source, target, type, "type", isJson)
         : throw new InvalidDataException($"target: expected a file that ends in .gguf; found \"{target}\".");
 
-    private static int Run(string source, string target, string typeName, string option)
+    private static int Run(string source, string target, string typeName, string option, bool isJson)
     {
         GgufType type = Parse(typeName, option);
         bool isGguf = GgufModel.IsPath(target);
@@ -88,8 +94,10 @@ internal static class ConvertCommand
             model.Save(target, element);
         }
 
-        Console.WriteLine(FormattableString.Invariant(
-            $"{target}: {model.ParameterCount:N0} parameters, {InspectReport.Size(InspectReport.Of(target).Bytes)}"));
+        (long parameters, long bytes) = (model.ParameterCount, InspectReport.Of(target).Bytes);
+        Console.WriteLine(isJson
+            ? JsonText.Of(new { Path = target, Parameters = parameters, Bytes = bytes })
+            : FormattableString.Invariant($"{target}: {parameters:N0} parameters, {InspectReport.Size(bytes)}"));
         return 0;
     }
 

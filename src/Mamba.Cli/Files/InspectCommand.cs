@@ -1,7 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 
 namespace Mamba.Cli.Files;
 
@@ -10,13 +8,6 @@ internal static class InspectCommand
 {
     private const int LongestValue = 90;
 
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // names as they are; no page shows this
-        WriteIndented = true,
-    };
-
     public static Command Create()
     {
         Argument<string> model = new("model")
@@ -24,7 +15,7 @@ internal static class InspectCommand
             Description = "A GGUF file, a file of weights, or a folder with config.json and weights.",
         };
         Option<bool> tensors = new("--tensors") { Description = "List every tensor." };
-        Option<bool> json = new("--json") { Description = "Print one JSON object with everything." };
+        Option<bool> json = JsonText.Option("Print one JSON object with everything.");
         Command command = new("inspect", "Shows the configuration, the tensors and the size of a model.")
         {
             model, tensors, json,
@@ -39,7 +30,7 @@ internal static class InspectCommand
         InspectReport report = InspectReport.Of(path);
         if (isJson)
         {
-            Console.WriteLine(JsonSerializer.Serialize(report, Json));
+            Console.WriteLine(JsonText.Of(report));
             return 0;
         }
 

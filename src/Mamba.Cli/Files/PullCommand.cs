@@ -15,16 +15,17 @@ internal static class PullCommand
                 "A name on the hub: org/name, then optionally @ and a revision, and : and a GGUF file or a part of " +
                 "its name.",
         };
+        Option<bool> json = JsonText.Option("Print one JSON object: the path.");
         Command command = new("pull", "Downloads a model from Hugging Face's hub into the cache, and prints its path.")
         {
-            model,
+            model, json,
         };
         command.SetAction((parsed, cancellation) => Program.Guard(
-            command.Name, () => RunAsync(parsed.GetRequiredValue(model), cancellation)));
+            command.Name, () => RunAsync(parsed.GetRequiredValue(model), parsed.GetValue(json), cancellation)));
         return command;
     }
 
-    private static async Task<int> RunAsync(string model, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string model, bool isJson, CancellationToken cancellation)
     {
         using ModelHub hub = new();
         DownloadLine line = new();
@@ -38,7 +39,7 @@ internal static class PullCommand
             line.Clear();
         }
 
-        Console.WriteLine(path);
+        Console.WriteLine(isJson ? JsonText.Of(new { Path = path }) : path);
         return 0;
     }
 

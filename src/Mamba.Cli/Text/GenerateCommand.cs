@@ -2,8 +2,6 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Mamba.Devices;
 using Mamba.Models;
 using Mamba.Models.Generation;
@@ -15,14 +13,6 @@ namespace Mamba.Cli.Text;
 internal static class GenerateCommand
 {
     private const int MostDraftTokens = 64; // as SpeculativeDecoder has it
-
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // no page shows this
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, // -∞ is a log-probability
-        WriteIndented = true,
-    };
 
     public static Command Create()
     {
@@ -44,7 +34,7 @@ internal static class GenerateCommand
             "--beams", "Beam search with this many beams, without sampling; prints the best text.", null);
         Option<int> logProbabilities = Options.Positive(
             "--log-probabilities", "With --json: the number of likeliest tokens listed with each token.", null);
-        Option<bool> json = new("--json") { Description = "Print one JSON object: text, tokens, finish, speed." };
+        Option<bool> json = JsonText.Option("Print one JSON object: text, tokens, finish, speed.");
         Option[] own = [prompt, draft, draftTokens, beams, logProbabilities, json];
         Array.ForEach(own, command.Add);
         command.SetAction((parsed, cancellation) => Program.Guard(command.Name, () => RunAsync(
@@ -114,7 +104,7 @@ internal static class GenerateCommand
         if (choices.IsJson)
         {
             bool isCut = generated.Count == options.MaxTokens && !text.IsStopped;
-            await output.WriteLineAsync(JsonSerializer.Serialize(
+            await output.WriteLineAsync(JsonText.Of(
                 new GenerateReport
                 {
                     Prompt = prompt,
@@ -127,8 +117,7 @@ internal static class GenerateCommand
                     TokensPerSecond = generated.Count / Math.Max(Stopwatch.GetElapsedTime(firstAt).TotalSeconds, 1e-6),
                     Drafted = decoder?.Drafted,
                     Accepted = decoder?.Accepted,
-                },
-                Json));
+                }));
             return 0;
         }
 

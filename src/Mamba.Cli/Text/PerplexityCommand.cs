@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Text.Json;
 using Mamba.Autograd;
 using Mamba.Cpu;
 using Mamba.Devices;
@@ -15,11 +14,6 @@ namespace Mamba.Cli.Text;
 internal static class PerplexityCommand
 {
     private const int Piece = 512;
-
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true,
-    };
 
     public static Command Create()
     {
@@ -44,7 +38,7 @@ internal static class PerplexityCommand
         };
         Option<int> threads = Options.Positive(
             "--threads", "CPU threads. [default: one per physical core]", null, CpuDevice.MaxThreads);
-        Option<bool> json = new("--json") { Description = "Print one JSON object instead of the table." };
+        Option<bool> json = JsonText.Option("Print one JSON object instead of the table.");
         Command command = new("perplexity", "Measures how well a model predicts a text.")
         {
             model, file, context, stride, tokens, tokenizer, weights, device, threads, json,
@@ -101,7 +95,7 @@ internal static class PerplexityCommand
         };
         if (isJson)
         {
-            Console.WriteLine(JsonSerializer.Serialize(report, Json));
+            Console.WriteLine(JsonText.Of(report));
             return 0;
         }
 

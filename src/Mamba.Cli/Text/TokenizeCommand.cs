@@ -25,21 +25,29 @@ internal static class TokenizeCommand
         {
             Description = "Add no special tokens, and read those that are written in the text as text.",
         };
-        Command command = new("tokenize", "Shows the tokens of a text.") { model, text, ids, plain };
+        Option<bool> json = JsonText.Option("Print a list of JSON objects: id and text of each token.");
+        Command command = new("tokenize", "Shows the tokens of a text.") { model, text, ids, plain, json };
         command.SetAction((parsed, cancellation) => Program.Guard(command.Name, () => RunAsync(
             parsed.GetRequiredValue(model), parsed.GetValue(text), parsed.GetValue(ids), !parsed.GetValue(plain),
-            cancellation)));
+            parsed.GetValue(json), cancellation)));
         return command;
     }
 
     private static async Task<int> RunAsync(
-        string model, string? text, bool isIds, bool hasSpecial, CancellationToken cancellation)
+        string model, string? text, bool isIds, bool hasSpecial, bool isJson, CancellationToken cancellation)
     {
         TextTokenizer tokenizer = ModelTokenizer.Load(ModelFolder.Local(model));
         text ??= await Terminal.Input().ReadToEndAsync(cancellation);
         int[] tokens = tokenizer.Encode(text, hasSpecial, hasSpecial);
         await using StreamWriter output = Terminal.Output();
         output.AutoFlush = false;
+        if (isJson)
+        {
+            await output.WriteLineAsync(
+                JsonText.Of(tokens.Select(token => new { Id = token, Text = tokenizer.TokenOf(token) })));
+            return 0;
+        }
+
         if (isIds)
         {
             await output.WriteLineAsync(string.Join(' ', tokens));

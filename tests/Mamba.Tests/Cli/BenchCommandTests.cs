@@ -143,7 +143,7 @@ public sealed class BenchCommandTests : IDisposable
         "100000")]
     [InlineData("--weights: expected float32, bfloat16", "folder", "--weights", "int3")]
     [InlineData(
-        "--device: expected cpu, cuda, opencl or emulation; found \"abacus\".", "folder", "--device", "abacus")]
+        "--device: expected auto, cpu, cuda, opencl or emulation; found \"abacus\".", "folder", "--device", "abacus")]
     [InlineData("--device: expected cpu:THREADS, with 1 to 1024 threads", "folder", "--device", "cpu:0")]
     [InlineData(
         "--device: expected cpu without a number, because the number of threads is set to 2; found \"cpu:2\".",

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Mamba.Cli;
+using Mamba.Gpu;
 using Mamba.Tests.Checkpoints;
 
 namespace Mamba.Tests.Cli;
@@ -23,7 +24,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("mamba bench: --token: unknown option. Did you mean --tokens?", "bench", "--token", "5")]
     [InlineData(
         "mamba: trian: unknown command; expected train, generate, chat, serve, perplexity, bench, pull, inspect, " +
-        "convert, quantize, tokenize, completion. Did you mean train?",
+        "convert, quantize, tokenize, devices, completion. Did you mean train?",
         "trian", "--data", "x")]
     [InlineData("mamba generate: --temperature: expected a number from 0 to 1000000; found \"-1\".", "generate", "m",
         "--prompt", "a", "--temperature", "-1")]
@@ -42,6 +43,32 @@ public sealed class CommandLineTests : IDisposable
         output.Should().BeEmpty();
         error.Should().StartWith(message[..message.IndexOf(' ')]).And.Contain(message.Split(": ")[^1]);
         error.Trim().Split('\n').Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task Verbose_tells_where_an_error_arose()
+    {
+        (int code, string output, string error) = await ToolProcess.RunAsync("--verbose", "inspect", "missing");
+
+        code.Should().Be(1);
+        output.Should().BeEmpty();
+        error.Should().StartWith("mamba inspect: ").And.Contain("   at Mamba.");
+    }
+
+    [Fact]
+    public async Task The_devices_have_the_names_that_settings_take()
+    {
+        (int code, string output, _) = await ToolProcess.RunAsync("devices", "--json");
+        (_, string table, _) = await ToolProcess.RunAsync("devices");
+
+        code.Should().Be(0);
+        string[] names = [.. JsonNode.Parse(output)!.AsArray().Select(row => row!["name"]!.GetValue<string>())];
+        names.Should().StartWith("cpu").And.OnlyHaveUniqueItems();
+        names.Should().OnlyContain(name => DeviceName.Parse(name, "") != null);
+        table.Trim().Split('\n').Select(line => line.Split(' ')[0]).Should().Equal(names);
+        (int count, string none, string error) = await ToolProcess.RunAsync("devices", "cpu");
+        (count, none).Should().Be((1, ""));
+        error.Should().NotBeEmpty();
     }
 
     [Fact]

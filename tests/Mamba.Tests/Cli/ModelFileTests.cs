@@ -23,7 +23,12 @@ public sealed class ModelFileTests : IDisposable
         await Succeed("convert", _folder["hf"], _folder["f32.gguf"]);
         await Succeed("quantize", _folder["f32.gguf"], _folder["q4.gguf"], "Q4_K");
         string output = await Succeed("convert", _folder["q4.gguf"], _folder["back"], "--type", "bf16");
+        string report = await Succeed("quantize", _folder["f32.gguf"], _folder["q8.gguf"], "q8_0", "--json");
 
+        JsonElement written = JsonElement.Parse(report);
+        written.GetProperty("path").GetString().Should().Be(_folder["q8.gguf"]);
+        written.GetProperty("parameters").GetInt64().Should().BePositive();
+        written.GetProperty("bytes").GetInt64().Should().BeInRange(1, new FileInfo(_folder["q8.gguf"]).Length);
         output.Should().StartWith(_folder["back"]).And.Contain("parameters").And.EndWith("B\n");
         using CpuDevice device = new(1);
         using MambaLanguageModel narrow = MambaLanguageModel.Load(_folder["q4.gguf"], device);

@@ -208,7 +208,11 @@ public sealed class TextCommandTests : IDisposable
             $"printf 'the <|end|>' | $mamba tokenize {_folder["model"]}");
         (_, string plain, _) =
             await ToolProcess.RunAsync("tokenize", _folder["model"], "the <|end|>", "--ids", "--no-special");
+        (_, string json, _) = await ToolProcess.RunAsync("tokenize", _folder["model"], "the <|end|>", "--json");
 
+        JsonArray tokens = JsonNode.Parse(json)!.AsArray();
+        tokens.Select(token => token!["id"]!.GetValue<int>()).Should().Equal(_tokenizer.Encode("the <|end|>"));
+        tokens[^1]!["text"]!.GetValue<string>().Should().Be("<|end|>");
         code.Should().Be(0, error);
         ids.Should().Be(string.Join(' ', _tokenizer.Encode("the <|end|>")) + "\n");
         table.Should().Contain("  <|end|>\n").And.EndWith(" tokens\n");

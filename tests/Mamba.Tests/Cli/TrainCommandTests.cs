@@ -119,7 +119,7 @@ public sealed class TrainCommandTests : IDisposable
     [InlineData("--dim: twice 100 is not a multiple of --head 64.", "--dim", "100", "--head", "64")]
     [InlineData("--length 2000000000: expected at most 2147483647 tokens in a batch.", "--length", "2000000000")]
     [InlineData("There is no run to resume", "--resume", "true")]
-    [InlineData("--device: expected cpu, cuda, opencl or emulation; found \"abacus\".", "--device", "abacus")]
+    [InlineData("--device: expected auto, cpu, cuda, opencl or emulation; found \"abacus\".", "--device", "abacus")]
     [InlineData("--device: expected float32 or bfloat16 after the comma", "--device", "cuda,int4")]
     public async Task Input_that_is_wrong_ends_with_a_line_and_writes_nothing(string message, params string[] arguments)
     {

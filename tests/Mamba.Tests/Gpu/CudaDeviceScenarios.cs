@@ -26,6 +26,12 @@ public sealed class CudaDeviceScenarios
     }
 
     [Scenario]
+    public void Auto_chooses_CUDA()
+    {
+        DeviceName.Parse("auto,bfloat16").Should().Be(DeviceName.Parse("cuda,bfloat16"));
+    }
+
+    [Scenario]
     public void A_device_says_what_it_is_and_what_multiplies()
     {
         using GpuDevice device = GpuDevice.Open(Cuda with { Precision = Precision.BFloat16 });

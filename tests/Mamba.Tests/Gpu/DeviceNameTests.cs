@@ -42,12 +42,12 @@ public sealed class DeviceNameTests
     }
 
     [Theory]
-    [InlineData("", "cpu, cuda, opencl or emulation")]
-    [InlineData("abacus", "cpu, cuda, opencl or emulation")]
-    [InlineData("CUDA", "cpu, cuda, opencl or emulation")]
-    [InlineData(" cuda", "cpu, cuda, opencl or emulation")]
-    [InlineData("0", "cpu, cuda, opencl or emulation")]
-    [InlineData(",bfloat16", "cpu, cuda, opencl or emulation")]
+    [InlineData("", "auto, cpu, cuda, opencl or emulation")]
+    [InlineData("abacus", "auto, cpu, cuda, opencl or emulation")]
+    [InlineData("CUDA", "auto, cpu, cuda, opencl or emulation")]
+    [InlineData(" cuda", "auto, cpu, cuda, opencl or emulation")]
+    [InlineData("0", "auto, cpu, cuda, opencl or emulation")]
+    [InlineData(",bfloat16", "auto, cpu, cuda, opencl or emulation")]
     [InlineData("cuda:", "cuda:INDEX, with an index from 0")]
     [InlineData("cuda:one", "cuda:INDEX, with an index from 0")]
     [InlineData("cuda:-1", "cuda:INDEX, with an index from 0")]
@@ -56,6 +56,7 @@ public sealed class DeviceNameTests
     [InlineData("cpu:0", "cpu:THREADS, with 1 to 1024 threads")]
     [InlineData("cpu:1025", "cpu:THREADS, with 1 to 1024 threads")]
     [InlineData("cpu:", "cpu:THREADS, with 1 to 1024 threads")]
+    [InlineData("auto:0", "auto without a number")]
     [InlineData("emulation:0", "emulation without a number")]
     [InlineData("cpu,bfloat16", "float32, the only precision of cpu")]
     [InlineData("cuda,", "float32 or bfloat16 after the comma")]
@@ -66,6 +67,18 @@ public sealed class DeviceNameTests
     public void A_name_of_another_form_is_refused_with_what_is_expected(string name, string expected) =>
         FluentActions.Invoking(() => DeviceName.Parse(name, "--device"))
             .Should().Throw<FormatException>().WithMessage($"--device: expected {expected}; found \"{name}\".");
+
+    [Theory]
+    [InlineData("auto")]
+    [InlineData("auto,bfloat16")]
+    public void Auto_is_a_CUDA_device_or_else_the_processor(string name)
+    {
+        DeviceName device = DeviceName.Parse(name);
+
+        bool hasCuda = GpuDevice.Find().Any(found => found.Kind == GpuKind.Cuda);
+        device.Gpu?.Kind.Should().Be(GpuKind.Cuda);
+        (device.Gpu is not null).Should().Be(hasCuda);
+    }
 
     [Fact]
     public void The_processor_is_opened_with_as_many_threads_as_its_name_says()
