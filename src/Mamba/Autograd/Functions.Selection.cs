@@ -1,5 +1,6 @@
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Autograd;
 
@@ -48,10 +49,10 @@ public static partial class Functions
     /// to these elements.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">k is below 1 or above the width.</exception>
-    /// <exception cref="OverflowException">x has 2^31 elements or more.</exception>
+    /// <exception cref="OverflowException">The result has 2^31 elements or more.</exception>
     /// <remarks>
-    /// Equal numbers come in the order of their indices; NaN counts as the largest. The CPU selects them, also for a
-    /// GPU: a router of experts waits for them anyway.
+    /// Equal numbers come in the order of their indices; NaN counts as the largest. The device selects them. The call
+    /// waits for it, because the host checks ranges of indices.
     /// </remarks>
     /// <example>
     /// Selects two experts for each token, with weights that sum to 1:
@@ -63,47 +64,11 @@ public static partial class Functions
     public static (DeviceArray Values, IndexArray Places) TopK(DeviceArray x, int k)
     {
         Device device = Require(x);
-        int width = x.Shape.Width, rows = checked((int)x.Shape.Rows);
+        int width = x.Shape.Width;
         Setting.Require(k >= 1 && k <= width, nameof(k), $"from 1 to the width of {x.Shape}", k);
-        float[] values = x.ToArray();
-        int[] places = new int[checked(rows * k)], flat = new int[places.Length];
-        for (int row = 0; row < rows; row++)
-        {
-            int start = row * width;
-            Span<int> chosen = places.AsSpan(row * k, k);
-            Choose(values.AsSpan(start, width), chosen);
-            for (int i = 0; i < k; i++)
-            {
-                flat[(row * k) + i] = start + chosen[i];
-            }
-        }
-
-        DeviceArray numbers = Contiguous(x).Reshape([checked((int)x.Shape.Count), 1]);
-        Shape shape = x.Shape.WithWidth(k);
-        DeviceArray largest = GatherRows(numbers, device.Indices(flat), rows > 0 ? 1 : 0, [flat.Length, 1]);
-        return (largest.Reshape(shape), device.Indices(places));
+        int[] places = new int[checked((int)x.Shape.Rows * k)];
+        TopKOperation top = Run(device, new TopKOperation { X = x, Count = k });
+        device.DownloadIntegers(top.Places, places);
+        return (top.Y, device.Indices(places));
     }
-
-    /// <summary>Writes the indices of the largest numbers, by insertion into those found so far.</summary>
-    private static void Choose(ReadOnlySpan<float> row, Span<int> places)
-    {
-        int count = 0;
-        for (int i = 0; i < row.Length; i++)
-        {
-            if (count == places.Length && !IsLarger(row[i], row[places[^1]]))
-            {
-                continue;
-            }
-
-            int at = count < places.Length ? count++ : count - 1;
-            for (; at > 0 && IsLarger(row[i], row[places[at - 1]]); at--)
-            {
-                places[at] = places[at - 1];
-            }
-
-            places[at] = i;
-        }
-    }
-
-    private static bool IsLarger(float a, float b) => a > b || (float.IsNaN(a) && !float.IsNaN(b));
 }

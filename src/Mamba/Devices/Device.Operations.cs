@@ -52,6 +52,10 @@ public abstract partial class Device
 
     internal abstract void ScaleShiftBackward(in ScaleShiftOperation operation, in ScaleShiftOperation gradients);
 
+    internal abstract void TopK(in TopKOperation top);
+
+    internal abstract void TopKBackward(in TopKOperation top, in TopKOperation gradients);
+
     internal abstract void Linear(in LinearOperation linear);
 
     /// <summary>

@@ -48,9 +48,11 @@ public sealed class SelectionTests
     [InlineData(5, 1)]
     [InlineData(33, 2)]
     [InlineData(33, 33)]
+    [InlineData(700, 9)]
     public void The_largest_of_rows_match_a_sort(int width, int k)
     {
-        float[] values = Samples.Normal(1, 3 * 4 * width);
+        // Eighths, so that some numbers are equal: a sort keeps their order.
+        float[] values = Array.ConvertAll(Samples.Normal(1, 3 * 4 * width), value => MathF.Round(value * 8) / 8);
         using Device device = TestDevice.Open(2);
 
         (DeviceArray largest, IndexArray places) = Functions.TopK(device.Array([3, 4, width], values), k);
@@ -64,6 +66,11 @@ public sealed class SelectionTests
         ValuesOf(places).Should().Equal(expected);
         largest.ToArray().Should().Equal(expected.Select((place, i) => values[(i / k * width) + place]));
     }
+
+    [Fact]
+    public void Thread_count_changes_no_bit() =>
+        new FunctionCheck(x => Functions.TopK(x[0], 5).Values, ([600, 90], Samples.Normal(1, 600 * 90)))
+            .ShouldGiveTheSameBitsOnAnyNumberOfThreads();
 
     [Fact]
     public void Gradients_go_to_the_places()

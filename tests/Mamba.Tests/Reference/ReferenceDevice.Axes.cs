@@ -142,6 +142,36 @@ internal sealed partial class ReferenceDevice
         }
     }
 
+    internal override void TopK(in TopKOperation top)
+    {
+        View x = ViewOf(top.X), y = ViewOf(top.Y), places = ViewOf(top.Places);
+        for (int row = 0; row < top.X.Shape.Rows; row++)
+        {
+            int[] sorted =
+            [
+                .. Enumerable.Range(0, top.X.Shape.Width)
+                    .OrderByDescending(i => double.IsNaN(x[row, i]) ? double.PositiveInfinity : x[row, i])
+                    .ThenByDescending(i => double.IsNaN(x[row, i])).ThenBy(i => i),
+            ];
+            for (int i = 0; i < top.Count; i++)
+            {
+                (y[row, i], places[row, i]) = (x[row, sorted[i]], sorted[i]);
+            }
+        }
+    }
+
+    internal override void TopKBackward(in TopKOperation top, in TopKOperation gradients)
+    {
+        View places = ViewOf(top.Places), from = ViewOf(gradients.Y), to = ViewOf(gradients.X);
+        for (int row = 0; row < top.X.Shape.Rows; row++)
+        {
+            for (int i = 0; i < top.Count; i++)
+            {
+                to[row, (int)places[row, i]] += from[row, i];
+            }
+        }
+    }
+
     internal override void SwapAxes(DeviceArray x, in SwapView view, DeviceArray y, bool accumulate)
     {
         RequireSwap(view, x, y);
