@@ -1,8 +1,10 @@
 using Mamba.Autograd;
 using Mamba.Benchmarks.Problems;
 using Mamba.Cpu;
+using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Operations;
+using Mamba.Orders;
 
 namespace Mamba.Benchmarks.Quick;
 
@@ -13,7 +15,72 @@ internal static class CrossScanRows
 
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(8);
 
-    public static IEnumerable<QuickRow> All => [.. Rows(16), .. Rows(1)];
+    public static IEnumerable<QuickRow> All =>
+    [
+        .. Rows(16),
+        .. Rows(1),
+        Tied("forward", backward: false),
+        Tied("forward+backward", backward: true),
+    ];
+
+    /// <summary>A mixer whose directions share everything and have one tap, against each direction by itself.</summary>
+    private static QuickRow Tied(string what, bool backward) => new(
+        $"mixer of four tied directions {what} / each direction by itself", "ratio", _ =>
+        {
+            using CpuDevice device = new(1);
+            using DeviceScope scope = device.Scope();
+            DirectionalMixerOptions options = new(
+                new MambaMixerOptions
+                {
+                    ModelDim = CrossScanProblem.Channels, InnerDim = CrossScanProblem.Channels, ConvWidth = 1,
+                },
+                CrossScanProblem.Orders)
+            {
+                Tying = DirectionTying.All, MergeAt = MergePoint.Core,
+            };
+            using DirectionalMixer mixer = new(device, options, new Random(1));
+            MambaMixer one = (MambaMixer)mixer.Directions[0];
+            DeviceArray x = Seeded.Array(
+                device, [2, CrossScanProblem.Side * CrossScanProblem.Side, CrossScanProblem.Channels], -1, 1);
+            return Timing.Alternating(() => Run(x => mixer.Forward(x)), () => Run(Apart), Budget).Ratio;
+
+            DeviceArray Apart(DeviceArray x)
+            {
+                int inner = CrossScanProblem.Channels;
+                DeviceArray projected = one.InProjection.Forward(x), sum = default;
+                foreach (ScanOrder order in CrossScanProblem.Orders)
+                {
+                    DeviceArray convolved = Functions.CausalConvolution(
+                        projected.Slice(0, inner),
+                        one.Convolution.Weight.Value,
+                        one.Convolution.Bias!.Value,
+                        silu: true,
+                        order: order).Y;
+                    DeviceArray y = Functions.SelectiveScan(one.Ssm.Select(convolved), null, order).Y;
+                    sum = sum.Exists ? sum + y : y;
+                }
+
+                return one.OutProjection.Forward(Functions.Gate(sum, projected.Slice(inner, inner)));
+            }
+
+            void Run(Func<DeviceArray, DeviceArray> forward)
+            {
+                using DeviceScope run = device.Scope();
+                if (!backward)
+                {
+                    forward(x);
+                    return;
+                }
+
+                using Tape tape = new(device);
+                tape.Watch(x);
+                tape.Backward((forward(x), x));
+            }
+        })
+    {
+        Goal = 1,
+        LowerIsBetter = true,
+    };
 
     private static IEnumerable<QuickRow> Rows(int states)
     {

@@ -29,6 +29,7 @@ public sealed class DirectionalMixer : BidirectionalMixer
 {
     private readonly DirectionalMixerOptions _options;
     private readonly SequenceMixer[] _mixers;
+    private readonly ScanOrder[] _orders;
     private readonly Parameter? _weights;
     private readonly Linear? _projection;
 
@@ -44,7 +45,8 @@ public sealed class DirectionalMixer : BidirectionalMixer
         : base(device)
     {
         _options = Valid(options);
-        int directions = options.Orders.Count;
+        _orders = [.. options.Orders];
+        int directions = _orders.Length;
         _mixers = new SequenceMixer[directions];
         _mixers[0] = AddModule(options.Mixer.Create(device, random, outputScale));
         for (int i = 1; i < directions; i++)
@@ -100,6 +102,15 @@ public sealed class DirectionalMixer : BidirectionalMixer
 
         RecurrentMixer first = (RecurrentMixer)_mixers[0];
         DeviceArray projected = first.InProjection.Forward(x);
+        if (TakesOneScan)
+        {
+            DeviceArray sum = ((MambaMixer)first).MixInOrders(
+                _orders, _mixers, projected, _options.MergeAt == MergePoint.Gate, segments);
+            sum = _options.Merge == DirectionMerge.Mean ? sum * (1f / _orders.Length) : sum;
+            return first.OutProjection.Forward(
+                _options.MergeAt == MergePoint.Core ? first.GateAndNorm(sum, projected) : sum);
+        }
+
         DeviceArray[] mixed = new DeviceArray[_mixers.Length];
         for (int i = 0; i < mixed.Length; i++)
         {
@@ -114,6 +125,18 @@ public sealed class DirectionalMixer : BidirectionalMixer
         return first.OutProjection.Forward(
             _options.MergeAt == MergePoint.Core ? first.GateAndNorm(merged, projected) : merged);
     }
+
+    /// <summary>
+    /// Whether the cores read the same x, Δ, B and C, so that these are computed once, and one
+    /// <see cref="Functions.MultiScan"/> sums the outputs. A convolution of several taps makes an x of its own in every
+    /// order.
+    /// </summary>
+    private bool TakesOneScan =>
+        _options is { Merge: DirectionMerge.Sum or DirectionMerge.Mean, Mixer: MambaMixerOptions { ConvWidth: 1 } }
+        && _options.Tying is DirectionTying.All or DirectionTying.AllButA
+        && Array.TrueForAll(_orders, order => order.IsPermutation)
+        && Array.TrueForAll(
+            _mixers, mixer => ((MambaMixer)mixer).InitialState == ((MambaMixer)_mixers[0]).InitialState);
 
     private DeviceArray MergeOf(DeviceArray[] outputs, DeviceArray x)
     {

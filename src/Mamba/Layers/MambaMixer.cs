@@ -89,6 +89,49 @@ public sealed class MambaMixer : RecurrentMixer
     internal override MambaMixer CreateSibling(DirectionTying tying, Random? random) =>
         new(Device, _options, random, 1, this, tying == DirectionTying.AllButA ? this : null);
 
+    /// <summary>
+    /// Applies convolution and core in several orders, and sums the outputs. The convolution has one tap, so its output
+    /// does not depend on the order.
+    /// </summary>
+    /// <param name="orders">Permutations.</param>
+    /// <param name="siblings">The mixer of each order; they share everything except A.</param>
+    /// <param name="projected">The output of the input projection, tokens in original order.</param>
+    /// <param name="gated">Whether to apply the gate, if any.</param>
+    /// <param name="segments">Packed sequences, or null.</param>
+    /// <returns>The sum, tokens in original order: [batch, length, innerDim].</returns>
+    internal DeviceArray MixInOrders(
+        ScanOrder[] orders,
+        IReadOnlyList<SequenceMixer> siblings,
+        DeviceArray projected,
+        bool gated,
+        Segments? segments)
+    {
+        Operands operands = Split(projected);
+        DeviceArray x = Functions.CausalConvolution(
+            operands.X, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, default, segments).Y;
+        ScanInputs inputs = Ssm.Select(x);
+        DeviceArray initial = InitialState is null
+            ? default
+            : Functions.Repeat(InitialState.Value, segments?.Count ?? x.Shape[0]);
+        return Functions.MultiScan(
+            inputs with
+            {
+                Z = gated ? operands.Z : default,
+                Delta = ForEach(inputs.Delta),
+                ALog = Functions.Concat(-1, [.. siblings.Select(mixer => ((MambaMixer)mixer).Ssm.ALog.Value)]),
+                B = ForEach(inputs.B),
+                C = ForEach(inputs.C),
+                D = ForEach(inputs.D),
+                DeltaBias = ForEach(inputs.DeltaBias),
+                InitialState = ForEach(initial),
+            },
+            orders,
+            segments).Y;
+
+        DeviceArray ForEach(DeviceArray array) =>
+            array.Exists ? Functions.Concat(-1, [.. Enumerable.Repeat(array, orders.Length)]) : default;
+    }
+
     private protected override (DeviceArray Y, DeviceArray Hidden) Scan(
         in Operands operands, DeviceArray hidden, Segments? segments, ScanOrder? order) =>
         Functions.SelectiveScan(Inputs(operands) with { InitialState = hidden }, segments, order);

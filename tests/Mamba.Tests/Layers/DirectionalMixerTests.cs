@@ -32,6 +32,22 @@ public sealed class DirectionalMixerTests
         ["both ways"] = new(Mamba1, Both),
         ["padding"] = new(Mamba1, ScanOrder.Rows(2, 3).Insert(2), ScanOrder.Columns(2, 3)),
         ["an own A"] = new(Mamba1, Both) { Tying = DirectionTying.AllButA, Merge = DirectionMerge.Mean },
+        ["one mixer, one tap"] = new(Mamba1 with { ConvWidth = 1 }, [.. Cross, ScanOrder.Backward])
+        {
+            Tying = DirectionTying.All,
+        },
+        ["one mixer, one tap, merged cores"] = new(Mamba1 with { ConvWidth = 1, Gate = false }, Cross)
+        {
+            Tying = DirectionTying.All, MergeAt = MergePoint.Core,
+        },
+        ["an own A, one tap"] = new(Mamba1 with { ConvWidth = 1, LearnableInitialState = true }, Cross)
+        {
+            Tying = DirectionTying.AllButA,
+        },
+        ["an own A, one tap, merged cores"] = new(Mamba1 with { ConvWidth = 1 }, Both)
+        {
+            Tying = DirectionTying.AllButA, Merge = DirectionMerge.Mean, MergeAt = MergePoint.Core,
+        },
         ["one mixer, merged cores"] = new(Mamba1, Cross)
         {
             Tying = DirectionTying.All, MergeAt = MergePoint.Core, Merge = DirectionMerge.Learned,
@@ -134,6 +150,9 @@ public sealed class DirectionalMixerTests
     [Theory]
     [InlineData("both ways")]
     [InlineData("padding")]
+    [InlineData("one mixer, one tap")]
+    [InlineData("one mixer, one tap, merged cores")]
+    [InlineData("an own A, one tap")]
     public void A_sum_of_directions_is_the_sum_of_mixers_with_the_same_projections(string name)
     {
         using Device device = TestDevice.Open();
