@@ -20,6 +20,11 @@ internal static class SsdRows
         new($"ssd forward L2048 {Sizes}", Unit, _ => Forward(2048)) { Goal = 0.026, LowerIsBetter = true },
         new($"ssd backward L2048 {Sizes}", Unit, _ => Backward(2048)) { LowerIsBetter = true },
         new($"ssd forward L256 {Sizes}, plain C#", Unit, _ => PlainForward(256)) { LowerIsBetter = true },
+        new($"ssd L2048 {Sizes} summary of a span / the ssd", "ratio", _ => Summary(2048))
+        {
+            Goal = 1.1,
+            LowerIsBetter = true,
+        },
         .. WithOnnx(256),
         .. WithOnnx(2048),
     ];
@@ -35,6 +40,21 @@ internal static class SsdRows
             using DeviceScope scope = device.Scope();
             Functions.Ssd(inputs);
         });
+    }
+
+    private static double Summary(int length)
+    {
+        using CpuDevice device = new(threads: 1);
+        using DeviceScope scope = device.Scope();
+        SsdInputs inputs = SsdProblem.Whole(device, length) with { D = default };
+        return Timing.Alternating(
+            () => Run(() => Functions.SummarizeSsd(inputs)), () => Run(() => Functions.Ssd(inputs))).Ratio;
+
+        void Run(Action action)
+        {
+            using DeviceScope run = device.Scope();
+            action();
+        }
     }
 
     /// <summary>Time of the backward operation alone; what it needs of the forward pass is made beforehand.</summary>

@@ -1,4 +1,5 @@
 using Mamba.Devices;
+using Mamba.Kernels;
 using Mamba.Memory;
 using Mamba.Operations;
 
@@ -36,26 +37,57 @@ public static partial class Functions
     /// <param name="segments">Packed sequences; null if every row of the batch is one sequence.</param>
     /// <returns>The summary of each sequence.</returns>
     /// <exception cref="ArgumentException">An input has the wrong shape.</exception>
-    /// <remarks>
-    /// The decays come from a second SSD with one channel and one state per head, a state of ones and zero inputs.
-    /// </remarks>
+    /// <remarks>Takes one SSD: the decay of a span is e to the sum of its tokens' Δ·A, or of LogDecay.</remarks>
     public static SpanSummary SummarizeSsd(in SsdInputs inputs, Segments? segments = null)
     {
         Device device = Require(inputs.X);
         SsdInputs span = inputs with { InitialState = default, Z = default, D = default, DiagonalScale = default };
         DeviceArray state = Ssd(span, segments).FinalState;
-        (int sequences, int heads) = (state.Shape[0], state.Shape[1]);
-        DeviceArray coupling = Filled(device, inputs.X.Shape.WithWidth(inputs.Groups), 0f);
-        DeviceArray decay = Ssd(
-            span with
-            {
-                X = Filled(device, inputs.X.Shape.WithWidth(heads), 0f),
-                B = coupling,
-                C = coupling,
-                InitialState = Filled(device, [sequences, heads, 1, 1], 1f),
-            },
-            segments).FinalState;
-        return new(decay, state, isComplex: false);
+        DeviceArray decay = Exp(SumOfTokens(LogDecaysOf(span), segments));
+        return new(decay.Reshape([state.Shape[0], state.Shape[1], 1, 1]), state, isComplex: false);
+    }
+
+    /// <summary>The logarithm of every token's decay, in float32: [batch, length, heads].</summary>
+    private static DeviceArray LogDecaysOf(in SsdInputs inputs)
+    {
+        Device device = inputs.X.Device;
+        if (inputs.LogDecay.Exists)
+        {
+            return Zip<Elementwise.LogDecay>(Widened(inputs.LogDecay), device.Array([1], [1]));
+        }
+
+        DeviceArray delta = Widened(inputs.Delta);
+        delta = inputs.DeltaBias.Exists ? Add(delta, inputs.DeltaBias) : delta;
+        delta = inputs.Softplus ? Softplus(delta) : delta;
+        delta = Zip<Elementwise.AtLeast>(delta, device.Array([1], [inputs.DeltaMin]));
+        delta = float.IsPositiveInfinity(inputs.DeltaMax)
+            ? delta
+            : Zip<Elementwise.AtMost>(delta, device.Array([1], [inputs.DeltaMax]));
+        return Zip<Elementwise.LogDecay>(delta, inputs.IsALog ? -Exp(inputs.GivenA) : inputs.GivenA);
+    }
+
+    private static DeviceArray Widened(DeviceArray x) =>
+        x.Precision == Precision.Float32
+            ? x
+            : Run(x.Device, new CopyOperation { X = x, Precision = Precision.Float32 }).Y;
+
+    /// <summary>Sums each sequence of [batch, length, heads]: [sequences, heads].</summary>
+    private static DeviceArray SumOfTokens(DeviceArray x, Segments? segments)
+    {
+        if (segments is null)
+        {
+            return Sum(x, 1);
+        }
+
+        DeviceArray tokens = Contiguous(x).Reshape([segments.Tokens, x.Shape.Width]);
+        DeviceArray[] sums = new DeviceArray[segments.Count];
+        for (int i = 0; i < sums.Length; i++)
+        {
+            int start = segments.Offsets[i];
+            sums[i] = Sum(Slice(tokens, 0, start, segments.Offsets[i + 1] - start), 0, keep: true);
+        }
+
+        return Concat(0, sums);
     }
 
     private static DeviceArray Filled(Device device, Shape shape, float value)

@@ -93,6 +93,49 @@ public sealed class SpanSummaryTests
         }
     }
 
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void Decays_and_their_gradients_are_those_of_an_SSD_of_no_input(bool isLogDecay, bool hasSegments)
+    {
+        // No decay at all, decays that grow (which count as 1), decays below what float32 holds, and A of -∞.
+        float[] delta = [0, 0.5f, 0.25f, 0.125f, -0.5f, 0.5f, 0.5f, 200, 0.5f, 0.25f, 1, 0.5f];
+        float[] a = [-1, -2, float.NegativeInfinity];
+        using Device device = TestDevice.Open(2);
+        DeviceArray weight = device.Array([1, 4, 3], delta), rate = device.Array([3], a);
+        DeviceArray zeros = device.Zeros([1, 4, 3]), zero = device.Zeros([1, 4, 1]);
+        DeviceArray log = device.Array([1, 4, 3], Array.ConvertAll(delta, value => -value));
+        SsdInputs inputs = isLogDecay
+            ? new() { X = zeros, LogDecay = log, InputScale = zeros, B = zero, C = zero }
+            : new() { X = zeros, Delta = weight, A = rate, B = zero, C = zero, DeltaMax = 100 };
+        Segments? segments = hasSegments ? Segments.FromLengths([3, 0, 1]) : null;
+        int sequences = segments?.Count ?? 1;
+        DeviceArray ones = device.Array([sequences, 3, 1, 1], [.. Enumerable.Repeat(1f, 3 * sequences)]);
+
+        float[][] actual = Run(() => Functions.SummarizeSsd(inputs, segments).Decay);
+        float[][] expected = Run(() => Functions.Ssd(inputs with { InitialState = ones }, segments).FinalState);
+
+        for (int i = 0; i < actual.Length; i++)
+        {
+            actual[i].ShouldBeClose(expected[i], Tolerance, $"array {i}");
+        }
+
+        float[][] Run(Func<DeviceArray> decays)
+        {
+            using Tape tape = new(device);
+            DeviceArray[] watched = isLogDecay ? [log] : [weight, rate];
+            foreach (DeviceArray array in watched)
+            {
+                tape.Watch(array);
+            }
+
+            DeviceArray y = decays();
+            tape.Backward((y, device.Array(y.Shape, Samples.Normal(1, (int)y.Shape.Count))));
+            return [y.ToArray(), .. watched.Select(array => tape.GradientOf(array).ToArray())];
+        }
+    }
+
     [Fact]
     public void Packed_sequences_are_summarised_each_by_itself()
     {
