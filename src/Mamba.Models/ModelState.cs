@@ -12,6 +12,16 @@ namespace Mamba.Models;
 /// A call that fails leaves the state unchanged. Only one thread at a time may use a state; a second one gets an
 /// exception. Several threads may clone it at once.
 /// </remarks>
+/// <example>
+/// <code>
+/// using ModelState state = model.CreateState();
+/// float[] logits = new float[model.Config.VocabularySize];
+/// model.Prefill(prompt, state, logits);
+/// using ModelState other = state.Clone();                               // two continuations of one prompt
+/// model.Step([ids[0]], state, logits);
+/// model.Step([ids[1]], other, logits);
+/// </code>
+/// </example>
 public sealed class ModelState : IDisposable
 {
     private readonly LayerState[] _layers;

@@ -8,6 +8,17 @@ using Microsoft.Extensions.AI;
 namespace Mamba.Server;
 
 /// <summary>A model that a server answers with: its engine, its tokenizer and what is made of them.</summary>
+/// <example>
+/// <code>
+/// using Microsoft.AspNetCore.Builder;
+/// using Microsoft.Extensions.DependencyInjection;
+///
+/// WebApplicationBuilder builder = WebApplication.CreateBuilder();
+/// builder.Services.AddMamba(model, tokenizer);
+/// WebApplication app = builder.Build();
+/// MambaEngine engine = app.Services.GetRequiredService&lt;ServedModel>().Engine;
+/// </code>
+/// </example>
 public sealed class ServedModel : IAsyncDisposable
 {
     /// <summary>Starts an engine for a model.</summary>

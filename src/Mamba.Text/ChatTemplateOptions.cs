@@ -3,6 +3,12 @@ namespace Mamba.Text;
 /// <summary>
 /// Bounds of chat templates, which come from files of other people: a template that exceeds one fails with a message.
 /// </summary>
+/// <example>
+/// <code>
+/// ChatTemplateOptions options = new() { MaxSteps = 100_000, MaxCreated = 1_000_000 };
+/// ChatTemplate template = ChatTemplate.Parse(tokenizer.ChatTemplate!, options);
+/// </code>
+/// </example>
 public sealed record ChatTemplateOptions
 {
     /// <summary>Steps of one rendering: operators, members, calls, rounds of loops.</summary>

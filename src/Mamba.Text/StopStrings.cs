@@ -3,6 +3,15 @@ using Mamba.Models.Generation;
 namespace Mamba.Text;
 
 /// <summary>Ends generated texts at strings, wherever the borders of tokens are.</summary>
+/// <example>
+/// <code>
+/// GenerationOptions options = new() { StopRule = StopStrings.Rule(tokenizer, ["\n\n", "User:"]) };
+/// await foreach (int token in model.GenerateAsync(prompt, options))
+/// {
+///     Console.Write($"{token} ");
+/// }
+/// </code>
+/// </example>
 public static class StopStrings
 {
     /// <summary>

@@ -4,6 +4,7 @@ using Mamba.Layers;
 using Mamba.Memory;
 using Mamba.Models;
 using Mamba.Models.Serving;
+using Mamba.Models.Training;
 using Mamba.Operations;
 using Mamba.Optimization;
 using Mamba.Text;
@@ -31,6 +32,7 @@ internal abstract class Given
     protected static readonly Module module = null!;
     protected static readonly MambaLanguageModel model = null!;
     protected static readonly MambaEngine engine = null!;
+    protected static readonly Trainer trainer = null!;
     protected static readonly Parameter parameter = null!;
     protected static readonly Optimizer optimizer = null!;
     protected static readonly Tape tape = null!;

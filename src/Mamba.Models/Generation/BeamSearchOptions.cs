@@ -1,6 +1,12 @@
 namespace Mamba.Models.Generation;
 
 /// <summary>Options of beam search.</summary>
+/// <example>
+/// <code>
+/// BeamSearchOptions options = new() { Beams = 8, MaxTokens = 32, LengthPenalty = 0.6 };
+/// IReadOnlyList&lt;BeamText> texts = model.BeamSearch(prompt, options);
+/// </code>
+/// </example>
 public sealed record BeamSearchOptions
 {
     private const int Most = 4096;

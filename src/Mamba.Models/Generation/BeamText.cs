@@ -8,4 +8,12 @@ namespace Mamba.Models.Generation;
 /// <see cref="BeamSearchOptions.LengthPenalty"/>.
 /// </param>
 /// <param name="Finish">Whether a stop token ended it, or <see cref="BeamSearchOptions.MaxTokens"/>.</param>
+/// <example>
+/// <code>
+/// foreach (BeamText text in model.BeamSearch(prompt))
+/// {
+///     Console.WriteLine($"{text.Score:F2}: {tokenizer.Decode([.. text.Tokens])}");
+/// }
+/// </code>
+/// </example>
 public sealed record BeamText(IReadOnlyList<int> Tokens, double LogProbability, double Score, FinishReason Finish);

@@ -11,6 +11,12 @@ namespace Mamba.Models.Gguf;
 /// Integers may be stored in any width. Getters throw <see cref="InvalidDataException"/> if the value is of another
 /// type; its message names file, key, expected and found.
 /// </remarks>
+/// <example>
+/// <code>
+/// using GgufFile file = GgufFile.Open("model.gguf");
+/// string? name = file.Keys.Text("general.name");
+/// </code>
+/// </example>
 public sealed class GgufKeys
 {
     private const int LongestShown = 60, MostShown = 4;

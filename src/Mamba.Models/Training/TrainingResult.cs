@@ -22,6 +22,12 @@ public enum TrainingEnd
 /// <param name="BestEvaluation">The best evaluation; null if there was none.</param>
 /// <param name="Checkpoint">The folder of the last checkpoint; null if there is none.</param>
 /// <param name="Elapsed">Time of the run, including the time before it was resumed.</param>
+/// <example>
+/// <code>
+/// TrainingResult result = trainer.Run();
+/// Console.WriteLine($"{result.End} after {result.Step} steps: loss {result.Loss:F3}, in {result.Checkpoint}");
+/// </code>
+/// </example>
 public sealed record TrainingResult(
     TrainingEnd End,
     long Step,

@@ -5,6 +5,11 @@ namespace Mamba.Autograd;
 /// <summary>
 /// Arithmetic operators on arrays, such as <c>(a + b) * 0.5f</c>. Each is a function that a tape records.
 /// </summary>
+/// <example>
+/// <code>
+/// DeviceArray y = ((a + b) * 0.5f) - (a / b);
+/// </code>
+/// </example>
 public static class ArrayOperators
 {
     extension(DeviceArray)

@@ -4,6 +4,11 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>The nonlinear function between the projections of a feed-forward layer.</summary>
+/// <example>
+/// <code>
+/// MlpOptions options = new() { ModelDim = 64, HiddenDim = 256, Activation = Activation.SquaredRelu };
+/// </code>
+/// </example>
 public enum Activation
 {
     /// <summary>x·σ(x): <see cref="Functions.Silu"/>.</summary>

@@ -12,6 +12,15 @@ namespace Mamba.Layers;
 /// <remarks>
 /// Vaswani et al., <see href="https://arxiv.org/abs/1706.03762"/>. Its state grows with the number of tokens.
 /// </remarks>
+/// <example>
+/// <code>
+/// AttentionMixerOptions options = new() { ModelDim = 64, Heads = 8, KeyValueHeads = 2, RotaryDim = 8 };
+/// using AttentionMixer mixer = new(device, options, random);
+/// using LayerState state = mixer.CreateState(batch: 1);
+/// DeviceArray y = mixer.Forward(x, state);                              // [1, length, 64]
+/// DeviceArray next = mixer.Step(token, state);                          // [1, 1, 64], over all tokens so far
+/// </code>
+/// </example>
 public sealed class AttentionMixer : SequenceMixer
 {
     private readonly AttentionMixerOptions _options;

@@ -4,6 +4,14 @@ using Mamba.Devices;
 namespace Mamba.Layers;
 
 /// <summary>The sizes and options of an <see cref="AttentionMixer"/>.</summary>
+/// <example>
+/// A layer of attention over the last 128 tokens among Mamba layers:
+/// <code>
+/// MambaMixerOptions mamba = new() { ModelDim = 256 };
+/// AttentionMixerOptions attention = new() { ModelDim = 256, Heads = 4, RotaryDim = 64, Window = 128 };
+/// LanguageModelConfig config = new() { VocabularySize = 512, Layers = [mamba, mamba, attention, mamba] };
+/// </code>
+/// </example>
 public sealed record AttentionMixerOptions : MixerOptions
 {
     private readonly int? _inputDim;

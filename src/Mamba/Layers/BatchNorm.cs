@@ -12,6 +12,12 @@ namespace Mamba.Layers;
 /// Ioffe and Szegedy, <see href="https://arxiv.org/abs/1502.03167"/>, algorithm 1. As in PyTorch, a running statistic
 /// becomes <c>(1 - m)·running + m·batch</c>, and the running variance is the unbiased estimate.
 /// </remarks>
+/// <example>
+/// <code>
+/// using BatchNorm norm = new(device, channels: 64);
+/// DeviceArray y = norm.Forward(images);                                 // [batch, height, width, 64]
+/// </code>
+/// </example>
 public sealed class BatchNorm : Module, ILayer
 {
     /// <summary>Makes the layer. Weight and running variance start at 1, bias and running mean at 0.</summary>

@@ -6,6 +6,12 @@ namespace Mamba.Layers;
 
 /// <summary>A 2-D convolution over images: each output channel is computed from all input channels.</summary>
 /// <remarks>See <see cref="Functions.Convolution2d"/>.</remarks>
+/// <example>
+/// <code>
+/// using Convolution2d layer = new(device, inputs: 3, outputs: 64, width: 3, bias: true, random, padding: 1);
+/// DeviceArray y = layer.Forward(images);                                // [batch, height, width, 64]
+/// </code>
+/// </example>
 public sealed class Convolution2d : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>

@@ -5,6 +5,12 @@ using Mamba.Memory;
 namespace Mamba.Layers;
 
 /// <summary>A depthwise convolution over images: one filter per channel, zero padding at the edges.</summary>
+/// <example>
+/// <code>
+/// using DepthwiseConvolution2d layer = new(device, channels: 64, width: 3, bias: true, random);
+/// DeviceArray y = layer.Forward(images);                                // [batch, height, width, 64]
+/// </code>
+/// </example>
 public sealed class DepthwiseConvolution2d : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>

@@ -6,6 +6,13 @@ namespace Mamba.Layers;
 
 /// <summary>Sets random elements to zero while a tape records; otherwise returns its input.</summary>
 /// <remarks>See <see cref="Functions.Dropout(DeviceArray, double)"/>; the seed comes from the tape.</remarks>
+/// <example>
+/// <code>
+/// using Dropout dropout = new(device, rate: 0.1);
+/// using Tape tape = new(device, seed: step);                            // other elements in every step
+/// DeviceArray y = dropout.Forward(x);
+/// </code>
+/// </example>
 public sealed class Dropout : Module, ILayer
 {
     /// <summary>Makes the layer, which has no weights.</summary>

@@ -6,6 +6,12 @@ namespace Mamba.Layers;
 
 /// <summary>Group normalisation: normalises groups of neighbouring channels over all positions of a sample.</summary>
 /// <remarks>See <see cref="Functions.GroupNorm"/>.</remarks>
+/// <example>
+/// <code>
+/// using GroupNorm norm = new(device, channels: 64, groups: 8);
+/// DeviceArray y = norm.Forward(images);                                 // [batch, height, width, 64]
+/// </code>
+/// </example>
 public sealed class GroupNorm : Module, ILayer
 {
     /// <summary>Makes the layer, with weights of one and a bias of zero.</summary>

@@ -8,6 +8,12 @@ namespace Mamba.Layers;
 /// <remarks>
 /// Dosovitskiy et al., <see href="https://arxiv.org/abs/2010.11929"/>, eq. 1, without position embeddings.
 /// </remarks>
+/// <example>
+/// <code>
+/// using PatchEmbedding patches = new(device, channels: 3, size: 16, dim: 192, random);
+/// DeviceArray tokens = patches.Forward(images);                         // [batch, (height/16)·(width/16), 192]
+/// </code>
+/// </example>
 public sealed class PatchEmbedding : Module, ILayer
 {
     /// <summary>Makes the layer.</summary>

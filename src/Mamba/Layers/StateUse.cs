@@ -4,6 +4,12 @@ namespace Mamba.Layers;
 /// Reserves a state for the calling thread until disposed. Other threads that try to use the state get an exception.
 /// </summary>
 /// <remarks>Begin the Forward and Step of your own mixer with <c>using StateUse use = new(state);</c>.</remarks>
+/// <example>
+/// <code>
+/// using StateUse use = new(state);
+/// DeviceArray y = mixer.Forward(x, state);                              // another thread gets an exception meanwhile
+/// </code>
+/// </example>
 public readonly ref struct StateUse : IDisposable
 {
     private readonly LayerState? _state;

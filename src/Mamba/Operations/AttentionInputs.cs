@@ -3,6 +3,18 @@ using Mamba.Memory;
 namespace Mamba.Operations;
 
 /// <summary>The inputs of attention.</summary>
+/// <example>
+/// <code>
+/// DeviceArray y = Functions.Attention(new()
+/// {
+///     Queries = queries,                                                // [batch, length, 8·headDim]
+///     Keys = keys,                                                      // [batch, length, 2·headDim]
+///     Values = values,
+///     Heads = 8,
+///     KeyValueHeads = 2,
+/// });
+/// </code>
+/// </example>
 public readonly record struct AttentionInputs
 {
     /// <summary>Creates inputs of causal attention without a window.</summary>

@@ -8,6 +8,12 @@ namespace Mamba.Operations;
 /// <param name="Offset">Position of every sequence's first token, 0 or more.</param>
 /// <param name="Base">Base of the frequencies, 1 or more.</param>
 /// <param name="Interleaved">Whether a pair is two neighbours; otherwise its entries are RotaryDim/2 apart.</param>
+/// <example>
+/// <code>
+/// RotaryOptions options = new(HeadDim: 64, RotaryDim: 64);
+/// DeviceArray turned = Functions.Rotary(queries, options);              // [batch, length, heads·64]
+/// </code>
+/// </example>
 public readonly record struct RotaryOptions(
     int HeadDim, int RotaryDim, int Offset = 0, double Base = 10000, bool Interleaved = false)
 {

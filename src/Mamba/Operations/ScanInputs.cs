@@ -9,6 +9,20 @@ namespace Mamba.Operations;
 /// released models (exponential Euler). If A is complex, B and C are complex, and <c>y_t = 2·Re(C_t·h_t) + D·x_t</c>.
 /// Channel c of E uses group <c>c / (E / G)</c> of B and C.
 /// </remarks>
+/// <example>
+/// <code>
+/// ScanInputs inputs = new()
+/// {
+///     X = x,                                                            // [batch, length, channels]
+///     Delta = projected,
+///     ALog = device.Zeros([states, channels]),                          // A = -1
+///     B = keys,                                                         // [batch, length, states]
+///     C = queries,
+///     Softplus = true,
+/// };
+/// (DeviceArray y, DeviceArray state) = Functions.SelectiveScan(inputs);
+/// </code>
+/// </example>
 public readonly record struct ScanInputs
 {
     /// <summary>x, shape [batch, length, channels].</summary>

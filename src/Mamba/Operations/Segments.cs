@@ -4,6 +4,13 @@ namespace Mamba.Operations;
 /// The boundaries of the packed sequences of a batch. Tokens are numbered across all rows, row after row. A segment
 /// does not see its neighbours and has its own state.
 /// </summary>
+/// <example>
+/// Three texts of 5, 2 and 9 tokens in one row of 16; x has shape [1, 16, channels]:
+/// <code>
+/// Segments segments = Segments.FromLengths([5, 2, 9]);
+/// DeviceArray y = mixer.Forward(x, segments: segments);                 // as of each text by itself
+/// </code>
+/// </example>
 public sealed class Segments
 {
     private readonly int[] _offsets;

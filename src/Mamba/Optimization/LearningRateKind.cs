@@ -1,6 +1,14 @@
 namespace Mamba.Optimization;
 
 /// <summary>The shape of a learning-rate schedule after the warm-up.</summary>
+/// <example>
+/// <code>
+/// LearningRateSchedule schedule = new()
+/// {
+///     Kind = LearningRateKind.WarmupStableDecay, Peak = 1e-3, WarmupSteps = 100, DecaySteps = 400, TotalSteps = 2000,
+/// };
+/// </code>
+/// </example>
 public enum LearningRateKind
 {
     /// <summary>Stays at the peak.</summary>

@@ -6,6 +6,16 @@ namespace Mamba.StateSpace;
 /// One state of the discrete system <c>h_t = Ā·h_(t-1) + B̄·x_t</c>, with the derivatives of both factors.
 /// </summary>
 /// <typeparam name="T">double or <see cref="Complex"/>; complex derivatives are holomorphic.</typeparam>
+/// <example>
+/// <code>
+/// Discretized&lt;double> step = Discretization.ZeroOrderHold(delta: 0.1, a: -1, b: 1);
+/// double state = 0;
+/// foreach (float value in input)
+/// {
+///     state = (step.ABar * state) + (step.BBar * value);
+/// }
+/// </code>
+/// </example>
 public readonly record struct Discretized<T>
     where T : struct, INumberBase<T>
 {
