@@ -23,6 +23,7 @@ internal static class AxisRows
                 Row($"swap of the last axes of {shape}", 2, x => Functions.SwapAxes(x, 1, 2)),
                 Row($"swap of the first axes of {shape}", 2, x => Functions.SwapAxes(x, 0, 1)),
                 Row($"scale and shift per channel of {shape}", 1.2, ScaleShift),
+                ScaleShiftBackward(shape),
                 Row($"mean over the tokens of {shape}", 1.3, x => Functions.Mean(x, 1)),
                 Row($"mean over the channels of {shape}", 1.3, x => Functions.Mean(x, 2)),
                 Row($"max over the tokens of {shape}", 1.3, x => Functions.Max(x, 1)),
@@ -46,6 +47,35 @@ internal static class AxisRows
         DeviceArray scale = x.Device.Zeros([Channels]);
         return Functions.ScaleShift(x, scale, scale);
     }
+
+    /// <summary>Forward and backward, with all gradients, against a broadcast product and a broadcast sum.</summary>
+    private static QuickRow ScaleShiftBackward(string shape) => new(
+        $"scale and shift per channel of {shape} forward+backward / a product and a sum",
+        "ratio",
+        _ =>
+        {
+            using CpuDevice device = new(threads: 1);
+            using DeviceScope scope = device.Scope();
+            DeviceArray x = Seeded.Array(device, [Batch, Length, Channels], -1, 1);
+            DeviceArray scale = Seeded.Array(device, [Channels], -1, 1, 2);
+            DeviceArray shift = Seeded.Array(device, [Channels], -1, 1, 3);
+            return Timing.Alternating(
+                () => Run(() => Functions.ScaleShift(x, scale, shift)), () => Run(() => (x * scale) + shift)).Ratio;
+
+            void Run(Func<DeviceArray> function)
+            {
+                using DeviceScope run = device.Scope();
+                using Tape tape = new(device);
+                tape.Watch(x);
+                tape.Watch(scale);
+                tape.Watch(shift);
+                tape.Backward((function(), x));
+            }
+        })
+    {
+        Goal = 0.7,
+        LowerIsBetter = true,
+    };
 
     private static double Ratio(Func<DeviceArray, DeviceArray> function)
     {
