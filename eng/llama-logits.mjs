@@ -13,7 +13,10 @@ const tokens = ids.split(",").map(id => [Number(id), { generateNext: { logits: t
 const results = [];
 for (const file of files) {
   const model = await llama.loadModel({ modelPath: file });
-  const context = await model.createContext({ contextSize: 256, sequences: 1 });
+  const context = await model.createContext({
+    contextSize: 256, sequences: 1, flashAttention: false,
+    experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32", // F16 would round keys and values
+  });
   const outputs = await context.getSequence().controlledEvaluate(tokens);
   results.push(outputs.map(output => {
     const row = [];

@@ -48,8 +48,14 @@ public sealed partial class MambaLanguageModel
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         LanguageModelConfig config = CurrentConfig;
-        GgufPureArchitecture architecture = GgufModel.ArchitectureFor(config);
         GgufMatrix.RequireWritten(type);
+        if (!GgufModel.IsPure(config))
+        {
+            GgufHybridWriter.Write(this, config, path, type, tokenizer ?? GgufTokenizer);
+            return;
+        }
+
+        GgufPureArchitecture architecture = GgufModel.ArchitectureFor(config);
         GgufWriter writer = new();
         GgufModel.WriteConfig(config, architecture, writer);
         GgufMatrix.WriteFileType(type, writer);

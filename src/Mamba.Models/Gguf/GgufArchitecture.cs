@@ -22,6 +22,9 @@ internal abstract class GgufArchitecture(string name)
     /// <summary>Reads the options of the layers.</summary>
     public abstract IReadOnlyList<MixerOptions> ReadLayers(GgufFile file, int layers, int modelDim, float epsilon);
 
+    /// <summary>Number of layers of the file for a model.</summary>
+    public virtual int BlockCount(LanguageModelConfig config) => config.Layers.Count;
+
     /// <summary>Reads what else the family's keys say of a model.</summary>
     public virtual LanguageModelConfig Complete(LanguageModelConfig config, GgufFile file) => config;
 

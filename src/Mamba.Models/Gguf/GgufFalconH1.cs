@@ -20,4 +20,20 @@ internal sealed class GgufFalconH1() : GgufHybridArchitecture("falcon-h1", hasTw
         GatedMlpOptions mlp = new() { ModelDim = modelDim, HiddenDim = Size(file, "feed_forward_length") };
         return [.. Enumerable.Range(0, layers).SelectMany<int, MixerOptions>(_ => [mixer, mlp])];
     }
+
+    public override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
+    {
+        WriteAttention(config, writer, isList: false);
+        WriteMamba2(config, writer);
+        WriteChannels(config, writer);
+    }
+
+    private protected override string FeedForwardNorm => "ffn_norm";
+
+    private protected override bool HasKind(MixerOptions layer, bool isChannels) => isChannels
+        ? layer is GatedMlpOptions
+        : layer is ParallelMixerOptions
+        {
+            Branches: [{ Mixer: Mamba2MixerOptions }, { Mixer: AttentionMixerOptions { RotaryDim: > 0 } }],
+        };
 }

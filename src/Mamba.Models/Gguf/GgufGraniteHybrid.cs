@@ -43,6 +43,28 @@ internal sealed class GgufGraniteHybrid() : GgufHybridArchitecture("granitehybri
             : 1f,
     };
 
+    public override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
+    {
+        AttentionMixerOptions? attention = config.Layers.OfType<AttentionMixerOptions>().FirstOrDefault();
+        WriteAttention(config, writer);
+        WriteMamba2(config, writer);
+        WriteChannels(config, writer);
+        GatedMlpOptions? shared = (GatedMlpOptions?)config.Layers.OfType<MixtureOfExpertsOptions>().FirstOrDefault()
+            ?.Shared;
+        writer.AddUInt32($"{Name}.expert_shared_feed_forward_length", shared?.HiddenDim);
+        writer.Add($"{Name}.rope.scaling.finetuned", attention is { RotaryDim: > 0 });
+        writer.Add($"{Name}.embedding_scale", config.EmbeddingScale);
+        writer.Add($"{Name}.residual_scale", config.ResidualScale);
+        writer.Add($"{Name}.logit_scale", 1 / config.LogitScale);
+        if (attention?.Scale is { } scale)
+        {
+            writer.Add($"{Name}.attention.scale", scale);
+        }
+    }
+
+    private protected override bool HasKind(MixerOptions layer, bool isChannels) =>
+        isChannels ? IsGated(layer) : layer is Mamba2MixerOptions or AttentionMixerOptions;
+
     private ChannelMixerOptions Channels(GgufFile file, int modelDim)
     {
         GatedMlpOptions mlp = new() { ModelDim = modelDim, HiddenDim = Size(file, "feed_forward_length") };

@@ -36,4 +36,18 @@ internal sealed class GgufJamba() : GgufHybridArchitecture("jamba", hasTwoBranch
                 i => [keyHeads[i] > 0 ? ReadAttention(file, modelDim, i, layers) : mamba, Channels(i)]),
         ];
     }
+
+    public override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
+    {
+        WriteAttention(config, writer);
+        WriteChannels(config, writer);
+        MambaMixerOptions mamba = config.Layers.OfType<MambaMixerOptions>().First();
+        writer.AddUInt32($"{Name}.ssm.conv_kernel", mamba.ConvWidth);
+        writer.AddUInt32($"{Name}.ssm.inner_size", mamba.InnerDim);
+        writer.AddUInt32($"{Name}.ssm.state_size", mamba.StateDim);
+        writer.AddUInt32($"{Name}.ssm.time_step_rank", mamba.TimeStepRank);
+    }
+
+    private protected override bool HasKind(MixerOptions layer, bool isChannels) =>
+        isChannels ? IsGated(layer) : layer is MambaMixerOptions or AttentionMixerOptions;
 }

@@ -71,9 +71,12 @@ internal sealed class GgufMamba2() : GgufPureArchitecture(
         _ => null,
     };
 
-    public override void WriteLayers(MixerOptions layer, GgufWriter writer, string prefix)
+    public override void WriteLayers(MixerOptions layer, GgufWriter writer, string prefix) =>
+        Write((Mamba2MixerOptions)layer, writer, prefix);
+
+    /// <summary>Writes the keys of a layer for any family that has such layers.</summary>
+    public static void Write(Mamba2MixerOptions mamba2, GgufWriter writer, string prefix)
     {
-        Mamba2MixerOptions mamba2 = (Mamba2MixerOptions)layer;
         writer.AddUInt32($"{prefix}ssm.conv_kernel", mamba2.ConvWidth);
         writer.AddUInt32($"{prefix}ssm.inner_size", mamba2.InnerDim);
         writer.AddUInt32($"{prefix}ssm.state_size", mamba2.StateDim);

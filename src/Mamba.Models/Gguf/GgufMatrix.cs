@@ -1,5 +1,6 @@
 using Mamba.Memory;
 using Mamba.Models.Checkpoints;
+using Mamba.Models.Checkpoints.Families;
 
 namespace Mamba.Models.Gguf;
 
@@ -33,6 +34,25 @@ internal static class GgufMatrix
         writer.AddUInt32("general.quantization_version", 2);
     }
 
+    /// <summary>Announces a tensor of a model whose parameters may each be several tensors, or parts of them.</summary>
+    /// <param name="name">Its name in the file.</param>
+    /// <param name="shape">Its shape in the file.</param>
+    /// <param name="tensors">The model's tensors.</param>
+    /// <param name="type">The type of matrices.</param>
+    /// <param name="writer">The writer.</param>
+    public static void Announce(
+        string name, long[] shape, PublishedTensors tensors, GgufType type, GgufWriter writer)
+    {
+        int width = (int)shape[^1];
+        type = IsNarrow(name, shape) ? TypeFor(type, width) : GgufType.F32;
+        bool isA = name.EndsWith("ssm_a", StringComparison.Ordinal);
+        IReadOnlyList<StoredRows>? stored = IsKept(type) ? tensors.StoredAs(name, KeptAs(type), width) : null;
+        writer.Add(name, type, shape, stored is not null
+            ? (row, target) => ReadStored(stored, type, width, row, target)
+            : (row, target) => Encode(
+                (start, values) => tensors.Read(name, start, values), name, isA, type, width, row, target));
+    }
+
     /// <summary>Announces a weight.</summary>
     /// <param name="weight">The weight.</param>
     /// <param name="name">Its name and layout in the file.</param>
@@ -45,12 +65,18 @@ internal static class GgufMatrix
         int width = (int)shape[^1];
         type = IsNarrow(name.Gguf, shape) ? TypeFor(type, width) : GgufType.F32;
         DeviceArray array = weight.Parameter.Value;
-        bool isStored = weight.Linear?.Adapter is null && array.Precision.HasBlocks() && array.Device.CopiesRows
-            && GgufRows.PrecisionOf(type) == array.Precision && type != GgufType.Q5_0;
+        bool isStored = weight.Linear?.Adapter is null && array.Device.CopiesRows && IsKept(type)
+            && KeptAs(type) == array.Precision;
         writer.Add(name.Gguf, type, shape, isStored
             ? (row, target) => ReadStored(array, type, width, row, target)
-            : (row, target) => Encode(weight, name, type, width, row, target));
+            : (row, target) => Encode(weight.Read, name.Gguf, name.IsA, type, width, row, target));
     }
+
+    /// <summary>Whether a model can store the numbers of a type as they are, in blocks.</summary>
+    private static bool IsKept(GgufType type) =>
+        type != GgufType.Q5_0 && GgufRows.PrecisionOf(type) is { } precision && precision.HasBlocks();
+
+    private static Precision KeptAs(GgufType type) => GgufRows.PrecisionOf(type)!.Value;
 
     /// <summary>Whether llama.cpp stores a tensor in fewer bits.</summary>
     private static bool IsNarrow(string name, long[] shape) =>
@@ -68,6 +94,9 @@ internal static class GgufMatrix
         _ => GgufType.F16,
     };
 
+    /// <summary>Reads elements of a weight with its layout in a checkpoint.</summary>
+    private delegate void ReadValues(long start, Span<float> values);
+
     private static void ReadStored(DeviceArray array, GgufType type, int width, long row, Span<byte> target)
     {
         (int elements, int bytes) = type.Block();
@@ -80,14 +109,29 @@ internal static class GgufMatrix
         }
     }
 
+    private static void ReadStored(
+        IReadOnlyList<StoredRows> parts, GgufType type, int width, long row, Span<byte> target)
+    {
+        (int elements, int bytes) = type.Block();
+        int stored = width / elements * bytes;
+        while (!target.IsEmpty)
+        {
+            StoredRows part = parts.First(part => row >= part.Row && row < part.Row + part.Count);
+            int rows = (int)Math.Min(part.Row + part.Count - row, target.Length / stored);
+            ReadStored(part.Array, type, width, part.Place + row - part.Row, target[..(rows * stored)]);
+            row += rows;
+            target = target[(rows * stored)..];
+        }
+    }
+
     private static unsafe void Encode(
-        NamedWeight weight, GgufName name, GgufType type, int width, long row, Span<byte> target)
+        ReadValues read, string name, bool isA, GgufType type, int width, long row, Span<byte> target)
     {
         (int elements, int bytes) = type.Block();
         int stored = width / elements * bytes, rows = target.Length / stored;
         float[] values = new float[rows * width];
-        weight.Read(row * width, values);
-        if (name.IsA)
+        read(row * width, values);
+        if (isA)
         {
             for (int i = 0; i < values.Length; i++)
             {
@@ -108,7 +152,7 @@ internal static class GgufMatrix
         catch (AggregateException exception) when (exception.InnerException is ArithmeticException inner)
         {
             throw new ArithmeticException(
-                $"\"{name.Gguf}\" cannot be stored as {type}. {inner.Message}", exception);
+                $"\"{name}\" cannot be stored as {type}. {inner.Message}", exception);
         }
     }
 }

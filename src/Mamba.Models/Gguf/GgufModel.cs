@@ -66,32 +66,45 @@ internal static class GgufModel
     public static GgufPureArchitecture ArchitectureFor(LanguageModelConfig config)
     {
         MixerOptions first = config.Layers[0];
-        GgufPureArchitecture? architecture = GgufArchitecture.All.OfType<GgufPureArchitecture>()
-            .FirstOrDefault(known => known.Missing(first, config.NormEpsilon) != "");
-        string? missing = architecture is null ? $"the layer {first.GetType().Name}"
-            : config is not { ResidualScale: 1, EmbeddingScale: 1, LogitScale: 1 } ? "factors of a stream"
+        GgufPureArchitecture architecture = GgufArchitecture.All.OfType<GgufPureArchitecture>()
+            .First(known => known.Missing(first, config.NormEpsilon) != "");
+        string? missing = config is not { ResidualScale: 1, EmbeddingScale: 1, LogitScale: 1 } ? "factors of a stream"
             : config.PostNorms ? "PostNorms = True"
             : config.MlpDim > 0 ? $"MlpDim = {config.MlpDim}"
-            : config.Layers.Any(layer => layer != first) ? "Layers that differ"
+            : config.Layers.Any(layer => layer != first) ? "layers that differ"
             : architecture.Missing(first, config.NormEpsilon) is { } option ? $"{first.GetType().Name}{option}"
             : null;
         return missing is null
-            ? architecture!
-            : throw new NotSupportedException($"The model cannot be saved: GGUF cannot express {missing}.");
+            ? architecture
+            : throw CannotExpress(missing);
     }
+
+    /// <summary>Whether all layers are Mamba, or all are Mamba-2.</summary>
+    public static bool IsPure(LanguageModelConfig config) =>
+        config.Layers.All(layer => layer is MambaMixerOptions) || config.Layers.All(layer => layer is Mamba2MixerOptions);
+
+    public static NotSupportedException CannotExpress(string what) =>
+        new($"The model cannot be saved: GGUF cannot express {what}.");
 
     /// <summary>Writes the keys of a configuration.</summary>
     public static void WriteConfig(LanguageModelConfig config, GgufPureArchitecture architecture, GgufWriter writer)
     {
         string prefix = $"{architecture.Name}.";
+        WriteCommonKeys(config, architecture, writer);
+        writer.AddUInt32($"{prefix}feed_forward_length", 0);
+        writer.AddUInt32($"{prefix}attention.head_count", 0);
+        architecture.WriteLayers(config.Layers[0], writer, prefix);
+    }
+
+    /// <summary>Writes the keys that all families have.</summary>
+    public static void WriteCommonKeys(LanguageModelConfig config, GgufArchitecture architecture, GgufWriter writer)
+    {
+        string prefix = $"{architecture.Name}.";
         writer.Add(ArchitectureKey, architecture.Name);
         writer.AddUInt32($"{prefix}context_length", ContextLength);
         writer.AddUInt32($"{prefix}embedding_length", config.ModelDim);
-        writer.AddUInt32($"{prefix}feed_forward_length", 0);
-        writer.AddUInt32($"{prefix}attention.head_count", 0);
-        writer.AddUInt32($"{prefix}block_count", config.Layers.Count);
+        writer.AddUInt32($"{prefix}block_count", architecture.BlockCount(config));
         writer.AddUInt32($"{prefix}vocab_size", config.PaddedVocabularySize);
-        architecture.WriteLayers(config.Layers[0], writer, prefix);
         writer.Add($"{prefix}{EpsilonKey}", config.NormEpsilon);
     }
 

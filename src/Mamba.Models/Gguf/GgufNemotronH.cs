@@ -24,4 +24,16 @@ internal sealed class GgufNemotronH() : GgufHybridArchitecture("nemotron_h", has
                 : mamba),
         ];
     }
+
+    public override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
+    {
+        WriteAttention(config, writer);
+        WriteMamba2(config, writer);
+        writer.Add(
+            $"{Name}.feed_forward_length", [.. config.Layers.Select(layer => (layer as MlpOptions)?.HiddenDim ?? 0)]);
+        writer.Add($"{Name}.attention.layer_norm_epsilon", config.NormEpsilon);
+    }
+
+    private protected override bool HasKind(MixerOptions layer, bool isChannels) =>
+        layer is Mamba2MixerOptions or AttentionMixerOptions or MlpOptions;
 }

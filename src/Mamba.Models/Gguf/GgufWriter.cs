@@ -134,6 +134,15 @@ internal sealed class GgufWriter
         });
     }
 
+    /// <summary>Writes a file with all keys and tensors, whose data are zeros; where possible they take no room.</summary>
+    public void SaveWithoutData(string path)
+    {
+        byte[] header = Header(out long dataLength);
+        using FileStream stream = new(path, FileMode.CreateNew, FileAccess.Write);
+        stream.Write(header);
+        stream.SetLength(header.Length + dataLength);
+    }
+
     private byte[] Header(out long dataLength)
     {
         ArrayBufferWriter<byte> header = new();

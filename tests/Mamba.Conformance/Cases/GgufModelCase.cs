@@ -55,6 +55,24 @@ internal static class GgufModelCase
         using MambaLanguageModel wide = MambaLanguageModel.Load(path, device, precision: Precision.Float32);
         report.Check("the bits of widened weights", Logits(device, wide, ids).Values.SequenceEqual(logits.Values));
         CompareGreedy(golden, report, model);
+        CompareSaved(device, wide, ids, golden, report);
+    }
+
+    /// <summary>Saves a model, loads the file, and compares its logits with the expected ones.</summary>
+    private static void CompareSaved(
+        Device device, MambaLanguageModel model, int[] ids, Golden golden, Report report)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"{Path.GetRandomFileName()}.gguf");
+        try
+        {
+            model.SaveGguf(path);
+            using MambaLanguageModel loaded = MambaLanguageModel.Load(path, device);
+            report.Compare("saved", Logits(device, loaded, ids), golden["out.logits"], BoundOf(golden));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     /// <summary>Compares the logits of a model with those of a file.</summary>

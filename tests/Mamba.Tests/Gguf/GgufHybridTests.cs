@@ -102,16 +102,120 @@ public sealed class GgufHybridTests : IDisposable
             "*\"jamba.attention.head_count_kv\": expected 2 integers*one for each layer; found ?0, 2, 0?.");
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_saved_model_has_the_tensors_of_the_first(string name)
+    {
+        using CpuDevice device = TestDevice.Cpu(2);
+        string path = _folder.Write("m.gguf", File(name, Q8).Make());
+        using MambaLanguageModel model = MambaLanguageModel.Load(path, device);
+
+        model.SaveGguf(_folder["again.gguf"], GgufType.Q8_0);
+
+        using GgufFile first = GgufFile.Open(path), second = GgufFile.Open(_folder["again.gguf"]);
+        second.Tensors.Keys.Should().BeEquivalentTo(first.Tensors.Keys.Select(
+            tensor => name == "falcon-h1" ? tensor.Replace("ffn_norm.weight", "ffn_norm") : tensor));
+        foreach ((GgufTensor before, GgufTensor after) in first.Tensors.Values.OrderBy(tensor => tensor.Name)
+            .Zip(second.Tensors.Values.OrderBy(tensor => tensor.Name)))
+        {
+            bool isShort = before.Name.EndsWith("ssm_dt.weight", StringComparison.Ordinal); // rows are no whole blocks
+            after.Type.Should().Be(isShort ? GgufType.F16 : before.Type, before.Name);
+            if (isShort)
+            {
+                Values(second, after.Name).ShouldBeClose(Values(first, before.Name), 1e-3, after.Name);
+            }
+            else if (before.Name.EndsWith("ssm_a", StringComparison.Ordinal))
+            {
+                Values(second, after.Name).ShouldBeClose(Values(first, before.Name), 3e-7, after.Name);
+            }
+            else
+            {
+                Values(second, after.Name).ShouldHaveTheBitsOf(Values(first, before.Name), after.Name);
+            }
+        }
+
+        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder["again.gguf"], device);
+        loaded.Config.Layers.Should().Equal(model.Config.Layers);
+    }
+
+    public static TheoryData<string> Configs => [.. GgufModels.Hybrids.Keys];
+
+    [Theory]
+    [MemberData(nameof(Configs))]
+    public void A_model_of_ours_is_loaded_again(string name)
+    {
+        using CpuDevice device = TestDevice.Cpu(1);
+        using MambaLanguageModel model = GgufModels.Create(device, GgufModels.Hybrids[name], noise: 0.02);
+
+        model.SaveGguf(_folder["m.gguf"]);
+
+        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder["m.gguf"], device);
+        GgufModels.Logits(loaded).ShouldBeClose(GgufModels.Logits(model), 1e-5);
+    }
+
     [Fact]
-    public void Such_a_model_cannot_be_saved_as_GGUF_yet_and_says_why()
+    public void Factors_and_rotary_positions_of_Granite_are_written()
+    {
+        using CpuDevice device = TestDevice.Cpu(1);
+        GgufBytes bytes = File("granitehybrid", F32).Key("granitehybrid.rope.scaling.finetuned", 7, 1)
+            .Key("granitehybrid.logit_scale", 3f).Key("granitehybrid.embedding_scale", 3f)
+            .Key("granitehybrid.residual_scale", 0.5f).Key("granitehybrid.attention.scale", 0.125f);
+        using MambaLanguageModel model = MambaLanguageModel.Load(_folder.Write("m.gguf", bytes.Make()), device);
+
+        model.SaveGguf(_folder["again.gguf"]);
+
+        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder["again.gguf"], device);
+        loaded.Config.Should().BeEquivalentTo(model.Config);
+        GgufModels.Logits(loaded, [1, 5]).ShouldBeClose(GgufModels.Logits(model, [1, 5]), 1e-6);
+    }
+
+    [Fact]
+    public void An_adapter_is_merged_into_the_parts_of_its_projection()
     {
         using CpuDevice device = TestDevice.Cpu(1);
         using MambaLanguageModel model =
-            MambaLanguageModel.Load(_folder.Write("m.gguf", File("nemotron_h", F32).Make()), device);
+            MambaLanguageModel.Load(_folder.Write("m.gguf", File("jamba", F32).Make()), device);
+        LowRank.Adapt(model, new() { Rank = 2 }, new Random(1));
+        foreach ((_, Parameter parameter) in model.Parameters.Where(
+            named => named.Name.EndsWith("adapter.b", StringComparison.Ordinal)))
+        {
+            parameter.Value.CopyFrom(Samples.Normal(3, (int)parameter.Value.Shape.Count, 0.1f));
+        }
 
-        Action save = () => model.SaveGguf(_folder["again.gguf"]);
+        model.SaveGguf(_folder["again.gguf"]);
 
-        save.Should().Throw<NotSupportedException>().WithMessage("*GGUF cannot express Layers that differ.");
+        using MambaLanguageModel loaded = MambaLanguageModel.Load(_folder["again.gguf"], device);
+        GgufModels.Logits(loaded, [1, 5]).ShouldBeClose(GgufModels.Logits(model, [1, 5]), 1e-5);
+    }
+
+    public static TheoryData<string, MixerOptions[], string> Inexpressible => new()
+    {
+        { "window", [Attention with { Window = 3 }, Mlp], "layer 2: Window = 3" },
+        { "rotary", [Attention with { RotaryDim = 4 }, Mlp], "layer 2: RotaryDim = 4" },
+        { "activation", [Attention, Mlp with { Activation = Activation.Gelu }], "layer 3: Activation = Gelu" },
+        { "order", [Mlp, Attention], "layers of these kinds in this order" },
+    };
+
+    private static AttentionMixerOptions Attention => new() { ModelDim = 8, Heads = 2 };
+
+    private static GatedMlpOptions Mlp => new() { ModelDim = 8, HiddenDim = 12 };
+
+    [Theory]
+    [MemberData(nameof(Inexpressible))]
+    public void What_GGUF_cannot_express_is_refused_by_name(string name, MixerOptions[] last, string missing)
+    {
+        using CpuDevice device = TestDevice.Cpu(1);
+        MambaMixerOptions mamba = new()
+        {
+            ModelDim = 8, ParameterNormEpsilon = 1e-5f, ParameterNormWeights = true,
+        };
+        using MambaLanguageModel model = new(
+            device, new() { VocabularySize = 8, Layers = [mamba, Mlp, .. last] }, new Random(1));
+
+        Action save = () => model.SaveGguf(_folder[name]);
+
+        save.Should().Throw<NotSupportedException>().WithMessage($"*GGUF cannot express {missing}.");
+        System.IO.File.Exists(_folder[name]).Should().BeFalse();
     }
 
     /// <summary>A file of random weights.</summary>

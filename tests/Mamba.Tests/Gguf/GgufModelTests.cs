@@ -211,10 +211,12 @@ public sealed class GgufModelTests : IDisposable
         ShouldRefuse(GgufModels.Of(mamba2 with { DeltaMax = 0.5f }), "*DeltaMax = 0.5");
         ShouldRefuse(GgufModels.Of(mamba2 with { LearnableInitialState = true }), "*LearnableInitialState = True");
         ShouldRefuse(GgufModels.Of(mamba2) with { MlpDim = 8 }, "MlpDim = 8");
-        ShouldRefuse(GgufModels.Of(mamba) with { Layers = [mamba, mamba2] }, "Layers that differ");
+        ShouldRefuse(GgufModels.Of(mamba) with { Layers = [mamba, mamba2] }, "layers of these kinds in this order");
+        ShouldRefuse(
+            GgufModels.Of(mamba) with { Layers = [mamba, mamba with { StateDim = 8 }] }, "layers that differ");
         ShouldRefuse(
             GgufModels.Of(new AttentionMixerOptions { ModelDim = 32, Heads = 2, HeadDim = 16 }),
-            "the layer AttentionMixerOptions");
+            "layers of these kinds in this order");
     }
 
     [Fact]

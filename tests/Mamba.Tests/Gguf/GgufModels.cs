@@ -27,6 +27,48 @@ internal static class GgufModels
                 with { TieEmbeddings = false },
         };
 
+    /// <summary>Models with layers of several kinds.</summary>
+    public static IReadOnlyDictionary<string, LanguageModelConfig> Hybrids { get; } = HybridsOf(
+        new()
+        {
+            ModelDim = 32, InnerDim = 64, StateDim = 8, ParameterNormEpsilon = 1e-5f, ParameterNormWeights = true,
+        },
+        new() { ModelDim = 32, InnerDim = 64, StateDim = 16, HeadDim = 8, Groups = 2 },
+        new() { ModelDim = 32, Heads = 4, KeyValueHeads = 2 },
+        new() { ModelDim = 32, HiddenDim = 64 });
+
+    private static Dictionary<string, LanguageModelConfig> HybridsOf(
+        MambaMixerOptions mamba, Mamba2MixerOptions mamba2, AttentionMixerOptions attention, GatedMlpOptions mlp)
+    {
+        MixtureOfExpertsOptions experts = new()
+        {
+            ModelDim = 32, Experts = 4, ExpertsPerToken = 2, Expert = mlp, Routing = ExpertRouting.Softmax,
+        };
+        ParallelMixerOptions parallel = new(
+            new ParallelBranch(mamba2 with { Norm = false }),
+            new ParallelBranch(attention with { RotaryDim = 8, RotaryBase = 1e6 }));
+        LanguageModelConfig Config(params MixerOptions[] layers) => new() { VocabularySize = 11, Layers = layers };
+        return new()
+        {
+            ["jamba"] = Config(mamba, mlp, attention, experts),
+            ["falcon-h1"] = Config(parallel, mlp, parallel, mlp),
+            ["granitehybrid"] = Config(mamba2, mlp, attention with { Scale = 0.2f }, mlp) with
+            {
+                EmbeddingScale = 3, ResidualScale = 0.3f, LogitScale = 0.5f,
+            },
+            ["granitehybrid, experts"] = Config(
+                mamba2,
+                experts with { Routing = ExpertRouting.SoftmaxOfChosen, Shared = mlp with { HiddenDim = 32 } },
+                attention,
+                experts with { Routing = ExpertRouting.SoftmaxOfChosen, Shared = mlp with { HiddenDim = 32 } }),
+            ["nemotron_h"] = Config(
+                mamba2,
+                new MlpOptions { ModelDim = 32, HiddenDim = 64, Activation = Activation.SquaredRelu, Bias = false },
+                attention with { HeadDim = 12 },
+                mamba2) with { TieEmbeddings = false },
+        };
+    }
+
     public static LanguageModelConfig Of(MixerOptions layer, int multiple = 1) =>
         new() { VocabularySize = 11, VocabularyMultiple = multiple, Layers = [layer, layer] };
 

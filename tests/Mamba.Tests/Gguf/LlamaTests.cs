@@ -30,7 +30,7 @@ public sealed class LlamaTests(ITestOutputHelper output)
 
     private static readonly string? Folder = Environment.GetEnvironmentVariable("MAMBA_LLAMA");
 
-    public static TheoryData<string> Names => [.. GgufModels.Configs.Keys];
+    public static TheoryData<string> Names => [.. GgufModels.Configs.Keys, .. GgufModels.Hybrids.Keys];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -39,7 +39,8 @@ public sealed class LlamaTests(ITestOutputHelper output)
         Assert.SkipUnless(Folder is not null, "This needs node-llama-cpp: run eng/llama.sh.");
         using TemporaryFolder folder = new(inMemory: true);
         using CpuDevice device = TestDevice.Cpu(2);
-        using MambaLanguageModel model = GgufModels.Create(device, GgufModels.Configs[name], noise: 0.02);
+        LanguageModelConfig config = GgufModels.Configs.GetValueOrDefault(name) ?? GgufModels.Hybrids[name];
+        using MambaLanguageModel model = GgufModels.Create(device, config, noise: 0.02);
         List<float[]> ours = [];
         foreach (GgufType type in _bounds.Keys)
         {

@@ -92,6 +92,26 @@ internal sealed class PublishedTensors
         }
     }
 
+    /// <summary>The rows of a matrix where parameters store them in some precision; null: not all do.</summary>
+    /// <param name="tensor">The matrix.</param>
+    /// <param name="precision">The precision.</param>
+    /// <param name="width">Elements of a row.</param>
+    public IReadOnlyList<StoredRows>? StoredAs(string tensor, Precision precision, int width)
+    {
+        bool IsStored(TensorPart part)
+        {
+            NamedWeight weight = Weight(part);
+            DeviceArray array = weight.Parameter.Value;
+            return part is { Layout: WeightLayout.Same, Offset: 0 } && weight.Linear?.Adapter is null
+                && array.Precision == precision && array.Device.CopiesRows && array.Shape.Width == width;
+        }
+
+        return _tensors[tensor].All(IsStored)
+            ? [.. _tensors[tensor].Select(part => new StoredRows(
+                _parameters[part.Parameter].Value, part.Start / width, part.Count / width, part.Place / width))]
+            : null;
+    }
+
     /// <summary>
     /// Returns a whole tensor with the elements of other arrays of the parameters' shapes, as gradients.
     /// </summary>
@@ -147,3 +167,10 @@ internal sealed class PublishedTensors
         return new(part.Tensor, parameter, part.Layout, _linears.GetValueOrDefault(parameter));
     }
 }
+
+/// <summary>Rows of a matrix of a checkpoint that a parameter of the model holds.</summary>
+/// <param name="Array">The parameter.</param>
+/// <param name="Row">The first row in the checkpoint's matrix.</param>
+/// <param name="Count">Number of rows.</param>
+/// <param name="Place">The first row in the parameter.</param>
+internal readonly record struct StoredRows(DeviceArray Array, long Row, long Count, long Place);
