@@ -10,6 +10,14 @@ namespace Mamba.Cpu;
 /// Every operation is split into pieces that do not depend on the number of threads, so the same input gives the same
 /// bits with one thread or many. Results may differ in the last bits between processors of different register widths.
 /// </remarks>
+/// <example>
+/// <code>
+/// using CpuDevice device = new();                                       // a thread for every physical core
+/// using DeviceScope scope = device.Scope();                             // frees its arrays at the end
+/// DeviceArray x = device.Array([2, 2], [1, 2, 3, 4]);
+/// float[] sums = Functions.Sum(x, 1).ToArray();                         // 3, 7
+/// </code>
+/// </example>
 public sealed unsafe partial class CpuDevice : Device
 {
     /// <summary>
@@ -44,6 +52,8 @@ public sealed unsafe partial class CpuDevice : Device
             return $"CPU, {Threads} thread{(Threads == 1 ? "" : "s")}, {bits}-bit registers";
         }
     }
+
+    internal override bool RentsExactSizes => CpuStorage.EndsAtGuardPages;
 
     private protected override Storage CreateStorage(nint length, Precision precision) =>
         new CpuStorage(this, length, precision);

@@ -113,6 +113,12 @@ public abstract partial class Device : IDisposable
     /// <exception cref="NotSupportedException">The device has no arrays of this precision.</exception>
     private protected abstract Storage CreateStorage(nint length, Precision precision);
 
+    /// <summary>
+    /// Whether the memory of an array has no more elements than the array, so that its end is the array's; pools then
+    /// serve equal lengths only.
+    /// </summary>
+    internal virtual bool RentsExactSizes => false;
+
     /// <summary>Closes the backend after all memory has been freed.</summary>
     private protected abstract void Close();
 

@@ -18,25 +18,13 @@ internal static unsafe class WeightRow
     /// <param name="scales">Receives them, at the same index.</param>
     public static void ReadScales(ushort* source, int first, int count, float* scales)
     {
-        // Reads whole registers: beyond the row lies the next row, or the padding of the allocation.
         source += first;
         scales += first;
-        if (Width.Has512)
-        {
-            ReadScales<Lanes512>(source, count, scales);
-        }
-        else if (Width.Has256)
-        {
-            ReadScales<Lanes256>(source, count, scales);
-        }
-        else if (Width.Has128)
-        {
-            ReadScales<Lanes128>(source, count, scales);
-        }
-        else
-        {
-            ReadScales<Lane>(source, count, scales);
-        }
+        int i = 0;
+        if (Width.Has512) { i = ReadScales<Lanes512>(source, i, count, scales); }
+        if (Width.Has256) { i = ReadScales<Lanes256>(source, i, count, scales); }
+        if (Width.Has128) { i = ReadScales<Lanes128>(source, i, count, scales); }
+        ReadScales<Lane>(source, i, count, scales);
     }
 
     /// <summary>Converts part of a row to float32.</summary>
@@ -58,13 +46,15 @@ internal static unsafe class WeightRow
         Widen<TFormat, Lane>(row, scales, first, i, count, target);
     }
 
-    private static void ReadScales<TLanes>(ushort* source, int count, float* scales)
+    private static int ReadScales<TLanes>(ushort* source, int i, int count, float* scales)
         where TLanes : struct, INarrowLanes<TLanes>
     {
-        for (int i = 0; i < count; i += TLanes.Count)
+        for (; i <= count - TLanes.Count; i += TLanes.Count)
         {
             TLanes.Store(TLanes.LoadFloat16(source + i), scales + i);
         }
+
+        return i;
     }
 
     private static int Widen<TFormat, TLanes>(

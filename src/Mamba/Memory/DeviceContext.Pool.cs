@@ -38,7 +38,7 @@ internal sealed partial class DeviceContext
     /// <param name="depth">Depth of the scope.</param>
     public Storage Rent(nint length, Precision precision, int depth)
     {
-        nint size = SizeClass(length);
+        nint size = Device.RentsExactSizes ? Math.Max(length, 1) : SizeClass(length);
         Stack<Storage> free = Pool(size, precision);
         Storage storage;
         if (free.Count > 0)

@@ -118,4 +118,24 @@ public sealed class DeviceArrayTests
         using DeviceScope scope = device.Scope();
         device.Allocate([100]).ToArray().Should().OnlyContain(value => float.IsNaN(value), "the pool's memory, too");
     }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(100)]
+    [InlineData(1024)]
+    [InlineData(5000)]
+    public unsafe void Poisoned_memory_ends_at_a_page_that_nobody_may_touch(int length)
+    {
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux() && Environment.GetEnvironmentVariable("MAMBA_POISON_MEMORY") == "1",
+            "Set MAMBA_POISON_MEMORY=1 on Linux.");
+        using CpuDevice device = new();
+        using DeviceScope scope = device.Scope();
+        DeviceArray array = device.Allocate([length]);
+
+        nint end = (nint)(((CpuStorage)array.Storage).Pointer + length);
+
+        File.ReadLines("/proc/self/maps").Should().Contain(
+            line => line.StartsWith($"{end:x}-", StringComparison.Ordinal) && line.Contains(" ---p "));
+    }
 }
