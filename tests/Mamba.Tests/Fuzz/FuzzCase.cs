@@ -35,9 +35,10 @@ internal sealed record FuzzCase(string Id, FuzzSeed Files, string Change, bool I
     }
 
     /// <summary>
-    /// Every key and item of every JSON file of the seeds, with every boundary value, without it, and with it twice.
+    /// Every key and item of every JSON file of the seeds, with every boundary value, without it, and with it twice. A
+    /// case is made when it is called.
     /// </summary>
-    public static IEnumerable<FuzzCase> Keys(FuzzReader reader)
+    public static IEnumerable<Func<FuzzCase>> Keys(FuzzReader reader)
     {
         int index = 0;
         foreach (FuzzSeed seed in reader.Seeds)
@@ -47,11 +48,16 @@ internal sealed record FuzzCase(string Id, FuzzSeed Files, string Change, bool I
                 byte[] json = seed.Files[name];
                 foreach (JsonPart part in JsonPart.Of(json))
                 {
-                    foreach ((byte[] content, string change) in JsonMutation.All(json, part))
+                    foreach (Func<(byte[] Content, string Change)> make in JsonMutation.All(json, part))
                     {
-                        string id = $"{reader.Name}/keys/0/{index++}";
-                        yield return new(
-                            id, seed.With(name, content), $"{name}: {part.Name} {change}", reader.Repair is not null);
+                        int number = index++;
+                        yield return () =>
+                        {
+                            (byte[] content, string change) = make();
+                            return new(
+                                $"{reader.Name}/keys/0/{number}", seed.With(name, content),
+                                $"{name}: {part.Name} {change}", reader.Repair is not null);
+                        };
                     }
                 }
             }
@@ -62,7 +68,7 @@ internal sealed record FuzzCase(string Id, FuzzSeed Files, string Change, bool I
     public static FuzzCase Of(FuzzReader reader, string id) => id.Split('/') switch
     {
         [_, "random", string seed, string index] => Random(reader, int.Parse(seed), int.Parse(index)),
-        [_, "keys", _, string index] => Keys(reader).ElementAt(int.Parse(index)),
+        [_, "keys", _, string index] => Keys(reader).ElementAt(int.Parse(index))(),
         _ => throw new ArgumentException($"Expected READER/random/SEED/INDEX or READER/keys/0/INDEX; found {id}."),
     };
 }

@@ -50,8 +50,9 @@ internal sealed class FuzzRun : IDisposable
     /// <summary>Gives the reader boundary values in its keys: all, or some of them, spread evenly.</summary>
     public FuzzReport RunKeys()
     {
-        int count = FuzzCase.Keys(_reader).Count(), stride = Math.Max(1, count / Rounds);
-        return RunAll(FuzzCase.Keys(_reader).Where((_, index) => index % stride == 0), "keys");
+        Func<FuzzCase>[] all = [.. FuzzCase.Keys(_reader)];
+        int stride = Math.Max(1, all.Length / Rounds);
+        return RunAll(all.Where((_, index) => index % stride == 0).Select(make => make()), "keys");
     }
 
     /// <summary>Runs one case; throws if it is anything but read or refused as documented.</summary>

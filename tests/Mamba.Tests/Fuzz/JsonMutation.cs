@@ -27,11 +27,12 @@ internal static class JsonMutation
         return (content, $"{part.Name} {change}");
     }
 
-    /// <summary>Every change of a part.</summary>
-    public static IEnumerable<(byte[] Content, string Change)> All(byte[] json, JsonPart part) =>
+    /// <summary>Every change of a part, made when it is called: of a large file, all of them are many.</summary>
+    public static IEnumerable<Func<(byte[] Content, string Change)>> All(byte[] json, JsonPart part) =>
     [
-        .. BoundaryValues.Json.Select(value => Replace(json, part, value)), Without(json, part), Twice(json, part),
-        Renamed(json, part, [.. "\""u8, 0xFF, .. "\""u8]), Renamed(json, part, [.. "\"\\ud800\""u8]),
+        .. BoundaryValues.Json.Select<byte[], Func<(byte[], string)>>(value => () => Replace(json, part, value)),
+        () => Without(json, part), () => Twice(json, part),
+        () => Renamed(json, part, [.. "\""u8, 0xFF, .. "\""u8]), () => Renamed(json, part, [.. "\"\\ud800\""u8]),
     ];
 
     /// <summary>The parts; none if an earlier change has left no right JSON.</summary>
