@@ -66,7 +66,7 @@ public sealed class ScopeModelTests
                         Item.Of(device.Array([1 + (choice % 3)], new float[1 + (choice % 3)]), ++_next));
                     break;
                 case What.AllocateIndices:
-                    _scopes[depth].Items.Add(Item.Of(device.Indices([++_next]), _next));
+                    _scopes[depth].Items.Add(Item.Of(device.Indices([++_next])));
                     break;
                 case What.Keep when depth > 0 && item is not null:
                     Keep(depth, item);
@@ -124,15 +124,16 @@ public sealed class ScopeModelTests
     {
         private DeviceArray _array;
         private IndexArray _indices;
-        private int _value;
+        private float[] _values = [];
 
         public static Item Of(DeviceArray array, int value)
         {
-            array.CopyFrom([.. Enumerable.Repeat((float)value, (int)array.Shape.Count)]);
-            return new() { _array = array, _value = value };
+            float[] values = [.. Enumerable.Repeat((float)value, (int)array.Shape.Count)];
+            array.CopyFrom(values);
+            return new() { _array = array, _values = values };
         }
 
-        public static Item Of(IndexArray indices, int value) => new() { _indices = indices, _value = value };
+        public static Item Of(IndexArray indices) => new() { _indices = indices };
 
         public void Keep(ScopeHandle scope)
         {
@@ -162,7 +163,7 @@ public sealed class ScopeModelTests
         {
             if (_array.Exists)
             {
-                _array.ToArray().Should().OnlyContain(value => value == _value);
+                _array.ToArray().ShouldHaveTheBitsOf(_values);
             }
             else
             {
@@ -173,7 +174,7 @@ public sealed class ScopeModelTests
         public void ShouldBeDead()
         {
             Action use = _array.Exists ? () => _array.ToArray() : () => _ = _indices.Storage;
-            use.Should().Throw<ObjectDisposedException>();
+            Assert.Throws<ObjectDisposedException>(use);
         }
     }
 }
