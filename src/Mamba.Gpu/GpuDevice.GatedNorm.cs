@@ -8,6 +8,11 @@ public sealed partial class GpuDevice
 {
     internal override void GatedRmsNorm(in GatedNormOperation norm)
     {
+        if (TryGatedNormOfFew(norm))
+        {
+            return;
+        }
+
         (NormRows rows, long blocks, (int, int) threads) = NormRowsOf(norm.X.Shape, norm.GroupSize, withSums: false);
         Launch(
             new GatedNormKernel(rows, InputsOf(norm), RowsOf(norm.Y).CutAt(norm.GroupSize)),

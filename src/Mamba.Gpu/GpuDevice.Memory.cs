@@ -28,13 +28,13 @@ public sealed partial class GpuDevice
         RequireNotRecording();
         if (target.Precision == Precision.Float32 && target.IsContiguous)
         {
-            _staging.Upload(source, BytesOf(target));
+            Stage(source, BytesOf(target));
             return;
         }
 
         using DeviceScope scope = Scope();
         DeviceArray whole = Allocate(target.Shape);
-        _staging.Upload(source, BytesOf(whole));
+        Stage(source, BytesOf(whole));
         Copy(whole, target);
     }
 
@@ -57,7 +57,14 @@ public sealed partial class GpuDevice
     {
         RequireNotRecording();
         ((GpuStorage)target).KeepOnHost(source);
-        _staging.Upload(source, ((GpuStorage)target).Words.Cast<byte>());
+        Stage(source, ((GpuStorage)target).Words.Cast<byte>());
+    }
+
+    private void Stage<T>(ReadOnlySpan<T> source, ArrayView<byte> target)
+        where T : unmanaged
+    {
+        _mayOverlap = false;
+        _staging.Upload(source, target);
     }
 
     /// <summary>A kernel's view of an array; <c>default</c> if it is absent.</summary>
@@ -131,7 +138,7 @@ public sealed partial class GpuDevice
     {
         RequireNotRecording();
         GpuStorage storage = (GpuStorage)Allocate([values.Length]).Storage;
-        _staging.Upload(values, storage.Words.Cast<byte>());
+        Stage(values, storage.Words.Cast<byte>());
         return storage.Integers;
     }
 

@@ -58,6 +58,7 @@ public sealed unsafe partial class GpuDevice
         using GpuProfile.Span span = Profile?.Measure(
             $"product {count} x [{n}, {k}] [{k}, {m}], {(narrow ? "bfloat16" : tensorFloat32 ? "TF32" : "float32")}")
             ?? default;
+        _mayOverlap = false;
         if (sizes.Outer > 1 && sizes.Inner > 1)
         {
             // A batch of two levels has two strides: cuBLAS takes arrays of pointers, which a kernel fills.

@@ -31,6 +31,11 @@ public sealed partial class GpuDevice
     {
         (SsdInputs inputs, SsdSizes sizes, DeviceArray checkpoints) = (ssd.Inputs, ssd.Sizes, ssd.Checkpoints);
         using DeviceScope scope = Scope();
+        if (TrySsdStep(ssd))
+        {
+            return;
+        }
+
         CudaSsd? kernels = CudaSsdOf(ssd);
         bool allInChunks = checkpoints.Exists || (inputs.ChunkLength > 0 && kernels is null);
         if (!allInChunks && sizes.Sequences.CommonLength <= ShortLength)

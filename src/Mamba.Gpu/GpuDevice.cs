@@ -36,6 +36,10 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     private readonly BlasHandle? _blas;
     private readonly GpuOptions _options;
 
+    // Whether the last work in the stream was a kernel that lets the next one start early. A chain of them writes no
+    // weights, and its first kernel has waited for all work before: so every kernel in it may read weights at once.
+    private bool _mayOverlap;
+
     private GpuDevice(GpuRuntime runtime, bool ownsRuntime, GpuOptions options)
     {
         (_runtime, _ownsRuntime, _options) = (runtime, ownsRuntime, options);
@@ -115,6 +119,7 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         {
             // Devices on several threads may share the runtime, and OpenCL sets a kernel's arguments one by one.
             using GpuProfile.Span span = Profile?.Measure(NameOf(typeof(TKernel))) ?? default;
+            _mayOverlap = false;
             _runtime.Kernel<TKernel>()(_stream, config, kernel);
         }
     }
@@ -132,8 +137,13 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
     /// <param name="arguments">Its argument.</param>
     /// <param name="groups">Number of groups, x and y; 0 launches nothing.</param>
     /// <param name="threads">Threads of a group, x and y.</param>
+    /// <param name="sharedBytes">Bytes of dynamic shared memory; null for the kernel's own number.</param>
     private unsafe void Launch<TArguments>(
-        CudaFunction kernel, in TArguments arguments, (int X, int Y) groups, (int X, int Y) threads)
+        CudaFunction kernel,
+        in TArguments arguments,
+        (int X, int Y) groups,
+        (int X, int Y) threads,
+        int? sharedBytes = null)
         where TArguments : unmanaged
     {
         if (groups.X == 0 || groups.Y == 0)
@@ -145,10 +155,14 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
         lock (_runtime)
         {
             using GpuProfile.Span span = Profile?.Measure(kernel.Name) ?? default;
+            CudaLaunch launch = new(
+                groups, threads, sharedBytes ?? kernel.SharedBytes, kernel.Overlaps && _mayOverlap && Profile is null);
             fixed (TArguments* pointer = &arguments)
             {
-                _runtime.Cuda!.Launch(kernel, pointer, groups, threads, _stream);
+                _runtime.Cuda!.Launch(kernel, pointer, launch, _stream);
             }
+
+            _mayOverlap = kernel.Overlaps;
         }
     }
 
@@ -176,8 +190,13 @@ public sealed partial class GpuDevice : Mamba.Devices.Device
 
     internal override bool CanRecord => _stream is CudaStream && Profile is null; // a graph is one launch
 
-    private protected override Recording.IReplay? Record(Action work) =>
-        CudaGraph.Capture((CudaAccelerator)_runtime.Accelerator, (CudaStream)_stream, work);
+    private protected override Recording.IReplay? Record(Action work)
+    {
+        _mayOverlap = false;
+        CudaGraph? graph = CudaGraph.Capture((CudaAccelerator)_runtime.Accelerator, (CudaStream)_stream, work);
+        _mayOverlap = false;
+        return graph;
+    }
 
     /// <summary>Number of groups of <paramref name="size"/> that cover <paramref name="count"/> elements.</summary>
     internal static long Groups(long count, int size) => (count + size - 1) / size;

@@ -284,7 +284,22 @@ public sealed partial class MambaLanguageModel : Module
             h = _blocks[i].Step(h, state.Layers[i], slots);
         }
 
-        return Logits(h);
+        // Without an adapter and a scale, the last norm and the head are one operation.
+        Linear? head = Head;
+        if (Config.LogitScale != 1 || head is { Adapter: not null })
+        {
+            return Logits(h);
+        }
+
+        NormOperation norm = FinalNorm.OperationOn(h);
+        LinearOperation product = new LinearOperation
+        {
+            X = norm.Y,
+            Weight = (head?.Weight ?? Embedding.Weight).Value,
+            Bias = head?.Bias?.Value ?? default,
+        }.Prepare(Device, keep: false);
+        Device.NormedLinear(norm, product);
+        return product.Y;
     }
 
     /// <summary>The mean cross-entropy, in nats, of predicting each token from the tokens before it.</summary>

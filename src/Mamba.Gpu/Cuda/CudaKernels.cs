@@ -26,24 +26,41 @@ internal sealed unsafe class CudaKernels(CudaAccelerator accelerator) : ICudaLau
     public int MaxSharedBytes { get; } =
         CudaAPI.CurrentAPI.GetDeviceAttribute(CudaDriver.MaxSharedBytesOfGroup, accelerator.DeviceId);
 
-    public void Launch(
-        CudaFunction kernel, void* arguments, (int X, int Y) groups, (int X, int Y) threads, AcceleratorStream stream)
+    public void Launch(CudaFunction kernel, void* arguments, in CudaLaunch launch, AcceleratorStream stream)
     {
         accelerator.Bind();
-        int status = CudaDriver.LaunchKernel(
-            FunctionOf(kernel), (uint)groups.X, (uint)groups.Y, 1, (uint)threads.X, (uint)threads.Y, 1,
-            (uint)kernel.SharedBytes, ((CudaStream)stream).StreamPtr, &arguments, null);
+        CudaLaunchAttribute overlap = new() { Id = CudaLaunchAttribute.Overlap, Value = 1 };
+        CudaLaunchConfig config = new()
+        {
+            GroupsX = (uint)launch.Groups.X,
+            GroupsY = (uint)launch.Groups.Y,
+            GroupsZ = 1,
+            ThreadsX = (uint)launch.Threads.X,
+            ThreadsY = (uint)launch.Threads.Y,
+            ThreadsZ = 1,
+            SharedBytes = (uint)launch.SharedBytes,
+            Stream = ((CudaStream)stream).StreamPtr,
+            Attributes = &overlap,
+            AttributeCount = launch.Overlaps && CanOverlap ? 1u : 0,
+        };
+        int status = CudaDriver.LaunchKernelEx(&config, FunctionOf(kernel), &arguments, null);
         if (status != 0)
         {
             CudaDriver.Check(status, $"Starting {kernel.Name}"); // the text is made for a failure only
         }
     }
 
+    /// <summary>Whether the device starts a kernel before the one before it has ended.</summary>
+    private bool CanOverlap => accelerator.Architecture >= CudaArchitecture.SM_90;
+
     /// <summary>The PTX of a source file, from this assembly's resources.</summary>
-    internal static byte[] PtxOf(string file)
+    /// <param name="source">
+    /// The source file without its ending; with "-90" for the PTX of compute capability 9.0, if there is one.
+    /// </param>
+    internal static byte[] PtxOf(string source)
     {
-        using Stream stream = typeof(CudaKernels).Assembly.GetManifestResourceStream($"{file}.ptx")
-            ?? throw new ArgumentException($"Expected a file of kernels; found \"{file}\".", nameof(file));
+        using Stream stream = typeof(CudaKernels).Assembly.GetManifestResourceStream($"{source}.ptx")
+            ?? throw new ArgumentException($"Expected a file of kernels; found \"{source}\".", nameof(source));
         byte[] text = new byte[stream.Length + 1]; // the driver reads up to a zero
         stream.ReadExactly(text, 0, (int)stream.Length);
         return text;
@@ -75,7 +92,9 @@ internal sealed unsafe class CudaKernels(CudaAccelerator accelerator) : ICudaLau
     {
         if (!_modules.TryGetValue(file, out nint module))
         {
-            fixed (byte* text = PtxOf(file))
+            // Kernels that overlap have a second PTX, because the instructions for it need 9.0.
+            bool isOverlapping = CanOverlap && file == CudaDecode.File;
+            fixed (byte* text = PtxOf(isOverlapping ? $"{file}-90" : file))
             {
                 CudaDriver.Check(CudaDriver.ModuleLoadData(out module, text), $"Compiling the kernels of {file}");
             }
@@ -96,18 +115,30 @@ internal unsafe interface ICudaLauncher
     /// <summary>Queues a kernel.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="arguments">Its only argument, a structure with the layout of the source's.</param>
-    /// <param name="groups">Number of groups, x and y.</param>
-    /// <param name="threads">Threads of a group, x and y.</param>
+    /// <param name="launch">Groups, threads and shared memory.</param>
     /// <param name="stream">The stream.</param>
-    void Launch(
-        CudaFunction kernel, void* arguments, (int X, int Y) groups, (int X, int Y) threads, AcceleratorStream stream);
+    void Launch(CudaFunction kernel, void* arguments, in CudaLaunch launch, AcceleratorStream stream);
 }
+
+/// <summary>How a kernel in CUDA C is started.</summary>
+/// <param name="Groups">Number of groups, x and y.</param>
+/// <param name="Threads">Threads of a group, x and y.</param>
+/// <param name="SharedBytes">Bytes of dynamic shared memory of a group.</param>
+/// <param name="Overlaps">Whether it may start before the kernel before it has ended.</param>
+internal readonly record struct CudaLaunch(
+    (int X, int Y) Groups, (int X, int Y) Threads, int SharedBytes, bool Overlaps);
 
 /// <summary>A kernel in CUDA C.</summary>
 /// <param name="File">The source file, without its ending.</param>
 /// <param name="Name">The kernel's name in it.</param>
-/// <param name="SharedBytes">Bytes of dynamic shared memory.</param>
-internal sealed record CudaFunction(string File, string Name, int SharedBytes = 0)
+/// <param name="SharedBytes">
+/// Bytes of dynamic shared memory. A launch may ask for another number, up to 48 KB.
+/// </param>
+/// <param name="Overlaps">
+/// Whether the kernel lets the next one start early, and itself waits for the one before it: until then it reads only
+/// weights.
+/// </param>
+internal sealed record CudaFunction(string File, string Name, int SharedBytes = 0, bool Overlaps = false)
 {
     public bool Equals(CudaFunction? other) => ReferenceEquals(this, other);
 

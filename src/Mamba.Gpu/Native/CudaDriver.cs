@@ -42,10 +42,9 @@ internal static partial class CudaDriver
     [LibraryImport(Library, EntryPoint = "cuFuncSetAttribute")]
     public static partial int FuncSetAttribute(nint function, int attribute, int value);
 
-    [LibraryImport(Library, EntryPoint = "cuLaunchKernel")]
-    public static unsafe partial int LaunchKernel(
-        nint function, uint groupsX, uint groupsY, uint groupsZ, uint threadsX, uint threadsY, uint threadsZ,
-        uint sharedBytes, nint stream, void** arguments, void** extra);
+    [LibraryImport(Library, EntryPoint = "cuLaunchKernelEx")]
+    public static unsafe partial int LaunchKernelEx(
+        CudaLaunchConfig* config, nint function, void** arguments, void** extra);
 
     [LibraryImport(Library, EntryPoint = "cuMemGetInfo_v2")]
     public static partial int MemGetInfo(out nuint free, out nuint total);
@@ -82,4 +81,37 @@ internal static partial class CudaDriver
 
     [LibraryImport(Library, EntryPoint = "cuEventDestroy_v2")]
     public static partial int EventDestroy(nint destroyed);
+}
+
+/// <summary>A launch, as the driver's <c>CUlaunchConfig</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct CudaLaunchConfig
+{
+    public uint GroupsX;
+    public uint GroupsY;
+    public uint GroupsZ;
+    public uint ThreadsX;
+    public uint ThreadsY;
+    public uint ThreadsZ;
+    public uint SharedBytes;
+    public nint Stream;
+    public CudaLaunchAttribute* Attributes;
+    public uint AttributeCount;
+}
+
+/// <summary>An attribute of a launch, as the driver's <c>CUlaunchAttribute</c>.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 72)]
+internal struct CudaLaunchAttribute
+{
+    /// <summary>
+    /// The attribute "programmatic stream serialization": 1 lets the kernel start when all groups of the kernel before
+    /// it allow it or have ended.
+    /// </summary>
+    public const int Overlap = 6;
+
+    [FieldOffset(0)]
+    public int Id;
+
+    [FieldOffset(8)]
+    public int Value;
 }

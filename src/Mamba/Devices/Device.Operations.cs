@@ -59,6 +59,42 @@ public abstract partial class Device
     internal abstract void Linear(in LinearOperation linear);
 
     /// <summary>
+    /// A product of normalised rows. A device that computes both at once may leave the norm's y unwritten.
+    /// </summary>
+    /// <param name="norm">The norm.</param>
+    /// <param name="linear">The product; its x is the norm's y.</param>
+    internal virtual void NormedLinear(in NormOperation norm, in LinearOperation linear)
+    {
+        Norm(norm);
+        Linear(linear);
+    }
+
+    /// <summary>
+    /// The first half of a mixer's step. A device that computes it at once may leave the norm's y unwritten, and the
+    /// columns of the product that the convolution reads.
+    /// </summary>
+    /// <param name="norm">The norm.</param>
+    /// <param name="linear">The input projection; its x is the norm's y.</param>
+    /// <param name="convolution">The convolution of one token; its x is some columns of the product.</param>
+    internal virtual void StepInput(
+        in NormOperation norm, in LinearOperation linear, in ConvolutionOperation convolution)
+    {
+        NormedLinear(norm, linear);
+        Convolution(convolution);
+    }
+
+    /// <summary>
+    /// The second half of a step of Mamba-1. A device that computes it at once may leave Δ unwritten.
+    /// </summary>
+    /// <param name="timeStep">The projection of the low-rank Δ; its y is Δ.</param>
+    /// <param name="scan">The scan of one token.</param>
+    internal virtual void StepScan(in LinearOperation timeStep, in ScanOperation scan)
+    {
+        Linear(timeStep);
+        SelectiveScan(scan);
+    }
+
+    /// <summary>
     /// Merges a slice into the statistics of the slices before it. The first slice resets the statistics.
     /// </summary>
     internal abstract void LogitStatistics(in LogitSlice slice);

@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Layers;
 
@@ -72,6 +73,13 @@ public sealed class Linear : Module, ILayer
             ? Functions.Linear(x, Weight.Value, bias, start)
             : Functions.LinearWithAdapter(
                 x, Weight.Value, bias, Adapter.A.Value, Adapter.B.Value, Adapter.Scale, start);
+    }
+
+    /// <summary>The product without an adapter, with its output allocated, for an operation that includes it.</summary>
+    internal LinearOperation OperationOn(DeviceArray x, DeviceArray bias = default)
+    {
+        RequireWidth(x, Weight.Value.Shape[1]);
+        return new LinearOperation { X = x, Weight = Weight.Value, Bias = bias }.Prepare(Device, keep: false);
     }
 
     /// <summary>Adds an adapter if the layer has none.</summary>

@@ -123,6 +123,8 @@ public sealed class Mamba2Mixer : RecurrentMixer
         Segments? segments = null) =>
         Core(new Operands(xbc, z, delta), state, segments);
 
+    internal override bool StepsFromStream => base.StepsFromStream && _options.ProjectionScales is null;
+
     internal override int CoreDim => _options.SsmDim;
 
     internal override Mamba2Mixer CreateSibling(DirectionTying tying, Random? random) =>

@@ -138,7 +138,7 @@ public sealed class MambaMixer : RecurrentMixer
 
     private protected override DeviceArray ScanStep(
         in Operands operands, DeviceArray hidden, StateSlots? slots) =>
-        Functions.SelectiveScanStep(Inputs(operands), hidden, slots);
+        Ssm.Step(operands.X, operands.Z, hidden, slots);
 
     private ScanInputs Inputs(in Operands operands) => Ssm.Select(operands.X) with { Z = operands.Z };
 }

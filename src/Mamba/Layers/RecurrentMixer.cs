@@ -129,6 +129,45 @@ public abstract class RecurrentMixer : SequenceMixer
         return guard.Done(OutProjection.Forward(StepCore(InProjection.Forward(x), own, slots)));
     }
 
+    /// <summary>
+    /// Whether nothing computes between the input projection and the convolution, so that a step's norm, projection and
+    /// convolution can be one operation of the device.
+    /// </summary>
+    internal virtual bool StepsFromStream => InProjection.Adapter is null;
+
+    /// <summary>A step from the residual stream, with the norm before the mixer.</summary>
+    /// <param name="h">The residual stream, shape [batch, 1, modelDim].</param>
+    /// <param name="norm">The norm.</param>
+    /// <param name="state">As in <see cref="SequenceMixer.Step"/>.</param>
+    /// <param name="slots">As in <see cref="SequenceMixer.Step"/>.</param>
+    /// <returns>The mixer's output, and the stream as one array.</returns>
+    internal (DeviceArray Y, DeviceArray Sum) Step(
+        ResidualStream h, RmsNorm norm, LayerState state, StateSlots? slots)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        using StateUse use = new(state);
+        Require(h.Residual, ModelDim, state, null, slots);
+        MixerState own = (MixerState)state;
+        using StepGuard guard = new(this, own, slots);
+        NormOperation normed = norm.OperationOn(h);
+        LinearOperation projection = InProjection.OperationOn(normed.Y, Optional(InProjection.Bias));
+        Operands operands = Split(projection.Y);
+        ConvolutionOperation convolution = new ConvolutionOperation
+        {
+            X = operands.X,
+            Weight = Convolution.Weight.Value,
+            Bias = Optional(Convolution.Bias),
+            Silu = true,
+            IsCausal = true,
+            InitialWindow = own.WindowInPlace,
+            Slots = slots,
+            FinalWindow = own.WindowInPlace,
+        }.Prepare(Device, keep: false);
+        Device.StepInput(normed, projection, convolution);
+        DeviceArray y = StepFrom(operands with { X = convolution.Y }, projection.Y, own, slots);
+        return (guard.Done(OutProjection.Forward(y)), normed.Normalized);
+    }
+
     /// <inheritdoc/>
     internal sealed override DeviceArray StepEach(DeviceArray x, LayerState state, Action<int> after)
     {
@@ -155,9 +194,12 @@ public abstract class RecurrentMixer : SequenceMixer
         Operands operands = Split(projected);
         DeviceArray convolved = Functions.CausalConvolutionStep(
             operands.X, Convolution.Weight.Value, Optional(Convolution.Bias), silu: true, state.WindowInPlace, slots);
-        DeviceArray mixed = ScanStep(operands with { X = convolved }, state.HiddenInPlace(slots), slots);
-        return Finish(mixed, projected);
+        return StepFrom(operands with { X = convolved }, projected, state, slots);
     }
+
+    /// <summary>The step between the convolution and the output projection.</summary>
+    private DeviceArray StepFrom(in Operands operands, DeviceArray projected, MixerState state, StateSlots? slots) =>
+        Finish(ScanStep(operands, state.HiddenInPlace(slots), slots), projected);
 
     /// <inheritdoc/>
     public override bool Fits(LayerState state) => state is MixerState own && own.Fits(this);

@@ -123,6 +123,12 @@ public sealed class ResidualBlock : Module, ILayer
     /// <returns>The residual stream, of the same shape.</returns>
     public ResidualStream Step(ResidualStream h, LayerState state, StateSlots? slots = null)
     {
+        if (!IsRecording && Mixer is RecurrentMixer { StepsFromStream: true } recurrent)
+        {
+            (DeviceArray y, DeviceArray stream) = recurrent.Step(h, Norm, state, slots);
+            return Finish(h, stream, y);
+        }
+
         (DeviceArray input, DeviceArray sum) = InputOf(h);
         return Finish(h, sum, Mixer.Step(input, state, slots));
     }

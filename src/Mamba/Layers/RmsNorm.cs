@@ -1,6 +1,7 @@
 using Mamba.Autograd;
 using Mamba.Devices;
 using Mamba.Memory;
+using Mamba.Operations;
 
 namespace Mamba.Layers;
 
@@ -62,4 +63,18 @@ public sealed class RmsNorm : Module, ILayer
     /// <exception cref="ArgumentException">The stream has another width.</exception>
     public (DeviceArray Y, DeviceArray Sum) Forward(ResidualStream h) =>
         h.Update.Exists ? Forward(h.Update, h.Residual) : (Forward(h.Residual), h.Residual);
+
+    /// <summary>The norm of a residual stream, with its outputs allocated, for an operation that includes it.</summary>
+    internal NormOperation OperationOn(ResidualStream h)
+    {
+        RequireWidth(h.Residual, Weight.Value.Shape.Width);
+        NormOperation norm = new()
+        {
+            X = h.Update.Exists ? h.Update : h.Residual,
+            Residual = h.Update.Exists ? h.Residual : default,
+            Weight = Weight.Value,
+            Epsilon = Epsilon,
+        };
+        return norm.Prepare(Device, keep: false);
+    }
 }

@@ -110,6 +110,34 @@ public sealed class SelectiveSsm : Module, ILayer
     /// <exception cref="ArgumentException">x has another width.</exception>
     public ScanInputs Select(DeviceArray x)
     {
+        (DeviceArray delta, DeviceArray b, DeviceArray c) = LowRank(x);
+        return Inputs(x, TimeStep.Multiply(delta), b, c);
+    }
+
+    /// <summary>Selects and scans one token of each sequence, and updates h in place.</summary>
+    internal DeviceArray Step(DeviceArray x, DeviceArray z, DeviceArray hidden, StateSlots? slots)
+    {
+        if (TimeStep.Adapter is not null)
+        {
+            return Functions.SelectiveScanStep(Select(x) with { Z = z }, hidden, slots);
+        }
+
+        (DeviceArray delta, DeviceArray b, DeviceArray c) = LowRank(x);
+        LinearOperation timeStep = TimeStep.OperationOn(delta);
+        ScanInputs inputs = Inputs(x, timeStep.Y, b, c) with { Z = z };
+        ScanOperation scan = new ScanOperation
+        {
+            Inputs = inputs.AsToken(hidden),
+            Slots = slots,
+            FinalState = hidden,
+        }.Prepare(Device, keep: false);
+        Device.StepScan(timeStep, scan);
+        return scan.Y.Reshape(x.Shape);
+    }
+
+    /// <summary>Δ before its projection, B and C.</summary>
+    private (DeviceArray Delta, DeviceArray B, DeviceArray C) LowRank(DeviceArray x)
+    {
         (int states, int rank) = (_options.StateDim, _options.TimeStepRank);
         DeviceArray selected = XProjection.Forward(x);
         DeviceArray delta = selected.Slice(0, rank), b = selected.Slice(rank, states);
@@ -121,18 +149,20 @@ public sealed class SelectiveSsm : Module, ILayer
             c = Functions.RmsNorm(c, Optional(CNorm), epsilon);
         }
 
-        return new()
-        {
-            X = x,
-            Delta = TimeStep.Multiply(delta),
-            ALog = ALog.Value,
-            B = b,
-            C = c,
-            D = D.Value,
-            DeltaBias = Optional(TimeStep.Bias),
-            Softplus = true,
-        };
+        return (delta, b, c);
     }
+
+    private ScanInputs Inputs(DeviceArray x, DeviceArray delta, DeviceArray b, DeviceArray c) => new()
+    {
+        X = x,
+        Delta = delta,
+        ALog = ALog.Value,
+        B = b,
+        C = c,
+        D = D.Value,
+        DeltaBias = Optional(TimeStep.Bias),
+        Softplus = true,
+    };
 
     /// <summary>Selects and scans whole sequences; h starts at zero.</summary>
     /// <param name="x">Shape [batch, length, innerDim].</param>

@@ -7,7 +7,8 @@ using Mamba.Gpu.Cuda;
 namespace Mamba.Tests.Gpu;
 
 /// <summary>
-/// The PTX in the package is what NVIDIA's compiler makes of the sources beside it, and keeps to registers.
+/// The PTX in the package is what NVIDIA's compiler makes of the sources beside it, and keeps to registers. A file named
+/// like "Decode-90" is the same source compiled for compute capability 9.0.
 /// </summary>
 /// <remarks>
 /// After a source has changed, run these tests with <c>MAMBA_WRITE_PTX=1</c>, which needs NVRTC, the compiler as a
@@ -52,11 +53,12 @@ public sealed class CudaSourceTests
 
     [Theory]
     [MemberData(nameof(Sources))]
-    public void The_PTX_runs_on_devices_from_8_0_and_keeps_to_registers(string source)
+    public void The_PTX_is_for_its_devices_and_keeps_to_registers(string source)
     {
         string ptx = PtxOf(source);
 
-        ptx.Should().Contain(".target sm_80").And.NotContain(".extern .func", "no such function is linked")
+        ptx.Should().Contain($".target sm_{CapabilityOf(source)}")
+            .And.NotContain(".extern .func", "no such function is linked")
             .And.NotMatchRegex(@"\.local \.align", "arrays of registers must not go to memory");
     }
 
@@ -95,13 +97,29 @@ public sealed class CudaSourceTests
         return null;
     }
 
+    [Fact]
+    public void Kernels_that_overlap_wait_for_the_one_before_them_where_that_is_possible()
+    {
+        string[] kernels = PtxOf($"{CudaDecode.File}-90").Split(".entry ")[1..];
+
+        kernels.Should().OnlyContain(kernel =>
+            kernel.Contains("griddepcontrol.launch_dependents", StringComparison.Ordinal)
+            && kernel.Contains("griddepcontrol.wait", StringComparison.Ordinal));
+        PtxOf(CudaDecode.File).Should().NotContain("griddepcontrol");
+    }
+
+    /// <summary>The least compute capability of a PTX, without the dot.</summary>
+    private static string CapabilityOf(string source) => source.Contains('-') ? source.Split('-')[1] : "80";
+
+    private static string FileOf(string source) => $"{source.Split('-')[0]}.cu";
+
     private static string PtxOf(string source) => Encoding.UTF8.GetString(CudaKernels.PtxOf(source)).TrimEnd('\0');
 
     /// <summary>The first line of the PTX: a hash of the source and of what it includes.</summary>
     private static string Mark(string source)
     {
         StringBuilder text = new();
-        Append($"{source}.cu", text, []);
+        Append(FileOf(source), text, []);
         byte[] bytes = Encoding.UTF8.GetBytes(text.ToString().ReplaceLineEndings("\n"));
         return $"// Source: SHA-256 {Convert.ToHexStringLower(SHA256.HashData(bytes))}\n";
     }
@@ -139,8 +157,11 @@ public sealed class CudaSourceTests
                     "The variable MAMBA_NVRTC may name its file.");
             }
 
-            byte[] text = Encoding.UTF8.GetBytes(File.ReadAllText(Path.Combine(folder, $"{source}.cu")) + '\0');
-            string[] options = ["--gpu-architecture=compute_80", "--std=c++17", $"--include-path={folder}"];
+            byte[] text = Encoding.UTF8.GetBytes(File.ReadAllText(Path.Combine(folder, FileOf(source))) + '\0');
+            string[] options =
+            [
+                $"--gpu-architecture=compute_{CapabilityOf(source)}", "--std=c++17", $"--include-path={folder}",
+            ];
             nint[] pointers = [.. options.Select(Marshal.StringToCoTaskMemUTF8)];
             nint program = 0;
             fixed (byte* code = text)

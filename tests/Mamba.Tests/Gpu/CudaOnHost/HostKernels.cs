@@ -37,15 +37,14 @@ internal sealed unsafe partial class HostKernels : ICudaLauncher
         return device;
     }
 
-    public void Launch(
-        CudaFunction kernel, void* arguments, (int X, int Y) groups, (int X, int Y) threads, AcceleratorStream stream)
+    public void Launch(CudaFunction kernel, void* arguments, in CudaLaunch launch, AcceleratorStream stream)
     {
         stream.Synchronize();
         lock (Gate)
         {
             nint run = NativeLibrary.GetExport(LibraryOf(kernel.File), $"run_{kernel.Name}");
             ((delegate* unmanaged<int, int, int, int, void*, void>)run)(
-                groups.X, groups.Y, threads.X, threads.Y, arguments);
+                launch.Groups.X, launch.Groups.Y, launch.Threads.X, launch.Threads.Y, arguments);
         }
     }
 

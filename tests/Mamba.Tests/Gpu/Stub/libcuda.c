@@ -537,6 +537,20 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
     return stub_enqueue(stream, run_nothing, "", 1);
 }
 
+struct attribute { int id; char padding[4]; int value; char others[60]; };
+struct launch { unsigned gx, gy, gz, bx, by, bz, shared; void *stream; struct attribute *attributes; unsigned count; };
+
+int cuLaunchKernelEx(const struct launch *launch, void *function, void **arguments, void **extra) {
+    for (unsigned i = 0; i < launch->count; i++) {
+        if (launch->attributes[i].id != 6) {
+            return INVALID_VALUE;
+        }
+        stub_log("overlap %s: %d", (char *)function, launch->attributes[i].value);
+    }
+    return cuLaunchKernel(function, launch->gx, launch->gy, launch->gz, launch->bx, launch->by, launch->bz,
+        launch->shared, launch->stream, arguments, extra);
+}
+
 /* ---- graphs ---- */
 
 int cuStreamBeginCapture_v2(void *handle, int mode) {
