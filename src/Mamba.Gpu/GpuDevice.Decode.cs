@@ -254,7 +254,7 @@ public sealed partial class GpuDevice
         && IsFloat32(convolution.Weight) && IsFloat32(convolution.Bias)
         && IsInPlace(convolution.InitialWindow, convolution.FinalWindow);
 
-    /// <summary>Whether Δ is a product of bfloat16 numbers, and the scan one token of 16 real states a channel.</summary>
+    /// <summary>Whether Δ is a product of bfloat16 numbers, and the scan one token of 16 real states.</summary>
     private bool TakesScanStep(in LinearOperation timeStep, in ScanOperation scan)
     {
         ScanInputs inputs = scan.Inputs;

@@ -21,7 +21,8 @@ internal abstract class Given
     protected static readonly float[] input = [], output = [], tokens = [];
     protected static readonly int[] classes = [], ids = [], nextTokens = [], order = [], prompt = [];
     protected static readonly DeviceArray x, y, a, b, scale, shift, hidden, projected, token, target, logits, loss;
-    protected static readonly DeviceArray images, weight, bias, oneHot, keys, queries, values, rates, distances, initialState, nodes;
+    protected static readonly DeviceArray images, weight, bias, oneHot, keys, queries, values, rates;
+    protected static readonly DeviceArray distances, initialState, nodes;
     protected static readonly IndexArray sources, targets;
     protected static readonly ILayer layer = null!, norm = null!, router = null!;
     protected static readonly Linear head = null!;

@@ -31,8 +31,8 @@ internal static class TestDevice
     public static bool IsEmulation => Named?.Kind == GpuKind.Emulation;
 
     /// <summary>
-    /// Whether the kernels in CUDA C are tested: on a CUDA device, unless MAMBA_TEST_CUDA_C is 0; in the emulation, where
-    /// they run on the host, if it is 1.
+    /// Whether the kernels in CUDA C are tested: on a CUDA device unless MAMBA_TEST_CUDA_C is 0; in the emulation,
+    /// where they run on the host, if it is 1.
     /// </summary>
     public static bool IsCudaC { get; } =
         Environment.GetEnvironmentVariable("MAMBA_TEST_CUDA_C") is { } asked ? asked == "1" : IsCuda;

@@ -74,7 +74,7 @@ internal abstract class GgufHybridArchitecture(string name, bool hasTwoBranches)
         return map;
     }
 
-    /// <summary>Writes the keys of the attention layers: a number of heads of the keys for each layer of the file.</summary>
+    /// <summary>Writes the keys of the attention layers: a number of key heads for each layer of the file.</summary>
     private protected void WriteAttention(LanguageModelConfig config, GgufWriter writer, bool isList = true)
     {
         AttentionMixerOptions?[] all = [.. Blocks(config).Select(

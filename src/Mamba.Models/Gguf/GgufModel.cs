@@ -81,7 +81,8 @@ internal static class GgufModel
 
     /// <summary>Whether all layers are Mamba, or all are Mamba-2.</summary>
     public static bool IsPure(LanguageModelConfig config) =>
-        config.Layers.All(layer => layer is MambaMixerOptions) || config.Layers.All(layer => layer is Mamba2MixerOptions);
+        config.Layers.All(layer => layer is MambaMixerOptions)
+        || config.Layers.All(layer => layer is Mamba2MixerOptions);
 
     public static NotSupportedException CannotExpress(string what) =>
         new($"The model cannot be saved: GGUF cannot express {what}.");

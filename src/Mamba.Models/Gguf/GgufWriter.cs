@@ -134,7 +134,7 @@ internal sealed class GgufWriter
         });
     }
 
-    /// <summary>Writes a file with all keys and tensors, whose data are zeros; where possible they take no room.</summary>
+    /// <summary>Writes a file with all keys and tensors; the data are zeros, a hole in the file if possible.</summary>
     public void SaveWithoutData(string path)
     {
         byte[] header = Header(out long dataLength);

@@ -6,8 +6,8 @@ namespace Mamba.Autograd;
 public static partial class Functions
 {
     /// <summary>
-    /// Computes attention, <c>softmax(q·kᵀ/√P + mask)·v</c>. A token sees its past and itself, optionally within a window, or
-    /// all keys of its own or another sequence (cross-attention).
+    /// Computes attention, <c>softmax(q·kᵀ/√P + mask)·v</c>. A token sees its past and itself, optionally within a
+    /// window, or all keys of its own or another sequence (cross-attention).
     /// </summary>
     /// <param name="inputs">Queries, keys, values, past keys and values, the mask, and what a token sees.</param>
     /// <param name="segments">Packed sequences, which do not see each other; null if every row is one sequence.</param>

@@ -28,7 +28,8 @@ public sealed class SettingTests : IDisposable
     [InlineData("{\"\\ud800\": 1}", ": expected names of Unicode text; one has half a character.")]
     [InlineData("{\"held_out\": 1}", "\"held_out\": expected from 0 to below 1; found 1.")]
     [InlineData("{\"dim\": 100, \"head\": 64}", "\"dim\": twice 100 is not a multiple of ")]
-    [InlineData("{\"device\": \"abacus\"}", "\"device\": expected auto, cpu, cuda, opencl or emulation; found \"abacus\".")]
+    [InlineData("{\"device\": \"abacus\"}",
+        "\"device\": expected auto, cpu, cuda, opencl or emulation; found \"abacus\".")]
     [InlineData("{\"token_bytes\": 2, \"separator\": \"x\"}", "\"separator\": the separator is text, but with ")]
     [InlineData("{\"from\": \"x\", \"layers\": 2}", "\"layers\": this is a size of a new model, but ")]
     [InlineData("{\"steps\": 0}", "\"steps\": expected at least 1; found 0.")]

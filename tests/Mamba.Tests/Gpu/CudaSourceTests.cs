@@ -7,8 +7,8 @@ using Mamba.Gpu.Cuda;
 namespace Mamba.Tests.Gpu;
 
 /// <summary>
-/// The PTX in the package is what NVIDIA's compiler makes of the sources beside it, and keeps to registers. A file named
-/// like "Decode-90" is the same source compiled for compute capability 9.0.
+/// The PTX in the package is what NVIDIA's compiler makes of the sources beside it, and keeps to registers. A file
+/// named like "Decode-90" is the same source compiled for compute capability 9.0.
 /// </summary>
 /// <remarks>
 /// After a source has changed, run these tests with <c>MAMBA_WRITE_PTX=1</c>, which needs NVRTC, the compiler as a

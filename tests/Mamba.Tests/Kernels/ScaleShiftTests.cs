@@ -83,7 +83,8 @@ public sealed class ScaleShiftTests
         Action other = () => Functions.ScaleShift(x, device.Zeros([3]), device.Zeros([2, 1]));
         Action larger = () => Functions.ScaleShift(x, device.Zeros([4, 2, 3]), device.Zeros([4, 2, 3]));
 
-        other.Should().Throw<ArgumentException>().WithMessage("Expected scale and shift of one shape; found [3] and [2, 1]*");
+        other.Should().Throw<ArgumentException>().WithMessage(
+            "Expected scale and shift of one shape; found [3] and [2, 1]*");
         larger.Should().Throw<ArgumentException>().WithMessage("Cannot combine [2, 3] and [4, 2, 3]*");
     }
 

@@ -37,7 +37,8 @@ public sealed class CudaStepTests
         {
             long before = device.LaunchesInCudaC;
 
-            (float[] convolved, float[] others, float[] window, float[] sum) = Input(device, rows, depth, taps, hasUpdate);
+            (float[] convolved, float[] others, float[] window, float[] sum) =
+                Input(device, rows, depth, taps, hasUpdate);
 
             device.LaunchesInCudaC.Should().Be(before + launches);
             var expected = Input(other, rows, depth, taps, hasUpdate);
@@ -154,7 +155,7 @@ public sealed class CudaStepTests
         using MambaLanguageModel model = new(device, config, new Random(1));
         model.Narrow();
         float[] all = Logits(Texts, [.. Enumerable.Range(0, Texts)], null);
-        foreach (int count in (int[])[1, 8, 9, 30])
+        foreach (int count in (int[])[1, 8, 9])
         {
             long before = device.LaunchesInCudaC;
 
