@@ -12,6 +12,8 @@ namespace Mamba.Tests.Cli;
 /// <summary><c>mamba serve</c> as a process: it listens, ends on a signal, and finds sessions again.</summary>
 public sealed class ServeCommandTests : IDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     private readonly string _folder = Directory.CreateTempSubdirectory("mamba-serve-").FullName;
 
     public ServeCommandTests()
@@ -56,7 +58,7 @@ public sealed class ServeCommandTests : IDisposable
             JsonElement session = await client.GetFromJsonAsync<JsonElement>("/v1/sessions/one");
             JsonElement answer = await ContinueAsync(client, "one", "and");
             await ToolProcess.SignalAsync(again, "TERM");
-            await again.WaitForExitAsync();
+            await again.WaitForExitAsync().WaitAsync(Patience);
 
             session.GetProperty("turns").GetInt32().Should().Be(1);
             TextOf(answer).Should().Be(expected);
@@ -78,7 +80,7 @@ public sealed class ServeCommandTests : IDisposable
             .Should().Be("model");
         (await client.GetStringAsync("/")).Should().Contain("<title>Mamba</title>");
         await ToolProcess.SignalAsync(process, "INT");
-        await process.WaitForExitAsync();
+        await process.WaitForExitAsync().WaitAsync(Patience);
 
         foreach ((string[] arguments, string message) in new[]
         {
