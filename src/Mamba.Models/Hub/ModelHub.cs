@@ -8,8 +8,8 @@ namespace Mamba.Models;
 /// <summary>Downloads published models from Hugging Face's hub into the cache that its own library uses.</summary>
 /// <remarks>
 /// A file is complete when its length and its hash are those that the hub names; until then it is a blob that ends in
-/// .incomplete, which the next download continues. A mirror whose ETags are neither SHA-256 nor SHA-1 names no hash, and
-/// then the length alone is checked. Several processes can download at once: each file is downloaded by
+/// .incomplete, which the next download continues. A mirror whose ETags are neither SHA-256 nor SHA-1 names no hash,
+/// and then the length alone is checked. Several processes can download at once: each file is downloaded by
 /// one of them, and the others wait for it.
 /// </remarks>
 /// <example>
