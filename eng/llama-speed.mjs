@@ -1,4 +1,5 @@
 // Prints how fast llama.cpp reads a prompt and writes tokens, as JSON: tokens per second.
+// The tokens include node-llama-cpp's choice of each.
 // usage: node llama-speed.mjs FOLDER FILE THREADS PROMPT TOKENS    (FOLDER: where npm has installed node-llama-cpp)
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -21,14 +22,15 @@ let start = performance.now();
 await sequence.evaluateWithoutGeneratingNewTokens(ids);
 const read = prompt / (performance.now() - start) * 1e3;
 
-let written = 0;
-for await (const _ of sequence.evaluate([11], { temperature: 0, yieldEogToken: true })) {
-  if (written === 0) {
-    start = performance.now(); // the first comes with the prompt's last token
-  }
-  if (++written > tokens) {
-    break;
-  }
+let id = 11;
+const step = async () => {
+  const [output] = await sequence.controlledEvaluate([[id, { generateNext: { token: true, options: { temperature: 0 } } }]]);
+  id = output.next.token;
+};
+await step();
+start = performance.now();
+for (let i = 0; i < tokens; i++) {
+  await step();
 }
-const wrote = (written - 1) / (performance.now() - start) * 1e3;
+const wrote = tokens / (performance.now() - start) * 1e3;
 process.stdout.write(JSON.stringify({ prefill: read, decode: wrote }), () => process.exit(0));
