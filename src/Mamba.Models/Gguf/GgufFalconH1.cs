@@ -21,7 +21,7 @@ internal sealed class GgufFalconH1() : GgufHybridArchitecture("falcon-h1", hasTw
         return [.. Enumerable.Range(0, layers).SelectMany<int, MixerOptions>(_ => [mixer, mlp])];
     }
 
-    public override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
+    private protected override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
     {
         WriteAttention(config, writer, isList: false);
         WriteMamba2(config, writer);

@@ -43,7 +43,7 @@ internal sealed class GgufGraniteHybrid() : GgufHybridArchitecture("granitehybri
             : 1f,
     };
 
-    public override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
+    private protected override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
     {
         AttentionMixerOptions? attention = config.Layers.OfType<AttentionMixerOptions>().FirstOrDefault();
         WriteAttention(config, writer);

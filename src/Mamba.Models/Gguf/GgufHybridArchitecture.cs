@@ -39,7 +39,14 @@ internal abstract class GgufHybridArchitecture(string name, bool hasTwoBranches)
         && config.Layers.Select((layer, i) => HasKind(layer, hasTwoBranches && i % 2 == 1)).All(has => has);
 
     /// <summary>Writes the keys of a model that has the kinds of this family.</summary>
-    public abstract void WriteKeys(LanguageModelConfig config, GgufWriter writer);
+    public void WriteAllKeys(LanguageModelConfig config, GgufWriter writer)
+    {
+        GgufModel.WriteCommonKeys(config, this, writer);
+        WriteKeys(config, writer);
+    }
+
+    /// <summary>Writes the keys that other families lack.</summary>
+    private protected abstract void WriteKeys(LanguageModelConfig config, GgufWriter writer);
 
     /// <summary>The mixers of a layer: those side by side, or itself.</summary>
     public static IEnumerable<MixerOptions> Branches(MixerOptions layer) =>

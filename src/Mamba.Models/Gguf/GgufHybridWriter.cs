@@ -1,5 +1,4 @@
 using Mamba.Layers;
-using Mamba.Memory;
 using Mamba.Models.Checkpoints.Families;
 
 namespace Mamba.Models.Gguf;
@@ -28,23 +27,15 @@ internal static class GgufHybridWriter
                 continue;
             }
 
-            GgufWriter writer = new();
-            GgufModel.WriteCommonKeys(config, family, writer);
-            family.WriteKeys(config, writer);
-            GgufMatrix.WriteFileType(type, writer);
-            GgufTokenizer.Write(tokenizer, config.PaddedVocabularySize, writer);
-            PublishedTensors tensors = new(family.Map(config), model);
-            tensors.RequireSet();
-            Mamba2MixerOptions? mamba2 = config.Layers.SelectMany(GgufHybridArchitecture.Branches)
-                .OfType<Mamba2MixerOptions>().FirstOrDefault();
-            foreach ((string name, int[] shape) in tensors.All)
-            {
-                GgufMatrix.Announce(name, ShapeOf(name, shape, mamba2), tensors, type, writer);
-            }
-
-            missing = GgufReadBack.Difference(config, family, writer);
+            TensorMap map = family.Map(config);
+            missing = GgufReadBack.Difference(config, family, map);
             if (missing is null)
             {
+                GgufWriter writer = new();
+                family.WriteAllKeys(config, writer);
+                GgufMatrix.WriteFileType(type, writer);
+                GgufTokenizer.Write(tokenizer, config.PaddedVocabularySize, writer);
+                Announce(new(map, model), config, type, writer);
                 writer.Save(path);
                 return;
             }
@@ -53,23 +44,24 @@ internal static class GgufHybridWriter
         throw GgufModel.CannotExpress(missing!);
     }
 
+    private static void Announce(PublishedTensors tensors, LanguageModelConfig config, GgufType type, GgufWriter writer)
+    {
+        tensors.RequireSet();
+        Mamba2MixerOptions? mamba2 = config.Layers.SelectMany(GgufHybridArchitecture.Branches)
+            .OfType<Mamba2MixerOptions>().FirstOrDefault();
+        foreach ((string name, int[] shape) in tensors.All)
+        {
+            GgufMatrix.Announce(name, ShapeOf(name, shape, mamba2), tensors, type, writer);
+        }
+    }
+
     /// <summary>The shape in the file: convolutions have two axes; some vectors of Mamba-2 are matrices.</summary>
     private static long[] ShapeOf(string name, int[] shape, Mamba2MixerOptions? mamba2) =>
-        name.EndsWith("ssm_conv1d.weight", StringComparison.Ordinal) ? [shape[0], shape[2]]
-        : mamba2 is not null && IsOneOf(name, "ssm_a", "ssm_d") ? [shape[0], 1]
-        : mamba2 is not null && IsOneOf(name, "ssm_norm.weight") ? [mamba2.Groups, shape[0] / mamba2.Groups]
-        : Array.ConvertAll(shape, size => (long)size);
-
-    private static bool IsOneOf(string name, params ReadOnlySpan<string> ends)
-    {
-        foreach (string end in ends)
+        name.Split('.', 3)[^1] switch // without "blk.", the layer and a dot
         {
-            if (name.EndsWith(end, StringComparison.Ordinal))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+            "ssm_conv1d.weight" => [shape[0], shape[2]],
+            "ssm_a" or "ssm_d" when mamba2 is not null => [shape[0], 1],
+            "ssm_norm.weight" when mamba2 is not null => [mamba2.Groups, shape[0] / mamba2.Groups],
+            _ => Array.ConvertAll(shape, size => (long)size),
+        };
 }

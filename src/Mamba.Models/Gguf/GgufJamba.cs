@@ -37,7 +37,7 @@ internal sealed class GgufJamba() : GgufHybridArchitecture("jamba", hasTwoBranch
         ];
     }
 
-    public override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
+    private protected override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
     {
         WriteAttention(config, writer);
         WriteChannels(config, writer);

@@ -46,7 +46,7 @@ internal static class GgufMatrix
         int width = (int)shape[^1];
         type = IsNarrow(name, shape) ? TypeFor(type, width) : GgufType.F32;
         bool isA = name.EndsWith("ssm_a", StringComparison.Ordinal);
-        IReadOnlyList<StoredRows>? stored = IsKept(type) ? tensors.StoredAs(name, KeptAs(type), width) : null;
+        IReadOnlyList<StoredRows>? stored = KeptAs(type) is { } kept ? tensors.StoredAs(name, kept, width) : null;
         writer.Add(name, type, shape, stored is not null
             ? (row, target) => ReadStored(stored, type, width, row, target)
             : (row, target) => Encode(
@@ -65,18 +65,18 @@ internal static class GgufMatrix
         int width = (int)shape[^1];
         type = IsNarrow(name.Gguf, shape) ? TypeFor(type, width) : GgufType.F32;
         DeviceArray array = weight.Parameter.Value;
-        bool isStored = weight.Linear?.Adapter is null && array.Device.CopiesRows && IsKept(type)
-            && KeptAs(type) == array.Precision;
+        bool isStored =
+            weight.Linear?.Adapter is null && array.Device.CopiesRows && KeptAs(type) == array.Precision;
         writer.Add(name.Gguf, type, shape, isStored
             ? (row, target) => ReadStored(array, type, width, row, target)
             : (row, target) => Encode(weight.Read, name.Gguf, name.IsA, type, width, row, target));
     }
 
-    /// <summary>Whether a model can store the numbers of a type as they are, in blocks.</summary>
-    private static bool IsKept(GgufType type) =>
-        type != GgufType.Q5_0 && GgufRows.PrecisionOf(type) is { } precision && precision.HasBlocks();
-
-    private static Precision KeptAs(GgufType type) => GgufRows.PrecisionOf(type)!.Value;
+    /// <summary>The precision in which a model stores the blocks of a type as they are; null: none.</summary>
+    private static Precision? KeptAs(GgufType type) =>
+        type != GgufType.Q5_0 && GgufRows.PrecisionOf(type) is { } precision && precision.HasBlocks()
+            ? precision
+            : null;
 
     /// <summary>Whether llama.cpp stores a tensor in fewer bits.</summary>
     private static bool IsNarrow(string name, long[] shape) =>

@@ -25,7 +25,7 @@ internal sealed class GgufNemotronH() : GgufHybridArchitecture("nemotron_h", has
         ];
     }
 
-    public override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
+    private protected override void WriteKeys(LanguageModelConfig config, GgufWriter writer)
     {
         WriteAttention(config, writer);
         WriteMamba2(config, writer);

@@ -1,4 +1,5 @@
 using Mamba.Layers;
+using Mamba.Models.Checkpoints.Families;
 
 namespace Mamba.Models.Gguf;
 
@@ -8,9 +9,16 @@ internal static class GgufReadBack
     /// <summary>Says what of a model the keys and tensors of a file do not express; null: nothing.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="family">The family that it was written as.</param>
-    /// <param name="writer">The writer, which has the keys and knows of the tensors.</param>
-    public static string? Difference(LanguageModelConfig config, GgufArchitecture family, GgufWriter writer)
+    /// <param name="map">The tensors that it is written as.</param>
+    public static string? Difference(LanguageModelConfig config, GgufHybridArchitecture family, TensorMap map)
     {
+        GgufWriter writer = new();
+        family.WriteAllKeys(config, writer);
+        foreach (TensorPart part in map.Parts.DistinctBy(part => part.Tensor))
+        {
+            writer.Add(part.Tensor, GgufType.F32, Array.ConvertAll(part.Shape, size => (long)size), (_, _) => { });
+        }
+
         LanguageModelConfig read;
         string path = Path.Combine(Path.GetTempPath(), $"{Path.GetRandomFileName()}.gguf");
         try
@@ -18,6 +26,11 @@ internal static class GgufReadBack
             writer.SaveWithoutData(path);
             using GgufFile file = GgufFile.Open(path);
             read = GgufModel.ReadConfig(file, family, tokenizer: null);
+        }
+        catch (InvalidDataException exception)
+        {
+            string refusal = exception.Message.Replace($"{path}: ", "", StringComparison.Ordinal);
+            return $"its layers: {refusal.TrimEnd('.')}";
         }
         finally
         {
@@ -31,10 +44,12 @@ internal static class GgufReadBack
 
         for (int i = 0; i < read.Layers.Count; i++)
         {
-            (MixerOptions own, MixerOptions other) = (Essential(config.Layers[i]), Essential(read.Layers[i]));
-            if (own != other)
+            foreach ((object own, object other) in Parts(config.Layers[i]).Zip(Parts(read.Layers[i])))
             {
-                return $"layer {i}: {FirstDifference(own, other)}";
+                if (!own.Equals(other))
+                {
+                    return $"layer {i}: {FirstDifference(own, other)}";
+                }
             }
         }
 
@@ -51,6 +66,11 @@ internal static class GgufReadBack
         };
         return written == read ? null : FirstDifference(written, read);
     }
+
+    /// <summary>The records whose texts have all options of a layer.</summary>
+    private static IEnumerable<object> Parts(MixerOptions layer) => layer is ParallelMixerOptions parallel
+        ? parallel.Branches.Select(branch => branch with { Mixer = Essential(branch.Mixer) })
+        : [Essential(layer)];
 
     /// <summary>The options that decide what a layer computes, not how it is initialized or run.</summary>
     private static MixerOptions Essential(MixerOptions layer)
@@ -86,9 +106,6 @@ internal static class GgufReadBack
                     RotaryBase = hasRotary ? (float)attention.RotaryBase : 1,
                     RotaryInterleaved = hasRotary && attention.RotaryInterleaved,
                 };
-            case ParallelMixerOptions parallel:
-                return new ParallelMixerOptions(
-                    [.. parallel.Branches.Select(branch => branch with { Mixer = Essential(branch.Mixer) })]);
             default:
                 return layer;
         }

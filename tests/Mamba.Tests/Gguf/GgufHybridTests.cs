@@ -194,6 +194,14 @@ public sealed class GgufHybridTests : IDisposable
         { "rotary", [Attention with { RotaryDim = 4 }, Mlp], "layer 2: RotaryDim = 4" },
         { "activation", [Attention, Mlp with { Activation = Activation.Gelu }], "layer 3: Activation = Gelu" },
         { "order", [Mlp, Attention], "layers of these kinds in this order" },
+        { "state", [Mamba with { LearnableInitialState = true }, Mlp], "layer 2: LearnableInitialState = True" },
+        { "heads", [Attention, Mlp, Attention with { Heads = 4 }, Mlp],
+            "its layers: \"jamba.attention.head_count_kv\": expected a divisor of 2 heads; found 4" },
+    };
+
+    private static MambaMixerOptions Mamba => new()
+    {
+        ModelDim = 8, ParameterNormEpsilon = 1e-5f, ParameterNormWeights = true,
     };
 
     private static AttentionMixerOptions Attention => new() { ModelDim = 8, Heads = 2 };
@@ -205,17 +213,28 @@ public sealed class GgufHybridTests : IDisposable
     public void What_GGUF_cannot_express_is_refused_by_name(string name, MixerOptions[] last, string missing)
     {
         using CpuDevice device = TestDevice.Cpu(1);
-        MambaMixerOptions mamba = new()
-        {
-            ModelDim = 8, ParameterNormEpsilon = 1e-5f, ParameterNormWeights = true,
-        };
         using MambaLanguageModel model = new(
-            device, new() { VocabularySize = 8, Layers = [mamba, Mlp, .. last] }, new Random(1));
+            device, new() { VocabularySize = 8, Layers = [Mamba, Mlp, .. last] }, new Random(1));
 
         Action save = () => model.SaveGguf(_folder[name]);
 
         save.Should().Throw<NotSupportedException>().WithMessage($"*GGUF cannot express {missing}.");
         System.IO.File.Exists(_folder[name]).Should().BeFalse();
+    }
+
+    [Fact]
+    public void A_factor_of_one_of_two_mixers_is_refused_by_name()
+    {
+        using CpuDevice device = TestDevice.Cpu(1);
+        LanguageModelConfig config = GgufModels.Hybrids["falcon-h1"];
+        ParallelMixerOptions parallel = (ParallelMixerOptions)config.Layers[0];
+        ParallelMixerOptions scaled = new(parallel.Branches[0] with { OutScale = 2 }, parallel.Branches[1]);
+        using MambaLanguageModel model = new(
+            device, config with { Layers = [scaled, config.Layers[1]] }, new Random(1));
+
+        Action save = () => model.SaveGguf(_folder["m.gguf"]);
+
+        save.Should().Throw<NotSupportedException>().WithMessage("*GGUF cannot express layer 0: OutScale = 2.");
     }
 
     /// <summary>A file of random weights.</summary>
